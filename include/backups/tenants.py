@@ -1,0 +1,136 @@
+"""Tenants and plans: what the register says about each hosted application."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+TENANT_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+
+
+class Cadence(StrEnum):
+    """How often a plan backs up by itself."""
+
+    DAILY = "daily"
+    HOURLY = "hourly"
+    MIRROR = "mirror"
+
+
+class Platform(StrEnum):
+    """The operating system of a web host; it decides which scripts run there."""
+
+    LINUX = "linux"
+    WINDOWS = "windows"
+
+
+def _tenant_id(value: str) -> str:
+    if not TENANT_ID.fullmatch(value):
+        raise ValueError(
+            "a tenant id is 1 to 40 lower-case letters, digits and hyphens, and starts and ends with a letter or digit"
+        )
+    return value
+
+
+def _database_name(value: str) -> str:
+    # Quotes and brackets are legal in SQL Server and quoted where they are used; these are not names at all.
+    if not value.strip() or any(ord(character) < 32 for character in value):
+        raise ValueError("a database name is not empty and holds no control characters")
+    if value.lower() in {"master", "model", "msdb", "tempdb"}:
+        raise ValueError(f"{value} is a system database: a tenant's database is one of its own")
+    return value
+
+
+def _absolute_path(value: str) -> str:
+    path = PurePosixPath(value.replace("\\", "/"))
+    absolute = path.is_absolute() or re.match(r"[A-Za-z]:/", str(path))
+    if not absolute or ".." in path.parts or any(ord(character) < 32 for character in value):
+        raise ValueError("a path is absolute and holds neither '..' nor control characters")
+    if len(path.parts) < 2:
+        raise ValueError("a path is a folder of the tenant's own, never the root of a disk")
+    return value
+
+
+TenantId = Annotated[str, AfterValidator(_tenant_id)]
+InstanceId = Annotated[str, StringConstraints(pattern=r"^i-[0-9a-f]{8,17}$")]
+VolumeId = Annotated[str, StringConstraints(pattern=r"^vol-[0-9a-f]{8,17}$")]
+Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]
+DatabaseName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_database_name)]
+AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
+TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^(?!aws:|perennial:)")]
+TagValue = Annotated[str, StringConstraints(max_length=256)]
+
+
+class Strict(BaseModel):
+    """Values that cannot be changed and refuse fields they do not know: a typing error is never silent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Plan(Strict):
+    """What a tenant bought.
+
+    Attributes:
+        name: The plan's key in plans.yaml.
+        cadence: How often it backs up by itself; every plan has at least the daily backup.
+        manual_backups_per_month: How many backups an operator may take by hand in one calendar month (UTC).
+        rpo_hours: Recovery point objective: the age in hours that the newest verified point should never exceed.
+    """
+
+    name: str
+    cadence: Cadence
+    manual_backups_per_month: int = Field(ge=0, le=1000)
+    rpo_hours: int = Field(ge=1, le=24 * 31)
+
+
+class WebHost(Strict):
+    """Where the tenant's web files live: `path` on the volume `volume`, attached to `instance` in `zone`.
+
+    `mount` is where that volume shows on the host (its root); `path` is the tenant's folder, at or below `mount`.
+    """
+
+    instance: InstanceId
+    volume: VolumeId
+    zone: Zone
+    mount: AbsolutePath
+    path: AbsolutePath
+    platform: Platform = Platform.LINUX
+
+    @model_validator(mode="after")
+    def _path_on_volume(self) -> WebHost:
+        if self.path_on_volume is None:
+            raise ValueError(f"path {self.path} is not at or below mount {self.mount}, so it is not on the volume")
+        return self
+
+    @property
+    def path_on_volume(self) -> str | None:
+        """The tenant's folder as seen from the volume's root: "." for the root itself."""
+        path, mount = (PurePosixPath(value.replace("\\", "/")) for value in (self.path, self.mount))
+        return str(path.relative_to(mount)) if path.is_relative_to(mount) else None
+
+
+class DatabaseHost(Strict):
+    """Where the tenant's database lives: `name` on the SQL Server behind the Airflow connection `connection`.
+
+    `volume` holds the database's files, attached to `instance` in `zone`; several databases may share it.
+    """
+
+    connection: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+    name: DatabaseName
+    instance: InstanceId
+    volume: VolumeId
+    zone: Zone
+
+
+class Tenant(Strict):
+    """One hosted application."""
+
+    id: TenantId
+    plan: Plan
+    web: WebHost
+    database: DatabaseHost
+    suspended: bool = False
+    tags: dict[TagKey, TagValue] = Field(default_factory=dict, max_length=40)

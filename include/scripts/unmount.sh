@@ -1,0 +1,14 @@
+# shellcheck shell=sh
+# Takes the mount point of copy_tree.sh away, if it is still there, so that the volume can be detached.
+#
+# MOUNT_NAME   name of the mount point below the folder for temporary files
+set -eu
+
+mount_point="${TMPDIR:-/tmp}/$MOUNT_NAME"
+if [ -d "$mount_point" ]; then
+    if mountpoint -q "$mount_point"; then
+        umount "$mount_point"
+    fi
+    rmdir "$mount_point"
+fi
+echo '{}'
