@@ -1,0 +1,204 @@
+"""EBS: snapshots of volumes and volumes from snapshots, found again by tags after any crash.
+
+CreateSnapshot has no client token: when its answer is lost, the snapshot may exist or not. So it is never sent twice
+blindly; the caller looks for the tags first. Look-ups lag behind creation, so that a rare second snapshot is possible:
+one is adopted, the extras are swept (design, section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from include.backups.recovery_points import Manifest, SnapshotRole
+from perennial.hooks import aws
+
+POINT_TAG = "perennial:recovery-point"
+PART_TAG = "perennial:part"
+RESTORE_TAG = "perennial:restore"
+IDS_PER_CALL = 200
+"""Values that one filter of a Describe call takes (EC2 API reference, Filter)."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One snapshot as DescribeSnapshots shows it; `state` is pending, completed, error, recoverable or recovering."""
+
+    id: str
+    volume_id: str
+    state: str
+    progress: str
+    started_at: datetime
+    size_gib: int
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One volume as DescribeVolumes shows it; `instance` and `device` are empty while it is not attached."""
+
+    id: str
+    state: str
+    instance: str
+    device: str
+
+
+class Ebs:
+    """EBS calls of one Airflow connection.
+
+    Args:
+        conn_id: Airflow connection for EC2.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self.conn_id = conn_id
+
+    async def create_snapshot(self, volume_id: str, tags: Mapping[str, str], description: str) -> Snapshot:
+        """Ask for a snapshot once; it shows the bytes of this moment and completes later.
+
+        Raises:
+            botocore's errors as they come: the caller knows which of them mean "later" and which "never".
+        """
+        ec2 = await aws.client("ec2", self.conn_id, resend=False)
+        answer = await ec2.create_snapshot(
+            VolumeId=volume_id,
+            Description=description[:255],
+            TagSpecifications=[{"ResourceType": "snapshot", "Tags": as_tags(tags)}],
+        )
+        return _snapshot(answer)
+
+    async def snapshots_of_point(self, point_id: str, role: SnapshotRole | None = None) -> list[Snapshot]:
+        """All snapshots tagged for a recovery point, oldest first; with `role` those of one part."""
+        filters = [{"Name": f"tag:{POINT_TAG}", "Values": [point_id]}]
+        if role:
+            filters.append({"Name": f"tag:{PART_TAG}", "Values": [role.value]})
+        return await self._snapshots(filters)
+
+    async def snapshots(self, snapshot_ids: Iterable[str]) -> dict[str, Snapshot]:
+        """Snapshots by id; ids that AWS does not show (gone, or not yet visible) are missing from the answer."""
+        wanted, found = list(snapshot_ids), {}
+        for start in range(0, len(wanted), IDS_PER_CALL):
+            # A filter leaves unknown ids out; SnapshotIds would fail the whole call for one of them.
+            chunk = [{"Name": "snapshot-id", "Values": wanted[start : start + IDS_PER_CALL]}]
+            found.update({snapshot.id: snapshot for snapshot in await self._snapshots(chunk)})
+        return found
+
+    async def delete_snapshot(self, snapshot_id: str) -> None:
+        """Delete a snapshot; one that is gone already is deleted."""
+        ec2 = await aws.client("ec2", self.conn_id)
+        with aws.explained("A snapshot could not be deleted", snapshot=snapshot_id):
+            try:
+                await ec2.delete_snapshot(SnapshotId=snapshot_id)
+            except aws.ClientError as error:
+                if aws.code(error) != "InvalidSnapshot.NotFound":
+                    raise
+
+    async def create_volume(self, snapshot_id: str, zone: str, tags: Mapping[str, str], token: str) -> Volume:
+        """Make a volume from a snapshot in `zone`; the same `token` (up to 64 characters) again is the same volume."""
+        ec2 = await aws.client("ec2", self.conn_id)
+        with aws.explained("A volume could not be made from a snapshot", snapshot=snapshot_id, zone=zone):
+            answer = await ec2.create_volume(
+                SnapshotId=snapshot_id,
+                AvailabilityZone=zone,
+                VolumeType="gp3",
+                ClientToken=token,
+                TagSpecifications=[{"ResourceType": "volume", "Tags": as_tags(tags)}],
+            )
+        return _volume(answer)
+
+    async def volumes_of_restore(self, restore_id: str) -> list[Volume]:
+        """Volumes that a restore has made and not yet deleted."""
+        return await self._volumes([{"Name": f"tag:{RESTORE_TAG}", "Values": [restore_id]}])
+
+    async def volume(self, volume_id: str) -> Volume | None:
+        """One volume; None when AWS does not show it."""
+        found = await self._volumes([{"Name": "volume-id", "Values": [volume_id]}])
+        return found[0] if found else None
+
+    async def devices_in_use(self, instance: str) -> set[str]:
+        """Device names that volumes of the instance occupy, for instance `/dev/sdf`."""
+        return {
+            volume.device for volume in await self._volumes([{"Name": "attachment.instance-id", "Values": [instance]}])
+        }
+
+    async def attach_volume(self, volume_id: str, instance: str, device: str) -> None:
+        """Attach a volume; botocore's errors come as they are (a device name may have been taken meanwhile)."""
+        ec2 = await aws.client("ec2", self.conn_id)
+        await ec2.attach_volume(VolumeId=volume_id, InstanceId=instance, Device=device)
+
+    async def detach_volume(self, volume_id: str) -> None:
+        """Ask for the volume to be detached; one that is not attached, or gone, is detached."""
+        ec2 = await aws.client("ec2", self.conn_id)
+        with aws.explained("A volume could not be detached", volume=volume_id):
+            try:
+                await ec2.detach_volume(VolumeId=volume_id)
+            except aws.ClientError as error:
+                if aws.code(error) not in ("IncorrectState", "InvalidVolume.NotFound", "InvalidAttachment.NotFound"):
+                    raise
+
+    async def delete_volume(self, volume_id: str) -> None:
+        """Delete a volume; one that is gone already is deleted."""
+        ec2 = await aws.client("ec2", self.conn_id)
+        with aws.explained("A volume could not be deleted", volume=volume_id, why="It costs money until it is."):
+            try:
+                await ec2.delete_volume(VolumeId=volume_id)
+            except aws.ClientError as error:
+                if aws.code(error) != "InvalidVolume.NotFound":
+                    raise
+
+    async def _snapshots(self, filters: list[dict[str, Any]]) -> list[Snapshot]:
+        ec2 = await aws.client("ec2", self.conn_id)
+        # Without an owner AWS searches everybody's public snapshots as well.
+        pages = ec2.get_paginator("describe_snapshots").paginate(
+            OwnerIds=["self"], Filters=filters, PaginationConfig={"PageSize": 1000}
+        )
+        with aws.explained("AWS could not be asked for snapshots"):
+            found = [_snapshot(item) async for page in pages for item in page["Snapshots"]]
+        return sorted(found, key=lambda snapshot: (snapshot.started_at, snapshot.id))
+
+    async def _volumes(self, filters: list[dict[str, Any]]) -> list[Volume]:
+        ec2 = await aws.client("ec2", self.conn_id)
+        pages = ec2.get_paginator("describe_volumes").paginate(Filters=filters)
+        with aws.explained("AWS could not be asked for volumes"):
+            return [_volume(item) async for page in pages for item in page["Volumes"]]
+
+
+def snapshot_tags(manifest: Manifest, role: SnapshotRole) -> dict[str, str]:
+    """Tags of a part's snapshot: the tenant's own billing tags and those by which it is found again."""
+    return {
+        **manifest.source.tags,
+        "Name": f"{manifest.id} {role.value}",
+        "perennial:tenant": manifest.tenant,
+        "perennial:kind": manifest.kind.value,
+        POINT_TAG: manifest.id,
+        PART_TAG: role.value,
+    }
+
+
+def as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags in the form in which the EC2 API takes them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _snapshot(item: Mapping[str, Any]) -> Snapshot:
+    return Snapshot(
+        id=item["SnapshotId"],
+        volume_id=item["VolumeId"],
+        state=item["State"],
+        progress=item.get("Progress", ""),
+        started_at=item["StartTime"],
+        size_gib=item["VolumeSize"],
+        tags={tag["Key"]: tag["Value"] for tag in item.get("Tags", ())},
+    )
+
+
+def _volume(item: Mapping[str, Any]) -> Volume:
+    attachment: Mapping[str, Any] = next(iter(item.get("Attachments", ())), {})
+    return Volume(
+        id=item["VolumeId"],
+        state=item["State"],
+        instance=attachment.get("InstanceId", ""),
+        device=attachment.get("Device", ""),
+    )

@@ -1,0 +1,148 @@
+"""Hosts: runs the scripts of include/scripts/ through AWS Systems Manager and reads what they answer.
+
+A script is a file of this project. Its parameters travel as base64 text in variables of their own, so that no value is
+ever read as code. The command carries a comment by which a later attempt finds it again: SendCommand has no token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from include.backups.errors import PerennialError, UnavailableError
+from perennial.hooks import aws
+from perennial.settings import PROJECT
+
+SCRIPTS = PROJECT / "include" / "scripts"
+UNDER_WAY = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
+START_WITHIN = 600
+"""Seconds in which the host's agent must begin (SSM SendCommand, TimeoutSeconds: a deadline for the start)."""
+
+
+class ScriptError(PerennialError):
+    """A script on a host ended badly, or never began."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a script ended: SSM's status, its exit code and what it wrote (at most 24,000 and 8,000 characters)."""
+
+    status: str
+    exit_code: int
+    output: str
+    errors: str
+
+    def answer(self) -> dict[str, Any]:
+        """The JSON object that our scripts write as their last line."""
+        lines = [line for line in self.output.splitlines() if line.strip()]
+        return dict(json.loads(lines[-1])) if lines else {}
+
+
+class Hosts:
+    """The hosts of one AWS account and region.
+
+    Args:
+        conn_id: Airflow connection for SSM.
+        poll: Seconds between two looks at a running script.
+    """
+
+    def __init__(self, conn_id: str, poll: float) -> None:
+        self.conn_id, self.poll = conn_id, poll
+
+    async def run(self, instance: str, script: str, parameters: Mapping[str, str], *, mark: str, limit: int) -> Outcome:
+        """Run a script to its end, or take part in one that an earlier attempt has started.
+
+        Args:
+            instance: The host.
+            script: File name below include/scripts/.
+            parameters: Variables that the script finds in its environment.
+            mark: Comment of the command, at most 100 characters; unique to what this run is for.
+            limit: Seconds after which SSM ends the script.
+
+        Raises:
+            ScriptError: when the script fails or never begins; the message shows what it wrote.
+            UnavailableError: when SSM refuses or does not answer.
+        """
+        command = await self._command_under_way(instance, mark) or await self._send(
+            instance, script, parameters, mark, limit
+        )
+        outcome = await self._outcome(instance, command)
+        if outcome.status != "Success":
+            raise ScriptError(
+                f"The script {script} on host {instance} ended with {outcome.status} (exit code {outcome.exit_code}): "
+                f"{outcome.errors.strip()[-2000:] or outcome.output.strip()[-2000:] or 'it wrote nothing'}.",
+                command=command,
+            )
+        return outcome
+
+    async def cancel(self, instance: str, mark: str) -> bool:
+        """End the script that carries `mark`, if it is still running; returns whether there was one."""
+        command = await self._command_under_way(instance, mark)
+        if command is None:
+            return False
+        ssm = await aws.client("ssm", self.conn_id)
+        with aws.explained(f"A script on host {instance} could not be cancelled", command=command):
+            await ssm.cancel_command(CommandId=command, InstanceIds=[instance])
+        await self._outcome(instance, command)
+        return True
+
+    async def _send(self, instance: str, script: str, parameters: Mapping[str, str], mark: str, limit: int) -> str:
+        body = await asyncio.to_thread((SCRIPTS / script).read_text, encoding="utf-8")
+        ssm = await aws.client("ssm", self.conn_id, resend=False)
+        with aws.explained(
+            f"The script {script} could not be sent to host {instance}",
+            todo="Check that the instance runs and that its SSM agent is online.",
+        ):
+            answer = await ssm.send_command(
+                InstanceIds=[instance],
+                DocumentName="AWS-RunShellScript",
+                Comment=mark[:100],
+                TimeoutSeconds=START_WITHIN,
+                Parameters={
+                    "commands": [*(_variable(key, value) for key, value in parameters.items()), *body.splitlines()],
+                    "executionTimeout": [str(limit)],
+                },
+            )
+        return str(answer["Command"]["CommandId"])
+
+    async def _command_under_way(self, instance: str, mark: str) -> str | None:
+        ssm = await aws.client("ssm", self.conn_id)
+        pages = ssm.get_paginator("list_command_invocations").paginate(InstanceId=instance)
+        with aws.explained(f"The scripts running on host {instance} could not be listed"):
+            async for page in pages:
+                for invocation in page["CommandInvocations"]:
+                    if invocation.get("Comment") == mark[:100] and invocation["Status"] in UNDER_WAY:
+                        return str(invocation["CommandId"])
+        return None
+
+    async def _outcome(self, instance: str, command: str) -> Outcome:
+        ssm = await aws.client("ssm", self.conn_id)
+        while True:
+            try:
+                found = await ssm.get_command_invocation(CommandId=command, InstanceId=instance)
+            except aws.Error as error:
+                # Right after SendCommand the invocation may not be visible yet.
+                if aws.code(error) != "InvocationDoesNotExist" and not aws.is_transient(error):
+                    raise UnavailableError(
+                        f"SSM does not say how the command on host {instance} ended: {aws.code(error)}.",
+                        command=command,
+                    ) from error
+            else:
+                if found["Status"] not in UNDER_WAY:
+                    return Outcome(
+                        found["Status"],
+                        int(found.get("ResponseCode", -1)),
+                        found.get("StandardOutputContent", ""),
+                        found.get("StandardErrorContent", ""),
+                    )
+            await asyncio.sleep(self.poll)
+
+
+def _variable(key: str, value: str) -> str:
+    encoded = base64.b64encode(value.encode()).decode()
+    # The dot keeps a value's own trailing newlines from being cut off by the substitution.
+    return f'{key}="$(printf %s {encoded} | base64 -d; printf .)"; export {key}="${{{key}%.}}"'

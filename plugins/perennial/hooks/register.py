@@ -1,0 +1,57 @@
+"""Reads the register, tenants.yaml and plans.yaml, from a folder or from s3://; the rules judge what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+from include.backups.errors import ConfigurationError
+from include.backups.register import Register, parse_register
+from perennial.hooks import aws
+from perennial.settings import Settings
+
+TENANTS, PLANS = "tenants.yaml", "plans.yaml"
+
+
+async def read_register(settings: Settings) -> Register:
+    """Read and judge the register that the settings name.
+
+    Raises:
+        ConfigurationError: when a file is missing or no YAML, or its shape is wrong as a whole.
+    """
+    tenants, plans = await _text(settings, TENANTS), await _text(settings, PLANS)
+    return parse_register(
+        _yaml(tenants, f"{settings.config}/{TENANTS}"),
+        _yaml(plans, f"{settings.config}/{PLANS}"),
+        tenants_source=TENANTS,
+        plans_source=PLANS,
+    )
+
+
+async def _text(settings: Settings, name: str) -> str:
+    where = urlsplit(settings.config)
+    try:
+        if where.scheme != "s3":
+            return await asyncio.to_thread((Path(settings.config) / name).read_text, encoding="utf-8")
+        s3 = await aws.client("s3", settings.aws_conn_id)
+        answer = await s3.get_object(Bucket=where.netloc, Key=f"{where.path.strip('/')}/{name}".lstrip("/"))
+        async with answer["Body"] as body:
+            return str(await body.read(), "utf-8")
+    except (OSError, UnicodeDecodeError, *aws.Error) as error:
+        raise ConfigurationError(
+            f"{settings.config}/{name} cannot be read: {error}.",
+            why="Without it no tenant is known, so nothing was done.",
+            todo="Check PERENNIAL_CONFIG and the rights of the component that reads it.",
+        ) from error
+
+
+def _yaml(text: str, source: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(
+            f"{source} is no YAML: {error}.", why="No tenant can be read from it.", todo="Correct the file."
+        ) from error

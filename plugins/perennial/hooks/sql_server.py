@@ -1,0 +1,161 @@
+"""SQL Server through Airflow's MsSqlHook: statements that may run for hours, and the errors they end with.
+
+pymssql blocks, so every conversation runs in a thread of its own. A conversation is one connection: locks, SINGLE_USER
+and the statement that needs them belong to the same session.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pymssql
+from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
+from airflow.sdk import Connection
+from asgiref.sync import sync_to_async
+
+from include.backups.errors import ConfigurationError
+from perennial.hooks import threads, tsql
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+Row = dict[str, Any]
+
+DAMAGE = frozenset({3183, 3187, 3189, 3203, 3241, 3242, 3243, 3254, 3256, 3266})
+"""Numbers by which SQL Server says that a backup file is not whole (learn.microsoft.com, Database Engine errors)."""
+
+CONNECTION = frozenset({20002, 20003, 20004, 20006, 20009, 20047, 233, 596, 6005, 10054})
+"""Numbers by which the client or the server says that the connection is gone: the statement may have ended or not."""
+
+
+class SqlServerError(Exception):
+    """SQL Server's answer to a statement it refused: `number` of its first error, `message` in its own words."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(number, message)
+        self.number, self.message = number, message
+
+    def __str__(self) -> str:
+        return f"SQL Server error {self.number}: {self.message}"
+
+    @property
+    def is_damage(self) -> bool:
+        """True when the backup file itself is at fault."""
+        return self.number in DAMAGE
+
+    @property
+    def lost_connection(self) -> bool:
+        """True when nobody knows whether the statement ended."""
+        return self.number in CONNECTION
+
+    @classmethod
+    def of(cls, error: Exception) -> SqlServerError:
+        """Read pymssql's exception: a number, and a text with DB-Lib's remarks glued on."""
+        details = error.args[0] if len(error.args) == 1 and isinstance(error.args[0], tuple) else error.args
+        number, text = (details[0], details[1]) if len(details) >= 2 else (0, details[0] if details else str(error))
+        if isinstance(text, bytes):
+            text = text.decode(errors="replace")
+        # The first line of the text is the server's first error; what follows repeats it in DB-Lib's words.
+        message = re.split(r"DB-Lib error message", str(text))[0].strip() or str(text).strip()
+        return cls(int(number) if str(number).lstrip("-").isdigit() else 0, message)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One open connection, in autocommit (BACKUP and RESTORE refuse to run inside a transaction)."""
+
+    connection: Any
+
+    def run(self, statement: str) -> list[Row]:
+        """Run one statement to its very end and return the rows of its last result set.
+
+        Raises:
+            SqlServerError: with the first error that the server sent.
+        """
+        log.debug("SQL Server: %s", statement)
+        try:
+            with self.connection.cursor(as_dict=True) as cursor:
+                cursor.execute(statement)
+                rows: list[Row] = cursor.fetchall() if cursor.description else []
+                # A late error comes after the first result: without asking for the next one it would be lost.
+                while cursor.nextset():
+                    rows = cursor.fetchall() if cursor.description else rows
+                return rows
+        except pymssql.Error as error:
+            raise SqlServerError.of(error) from error
+
+
+class SqlServer:
+    """One SQL Server, reached by an Airflow connection of type mssql.
+
+    Args:
+        conn_id: The connection. Perennial works in `master`; the connection's own schema is not used.
+        program: How the sessions call themselves (`program_name` on the server), at most 128 characters.
+    """
+
+    def __init__(self, conn_id: str, program: str = "perennial") -> None:
+        self.conn_id, self.program = conn_id, program[:128]
+
+    async def talk(self, conversation: Callable[[Session], Result]) -> Result:
+        """Open a connection in a thread, hand it to `conversation`, close it, and return what that returned.
+
+        Raises:
+            SqlServerError: when the server cannot be reached or refuses a statement.
+            ConfigurationError: when Airflow has no such connection.
+        """
+        connection = await self._airflow_connection()
+
+        def call() -> Result:
+            try:
+                opened = MsSqlHook(mssql_conn_id=self.conn_id, schema="master", connection=connection).get_conn()
+            except pymssql.Error as error:
+                raise SqlServerError.of(error) from error
+            with opened:
+                opened.autocommit(True)
+                return conversation(Session(opened))
+
+        return await threads.run(call, label=f"{self.conn_id} {self.program}")
+
+    async def run(self, statement: str) -> list[Row]:
+        """Run one statement on a connection of its own and return its rows."""
+        return await self.talk(lambda session: session.run(statement))
+
+    async def sessions_of(self, program: str) -> list[Row]:
+        """Sessions of another client: `session_id`, and `percent_complete` of what it runs (None when idle)."""
+        return await self.run(tsql.running_sessions(program))
+
+    async def kill_sessions_of(self, program: str) -> int:
+        """End the sessions of another client; returns how many there were."""
+        sessions = {int(row["session_id"]) for row in await self.sessions_of(program)}
+        for session_id in sessions:
+            try:
+                await self.run(tsql.kill(session_id))
+            except SqlServerError as error:
+                if error.number != 6106:  # not an active process id: it has just ended by itself
+                    raise
+        return len(sessions)
+
+    async def _airflow_connection(self) -> Connection:
+        try:
+            found = await sync_to_async(MsSqlHook.get_connection)(self.conn_id)
+        except Exception as error:
+            raise ConfigurationError(
+                f"Airflow has no connection {self.conn_id!r} for SQL Server: {error}.",
+                why="The database server cannot be reached.",
+                todo="Create it (type mssql, with host, port, login and password), or correct the tenant's entry.",
+            ) from error
+        extra = {"login_timeout": 15, **found.extra_dejson, "appname": self.program}
+        return Connection(
+            conn_id=self.conn_id,
+            conn_type="mssql",
+            host=found.host,
+            login=found.login,
+            password=found.password,
+            port=found.port or 1433,
+            extra=json.dumps(extra),
+        )

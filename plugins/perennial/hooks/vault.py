@@ -1,0 +1,199 @@
+"""The vault: the only place where Perennial keeps what it must not lose (design, section 3).
+
+recovery-points/<tenant>/<id>/manifest.json    one recovery point
+recovery-points/<tenant>/<id>/full-01.bak      its backup file, written by SQL Server itself
+restores/<tenant>/<id>.json                    the record of one restore
+leases/<tenant>.json                           who may act on the tenant
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from include.backups.errors import ConflictError, PartError, UnavailableError
+from include.backups.leases import Lease
+from include.backups.recovery_points import Manifest
+from include.backups.restores import RestoreRecord
+from perennial.hooks import aws
+from perennial.hooks.documents import DocumentStore
+from perennial.settings import Settings
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Versioned(Generic[Document]):
+    """A document of the vault and the ETag under which it was read or written."""
+
+    value: Document
+    etag: str
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What the object store says about one backup file."""
+
+    size_bytes: int
+    etag: str
+    checksum: dict[str, str]
+
+
+def point_prefix(tenant: str, point_id: str) -> str:
+    """Prefix of everything in the vault that belongs to one recovery point."""
+    return f"recovery-points/{tenant}/{point_id}/"
+
+
+class Vault:
+    """Reads and writes the documents of the vault; all changes by compare and swap.
+
+    Args:
+        settings: Says where the vault is and which connection reaches it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.documents = DocumentStore(settings.vault_bucket, settings.vault_prefix, settings.aws_conn_id)
+
+    async def manifest(self, tenant: str, point_id: str) -> Versioned[Manifest] | None:
+        """The manifest of one recovery point; None when the vault has none."""
+        return await self._read(f"{point_prefix(tenant, point_id)}manifest.json", Manifest)
+
+    async def create_manifest(self, manifest: Manifest) -> Versioned[Manifest]:
+        """Claim the recovery point's id.
+
+        Raises:
+            ConflictError: when somebody else has claimed it.
+        """
+        return await self._create(f"{point_prefix(manifest.tenant, manifest.id)}manifest.json", manifest)
+
+    async def replace_manifest(self, manifest: Manifest, etag: str) -> Versioned[Manifest]:
+        """Write a changed manifest over the one that was read under `etag`.
+
+        Raises:
+            ConflictError: when it was changed meanwhile.
+        """
+        return await self._replace(f"{point_prefix(manifest.tenant, manifest.id)}manifest.json", manifest, etag)
+
+    async def point_ids(self, tenant: str, beginning: str = "") -> list[str]:
+        """Ids of the tenant's recovery points, oldest slot first within a kind."""
+        prefix = f"recovery-points/{tenant}/"
+        keys = self.documents.keys(prefix + beginning)
+        return sorted([k.removeprefix(prefix).split("/")[0] async for k in keys if k.endswith("/manifest.json")])
+
+    async def manifests(self, tenant: str, beginning: str = "") -> list[Manifest]:
+        """The manifests of the tenant's recovery points whose id starts with `beginning`."""
+        found = [await self.manifest(tenant, point_id) for point_id in await self.point_ids(tenant, beginning)]
+        return [version.value for version in found if version]
+
+    async def restore_record(self, tenant: str, restore_id: str) -> Versioned[RestoreRecord] | None:
+        """The record of one restore; None when the vault has none."""
+        return await self._read(f"restores/{tenant}/{restore_id}.json", RestoreRecord)
+
+    async def create_restore_record(self, record: RestoreRecord) -> Versioned[RestoreRecord]:
+        """Begin the record of a restore.
+
+        Raises:
+            ConflictError: when it was begun already.
+        """
+        return await self._create(f"restores/{record.tenant}/{record.id}.json", record)
+
+    async def replace_restore_record(self, record: RestoreRecord, etag: str) -> Versioned[RestoreRecord]:
+        """Write a changed record over the one that was read under `etag`.
+
+        Raises:
+            ConflictError: when it was changed meanwhile.
+        """
+        return await self._replace(f"restores/{record.tenant}/{record.id}.json", record, etag)
+
+    async def lease(self, tenant: str) -> Versioned[Lease] | None:
+        """The tenant's lease as it stands; None when nobody has ever taken it."""
+        return await self._read(f"leases/{tenant}.json", Lease)
+
+    async def change_lease(self, tenant: str, change: Callable[[Lease | None], Lease]) -> Lease:
+        """Apply `change` to the tenant's lease by compare and swap, again when somebody else was faster.
+
+        Args:
+            change: Gets the lease as it stands (None for a tenant's first) and returns what it becomes, or raises.
+        """
+        for _ in range(10):
+            standing = await self.lease(tenant)
+            wanted = change(standing.value if standing else None)
+            try:
+                if standing is None:
+                    return (await self._create(f"leases/{tenant}.json", wanted)).value
+                return (await self._replace(f"leases/{tenant}.json", wanted, standing.etag)).value
+            except ConflictError:
+                continue
+        raise UnavailableError(
+            f"The lease of tenant {tenant} changed ten times while this run tried to change it.",
+            why="More runs than make sense are after this tenant; nothing was done.",
+            todo="Look for runs of this tenant that start again and again.",
+        )
+
+    async def backup_file(self, key: str) -> StoredObject | None:
+        """What the object store says about the backup file at `key`; None when there is none."""
+        s3 = await aws.client("s3", self.settings.aws_conn_id)
+        with aws.explained("The vault could not be asked for a backup file", key=key):
+            try:
+                head = await s3.head_object(
+                    Bucket=self.documents.bucket, Key=self.documents.prefix + key, ChecksumMode="ENABLED"
+                )
+            except aws.ClientError as error:
+                if aws.status(error) == 404:
+                    return None
+                raise
+        checksum = {
+            name: value for name, value in head.items() if name.startswith("Checksum") and name != "ChecksumType"
+        }
+        return StoredObject(head["ContentLength"], head["ETag"], checksum)
+
+    async def backup_file_keys(self, tenant: str, point_id: str) -> list[str]:
+        """Keys of all backup files beside a manifest, those of earlier attempts too."""
+        keys = self.documents.keys(point_prefix(tenant, point_id))
+        return [key async for key in keys if not key.endswith("/manifest.json")]
+
+    async def delete_backup_file(self, key: str) -> None:
+        """Delete a backup file; deleting it twice is the same as once."""
+        s3 = await aws.client("s3", self.settings.aws_conn_id)
+        with aws.explained("A backup file could not be deleted from the vault", key=key):
+            await s3.delete_object(Bucket=self.documents.bucket, Key=self.documents.prefix + key)
+
+    def backup_file_url(self, key: str) -> str:
+        """The backup file's URL as SQL Server writes it.
+
+        Raises:
+            PartError: when it is longer than the 259 characters that BACKUP TO URL takes
+                (learn.microsoft.com, "SQL Server back up to URL for S3-compatible object storage").
+        """
+        url = f"{self.settings.backup_url}/{key}"
+        if len(url) > 259:
+            raise PartError(
+                f"The address of the backup file has {len(url)} characters; SQL Server takes 259.",
+                why="The database cannot be backed up to it.",
+                todo="Shorten PERENNIAL_BACKUP_URL or the vault's prefix.",
+                url=url,
+            )
+        return url
+
+    async def _read(self, key: str, model: type[Document]) -> Versioned[Document] | None:
+        stored = await self.documents.get(key)
+        if stored is None:
+            return None
+        try:
+            return Versioned(model.model_validate(stored.content), stored.etag)
+        except ValidationError as error:
+            raise PartError(
+                f"The document {key} in the vault is not a {model.__name__} that this version understands: {error}.",
+                why="It may come from a newer version, or somebody has edited it; it was left as it is.",
+                todo="Compare it with docs/vault.md.",
+            ) from error
+
+    async def _create(self, key: str, value: Document) -> Versioned[Document]:
+        return Versioned(value, (await self.documents.create(key, value.model_dump(mode="json"))).etag)
+
+    async def _replace(self, key: str, value: Document, etag: str) -> Versioned[Document]:
+        return Versioned(value, (await self.documents.replace(key, value.model_dump(mode="json"), etag)).etag)

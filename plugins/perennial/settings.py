@@ -1,0 +1,100 @@
+"""Settings of this deployment, from environment variables that every Airflow component shares."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from include.backups.errors import ConfigurationError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One deployment.
+
+    Attributes:
+        vault: Where the vault is, `s3://bucket` or `s3://bucket/prefix` (PERENNIAL_VAULT).
+        backup_url: The same place as SQL Server writes it, without a closing slash (PERENNIAL_BACKUP_URL), for instance
+            `s3://my-vault.s3.eu-central-1.amazonaws.com/prefix`.
+        config: Folder or s3:// URI that holds tenants.yaml and plans.yaml (PERENNIAL_CONFIG).
+        aws_conn_id: Airflow connection for EC2, SSM and S3 (PERENNIAL_AWS_CONN_ID).
+        deployment: Name of this Airflow, part of every lease's owner (PERENNIAL_DEPLOYMENT).
+        lease_ttl: A lease that is not renewed for this long may be taken over (PERENNIAL_LEASE_SECONDS).
+        lease_wait: How long a backup waits for a busy tenant (PERENNIAL_LEASE_WAIT_SECONDS).
+        backups_per_server: How many backups run at once on one SQL Server (PERENNIAL_BACKUPS_PER_SERVER).
+        poll: Pause between two looks at something that takes its time (PERENNIAL_POLL_SECONDS).
+    """
+
+    vault: str
+    backup_url: str
+    config: str
+    aws_conn_id: str
+    deployment: str
+    lease_ttl: timedelta
+    lease_wait: timedelta
+    backups_per_server: int
+    poll: timedelta
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Read the environment.
+
+        Raises:
+            ConfigurationError: when a setting is missing or cannot be used; the message names the variable.
+        """
+        return cls(
+            vault=_s3_uri("PERENNIAL_VAULT"),
+            backup_url=_s3_uri("PERENNIAL_BACKUP_URL"),
+            config=os.environ.get("PERENNIAL_CONFIG") or str(PROJECT / "include" / "config"),
+            aws_conn_id=os.environ.get("PERENNIAL_AWS_CONN_ID", "aws_default"),
+            deployment=os.environ.get("PERENNIAL_DEPLOYMENT", "airflow"),
+            lease_ttl=_seconds("PERENNIAL_LEASE_SECONDS", 600),
+            lease_wait=_seconds("PERENNIAL_LEASE_WAIT_SECONDS", 1800),
+            backups_per_server=int(_number("PERENNIAL_BACKUPS_PER_SERVER", 2)),
+            poll=_seconds("PERENNIAL_POLL_SECONDS", 5),
+        )
+
+    @property
+    def vault_bucket(self) -> str:
+        return urlsplit(self.vault).netloc
+
+    @property
+    def vault_prefix(self) -> str:
+        """Prefix of every key in the vault: empty, or ending with a slash."""
+        path = urlsplit(self.vault).path.strip("/")
+        return f"{path}/" if path else ""
+
+
+def _s3_uri(variable: str) -> str:
+    value = os.environ.get(variable, "").rstrip("/")
+    if not value.startswith("s3://") or not urlsplit(value).netloc:
+        raise ConfigurationError(
+            f"The environment variable {variable} is {value!r}, not an s3:// URI.",
+            why="Perennial does not know where its vault is, so nothing was done.",
+            todo="Set it for every Airflow component, the triggerer too; README.md shows an example.",
+        )
+    return value
+
+
+def _seconds(variable: str, default: float) -> timedelta:
+    return timedelta(seconds=_number(variable, default))
+
+
+def _number(variable: str, default: float) -> float:
+    text = os.environ.get(variable, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if value <= 0:
+        raise ConfigurationError(
+            f"The environment variable {variable} is {text!r}, not a positive number.",
+            why="Nothing was done.",
+            todo=f"Set it to a number, or remove it for the default of {default:g}.",
+        )
+    return value
