@@ -1,0 +1,23 @@
+"""Operator that snapshots one of a tenant's volumes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from include.backups.recovery_points import SnapshotRole
+from perennial.operators.step import StepOperator
+from perennial.triggers.snapshot import SnapshotVolumeTrigger
+
+
+class EbsSnapshotOperator(StepOperator):
+    """Ask for the EBS snapshot of one volume and record it in the recovery point; does not wait for its completion.
+
+    Args:
+        request: `<tenant>|<kind>|<moment>`, templated.
+        role: Which volume.
+    """
+
+    trigger = SnapshotVolumeTrigger
+
+    def __init__(self, *, request: str, role: SnapshotRole, **kwargs: Any) -> None:
+        super().__init__(fields={"request": request, "role": role.value}, **kwargs)

@@ -1,0 +1,1 @@
+"""Triggers: the coroutines that do the work of the steps, inside the triggerer."""

@@ -1,0 +1,173 @@
+"""The .bak: one BACKUP DATABASE statement that SQL Server writes straight into the vault.
+
+The statement cannot be asked for its result after a crash, and it must not be run twice into one file. So its file name
+is claimed in the manifest first, the claim's name goes into the backup's header, and `msdb` has a row of that name only
+for a backup that succeeded. A new attempt looks there first, then for the session that may still be at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from include.backups.errors import PartError, PerennialError
+from include.backups.recovery_points import BackupFileClaim, BackupFilePart
+from include.backups.requests import BackupRequest, Kind
+from perennial.hooks import tsql
+from perennial.hooks.leased import LeasedPoint
+from perennial.hooks.per_loop import PerLoop
+from perennial.hooks.sql_server import Row, Session, SqlServer, SqlServerError
+from perennial.hooks.vault import Vault
+from perennial.settings import Settings
+from perennial.triggers.recovery_point import RecoveryPointTrigger, program_name
+from perennial.triggers.step import Said
+
+TRIES = 4
+BUSY = 3023
+"""Another backup of the same database is running (somebody else's): they must be serialised, so wait for it."""
+
+AGAIN = frozenset({3202, 3271, 3204})
+"""Writing failed half-way or the statement was aborted: worth another try with a new file."""
+
+HINTS = {
+    3201: "Check that the vault's bucket exists and that SQL Server has a CREDENTIAL for it (README, first steps).",
+    911: "Check the database's name in tenants.yaml.",
+    262: "Give the connection's login the role db_backupoperator in the database.",
+    18456: "Check login and password of the Airflow connection.",
+}
+
+_turns: PerLoop[defaultdict[str, asyncio.Lock]] = PerLoop(lambda: defaultdict(asyncio.Lock))
+"""Only one waiting tenant of a server asks it for a free slot; the others wait here without a connection."""
+
+
+class BackUpDatabaseTrigger(RecoveryPointTrigger):
+    """Makes the .bak of the recovery point, or finds the one that an earlier attempt has made, and records it."""
+
+    async def act(self, point: LeasedPoint) -> Said:
+        if point.manifest.parts.bak:
+            return {"key": point.manifest.parts.bak.key, "said": "An earlier attempt has made it."}
+        row = await self._of_earlier_attempt(point)
+        for attempt in range(1, TRIES + 1):
+            if row:
+                break
+            row = await self._try(point, last=attempt == TRIES)
+        if row is None:
+            raise self._failed(point, "SQL Server says that the backup succeeded, but msdb has no record of it.")
+        part = await self._part(point, row)
+        await point.change(lambda manifest: manifest.with_backup_file(part))
+        return {"key": part.key, "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end the statement too, or it would go on writing for nobody."""
+        with suppress(PerennialError, SqlServerError):
+            settings = Settings.from_environment()
+            request = BackupRequest.parse(self.request)
+            version = await Vault(settings).manifest(request.tenant, request.recovery_point_id)
+            if version and version.value.claim:
+                server = SqlServer(version.value.source.database.connection)
+                await server.kill_sessions_of(program_name(version.value.claim.name))
+
+    async def _of_earlier_attempt(self, point: LeasedPoint) -> Row | None:
+        """The last claim's backup if it has succeeded or still does; None when there was none, or it was aborted."""
+        claim = point.manifest.claim
+        if claim is None:
+            return None
+        server = SqlServer(point.manifest.source.database.connection)
+        try:
+            while not (row := await self._finished(server, claim)):
+                sessions = await server.sessions_of(program_name(claim.name))
+                if not sessions:
+                    # It may have ended between the two questions: msdb has the last word.
+                    return await self._finished(server, claim)
+                self.log.info("The backup %s of an earlier attempt is running: %s.", claim.name, sessions)
+                await asyncio.sleep(point.vault.settings.poll.total_seconds())
+        except SqlServerError as error:
+            raise self._failed(point, str(error), error) from error
+        self.log.info("Adopting the backup %s, which an earlier attempt has made.", claim.name)
+        return row
+
+    async def _try(self, point: LeasedPoint, *, last: bool) -> Row | None:
+        """Claim a file and run the statement; None when that is worth another try."""
+        manifest = await point.change(lambda m: m.with_claim(point.prefix, datetime.now(UTC)))
+        claim = manifest.claim
+        if claim is None:
+            raise AssertionError("a claim was made a line above")
+        server = SqlServer(manifest.source.database.connection, program_name(claim.name))
+        try:
+            await self._run_when_a_slot_is_free(point, server, claim)
+            return await self._finished(server, claim)
+        except SqlServerError as error:
+            if last or not (error.number in AGAIN or error.number == BUSY or error.lost_connection):
+                raise self._failed(point, str(error), error) from error
+            self.log.warning("%s Trying again with a new file.", error)
+            await asyncio.sleep(point.vault.settings.poll.total_seconds())
+            return await self._of_earlier_attempt(point) if error.lost_connection else None
+
+    async def _run_when_a_slot_is_free(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> None:
+        manifest, settings = point.manifest, point.vault.settings
+        copy_only = manifest.kind in (Kind.MANUAL, Kind.SAFETY)
+        url = point.vault.backup_file_url(claim.key)
+        statement = tsql.backup_database(manifest.source.database.name, url, claim.name, copy_only=copy_only)
+        loop, started = asyncio.get_running_loop(), asyncio.Event()
+
+        def back_up(session: Session) -> bool:
+            # The lock dies with the connection: a slot can never be lost, whatever happens to this process.
+            for slot in range(settings.backups_per_server):
+                if session.run(tsql.take_lock(f"{tsql.LOCK_PREFIX}{slot}"))[0]["granted"] >= 0:
+                    loop.call_soon_threadsafe(started.set)
+                    session.run(statement)
+                    return True
+            return False
+
+        while True:
+            async with _turns.get()[server.conn_id]:
+                await point.lease.check()
+                talk = asyncio.ensure_future(server.talk(back_up))
+                begun = asyncio.ensure_future(started.wait())
+                try:
+                    await asyncio.wait({talk, begun}, return_when=asyncio.FIRST_COMPLETED)
+                except asyncio.CancelledError:
+                    talk.cancel()
+                    raise
+                finally:
+                    begun.cancel()
+            if await talk:
+                return
+            self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)
+            await asyncio.sleep(settings.poll.total_seconds())
+
+    async def _finished(self, server: SqlServer, claim: BackupFileClaim) -> Row | None:
+        rows = await server.run(tsql.finished_backup(claim.name))
+        return rows[0] if rows else None
+
+    async def _part(self, point: LeasedPoint, row: Row) -> BackupFilePart:
+        claim = point.manifest.claim
+        stored = await point.vault.backup_file(claim.key) if claim else None
+        if claim is None or stored is None:
+            raise self._failed(point, "SQL Server has a record of the backup, but the vault has no such file.")
+        return BackupFilePart(
+            number=claim.number,
+            key=claim.key,
+            name=claim.name,
+            size_bytes=stored.size_bytes,
+            etag=stored.etag,
+            checksum=stored.checksum,
+            backup_set_uuid=str(row["backup_set_uuid"]),
+            first_lsn=str(row["first_lsn"]),
+            last_lsn=str(row["last_lsn"]),
+            copy_only=bool(row["is_copy_only"]),
+            started_at=claim.claimed_at,
+            finished_at=datetime.now(UTC),
+        )
+
+    def _failed(self, point: LeasedPoint, reason: str, error: SqlServerError | None = None) -> PartError:
+        manifest = point.manifest
+        return PartError(
+            f"The database of tenant {manifest.tenant} could not be backed up: {reason}",
+            why=f"Recovery point {manifest.id} has no .bak.",
+            todo=HINTS.get(error.number if error else 0, "Check the server, then clear the task `open` of this run."),
+            database=manifest.source.database.name,
+            server=manifest.source.database.connection,
+        )

@@ -1,0 +1,186 @@
+"""Opening and closing a recovery point, and what every step between them shares."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from include.backups.attempts import first_attempt, is_settled, next_attempt, resumed
+from include.backups.errors import LeaseLostError, PartError, PerennialError
+from include.backups.quotas import check_manual_quota, month_prefix
+from include.backups.recovery_points import Manifest, State
+from include.backups.requests import BackupRequest, Kind
+from include.backups.tenants import Tenant
+from perennial.hooks import tenant_lease
+from perennial.hooks.ebs import Ebs
+from perennial.hooks.leased import LeasedPoint
+from perennial.hooks.register import read_register
+from perennial.hooks.sql_server import SqlServer, SqlServerError
+from perennial.hooks.tenant_lease import TenantLease
+from perennial.hooks.vault import Vault, Versioned
+from perennial.settings import Settings
+from perennial.triggers.step import Said, StepTrigger
+
+INTERRUPTED = "The run was ended by hand before the recovery point was complete."
+
+
+def program_name(backup_name: str) -> str:
+    """How the session that makes a backup calls itself on the server, so that it is found again."""
+    return f"perennial {backup_name}"
+
+
+class OpenRecoveryPointTrigger(StepTrigger):
+    """Takes the tenant's lease and claims the recovery point's id, or begins a new attempt under it."""
+
+    fields: ClassVar[tuple[str, ...]] = ("request", "note")
+    request: str
+    note: str
+
+    async def work(self) -> Said:
+        settings = Settings.from_environment()
+        request = BackupRequest.parse(self.request)
+        tenant = (await read_register(settings)).tenant(request.tenant)
+        vault = Vault(settings)
+        lease = await tenant_lease.acquire(
+            vault, tenant.id, self.owner(settings), "backup", wait=settings.lease_wait.total_seconds()
+        )
+        try:
+            manifest = await self._begin(lease, request, tenant)
+        except Exception:
+            await lease.release()
+            raise
+        if manifest.state is State.VERIFIED:
+            await lease.release()
+            return {"recovery_point": manifest.id, "said": "It is verified already: there is nothing to do."}
+        return {"recovery_point": manifest.id, "attempt": manifest.attempt}
+
+    async def _begin(self, lease: TenantLease, request: BackupRequest, tenant: Tenant) -> Manifest:
+        vault, now = lease.vault, datetime.now(UTC)
+        standing = await vault.manifest(tenant.id, request.recovery_point_id)
+        if standing and is_settled(standing.value):
+            return standing.value
+        if request.kind is Kind.MANUAL:
+            check_manual_quota(request, tenant, await vault.manifests(tenant.id, month_prefix(request)))
+        if standing is None:
+            first = first_attempt(request, tenant, owner=lease.owner, token=lease.token, now=now, note=self.note[:1000])
+            return (await vault.create_manifest(first)).value
+        again = resumed(standing.value, owner=lease.owner, token=lease.token) or next_attempt(
+            standing.value, tenant, owner=lease.owner, token=lease.token, now=now
+        )
+        return (await vault.replace_manifest(again, standing.etag)).value
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand while it opened: no `close` will follow, so leave nothing behind."""
+        with suppress(PerennialError):
+            settings = Settings.from_environment()
+            request, vault = BackupRequest.parse(self.request), Vault(settings)
+            async with tenant_lease.entered(vault, request.tenant, self.owner(settings)) as lease:
+                standing = await vault.manifest(request.tenant, request.recovery_point_id)
+                if standing and standing.value.owner == lease.owner:
+                    await close_point(LeasedPoint(lease, standing))
+                await lease.release()
+
+
+class RecoveryPointTrigger(StepTrigger):
+    """A step between open and close: acts on the recovery point under the tenant's lease.
+
+    Subclasses write `act`. A point that is verified already needs no step.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ("request",)
+    request: str
+
+    async def act(self, point: LeasedPoint) -> Said:
+        """Do the step's part; idempotent.
+
+        Raises:
+            PerennialError: when it cannot be done; the manifest remembers the message.
+        """
+        raise NotImplementedError
+
+    async def work(self) -> Said:
+        settings = Settings.from_environment()
+        request, vault = BackupRequest.parse(self.request), Vault(settings)
+        standing = await vault.manifest(request.tenant, request.recovery_point_id)
+        if standing and is_settled(standing.value):
+            return {"said": "The recovery point is verified already: there is nothing to do."}
+        async with tenant_lease.entered(vault, request.tenant, self.owner(settings)) as lease:
+            point = await LeasedPoint.load(lease, request.recovery_point_id)
+            try:
+                return await self.act(point)
+            except LeaseLostError:
+                raise
+            except Exception as error:
+                message = str(error) if isinstance(error, PerennialError) else f"{type(error).__name__}: {error}"
+                with suppress(PerennialError):
+                    await point.change(lambda manifest: manifest.with_failure(message))
+                raise
+
+
+class CloseRecoveryPointTrigger(StepTrigger):
+    """Writes the recovery point's final state, sweeps what belongs to no attempt, and gives the lease back."""
+
+    fields: ClassVar[tuple[str, ...]] = ("request",)
+    request: str
+
+    async def work(self) -> Said:
+        settings = Settings.from_environment()
+        request, vault = BackupRequest.parse(self.request), Vault(settings)
+        owner = self.owner(settings)
+        held = await vault.lease(request.tenant)
+        if held is None or held.value.owner != owner:
+            return _report(await vault.manifest(request.tenant, request.recovery_point_id), owner)
+        async with tenant_lease.entered(vault, request.tenant, owner) as lease:
+            point = await LeasedPoint.load(lease, request.recovery_point_id)
+            swept = await close_point(point)
+            await lease.release()
+        return {**_report(Versioned(point.manifest, ""), owner), "swept": swept}
+
+
+async def close_point(point: LeasedPoint) -> list[str]:
+    """End the attempt: stop what still runs for it, write its final state, sweep extras; returns what was swept."""
+    manifest = point.manifest
+    if manifest.claim and manifest.parts.bak is None:
+        with suppress(SqlServerError, PerennialError):  # a server that is down runs no backup either
+            server = SqlServer(manifest.source.database.connection)
+            await server.kill_sessions_of(program_name(manifest.claim.name))
+    if manifest.closed_at is None:
+        manifest = await point.change(lambda m: m.closed(datetime.now(UTC)))
+    return await _sweep(point) if manifest.state is State.VERIFIED else []
+
+
+async def _sweep(point: LeasedPoint) -> list[str]:
+    """Delete the snapshots and files that carry this recovery point's name and that its manifest does not."""
+    manifest, ebs = point.manifest, Ebs(point.vault.settings.aws_conn_id)
+    kept = {part.snapshot_id for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part}
+    extras = [snapshot.id for snapshot in await ebs.snapshots_of_point(manifest.id) if snapshot.id not in kept]
+    for snapshot_id in extras:
+        await point.lease.check()
+        await ebs.delete_snapshot(snapshot_id)
+    kept_file = manifest.parts.bak.key if manifest.parts.bak else ""
+    files = [key for key in await point.vault.backup_file_keys(manifest.tenant, manifest.id) if key != kept_file]
+    for key in files:
+        await point.lease.check()
+        await point.vault.delete_backup_file(key)
+    return extras + files
+
+
+def _report(version: Versioned[Manifest] | None, owner: str) -> Said:
+    if version and version.value.state is State.VERIFIED:
+        return {"recovery_point": version.value.id, "state": str(version.value.state)}
+    if version is None:
+        raise PartError("The run has made no recovery point.", todo="Clear the task `open` of this run.")
+    manifest = version.value
+    if manifest.owner != owner:
+        raise LeaseLostError(
+            f"Recovery point {manifest.id} of tenant {manifest.tenant} is in the hands of another run.",
+            why="This run no longer holds the tenant's lease and changed nothing.",
+            todo="Look at that run.",
+            owner=manifest.owner,
+        )
+    raise PartError(
+        f"Recovery point {manifest.id} of tenant {manifest.tenant} is {manifest.state}, not verified.",
+        why=f"It cannot be relied on: {manifest.failure or INTERRUPTED}",
+        todo="Mend the cause, then clear the task `open` of this run (or trigger the backup again).",
+    )

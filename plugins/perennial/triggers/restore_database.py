@@ -1,0 +1,146 @@
+"""The database of a restore: RESTORE DATABASE over the standing one, on one connection, and the checks after it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import ClassVar
+
+from include.backups.errors import PartError, PerennialError, UnavailableError
+from include.backups.recovery_points import Manifest
+from include.backups.restores import RestoreRecord, moves
+from perennial.hooks import tsql
+from perennial.hooks.leased import LeasedRestore
+from perennial.hooks.sql_server import Session, SqlServer, SqlServerError
+from perennial.hooks.vault import Vault
+from perennial.settings import Settings
+from perennial.triggers.restore_step import RestoreStepTrigger
+
+ONLINE, SINGLE_USER = "ONLINE", "SINGLE_USER"
+
+
+class RestoreDatabaseTrigger(RestoreStepTrigger):
+    """Restores the .bak over the tenant's database; everybody else is kept out meanwhile."""
+
+    step: ClassVar[str] = "restore_database"
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> str:
+        database = restore.record.target.database
+        _, bak = restore.record.parts_of(point)
+        url = restore.vault.backup_file_url(bak.key)
+        server = SqlServer(database.connection, _program(restore.record.id))
+        await self._end_earlier_attempt(server, restore)
+        await restore.lease.check()
+        try:
+            await server.talk(lambda session: restore_over(session, database.name, url))
+        except SqlServerError as error:
+            raise PartError(
+                f"The database of tenant {restore.record.tenant} was not restored: {error}",
+                why=f"Database {database.name} may be unusable until it is.",
+                todo="Mend what the server complains about, then clear the task `open` of this run.",
+                server=database.connection,
+                file=bak.key,
+            ) from error
+        return f"Database {database.name} is restored from {bak.key} ({bak.size_bytes:,} bytes)."
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end the statement too."""
+        with suppress(PerennialError, SqlServerError):
+            request = self.request()
+            record = await Vault(Settings.from_environment()).restore_record(request.tenant, request.restore_id)
+            if record:
+                server = SqlServer(record.value.target.database.connection)
+                await server.kill_sessions_of(_program(request.restore_id))
+
+    async def _end_earlier_attempt(self, server: SqlServer, restore: LeasedRestore) -> None:
+        """An attempt whose task was cleared may still be restoring; two at once would only get in each other's way."""
+        try:
+            while await server.kill_sessions_of(server.program):  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(restore.vault.settings.poll.total_seconds())
+        except SqlServerError as error:
+            raise UnavailableError(
+                f"The database server of tenant {restore.record.tenant} does not answer: {error}",
+                why="The database was not touched.",
+                todo="Bring the server up, then clear the task `open` of this run.",
+                server=server.conn_id,
+            ) from error
+
+
+class CheckRestoreTrigger(RestoreStepTrigger):
+    """Checks what came back: the database is online, open to its users, and DBCC CHECKDB finds it clean."""
+
+    step: ClassVar[str] = "check"
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> str:
+        database = restore.record.target.database
+        server = SqlServer(database.connection)
+        try:
+            states = await server.run(tsql.database_state(database.name))
+            state = "/".join(states[0].values()) if states else "missing"
+            if state != f"{ONLINE}/MULTI_USER":
+                raise PartError(
+                    f"The restored database of tenant {restore.record.tenant} is {state}.",
+                    todo="See SQL Server's error log, then clear the task `open` of this run.",
+                    database=database.name,
+                )
+            await server.run(tsql.check_database(database.name))
+        except SqlServerError as error:
+            raise PartError(
+                f"The restored database of tenant {restore.record.tenant} did not pass its check: {error}",
+                why="It is open to its users, and it may be damaged.",
+                todo="Restore an older recovery point.",
+                database=database.name,
+                server=database.connection,
+            ) from error
+        return f"Database {database.name} is online and DBCC CHECKDB found no errors."
+
+
+def restore_over(session: Session, database: str, url: str) -> None:
+    """Restore a backup over `database`, which may be there, left over from a broken restore, or not at all.
+
+    Everything happens on one connection: with SINGLE_USER set on one and RESTORE on another, any client could slip
+    into the only place. Users are let in again whatever happens.
+    """
+    defaults = session.run(tsql.default_folders())[0]
+    present = {row["name"]: row["physical_name"] for row in session.run(tsql.database_files(database))}
+    where = moves(session.run(tsql.file_list(url)), present, defaults["data_folder"], defaults["log_folder"])
+    if _state(session, database) == ONLINE:
+        session.run(tsql.set_access(database, tsql.SINGLE_USER))
+    try:
+        session.run(tsql.restore_database(database, url, where))
+    except SqlServerError:
+        # Whatever this meets (a lost connection, a database left RESTORING), the first error is the one to report.
+        with suppress(SqlServerError):
+            _let_users_in(session, database)
+        raise
+    _let_users_in(session, database)
+
+
+async def reopen_database(record: RestoreRecord) -> str:
+    """Let users in again if a broken restore has left them out; returns a sentence when the database is unusable."""
+    database = record.target.database
+    server = SqlServer(database.connection)
+    try:
+        await server.kill_sessions_of(_program(record.id))
+        states = await server.run(tsql.database_state(database.name))
+        if not states or states[0]["state_desc"] != ONLINE:
+            return f"Database {database.name} is {states[0]['state_desc'] if states else 'not there'}."
+        if states[0]["user_access_desc"] == SINGLE_USER:
+            await server.run(tsql.set_access(database.name, tsql.MULTI_USER))
+    except (SqlServerError, PerennialError) as error:
+        return f"Nobody knows the state of database {database.name}: {error}"
+    return ""
+
+
+def _let_users_in(session: Session, database: str) -> None:
+    if _state(session, database) == ONLINE:
+        session.run(tsql.set_access(database, tsql.MULTI_USER))
+
+
+def _state(session: Session, database: str) -> str:
+    rows = session.run(tsql.database_state(database))
+    return str(rows[0]["state_desc"]) if rows else ""
+
+
+def _program(restore_id: str) -> str:
+    return f"perennial {restore_id}"

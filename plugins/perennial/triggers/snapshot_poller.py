@@ -1,0 +1,74 @@
+"""One poller for all triggers that wait for snapshots: the number of calls does not grow with the tenants waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from contextlib import suppress
+
+from include.backups.errors import PerennialError
+from perennial.hooks.ebs import Ebs, Snapshot
+from perennial.hooks.per_loop import PerLoop
+
+log = logging.getLogger(__name__)
+
+UNSEEN_LIMIT = 120.0
+"""Seconds after which a snapshot that AWS does not show is taken for gone: look-ups lag behind creation."""
+
+
+class SnapshotPoller:
+    """Watches snapshots of one Airflow connection until they are no longer pending.
+
+    Args:
+        conn_id: Airflow connection for EC2.
+        pause: Seconds between two looks.
+    """
+
+    def __init__(self, conn_id: str, pause: float) -> None:
+        self._ebs, self._pause = Ebs(conn_id), pause
+        self._waiting: defaultdict[str, set[asyncio.Future[Snapshot | None]]] = defaultdict(set)
+        self._asked_at: dict[str, float] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    async def settled(self, snapshot_id: str) -> Snapshot | None:
+        """Wait until the snapshot is completed or in error; None when AWS has not shown it for two minutes."""
+        loop = asyncio.get_running_loop()
+        settled: asyncio.Future[Snapshot | None] = loop.create_future()
+        self._waiting[snapshot_id].add(settled)
+        self._asked_at[snapshot_id] = loop.time()
+        if self._watch is None or self._watch.done():
+            self._watch = loop.create_task(self._look_until_settled(), name="watch pending snapshots")
+        try:
+            return await settled
+        finally:
+            self._waiting[snapshot_id].discard(settled)
+            if not self._waiting[snapshot_id]:
+                del self._waiting[snapshot_id]
+
+    async def _look_until_settled(self) -> None:
+        while self._waiting:
+            # An answer that does not come is asked for again: the steps' own deadlines end the waiting.
+            with suppress(PerennialError):
+                self._tell(await self._ebs.snapshots(list(self._waiting)))
+            await asyncio.sleep(self._pause)
+
+    def _tell(self, seen: dict[str, Snapshot]) -> None:
+        now = asyncio.get_running_loop().time()
+        for snapshot_id, waiters in list(self._waiting.items()):
+            snapshot = seen.get(snapshot_id)
+            gone = snapshot is None and now - self._asked_at[snapshot_id] > UNSEEN_LIMIT
+            if gone or (snapshot and snapshot.state != "pending"):
+                for waiter in waiters:
+                    if not waiter.done():
+                        waiter.set_result(snapshot)
+            elif snapshot:
+                log.info("Snapshot %s is %s (%s).", snapshot_id, snapshot.state, snapshot.progress)
+
+
+_pollers: PerLoop[dict[tuple[str, float], SnapshotPoller]] = PerLoop(dict)
+
+
+def poller(conn_id: str, pause: float) -> SnapshotPoller:
+    """The running loop's poller for this connection."""
+    return _pollers.get().setdefault((conn_id, pause), SnapshotPoller(conn_id, pause))
