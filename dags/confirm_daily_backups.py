@@ -1,0 +1,58 @@
+"""
+### Did everybody get a backup today? 12:00 UTC
+
+`queue_missing` compares the tenants due with the manifests in the vault and queues those again that have no verified
+daily recovery point of today: their first run may have failed, or its key may have been lost (keys that are queued
+while `tenant_backup` is paused are). A tenant whose first run is still at work waits for it and then has nothing to do.
+
+`confirm` waits until all of them are verified, for at most `wait_minutes`, and fails by name when one is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, TriggerRule, task
+
+from perennial.operators.fleet import ConfirmDailyBackupsOperator
+
+backups_due = Asset("backups_due")
+
+with DAG(
+    "confirm_daily_backups",
+    description="Queues missing daily backups again and names what is still missing",
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("0 12 * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    params={
+        "wait_minutes": Param(
+            360, type="integer", minimum=0, maximum=1440, title="Wait", description="Minutes to wait for missing ones"
+        )
+    },
+    tags=["backup", "fleet"],
+):
+
+    @task(outlets=[backups_due])
+    def queue_missing(*, outlet_events: Any = None, dag_run: Any = None) -> list[str]:
+        """Emit one partition for each tenant that still lacks today's recovery point."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from perennial.operators.dispatch import partitions_missing
+
+        keys = partitions_missing(pendulum.instance(dag_run.run_after).in_timezone("UTC"))
+        if not keys:
+            # An event without partitions would be announced to nobody, with a warning.
+            raise AirflowSkipException("Every tenant has its verified recovery point of today.")
+        outlet_events[backups_due].add_partitions(keys)
+        return keys
+
+    queue_missing() >> ConfirmDailyBackupsOperator(
+        task_id="confirm",
+        moment="{{ dag_run.run_after }}",
+        wait_minutes="{{ params.wait_minutes }}",
+        trigger_rule=TriggerRule.NONE_FAILED,
+    )

@@ -1,0 +1,45 @@
+"""
+### The fleet's daily backup, 09:00 UTC
+
+One task names the tenants that are due and queues one run of `tenant_backup` for each, through one asset partition a
+tenant (`<tenant>|daily|<date>`). The runs wait in that DAG's queue and execute as their turn comes.
+
+Triggered by hand on the same day it queues the same recovery points again: those that are verified have nothing to do,
+the others are attempted anew.
+
+`report_refused` fails when an entry of the register cannot be used, and names it. All other tenants are backed up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
+
+from perennial.operators.fleet import ReportRegisterProblemsOperator
+
+backups_due = Asset("backups_due")
+
+with DAG(
+    "daily_backups",
+    description="Queues the daily backup of every tenant",
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("0 9 * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    tags=["backup", "fleet"],
+):
+
+    @task(outlets=[backups_due])
+    def queue_tenants(*, outlet_events: Any = None, dag_run: Any = None) -> list[str]:
+        """Emit one partition for each tenant that is due."""
+        from perennial.operators.dispatch import partitions_due
+
+        keys = partitions_due(pendulum.instance(dag_run.run_after).in_timezone("UTC"))
+        outlet_events[backups_due].add_partitions(keys)
+        return keys
+
+    queue_tenants() >> ReportRegisterProblemsOperator(task_id="report_refused")

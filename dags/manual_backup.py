@@ -1,0 +1,36 @@
+"""
+### Back up now
+
+One recovery point of one tenant, outside the daily queue: press *Trigger*, name the tenant, say why.
+
+Take one before a system update. The system keeps the newest 10 manual recovery points of a tenant, and the tenant's
+plan limits how many may be taken in a calendar month; beyond that `open` refuses.
+
+The .bak is COPY_ONLY: a backup out of turn never becomes the base of a differential backup.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, Param
+
+from perennial.operators.backup_chain import backup_chain
+
+with DAG(
+    "manual_backup",
+    description="Back up one tenant now",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=16,
+    is_paused_upon_creation=False,
+    params={
+        "tenant": Param(type="string", minLength=1, maxLength=40, title="Tenant", description="The tenant's id"),
+        "note": Param(
+            "", type="string", maxLength=1000, title="Note", description="Why, for whoever looks at it later"
+        ),
+    },
+    tags=["backup"],
+):
+    backup_chain("{{ params.tenant ~ '|manual|' ~ dag_run.run_after }}", note="{{ params.note }}")
