@@ -54,13 +54,19 @@ def _absolute_path(value: str) -> str:
     return value
 
 
+def _free_tag_key(value: str) -> str:
+    if value.startswith(("aws:", "perennial:")):
+        raise ValueError("a tag key that begins with 'aws:' or 'perennial:' is not the tenant's to set")
+    return value
+
+
 TenantId = Annotated[str, AfterValidator(_tenant_id)]
 InstanceId = Annotated[str, StringConstraints(pattern=r"^i-[0-9a-f]{8,17}$")]
 VolumeId = Annotated[str, StringConstraints(pattern=r"^vol-[0-9a-f]{8,17}$")]
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]
 DatabaseName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_database_name)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
-TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^(?!aws:|perennial:)")]
+TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_free_tag_key)]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 
 

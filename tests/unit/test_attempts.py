@@ -1,0 +1,103 @@
+"""Attempts: the same id again means nothing to do, going on, or beginning anew with what is still fresh."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from include.backups.attempts import is_settled, next_attempt, resumed
+from include.backups.errors import RefusedError
+from include.backups.recovery_points import Manifest, SnapshotRole, State
+from tests.unit.builders import NOW, backup_file, running, snapshot, tenant, verified
+
+LATER = NOW + timedelta(minutes=30)
+TOO_LATE = NOW + timedelta(minutes=60)
+
+
+def failed_with_all_parts() -> Manifest:
+    manifest = running()
+    for role in SnapshotRole:
+        manifest = manifest.with_snapshot(role, snapshot(manifest.volume_of(role)))
+    return manifest.with_backup_file(backup_file(manifest)).with_failure("disk full").closed(NOW)
+
+
+def again(manifest: Manifest, now=LATER, **changes) -> Manifest:
+    return next_attempt(manifest, tenant(**changes), owner="lab/tenant_backup/two", token=9, now=now)
+
+
+def test_a_verified_point_needs_nothing() -> None:
+    assert is_settled(verified())
+    assert not is_settled(running())
+
+
+@pytest.mark.parametrize("state", [State.EXPIRING, State.EXPIRED])
+def test_a_point_that_retention_takes_away_is_not_made_again(state: State) -> None:
+    with pytest.raises(RefusedError, match=f"acme-daily-20261123 of tenant acme is {state}"):
+        is_settled(verified().model_copy(update={"state": state}))
+
+
+def test_a_new_attempt_adopts_fresh_parts() -> None:
+    manifest = again(failed_with_all_parts())
+    assert manifest.parts == failed_with_all_parts().parts
+    assert (manifest.state, manifest.attempt, manifest.token) == (State.RUNNING, 2, 9)
+    assert manifest.failure is None
+    assert manifest.closed_at is None
+    assert manifest.time == NOW
+
+
+def test_a_new_attempt_replaces_parts_that_are_an_hour_old() -> None:
+    manifest = again(failed_with_all_parts(), now=TOO_LATE)
+    assert manifest.parts.missing() == ("web_snapshot", "db_snapshot", "bak")
+    assert manifest.time is None
+
+
+def test_a_new_attempt_does_not_adopt_parts_of_another_volume_or_database() -> None:
+    moved = tenant().model_dump()
+    web = {**moved["web"], "volume": "vol-0000ffff"}
+    assert again(failed_with_all_parts(), web=web).parts.missing() == ("web_snapshot",)
+    database = {**moved["database"], "name": "another"}
+    assert again(failed_with_all_parts(), database=database).parts.missing() == ("bak",)
+
+
+def test_file_names_are_never_used_twice_over_all_attempts() -> None:
+    first = running().with_claim("p/", NOW)
+    second = again(first.closed(NOW)).with_claim("p/", LATER)
+    assert first.claim
+    assert second.claim
+    assert (first.claim.key, second.claim.key) == ("p/full-01.bak", "p/full-02.bak")
+    assert second.claim.name == "acme-daily-20261123/full-02"
+
+
+def test_the_same_run_goes_on_with_its_own_attempt() -> None:
+    own = resumed(running(), owner="lab/tenant_backup/one", token=5)
+    assert own
+    assert (own.attempt, own.token) == (1, 5)
+    assert resumed(running(), owner="lab/tenant_backup/two", token=5) is None
+    assert resumed(failed_with_all_parts(), owner="lab/tenant_backup/one", token=5) is None
+
+
+def test_closing_fails_what_is_unfinished_and_keeps_what_is_complete() -> None:
+    assert running().closed(NOW).state is State.FAILED
+    assert running().closed(NOW).failure == "The run was ended before it was done."
+    assert running().with_failure("no disk").closed(NOW).failure == "no disk"
+    assert running().complete().closed(NOW).state is State.PENDING
+    assert verified().closed(LATER).state is State.VERIFIED
+
+
+def test_a_part_that_cannot_be_trusted_makes_the_point_incomplete_again() -> None:
+    manifest = failed_with_all_parts().complete().without_part("bak")
+    assert manifest.parts.missing() == ("bak",)
+    assert manifest.closed(NOW).state is State.FAILED
+
+
+def test_the_time_of_a_point_is_the_start_of_its_first_snapshot() -> None:
+    manifest = running()
+    later, earlier = NOW + timedelta(seconds=9), NOW + timedelta(seconds=4)
+    manifest = manifest.with_snapshot(SnapshotRole.WEB, snapshot("vol-00000001", later))
+    manifest = manifest.with_snapshot(SnapshotRole.DATABASE, snapshot("vol-000000db", earlier))
+    assert manifest.time == earlier
+
+
+def test_a_manifest_survives_the_way_through_json() -> None:
+    assert Manifest.model_validate_json(verified().model_dump_json()) == verified()
