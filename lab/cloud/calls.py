@@ -1,0 +1,77 @@
+"""Which AWS call an HTTP request carries: its service, its action and the text a fault rule can look for."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote_plus
+
+Environ = dict[str, Any]
+WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
+
+_SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request")
+_READING = ("Describe", "Get", "List", "Simulate")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One AWS call; `text` is what it asks for in readable form (path, query and, except for S3, the body)."""
+
+    service: str
+    action: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """As IAM policies write it, `ec2:CreateSnapshot` for instance."""
+        return f"{self.service}:{self.action}"
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether the call cannot change what the cloud knows."""
+        return self.action.startswith(_READING)
+
+
+def read_call(environ: Environ) -> Call:
+    """Name the call of a WSGI request, whose body is read whole and stays readable for the application."""
+    body = _buffered_body(environ)
+    path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", "") or unquote_plus(query))
+    service = scope.group(1) if scope else "s3"
+    if service == "s3":
+        return Call(service, _s3_action(environ), unquote_plus(f"{path}?{query}"))
+    text = body.decode("utf-8", "replace")
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return Call(service, target.rpartition(".")[2], text)
+    return Call(service, parse_qs(text).get("Action", [""])[0], unquote_plus(text))
+
+
+def _buffered_body(environ: Environ) -> bytes:
+    """Read the body now: a slow client must not make others wait while its call is carried out."""
+    stream = environ["wsgi.input"]
+    chunked = environ.get("wsgi.input_terminated", False)
+    body: bytes = stream.read() if chunked else stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return body
+
+
+def _s3_action(environ: Environ) -> str:
+    """S3 names no action on the wire: method, path and query decide, here for the calls Perennial makes."""
+    method: str = environ["REQUEST_METHOD"]
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    if "/" not in environ.get("PATH_INFO", "").strip("/"):
+        bucket_actions = {"PUT": "CreateBucket", "HEAD": "HeadBucket", "GET": "ListObjectsV2", "DELETE": "DeleteBucket"}
+        return "DeleteObjects" if "delete" in query else bucket_actions.get(method, method)
+    if "uploads" in query:
+        return "CreateMultipartUpload"
+    if "uploadId" in query:
+        part_actions = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}
+        return part_actions.get(method, "ListParts")
+    if "HTTP_X_AMZ_COPY_SOURCE" in environ:
+        return "CopyObject"
+    object_actions = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
+    return object_actions.get(method, method)

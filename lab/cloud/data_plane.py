@@ -1,0 +1,106 @@
+"""The folders behind the lab's volumes, snapshots and hosts.
+
+    volumes/<volume>/      what is on a volume
+    snapshots/<snapshot>/  a volume's content at the moment of CreateSnapshot
+    hosts/<instance>/      a host's root folder
+        dev/sdf            the attached volume, a symbolic link to its folder
+        run/mounts/sdf     where that device is mounted, a symbolic link to the mount point
+    commands/<command>/    script and output of what SSM ran
+
+A mount point is a symbolic link to the volume's folder. This shows that orchestration is right and that bytes come
+back. It does not show block semantics: no file system is on a volume, a snapshot of a tree being written to is not
+crash-consistent across files, nothing is loaded lazily, and volumes have no size limit.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+
+class DataPlane:
+    """The folders under `root`; every method is called with the state's lock held."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for kind in ("volumes", "snapshots", "hosts", "commands"):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+
+    def volume(self, volume_id: str) -> Path:
+        return self.root / "volumes" / volume_id
+
+    def snapshot(self, snapshot_id: str) -> Path:
+        return self.root / "snapshots" / snapshot_id
+
+    def host(self, instance_id: str) -> Path:
+        return self.root / "hosts" / instance_id
+
+    def command(self, command_id: str, instance_id: str) -> Path:
+        return self.root / "commands" / command_id / instance_id
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Copy a folder with modes, owners, times, links and attributes; `target` appears whole or not at all.
+
+        Raises:
+            RuntimeError: something could not be copied, other than a file its writer removed meanwhile.
+        """
+        unfinished = target.with_name(f"{target.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        command = ["cp", "--archive", "--reflink=auto", f"{source}/.", str(unfinished)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
+        complaints = [line for line in done.stderr.splitlines() if not line.endswith("No such file or directory")]
+        if done.returncode and complaints:
+            raise RuntimeError(f"The lab could not copy {source} to {target}: {complaints[0]}")
+        unfinished.replace(target)
+
+    def attach(self, volume_id: str, instance_id: str, device: str) -> None:
+        """Show a volume as a device of a host."""
+        link = self._device(instance_id, device)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(self.volume(volume_id))
+
+    def detach(self, instance_id: str, device: str) -> None:
+        """Take a device from a host; a mount that still shows it is broken off, as forcing does on AWS."""
+        self.unmount(instance_id, device)
+        self._device(instance_id, device).unlink(missing_ok=True)
+
+    def is_mounted(self, instance_id: str, device: str) -> bool:
+        """Whether some folder of the host shows the device."""
+        return self._mount_record(instance_id, device).is_symlink()
+
+    def unmount(self, instance_id: str, device: str) -> None:
+        """Make the mount point of a device, if it has one, an empty folder again."""
+        record = self._mount_record(instance_id, device)
+        if not record.is_symlink():
+            return
+        mount_point = record.readlink()
+        if mount_point.is_symlink():
+            mount_point.unlink()
+            mount_point.mkdir()
+        record.unlink()
+
+    def sweep(self, volumes: set[str], snapshots: set[str], hosts: set[str]) -> None:
+        """Remove folders nothing knows: copies cut off half-way, and deletions cut off after their metadata."""
+        for kind, known in (("volumes", volumes), ("snapshots", snapshots), ("hosts", hosts)):
+            for folder in (self.root / kind).iterdir():
+                if folder.name not in known:
+                    shutil.rmtree(folder)
+
+    def keep_devices(self, instance_id: str, devices: dict[str, str]) -> None:
+        """Show exactly these devices (name -> volume) on a host; mounts of the others are broken off."""
+        kept = {Path(device).name for device in devices}
+        for link in (self.host(instance_id) / "dev").glob("*"):
+            if link.name not in kept:
+                self.detach(instance_id, link.name)
+        for device, volume_id in devices.items():
+            self.attach(volume_id, instance_id, device)
+
+    def _device(self, instance_id: str, device: str) -> Path:
+        return self.host(instance_id) / "dev" / Path(device).name
+
+    def _mount_record(self, instance_id: str, device: str) -> Path:
+        return self.host(instance_id) / "run" / "mounts" / Path(device).name

@@ -1,0 +1,125 @@
+"""Snapshots: the bytes of the moment they were asked for, `pending` for a while, `completed` or `error` after it.
+
+Limits and refusals: https://docs.aws.amazon.com/ebs/latest/userguide/ebs-resource-quotas.html
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.elastic_block_store import Snapshot
+from moto.ec2.utils import random_snapshot_id
+
+from lab.cloud.attachments import AttachmentsOnFolders
+
+CONCURRENT_SNAPSHOTS_PER_VOLUME = 5
+STATES = ("pending", "completed", "error")
+
+
+class TimedSnapshot(Snapshot):
+    """A snapshot that completes by itself `seconds` after its start, unless its state was set by hand."""
+
+    def __init__(self, *args: Any, seconds: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.seconds = seconds
+        self.asked_at = time.time()
+        self.state_set: str | None = None
+
+    @property
+    def status(self) -> str:
+        if self.state_set:
+            return self.state_set
+        return "completed" if time.time() >= self.asked_at + self.seconds else "pending"
+
+    @status.setter
+    def status(self, _: str) -> None:
+        """moto's constructor calls every snapshot completed; ours are so when their time has come."""
+
+    @property
+    def state(self) -> str:
+        """The name under which the answer of CreateSnapshots looks for the status."""
+        return self.status
+
+    @property
+    def state_message(self) -> str | None:
+        return "The lab was told to let this snapshot fail." if self.status == "error" else None
+
+    @property
+    def progress(self) -> str:
+        if self.status == "completed":
+            return "100%"
+        return f"{min(99, int(100 * (time.time() - self.asked_at) / max(self.seconds, 0.001)))}%"
+
+
+class SnapshotsOnFolders(AttachmentsOnFolders):
+    """moto's EC2 whose snapshots have content and take their time."""
+
+    snapshot_seconds: ClassVar[float] = 2.0
+
+    def create_snapshot(
+        self, volume_id: str, description: str, owner_id: str | None = None, from_ami: str | None = None
+    ) -> Snapshot:
+        """Copy the volume now; as on AWS the answer comes while the snapshot is still pending."""
+        volume = self.get_volume(volume_id)
+        pending = [found for found in self.snapshots.values() if found.volume is volume and found.status == "pending"]
+        if len(pending) >= CONCURRENT_SNAPSHOTS_PER_VOLUME:
+            raise EC2ClientError(
+                "ConcurrentSnapshotLimitExceeded",
+                f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume_id} has {len(pending)}.",
+            )
+        snapshot = TimedSnapshot(
+            self,
+            random_snapshot_id(),
+            volume,
+            description,
+            encrypted=volume.encrypted,
+            kms_key_id=volume.kms_key_id,
+            owner_id=owner_id,
+            from_ami=from_ami,
+            seconds=self.snapshot_seconds,
+        )
+        self.plane.copy(self.plane.volume(volume_id), self.plane.snapshot(snapshot.id))
+        self.snapshots[snapshot.id] = snapshot
+        return snapshot
+
+    def copy_snapshot(
+        self, source_snapshot_id: str, source_region: str, description: str, kms_key_id: str | None
+    ) -> Snapshot:
+        """Copy a completed snapshot, from another region too."""
+        source = ec2_backends[self.account_id][source_region].get_snapshot(source_snapshot_id)
+        if source.status != "completed":
+            raise EC2ClientError(
+                "IncorrectState", f"Snapshot {source_snapshot_id} is in invalid state - {source.status}"
+            )
+        snapshot = TimedSnapshot(
+            self,
+            random_snapshot_id(),
+            source.volume,
+            description,
+            encrypted=source.encrypted,
+            kms_key_id=kms_key_id,
+            seconds=self.snapshot_seconds,
+        )
+        self.plane.copy(self.plane.snapshot(source_snapshot_id), self.plane.snapshot(snapshot.id))
+        self.snapshots[snapshot.id] = snapshot
+        return snapshot
+
+    def get_snapshot(self, snapshot_id: str) -> Snapshot:
+        if snapshot_id not in self.snapshots:
+            raise EC2ClientError("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+        return self.snapshots[snapshot_id]
+
+    def delete_snapshot(self, snapshot_id: str) -> Snapshot:
+        """Delete a snapshot in any state, a pending one too; its content goes with it."""
+        self.get_snapshot(snapshot_id)
+        snapshot = super().delete_snapshot(snapshot_id)
+        self.cloud.discard(self.plane.snapshot(snapshot_id))
+        return snapshot
+
+    def set_snapshot_state(self, snapshot_id: str, state: str) -> None:
+        """Hold a snapshot in one of STATES, for tests of what happens then."""
+        snapshot: Any = self.get_snapshot(snapshot_id)
+        snapshot.state_set = state

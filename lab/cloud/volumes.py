@@ -1,0 +1,48 @@
+"""Volumes: made empty or from a snapshot, with the refusals of AWS that moto leaves out."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.elastic_block_store import Volume
+
+from lab.cloud.data_plane import DataPlane
+from lab.cloud.state import State
+
+
+class VolumesOnFolders(EC2Backend):
+    """moto's EC2 whose volumes have content."""
+
+    plane: ClassVar[DataPlane]
+    cloud: ClassVar[State]
+
+    def create_volume(  # type: ignore[override]
+        self, size: Any, zone_name: str, snapshot_id: str | None = None, **options: Any
+    ) -> Volume:
+        """As moto, refusing a snapshot that is not completed and a size below the snapshot's."""
+        if snapshot_id:
+            snapshot = self.get_snapshot(snapshot_id)
+            if snapshot.status != "completed":
+                raise EC2ClientError(
+                    "IncorrectState", f"Snapshot {snapshot_id} is in invalid state - {snapshot.status}"
+                )
+            if size is not None and int(size) < snapshot.volume_size:
+                raise EC2ClientError(
+                    "InvalidParameterValue",
+                    f"Volume of {size}GiB is smaller than snapshot '{snapshot_id}', expect size "
+                    f">= {snapshot.volume_size}GiB",
+                )
+        volume = super().create_volume(size, zone_name, snapshot_id, **options)
+        if snapshot_id:
+            self.plane.copy(self.plane.snapshot(snapshot_id), self.plane.volume(volume.id))
+        else:
+            self.plane.volume(volume.id).mkdir()
+        return volume
+
+    def delete_volume(self, volume_id: str) -> Volume:
+        """As moto (a volume in use is refused); its content goes with it."""
+        volume = super().delete_volume(volume_id)
+        self.cloud.discard(self.plane.volume(volume_id))
+        return volume

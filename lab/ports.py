@@ -1,0 +1,31 @@
+"""Port numbers nobody listens on, for labs that must not meet another one."""
+
+from __future__ import annotations
+
+import socket
+
+from lab.settings import HOST
+
+PORTS = 30  # a lab's share, from its port base on
+LAST_BASE = 32000  # below the range the system itself hands out to outgoing connections
+
+
+def free_port_base(first: int) -> int:
+    """The first port base from `first` on, in steps of a lab's share, at which every port of a lab is free.
+
+    Raises OSError when there is none below the system's own range.
+    """
+    for base in range(first, LAST_BASE, PORTS):
+        if all(_is_free(port) for port in range(base, base + PORTS)):
+            return base
+    raise OSError(f"No {PORTS} free ports in a row between {first} and {LAST_BASE} on {HOST}: stop what listens there.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

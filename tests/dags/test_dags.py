@@ -1,0 +1,118 @@
+"""DAG files: they declare and do nothing else, and what they declare is what the docs promise."""
+
+from __future__ import annotations
+
+import builtins
+import socket
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from perennial.operators.step import StepOperator
+
+DAGS = Path(__file__).parents[2] / "dags"
+EXPECTED = {"confirm_daily_backups", "daily_backups", "manual_backup", "restore", "tenant_backup"}
+ON_WORKERS = {("daily_backups", "queue_tenants"), ("confirm_daily_backups", "queue_missing")}
+CHAIN = ["open", "snapshot_web_volume", "snapshot_db_volume", "backup_database", "verify", "close"]
+
+
+def load() -> DagBag:
+    return DagBag(DAGS)
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return load()
+
+
+def test_every_file_loads_and_holds_the_dag_it_is_named_after(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    files = {Path(dag.fileloc).stem: dag_id for dag_id, dag in bag.dags.items()}
+    assert files == {name: name for name in EXPECTED}
+    assert {file.stem for file in DAGS.glob("*.py")} == EXPECTED
+
+
+def test_every_dag_has_a_manual_a_description_and_tags(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        assert dag.doc_md
+        assert dag.doc_md.strip().startswith("###")
+        assert dag.description
+        assert dag.tags
+
+
+def test_no_dag_file_is_longer_than_a_declaration() -> None:
+    assert max(len(file.read_text().splitlines()) for file in DAGS.glob("*.py")) <= 120
+
+
+def test_every_step_of_a_tenants_backup_and_restore_is_workerless(bag: DagBag) -> None:
+    on_workers = set()
+    for dag_id, dag in bag.dags.items():
+        for task in dag.tasks:
+            if not (isinstance(task, StepOperator) and task.start_from_trigger):
+                on_workers.add((dag_id, task.task_id))
+    assert on_workers == ON_WORKERS
+
+
+def test_both_backup_dags_are_built_from_the_same_chain(bag: DagBag) -> None:
+    for dag_id in ("tenant_backup", "manual_backup"):
+        dag = bag.dags[dag_id]
+        assert [task.task_id for task in dag.topological_sort()] == CHAIN
+        close, start = dag.get_task("close"), dag.get_task("open")
+        assert close.is_teardown
+        assert close.on_failure_fail_dagrun
+        assert start.is_setup
+
+
+def test_no_two_steps_under_one_lease_can_run_at_once(bag: DagBag) -> None:
+    for dag_id in ("tenant_backup", "manual_backup", "restore"):
+        order = [task.task_id for task in bag.dags[dag_id].topological_sort()]
+        for task_id, following in pairwise(order):
+            assert following in bag.dags[dag_id].get_task(task_id).downstream_task_ids
+
+
+def test_every_field_of_a_step_is_rendered(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            if isinstance(task, StepOperator):
+                arguments = task.start_trigger_args.trigger_kwargs or {}
+                assert set(arguments) - {"deadline"} == set(task.trigger.fields) == set(task.template_fields)
+                assert task.start_trigger_args.timeout
+                assert task.start_trigger_args.timeout.total_seconds() > arguments["deadline"]
+
+
+def test_dags_are_created_unpaused_so_that_no_key_is_lost(bag: DagBag) -> None:
+    assert all(dag.is_paused_upon_creation is False for dag in bag.dags.values())
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a DAG file reached for the network while it was parsed")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def test_parsing_reads_no_configuration_and_needs_no_network_or_settings(
+    monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    opened: list[str] = []
+    real = builtins.open
+
+    def watch(file: Any, *args: Any, **kwargs: Any) -> Any:
+        opened.append(str(file))
+        return real(file, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "open", watch)
+    assert load().import_errors == {}
+    assert [file for file in opened if file.endswith((".yaml", ".yml", ".json"))] == []
+
+
+def test_all_files_parse_in_under_a_second_once_airflow_is_loaded(bag: DagBag) -> None:
+    started = time.perf_counter()
+    assert load().import_errors == {}
+    assert time.perf_counter() - started < 1.0

@@ -1,0 +1,171 @@
+"""The fixture `lab_cloud`: a running lab cloud with boto3 clients, hosts, volumes, faults, and a power switch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from json import dumps, loads
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from lab.cloud.readiness import wait_until_ready
+from lab.settings import HOST, REGION, ZONE, LabSettings
+from tests.support.labs import LabServer, new_settings
+
+SNAPSHOT_SECONDS = 0.3
+SCRIPT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class ScriptResult:
+    """How a script on a host ended."""
+
+    status: str
+    code: int
+    stdout: str
+    stderr: str
+
+
+class LabCloud(LabServer):
+    """A lab cloud under test. Make what a test needs through it: every test finds it without faults."""
+
+    def __init__(self, settings: LabSettings, snapshot_seconds: float = SNAPSHOT_SECONDS) -> None:
+        environment = {"PERENNIAL_LAB_SNAPSHOT_SECONDS": str(snapshot_seconds)}
+        super().__init__("lab.cloud", settings, wait_until_ready, environment)
+        self.folder = settings.state / "cloud"
+
+    def client(self, service: str, *, region: str = REGION, attempts: int = 1, **config: Any) -> Any:
+        """A plain boto3 client; `attempts` = 1 means that botocore does not retry."""
+        return boto3.client(
+            service,
+            endpoint_url=self.settings.cloud_url,
+            region_name=region,
+            aws_access_key_id=self.settings.access_key,
+            aws_secret_access_key=self.settings.secret_key,
+            config=Config(
+                retries={"total_max_attempts": attempts, "mode": "standard"},
+                s3={"addressing_style": "path"},
+                connect_timeout=10,
+                read_timeout=30,
+                **config,
+            ),
+        )
+
+    def make_instance(self, zone: str = ZONE, **options: Any) -> str:
+        """Run a host; returns its id."""
+        placement = {"AvailabilityZone": zone}
+        answer = self.client("ec2").run_instances(
+            ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=1, Placement=placement, **options
+        )
+        instance_id: str = answer["Instances"][0]["InstanceId"]
+        return instance_id
+
+    def make_volume(
+        self, instance: str | None = None, device: str = "/dev/sdf", mount: str | None = None, zone: str = ZONE
+    ) -> str:
+        """Make a volume of 8 GiB, attach it if a host is given, mount it if a folder below the host's root is given.
+
+        Args:
+            mount: `/srv/acme` for instance; scripts then see it as the absolute path `host_path(instance, mount)`.
+        """
+        ec2 = self.client("ec2")
+        volume: str = ec2.create_volume(AvailabilityZone=zone, Size=8)["VolumeId"]
+        if instance:
+            ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device=device)
+        if instance and mount:
+            path = self.host_path(instance, mount)
+            result = self.run(instance, f"mkdir -p {path}", f"mount {self.host_path(instance, device)} {path}")
+            assert result.status == "Success", result.stderr
+        return volume
+
+    def host_path(self, instance: str, path: str = "/") -> Path:
+        """Where a path of a host truly lies."""
+        return self.folder / "hosts" / instance / path.lstrip("/")
+
+    def volume_path(self, volume: str) -> Path:
+        return self.folder / "volumes" / volume
+
+    def snapshot_path(self, snapshot: str) -> Path:
+        return self.folder / "snapshots" / snapshot
+
+    def run(self, instance: str, *lines: str, seconds: int = SCRIPT_SECONDS) -> ScriptResult:
+        """Run a script on a host through SSM and wait for its end."""
+        command = self.send(instance, *lines, seconds=seconds)
+        return self.await_command(command, instance)
+
+    def send(self, instance: str, *lines: str, seconds: int = SCRIPT_SECONDS) -> str:
+        """Send a script to a host; returns the command's id."""
+        answer = self.client("ssm").send_command(
+            InstanceIds=[instance],
+            DocumentName="AWS-RunShellScript",
+            Parameters={"commands": list(lines), "executionTimeout": [str(seconds)]},
+        )
+        command_id: str = answer["Command"]["CommandId"]
+        return command_id
+
+    def await_command(self, command_id: str, instance: str) -> ScriptResult:
+        """Wait for the end of a command on one host."""
+        ssm, deadline = self.client("ssm"), time.monotonic() + SCRIPT_SECONDS
+        while time.monotonic() < deadline:
+            found = ssm.get_command_invocation(CommandId=command_id, InstanceId=instance)
+            if found["Status"] not in ("Pending", "InProgress", "Cancelling"):
+                output = found["StandardOutputContent"], found["StandardErrorContent"]
+                return ScriptResult(found["Status"], found["ResponseCode"], *output)
+            time.sleep(0.05)
+        raise TimeoutError(f"Command {command_id} did not end on {instance} within {SCRIPT_SECONDS} s")
+
+    def make_snapshot(self, volume: str, completed: bool = True) -> str:
+        """Take a snapshot, and by default wait until it is completed."""
+        ec2 = self.client("ec2")
+        snapshot: str = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+        if completed:
+            waiter = ec2.get_waiter("snapshot_completed")
+            waiter.wait(SnapshotIds=[snapshot], WaiterConfig={"Delay": 0.1, "MaxAttempts": 200})
+        return snapshot
+
+    def set_snapshot_state(self, snapshot: str, state: str) -> None:
+        """Hold a snapshot in `pending`, `completed` or `error`."""
+        self._lab_call("PUT", f"/lab/snapshots/{snapshot}", {"state": state})
+
+    def add_fault(self, action: str, **rule: Any) -> None:
+        """Add a fault rule; its fields are those of `lab.cloud.faults`."""
+        self._lab_call("POST", "/lab/faults", [{"action": action, **rule}])
+
+    def fault_hits(self) -> list[dict[str, str]]:
+        """Where fault rules struck since they were last cleared: `call` and `outcome`."""
+        hits: list[dict[str, str]] = self._lab_call("GET", "/lab/faults")["hits"]
+        return hits
+
+    def clear_faults(self) -> None:
+        self._lab_call("DELETE", "/lab/faults")
+
+    def _lab_call(self, method: str, path: str, document: Any = None) -> Any:
+        connection = HTTPConnection(HOST, self.settings.cloud_port, timeout=10)
+        connection.request(method, path, dumps(document), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        body = loads(answer.read())
+        connection.close()
+        assert answer.status < 400, body
+        return body
+
+
+@pytest.fixture(scope="session")
+def lab_cloud_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
+    """One lab cloud for all tests of a process; take `lab_cloud` instead, which clears the faults."""
+    cloud = LabCloud(new_settings(tmp_path_factory.mktemp("lab-cloud")))
+    cloud.start()
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def lab_cloud(lab_cloud_server: LabCloud) -> Iterator[LabCloud]:
+    """A running lab cloud without faults. Shared with other tests: count only what your test made."""
+    yield lab_cloud_server
+    lab_cloud_server.clear_faults()

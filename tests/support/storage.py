@@ -1,0 +1,58 @@
+"""The fixture `lab_storage`: a running lab S3 with boto3 clients and a power switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from lab.settings import REGION, VAULT_BUCKET, LabSettings
+from lab.storage import ensure_bucket, wait_until_ready
+from tests.support.labs import LabServer, new_settings
+
+
+class LabStorage(LabServer):
+    """A lab S3 under test, with the vault's bucket in it."""
+
+    bucket = VAULT_BUCKET
+
+    def __init__(self, settings: LabSettings) -> None:
+        super().__init__("lab.storage", settings, wait_until_ready, {})
+
+    def start(self) -> None:
+        super().start()
+        ensure_bucket(self.settings)
+
+    def client(self, *, attempts: int = 1, connections: int = 30, **options: Any) -> Any:
+        """A plain boto3 S3 client; `attempts` = 1 means that botocore does not retry."""
+        credentials = {
+            "aws_access_key_id": self.settings.access_key,
+            "aws_secret_access_key": self.settings.secret_key,
+        }
+        config = Config(
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            s3={"addressing_style": "path"},
+            max_pool_connections=connections,
+            connect_timeout=10,
+            read_timeout=30,
+        )
+        return boto3.client(
+            "s3", endpoint_url=self.settings.storage_url, region_name=REGION, config=config, **(credentials | options)
+        )
+
+    def new_prefix(self) -> str:
+        """A prefix of the bucket nobody else uses, ending in a slash."""
+        return f"test-{uuid4().hex}/"
+
+
+@pytest.fixture(scope="session")
+def lab_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabStorage]:
+    """One lab S3 for all tests of a process: write below a prefix of your own (`new_prefix`)."""
+    storage = LabStorage(new_settings(tmp_path_factory.mktemp("lab-storage")))
+    storage.start()
+    yield storage
+    storage.stop()
