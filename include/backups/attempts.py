@@ -48,10 +48,14 @@ def is_settled(manifest: Manifest) -> bool:
 
 def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, now: datetime) -> Manifest:
     """Begin again under the same id: parts that are still fresh are adopted, the others dropped and swept later."""
+    same_database = manifest.source.database == tenant.database
+    claim = manifest.claim
+    if claim and not (same_database and is_fresh(claim.claimed_at, now)):
+        claim = claim.model_copy(update={"discarded": True})
     parts = Parts(
         web_snapshot=_fresh_snapshot(manifest.parts.web_snapshot, tenant.web.volume, now),
         db_snapshot=_fresh_snapshot(manifest.parts.db_snapshot, tenant.database.volume, now),
-        bak=_fresh_file(manifest.parts.bak, now) if manifest.source.database == tenant.database else None,
+        bak=_fresh_file(manifest.parts.bak, now) if same_database else None,
     )
     starts = [snapshot.started_at for snapshot in (parts.web_snapshot, parts.db_snapshot) if snapshot]
     return manifest.model_copy(
@@ -65,6 +69,7 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
             "time": min(starts, default=None),
             "source": tenant,
             "parts": parts,
+            "claim": claim,
             "verification": None,
             "failure": None,
         }

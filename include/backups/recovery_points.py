@@ -59,12 +59,14 @@ class BackupFileClaim(Strict):
         number: Counts the claims of this recovery point; never used twice.
         key: Key of the object in the vault, below the vault's prefix.
         name: The backup's NAME in its header and in msdb: how a finished backup is recognised after any crash.
+        discarded: True when what was written there must not be adopted (damaged, or too old for a new attempt).
     """
 
     number: int = Field(ge=1)
     key: str
     name: str = Field(max_length=128)
     claimed_at: AwareDatetime
+    discarded: bool = False
 
 
 class BackupFilePart(Strict):
@@ -160,9 +162,14 @@ class Manifest(Strict):
 
     def without_part(self, name: str) -> Manifest:
         """Forget a part that cannot be trusted, so that no later attempt adopts it: the point is incomplete again."""
-        return self.model_copy(
-            update={"parts": self.parts.model_copy(update={name: None}), "state": State.RUNNING, "verification": None}
-        )
+        changes: dict[str, object] = {
+            "parts": self.parts.model_copy(update={name: None}),
+            "state": State.RUNNING,
+            "verification": None,
+        }
+        if name == "bak" and self.claim:
+            changes["claim"] = self.claim.model_copy(update={"discarded": True})
+        return self.model_copy(update=changes)
 
     def volume_of(self, role: SnapshotRole) -> str:
         """The volume that a snapshot of this role shows."""

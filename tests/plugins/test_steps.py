@@ -22,7 +22,7 @@ from perennial.triggers.restore_volume import AttachSnapshotVolumeTrigger, Remov
 from perennial.triggers.snapshot import SnapshotVolumeTrigger
 from perennial.triggers.step import Said, StepTrigger
 from perennial.triggers.verification import VerifyRecoveryPointTrigger
-from tests.support.fleet import trigger_of
+from tests.support.triggers import trigger_of
 
 TRIGGERS = [
     AttachSnapshotVolumeTrigger,

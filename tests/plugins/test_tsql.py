@@ -47,7 +47,7 @@ STATEMENTS: dict[str, Callable[[str, str], str]] = {
     "database_state": lambda name, _: tsql.database_state(name),
     "database_files": lambda name, _: tsql.database_files(name),
     "default_folders": lambda *_: tsql.default_folders(),
-    "finished_backup": lambda name, _: tsql.finished_backup(name),
+    "finished_backup": tsql.finished_backup,
     "running_sessions": lambda name, _: tsql.running_sessions(name),
     "kill": lambda name, _: tsql.kill(len(name)),
     "take_lock": lambda name, _: tsql.take_lock(name),

@@ -16,7 +16,7 @@ from perennial.hooks.documents import Stored
 from perennial.hooks.leased import LeasedPoint
 from perennial.hooks.vault import Vault, Versioned
 from tests.support.cloud import LabCloud
-from tests.support.fleet import VaultUnderTest
+from tests.support.vaults import VaultUnderTest
 from tests.unit.builders import running, verified
 
 pytestmark = pytest.mark.lab

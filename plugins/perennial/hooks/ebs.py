@@ -14,7 +14,9 @@ from typing import Any
 
 from include.backups.recovery_points import Manifest, SnapshotRole
 from perennial.hooks import aws
+from perennial.settings import Settings
 
+VAULT_TAG = "perennial:vault"
 POINT_TAG = "perennial:recovery-point"
 PART_TAG = "perennial:part"
 RESTORE_TAG = "perennial:restore"
@@ -50,10 +52,17 @@ class Ebs:
 
     Args:
         conn_id: Airflow connection for EC2.
+        vault: URI of the vault. Two vaults in one account may have tenants of the same name; what the other one has
+            made is never seen, adopted or deleted.
     """
 
-    def __init__(self, conn_id: str) -> None:
-        self.conn_id = conn_id
+    def __init__(self, conn_id: str, vault: str) -> None:
+        self.conn_id, self.vault = conn_id, vault
+
+    @classmethod
+    def of(cls, settings: Settings) -> Ebs:
+        """The calls of this deployment."""
+        return cls(settings.aws_conn_id, settings.vault)
 
     async def create_snapshot(self, volume_id: str, tags: Mapping[str, str], description: str) -> Snapshot:
         """Ask for a snapshot once; it shows the bytes of this moment and completes later.
@@ -65,13 +74,13 @@ class Ebs:
         answer = await ec2.create_snapshot(
             VolumeId=volume_id,
             Description=description[:255],
-            TagSpecifications=[{"ResourceType": "snapshot", "Tags": as_tags(tags)}],
+            TagSpecifications=[{"ResourceType": "snapshot", "Tags": self._tags(tags)}],
         )
         return _snapshot(answer)
 
     async def snapshots_of_point(self, point_id: str, role: SnapshotRole | None = None) -> list[Snapshot]:
         """All snapshots tagged for a recovery point, oldest first; with `role` those of one part."""
-        filters = [{"Name": f"tag:{POINT_TAG}", "Values": [point_id]}]
+        filters = [self._ours(), {"Name": f"tag:{POINT_TAG}", "Values": [point_id]}]
         if role:
             filters.append({"Name": f"tag:{PART_TAG}", "Values": [role.value]})
         return await self._snapshots(filters)
@@ -104,13 +113,13 @@ class Ebs:
                 AvailabilityZone=zone,
                 VolumeType="gp3",
                 ClientToken=token,
-                TagSpecifications=[{"ResourceType": "volume", "Tags": as_tags(tags)}],
+                TagSpecifications=[{"ResourceType": "volume", "Tags": self._tags(tags)}],
             )
         return _volume(answer)
 
     async def volumes_of_restore(self, restore_id: str) -> list[Volume]:
         """Volumes that a restore has made and not yet deleted."""
-        return await self._volumes([{"Name": f"tag:{RESTORE_TAG}", "Values": [restore_id]}])
+        return await self._volumes([self._ours(), {"Name": f"tag:{RESTORE_TAG}", "Values": [restore_id]}])
 
     async def volume(self, volume_id: str) -> Volume | None:
         """One volume; None when AWS does not show it."""
@@ -148,6 +157,12 @@ class Ebs:
                 if aws.code(error) != "InvalidVolume.NotFound":
                     raise
 
+    def _ours(self) -> dict[str, Any]:
+        return {"Name": f"tag:{VAULT_TAG}", "Values": [self.vault]}
+
+    def _tags(self, tags: Mapping[str, str]) -> list[dict[str, str]]:
+        return [{"Key": key, "Value": value} for key, value in {**tags, VAULT_TAG: self.vault}.items()]
+
     async def _snapshots(self, filters: list[dict[str, Any]]) -> list[Snapshot]:
         ec2 = await aws.client("ec2", self.conn_id)
         # Without an owner AWS searches everybody's public snapshots as well.
@@ -175,11 +190,6 @@ def snapshot_tags(manifest: Manifest, role: SnapshotRole) -> dict[str, str]:
         POINT_TAG: manifest.id,
         PART_TAG: role.value,
     }
-
-
-def as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Tags in the form in which the EC2 API takes them."""
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _snapshot(item: Mapping[str, Any]) -> Snapshot:

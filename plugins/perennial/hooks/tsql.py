@@ -91,13 +91,14 @@ def default_folders() -> str:
     )
 
 
-def finished_backup(backup_name: str) -> str:
-    """The row that SQL Server writes only for a backup that succeeded, found by its NAME."""
+def finished_backup(backup_name: str, url: str) -> str:
+    """The row that SQL Server writes only for a backup that succeeded, found by its NAME and the file it went to."""
     return (
         "SELECT CONVERT(nvarchar(36), s.backup_set_uuid) AS backup_set_uuid, s.database_name, s.is_copy_only, "
         "CONVERT(nvarchar(30), s.first_lsn) AS first_lsn, CONVERT(nvarchar(30), s.last_lsn) AS last_lsn "
         "FROM msdb.dbo.backupset AS s "
-        f"WHERE s.name = {text(backup_name)}"
+        "JOIN msdb.dbo.backupmediafamily AS f ON f.media_set_id = s.media_set_id "
+        f"WHERE s.name = {text(backup_name)} AND f.physical_device_name = {text(url)}"
     )
 
 

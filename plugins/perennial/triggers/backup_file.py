@@ -72,15 +72,15 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
     async def _of_earlier_attempt(self, point: LeasedPoint) -> Row | None:
         """The last claim's backup if it has succeeded or still does; None when there was none, or it was aborted."""
         claim = point.manifest.claim
-        if claim is None:
+        if claim is None or claim.discarded:
             return None
         server = SqlServer(point.manifest.source.database.connection)
         try:
-            while not (row := await self._finished(server, claim)):
+            while not (row := await self._finished(point, server, claim)):
                 sessions = await server.sessions_of(program_name(claim.name))
                 if not sessions:
                     # It may have ended between the two questions: msdb has the last word.
-                    return await self._finished(server, claim)
+                    return await self._finished(point, server, claim)
                 self.log.info("The backup %s of an earlier attempt is running: %s.", claim.name, sessions)
                 await asyncio.sleep(point.vault.settings.poll.total_seconds())
         except SqlServerError as error:
@@ -97,7 +97,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
         server = SqlServer(manifest.source.database.connection, program_name(claim.name))
         try:
             await self._run_when_a_slot_is_free(point, server, claim)
-            return await self._finished(server, claim)
+            return await self._finished(point, server, claim)
         except SqlServerError as error:
             if last or not (error.number in AGAIN or error.number == BUSY or error.lost_connection):
                 raise self._failed(point, str(error), error) from error
@@ -138,8 +138,8 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
             self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)
             await asyncio.sleep(settings.poll.total_seconds())
 
-    async def _finished(self, server: SqlServer, claim: BackupFileClaim) -> Row | None:
-        rows = await server.run(tsql.finished_backup(claim.name))
+    async def _finished(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> Row | None:
+        rows = await server.run(tsql.finished_backup(claim.name, point.vault.backup_file_url(claim.key)))
         return rows[0] if rows else None
 
     async def _part(self, point: LeasedPoint, row: Row) -> BackupFilePart:

@@ -152,7 +152,7 @@ async def close_point(point: LeasedPoint) -> list[str]:
 
 async def _sweep(point: LeasedPoint) -> list[str]:
     """Delete the snapshots and files that carry this recovery point's name and that its manifest does not."""
-    manifest, ebs = point.manifest, Ebs(point.vault.settings.aws_conn_id)
+    manifest, ebs = point.manifest, Ebs.of(point.vault.settings)
     kept = {part.snapshot_id for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part}
     extras = [snapshot.id for snapshot in await ebs.snapshots_of_point(manifest.id) if snapshot.id not in kept]
     for snapshot_id in extras:

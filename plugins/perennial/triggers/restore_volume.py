@@ -27,7 +27,7 @@ class AttachSnapshotVolumeTrigger(RestoreStepTrigger):
 
     async def act(self, restore: LeasedRestore, point: Manifest) -> str:
         web = restore.record.target.web
-        ebs = Ebs(restore.vault.settings.aws_conn_id)
+        ebs = Ebs.of(restore.vault.settings)
         snapshot, _ = restore.record.parts_of(point)
         volume = await self._made(ebs, restore, snapshot.snapshot_id)
         await restore.change(lambda record: record.model_copy(update={"volume": volume.id}))
@@ -106,7 +106,7 @@ class RemoveVolumeTrigger(RestoreStepTrigger):
 async def remove_volumes(restore: LeasedRestore) -> str:
     """Detach and delete every volume that the restore has made; returns a sentence about what could not be removed."""
     record, settings = restore.record, restore.vault.settings
-    ebs, hosts = Ebs(settings.aws_conn_id), Hosts(settings.aws_conn_id, settings.poll.total_seconds())
+    ebs, hosts = Ebs.of(settings), Hosts(settings.aws_conn_id, settings.poll.total_seconds())
     left = []
     for volume in await ebs.volumes_of_restore(record.id):
         await restore.lease.check()

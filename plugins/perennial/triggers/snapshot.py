@@ -39,7 +39,7 @@ class SnapshotVolumeTrigger(RecoveryPointTrigger):
         standing = getattr(point.manifest.parts, role.value)
         if standing:
             return {"snapshot": standing.snapshot_id, "said": "An earlier attempt has made it."}
-        ebs = Ebs(point.vault.settings.aws_conn_id)
+        ebs = Ebs.of(point.vault.settings)
         async with _turns.get()[point.manifest.volume_of(role)]:
             snapshot = await self._adopt(ebs, point, role) or await self._create(ebs, point, role)
         await point.change(lambda manifest: manifest.with_snapshot(role, _part(snapshot)))

@@ -10,6 +10,7 @@ from contextlib import suppress
 from include.backups.errors import PerennialError
 from perennial.hooks.ebs import Ebs, Snapshot
 from perennial.hooks.per_loop import PerLoop
+from perennial.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -18,15 +19,14 @@ UNSEEN_LIMIT = 120.0
 
 
 class SnapshotPoller:
-    """Watches snapshots of one Airflow connection until they are no longer pending.
+    """Watches snapshots of one deployment until they are no longer pending.
 
     Args:
-        conn_id: Airflow connection for EC2.
-        pause: Seconds between two looks.
+        settings: Say how AWS is reached, and how long to pause between two looks.
     """
 
-    def __init__(self, conn_id: str, pause: float) -> None:
-        self._ebs, self._pause = Ebs(conn_id), pause
+    def __init__(self, settings: Settings) -> None:
+        self._ebs, self._pause = Ebs.of(settings), settings.poll.total_seconds()
         self._waiting: defaultdict[str, set[asyncio.Future[Snapshot | None]]] = defaultdict(set)
         self._asked_at: dict[str, float] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -66,9 +66,9 @@ class SnapshotPoller:
                 log.info("Snapshot %s is %s (%s).", snapshot_id, snapshot.state, snapshot.progress)
 
 
-_pollers: PerLoop[dict[tuple[str, float], SnapshotPoller]] = PerLoop(dict)
+_pollers: PerLoop[dict[Settings, SnapshotPoller]] = PerLoop(dict)
 
 
-def poller(conn_id: str, pause: float) -> SnapshotPoller:
-    """The running loop's poller for this connection."""
-    return _pollers.get().setdefault((conn_id, pause), SnapshotPoller(conn_id, pause))
+def poller(settings: Settings) -> SnapshotPoller:
+    """The running loop's poller for this deployment."""
+    return _pollers.get().setdefault(settings, SnapshotPoller(settings))

@@ -46,7 +46,7 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
 
     async def _snapshot_completed(self, point: LeasedPoint, role: SnapshotRole) -> None:
         settings, part = point.vault.settings, getattr(point.manifest.parts, role.value)
-        snapshot = await poller(settings.aws_conn_id, settings.poll.total_seconds()).settled(part.snapshot_id)
+        snapshot = await poller(settings).settled(part.snapshot_id)
         if snapshot and snapshot.state == "completed":
             return
         await point.change(lambda manifest: manifest.without_part(role.value))

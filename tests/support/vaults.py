@@ -1,4 +1,4 @@
-"""The fixture `fleet`: a register, a vault and the connections to reach them, for tests of hooks and triggers."""
+"""Vaults under test: a prefix of its own in each of the two object stores, and the settings that point there."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
-import yaml
 
 from lab.settings import REGION
 from perennial.hooks.aws import closing_clients
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
-from perennial.triggers.step import StepTrigger
 from tests.support.cloud import LabCloud
 from tests.support.storage import LabStorage
 
@@ -92,20 +89,3 @@ def any_vault(request: pytest.FixtureRequest) -> VaultUnderTest:
     """A vault in each of the two stores."""
     vault: VaultUnderTest = request.getfixturevalue(f"{request.param}_vault")
     return vault
-
-
-def write_register(config: Path, tenants: list[dict[str, Any]]) -> None:
-    """Write tenants.yaml and plans.yaml."""
-    plans = {"standard": {"cadence": "daily", "manual_backups_per_month": 10, "rpo_hours": 26}}
-    config.mkdir(parents=True, exist_ok=True)
-    (config / "plans.yaml").write_text(yaml.safe_dump({"plans": plans}))
-    (config / "tenants.yaml").write_text(yaml.safe_dump({"tenants": tenants}))
-
-
-def trigger_of(
-    cls: type[StepTrigger], run_id: str = "run-1", dag_id: str = "tenant_backup", **fields: Any
-) -> StepTrigger:
-    """A trigger as the triggerer hands it over: rendered, and knowing its run."""
-    trigger = cls(**{"deadline": 60, **fields})
-    trigger.task_instance = SimpleNamespace(task_id="step", dag_id=dag_id, run_id=run_id)  # type: ignore[assignment]
-    return trigger

@@ -1,0 +1,110 @@
+"""The fixture `stack`: the lab, PostgreSQL and Airflow's four components, seeded, for tests on the real thing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.airflow_api import AirflowApi
+from demo.environment import airflow_url
+from demo.fingerprint import Fingerprint, fingerprint
+from demo.records import worker_starts
+from demo.stack import Stack
+from demo.vault import manifests
+from lab.seed.register import registered
+from lab.seed.tenants import seed
+from lab.settings import LabSettings
+from lab.waiting import wait_until
+from tests.support.labs import new_settings
+
+DAGS_SECONDS = 90
+RUN_SECONDS = 180
+
+
+class RunningStack:
+    """A whole stack under test, with the three seeded tenants; `api` is a client of its Airflow."""
+
+    def __init__(self, settings: LabSettings) -> None:
+        self.settings = settings
+        self.stack = Stack(settings)
+
+    def start(self) -> None:
+        """Start everything; a failure shows the log of the process it happened in."""
+        self.stack.start()
+        seed(self.settings, say=lambda _: None)
+        self.stack.wait_until_healthy()
+        self.api = AirflowApi(airflow_url(self.settings))
+
+    def stop(self) -> None:
+        """Stop everything, also after a start that failed."""
+        self.stack.stop()
+
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Start a run as an operator does by hand; its id."""
+        self.api.wait_for_dags([dag_id], DAGS_SECONDS)
+        return self.api.trigger(dag_id, conf)
+
+    def wait_for_run(self, dag_id: str, run_id: str, seconds: float = RUN_SECONDS) -> str:
+        """Wait for a run to end; its state, `success` or `failed`."""
+        return str(self.api.wait_for_run(dag_id, run_id, seconds)["state"])
+
+    def wait_for_task(
+        self, dag_id: str, run_id: str, task_id: str, states: Collection[str], seconds: float = RUN_SECONDS
+    ) -> None:
+        """Wait until a task is in one of the states, such as `deferred` for a step that the triggerer has begun."""
+        wait_until(
+            lambda: self.task_states(dag_id, run_id).get(task_id) in states,
+            seconds,
+            f"{dag_id}.{task_id} has not become {' or '.join(states)} within {seconds:g} s.",
+        )
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """The state of every task of a run, None for one that is not scheduled yet."""
+        return {task["task_id"]: task["state"] for task in self.api.tasks(dag_id, run_id)}
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+        """A task's log as the UI shows it."""
+        return self.api.log(dag_id, run_id, task_id, try_number)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one process of the Procfile (`triggerer`, `sqlserver`, ...) with everything it started."""
+        self.stack.processes.kill(name)
+
+    def restart(self, name: str) -> None:
+        """Start a process again that was killed."""
+        self.stack.restart(name)
+
+    def worker_starts(self) -> Counter[str]:
+        """How often a worker was started so far, by DAG id, from Airflow's own records."""
+        return worker_starts(self.settings)
+
+    def tenant(self, tenant: str) -> dict[str, Any]:
+        """The tenant's entry in the register."""
+        return registered(self.settings)[tenant]
+
+    def fingerprint(self, tenant: str) -> Fingerprint:
+        """What the tenant's web folder and database hold now."""
+        return fingerprint(self.settings, self.tenant(tenant))
+
+    def manifests(self, tenant: str) -> list[dict[str, Any]]:
+        """The manifests of the tenant's recovery points in the vault."""
+        return [manifest for manifest in manifests(self.settings) if manifest["tenant"] == tenant]
+
+    def server_log(self, name: str) -> Path:
+        """The log file of one process of the Procfile."""
+        return self.stack.processes.log(name)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """One seeded stack for all tests marked `stack`: take recovery points of your own, and leave all processes up."""
+    running = RunningStack(new_settings(tmp_path_factory.mktemp("stack")))
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()

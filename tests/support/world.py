@@ -1,0 +1,189 @@
+"""The fixture `world`: cloud, storage and SQL Server of the lab with one tenant in them, and its steps to run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from include.backups.leases import Lease
+from include.backups.recovery_points import Manifest, SnapshotRole
+from include.backups.requests import BackupRequest
+from lab.settings import HOST, ZONE
+from perennial.hooks.aws import close_clients
+from perennial.hooks.vault import Vault
+from perennial.settings import Settings
+from perennial.triggers.backup_file import BackUpDatabaseTrigger
+from perennial.triggers.recovery_point import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
+from perennial.triggers.snapshot import SnapshotVolumeTrigger
+from perennial.triggers.step import Said, StepTrigger
+from perennial.triggers.verification import VerifyRecoveryPointTrigger
+from tests.support.cloud import LabCloud
+from tests.support.sql_server import LabSqlServer
+from tests.support.storage import LabStorage
+from tests.support.triggers import CutOff, trigger_of
+from tests.support.vaults import set_vault
+
+PLANS = {"standard": {"cadence": "daily", "manual_backups_per_month": 10, "rpo_hours": 26}}
+
+Step = tuple[type[StepTrigger], dict[str, str]]
+CHAIN: list[Step] = [
+    (OpenRecoveryPointTrigger, {}),
+    (SnapshotVolumeTrigger, {"role": SnapshotRole.WEB.value}),
+    (SnapshotVolumeTrigger, {"role": SnapshotRole.DATABASE.value}),
+    (BackUpDatabaseTrigger, {}),
+    (VerifyRecoveryPointTrigger, {}),
+    (CloseRecoveryPointTrigger, {}),
+]
+OPEN, WEB, DATABASE, BACKUP, VERIFY, CLOSE = CHAIN
+
+
+@dataclass
+class World:
+    """One lab with tenants; every test has tenants, databases and a vault of its own."""
+
+    cloud: LabCloud
+    storage: LabStorage
+    sql: LabSqlServer
+    config: Path
+    runner: asyncio.Runner
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def add_tenant(self, tenant: str, rows: int = 50) -> dict[str, Any]:
+        """Make hosts, volumes, files and a database, and register the tenant; returns its entry."""
+        web_host, db_host = self.cloud.make_instance(), self.cloud.make_instance()
+        mount = f"/srv/{tenant}"
+        web_volume = self.cloud.make_volume(web_host, "/dev/sdf", mount)
+        db_volume = self.cloud.make_volume(db_host, "/dev/sdf", "/data")
+        site = self.cloud.host_path(web_host, f"{mount}/site")
+        site.mkdir()
+        (site / "index.html").write_text(f"welcome to {tenant}")
+        database = f"shop_{tenant}_{uuid4().hex[:8]}"
+        self.sql.run(f"CREATE DATABASE [{database}]")
+        values = ", ".join(f"({number}, N'customer {number}')" for number in range(rows))
+        self.sql.run(
+            "CREATE TABLE dbo.orders (id INT PRIMARY KEY, customer NVARCHAR(100))",
+            f"INSERT INTO dbo.orders (id, customer) VALUES {values}",
+            database=database,
+        )
+        self.entries[tenant] = {
+            "id": tenant,
+            "plan": "standard",
+            "web": {
+                "instance": web_host,
+                "volume": web_volume,
+                "zone": ZONE,
+                "mount": str(self.cloud.host_path(web_host, mount)),
+                "path": str(site),
+            },
+            "database": {
+                "connection": "sql_server_lab",
+                "name": database,
+                "instance": db_host,
+                "volume": db_volume,
+                "zone": ZONE,
+            },
+            "tags": {"cost-centre": "4711"},
+        }
+        self.write_register()
+        return self.entries[tenant]
+
+    def write_register(self) -> None:
+        (self.config / "plans.yaml").write_text(yaml.safe_dump({"plans": PLANS}))
+        (self.config / "tenants.yaml").write_text(yaml.safe_dump({"tenants": list(self.entries.values())}))
+
+    @property
+    def vault(self) -> Vault:
+        return Vault(Settings.from_environment())
+
+    def site(self, tenant: str) -> Path:
+        return Path(self.entries[tenant]["web"]["path"])
+
+    def step(self, step: Step, request: str, run_id: str = "run-1") -> StepTrigger:
+        """A step's trigger, ready to run."""
+        cls, fields = step
+        return trigger_of(cls, run_id, request=request, **fields)
+
+    def run(self, step: Step, request: str, run_id: str = "run-1") -> Said:
+        """Run one step to its end; its error comes as it is."""
+        return self.runner.run(self.step(step, request, run_id).work_within_deadline())
+
+    def cut_off_and_run_again(self, step: Step, request: str, suspension: int) -> bool:
+        """End a step at its n-th suspension and begin it again; False when it ended before it came that far."""
+        reached = self.runner.run(CutOff.run(self.step(step, request).work_within_deadline(), suspension))
+        if reached:
+            self.run(step, request)
+        return reached
+
+    def back_up(self, request: str, run_id: str = "run-1") -> Manifest:
+        """Run all steps; returns the manifest."""
+        for step in CHAIN:
+            self.run(step, request, run_id)
+        return self.manifest(request)
+
+    def manifest(self, request: str) -> Manifest:
+        """The manifest of the recovery point that the request names."""
+        asked = BackupRequest.parse(request)
+        version = self.runner.run(self.vault.manifest(asked.tenant, asked.recovery_point_id))
+        assert version, f"no manifest of {asked.recovery_point_id}"
+        return version.value
+
+    def lease(self, tenant: str) -> Lease:
+        version = self.runner.run(self.vault.lease(tenant))
+        assert version, f"tenant {tenant} has never been leased"
+        return version.value
+
+    def snapshots(self, request: str) -> list[dict[str, Any]]:
+        """All snapshots in the cloud that carry the recovery point's name."""
+        point = BackupRequest.parse(request).recovery_point_id
+        filters = [
+            {"Name": "tag:perennial:recovery-point", "Values": [point]},
+            {"Name": "tag:perennial:vault", "Values": [self.vault.settings.vault]},
+        ]
+        found: list[dict[str, Any]] = self.cloud.client("ec2").describe_snapshots(Filters=filters)["Snapshots"]
+        return found
+
+    def files(self, request: str) -> list[str]:
+        """All backup files in the vault that lie beside the recovery point's manifest."""
+        asked = BackupRequest.parse(request)
+        return self.runner.run(self.vault.backup_file_keys(asked.tenant, asked.recovery_point_id))
+
+
+@pytest.fixture
+def world(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    lab_cloud: LabCloud,
+    lab_storage: LabStorage,
+    lab_sql_server: LabSqlServer,
+) -> Iterator[World]:
+    """A lab with the tenant `acme` in it."""
+    s3, keys = lab_storage.settings.storage_url, lab_storage.settings
+    set_vault(monkeypatch, tmp_path, bucket=lab_storage.bucket, s3=s3, cloud=lab_cloud.settings.cloud_url, server=keys)
+    sql = lab_sql_server.settings
+    connection = {
+        "conn_type": "mssql",
+        "host": HOST,
+        "port": sql.sql_server_port,
+        "login": sql.sql_user,
+        "password": sql.sql_password,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SQL_SERVER_LAB", json.dumps(connection))
+    credential = f"s3://{s3.removeprefix('http://')}/{lab_storage.bucket}"
+    lab_sql_server.run(
+        f"IF NOT EXISTS (SELECT 1 FROM sys.credentials WHERE name = N'{credential}') "
+        f"CREATE CREDENTIAL [{credential}] WITH IDENTITY = N'S3 Access Key', "
+        f"SECRET = N'{keys.access_key}:{keys.secret_key}'"
+    )
+    with asyncio.Runner() as runner:
+        made = World(lab_cloud, lab_storage, lab_sql_server, tmp_path, runner)
+        made.add_tenant("acme")
+        yield made
+        runner.run(close_clients())
