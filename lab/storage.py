@@ -34,15 +34,10 @@ def storage_folder(settings: LabSettings) -> Path:
 
 
 def is_ready(settings: LabSettings) -> bool:
-    """Whether the lab's S3 answers on its port."""
-    connection = HTTPConnection(HOST, settings.storage_port, timeout=2)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
+    """Whether the lab's S3 answers on its port and has found the volumes with the objects."""
+    topology = _fetch(_master_port(settings), "/dir/status")
+    volumes_found = topology is not None and json.loads(topology)["Topology"]["Max"] > 0
+    return volumes_found and _fetch(settings.storage_port, "/healthz") is not None
 
 
 def wait_until_ready(settings: LabSettings, seconds: float) -> None:
@@ -76,14 +71,20 @@ def ensure_bucket(settings: LabSettings, bucket: str = VAULT_BUCKET) -> None:
 
 
 def weed_command(settings: LabSettings) -> list[str]:
-    """weed's command line: all its servers in one process, each on a port of ours, because the defaults collide."""
-    inner = settings.port_base + 10
+    """weed's command line: all its servers in one process, each on a port of ours, because the defaults collide.
+
+    `master.resumeState` is off because a master that resumes can miss the first message of the volume server, whose
+    next one comes 5 s later; it learns from that message whatever it needs. weed's own maintenance does not find its
+    admin server on a port of ours, and says so in the log every few seconds: the lab needs none.
+    """
+    inner = _master_port(settings)
     flags = {
         "dir": "data",
         "ip": HOST,
         "ip.bind": HOST,
         "master.port": inner,
         "master.port.grpc": inner + 1,
+        "master.resumeState": "false",
         "master.telemetry": "false",
         "master.volumeSizeLimitMB": 256,
         "volume.port": inner + 2,
@@ -108,6 +109,23 @@ def weed_command(settings: LabSettings) -> list[str]:
     }
     weed = Path(sys.executable).parent / "weed"
     return [str(weed), "-logtostderr=true", "mini", *(f"-{name}={value}" for name, value in flags.items())]
+
+
+def _master_port(settings: LabSettings) -> int:
+    return settings.port_base + 10
+
+
+def _fetch(port: int, path: str) -> bytes | None:
+    """The body of a page of one of weed's servers, None while there is none."""
+    connection = HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.read() if answer.status == 200 else None
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 def main() -> None:

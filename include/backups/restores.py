@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from include.backups.errors import ConfigurationError, PartError, RefusedError
 from include.backups.recovery_points import BackupFilePart, Manifest, SnapshotPart, State
@@ -24,6 +24,14 @@ class RestoreState(StrEnum):
     FAILED = "failed"
 
 
+class RestoreStep(Strict):
+    """One step that is done: its name, what it says of itself, and when it ended."""
+
+    name: str
+    said: str
+    at: AwareDatetime
+
+
 class RestoreRecord(Strict):
     """What one restore is about and how far it has come; kept in the vault for good.
 
@@ -31,7 +39,7 @@ class RestoreRecord(Strict):
         target: The tenant as the register describes it now: where its files and its database go.
         token: Fencing token of the lease under which the record was last written.
         volume: The volume made from the web snapshot, while it exists.
-        steps: What has been done, in order, each a sentence with its numbers.
+        steps: What has been done, in order.
     """
 
     version: int = 1
@@ -45,7 +53,7 @@ class RestoreRecord(Strict):
     opened_at: AwareDatetime
     closed_at: AwareDatetime | None = None
     volume: str | None = None
-    steps: dict[str, str] = Field(default_factory=dict)
+    steps: tuple[RestoreStep, ...] = ()
     failure: str | None = None
 
     def parts_of(self, manifest: Manifest) -> tuple[SnapshotPart, BackupFilePart]:
@@ -63,9 +71,14 @@ class RestoreRecord(Strict):
             )
         return web, bak
 
-    def with_step(self, name: str, said: str, **changes: object) -> RestoreRecord:
-        """Record that the step `name` is done and what it says."""
-        return self.model_copy(update={"steps": {**self.steps, name: said}, **changes})
+    def with_step(self, name: str, said: str, now: datetime) -> RestoreRecord:
+        """Record that a step is done; a step done again stands once, at its latest time."""
+        before = tuple(step for step in self.steps if step.name != name)
+        return self.model_copy(update={"steps": (*before, RestoreStep(name=name, said=said, at=now))})
+
+    def has_done(self, name: str) -> bool:
+        """True when the step `name` is done."""
+        return any(step.name == name for step in self.steps)
 
 
 class RestoreRequest(Strict):

@@ -1,4 +1,7 @@
-"""The lab's own HTTP calls, beside those of AWS: `/lab/health`, `/lab/faults`, `/lab/snapshots/<id>`."""
+"""The lab's own HTTP calls, beside those of AWS: `/lab/health`, `/lab/faults`, `/lab/snapshots/<id>`.
+
+They take the name `lab` from the buckets of moto's S3.
+"""
 
 from __future__ import annotations
 

@@ -7,9 +7,12 @@
         run/mounts/sdf     where that device is mounted, a symbolic link to the mount point
     commands/<command>/    script and output of what SSM ran
 
-A mount point is a symbolic link to the volume's folder. This shows that orchestration is right and that bytes come
-back. It does not show block semantics: no file system is on a volume, a snapshot of a tree being written to is not
-crash-consistent across files, nothing is loaded lazily, and volumes have no size limit.
+A mount point is a symbolic link to the volume's folder, so a script writes `find DIR/` (right on a real host too) and
+not `find DIR`.
+
+This shows that orchestration is right and that bytes come back. It does not show block semantics: no file system is on
+a volume, a snapshot of a tree being written to is not crash-consistent across files, nothing is loaded lazily, and
+volumes have no size limit.
 """
 
 from __future__ import annotations

@@ -22,6 +22,10 @@ from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.backup_file import BackUpDatabaseTrigger
 from perennial.triggers.recovery_point import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
+from perennial.triggers.restore import CloseRestoreTrigger, OpenRestoreTrigger
+from perennial.triggers.restore_database import CheckRestoreTrigger, RestoreDatabaseTrigger
+from perennial.triggers.restore_files import CopyFilesTrigger
+from perennial.triggers.restore_volume import AttachSnapshotVolumeTrigger, RemoveVolumeTrigger
 from perennial.triggers.snapshot import SnapshotVolumeTrigger
 from perennial.triggers.step import Said, StepTrigger
 from perennial.triggers.verification import VerifyRecoveryPointTrigger
@@ -43,6 +47,17 @@ CHAIN: list[Step] = [
     (CloseRecoveryPointTrigger, {}),
 ]
 OPEN, WEB, DATABASE, BACKUP, VERIFY, CLOSE = CHAIN
+
+
+RESTORE: list[type[StepTrigger]] = [
+    OpenRestoreTrigger,
+    AttachSnapshotVolumeTrigger,
+    CopyFilesTrigger,
+    RestoreDatabaseTrigger,
+    CheckRestoreTrigger,
+    RemoveVolumeTrigger,
+    CloseRestoreTrigger,
+]
 
 
 @dataclass
@@ -127,6 +142,22 @@ class World:
         for step in CHAIN:
             self.run(step, request, run_id)
         return self.manifest(request)
+
+    def restore_step(self, step: type[StepTrigger], run_id: str = "restore-1", **form: str) -> StepTrigger:
+        """A restore step's trigger, ready to run; `form` overrides that of a whole restore of acme."""
+        filled = {"tenant": "acme", "recovery_point": "", "confirm": "acme", "moment": "2026-11-23T12:00:00Z", **form}
+        return trigger_of(step, run_id, "restore", **filled)
+
+    def restore(self, **form: str) -> Said:
+        """Run all steps of a restore; returns what its last one says."""
+        for step in RESTORE:
+            said = self.runner.run(self.restore_step(step, **form).work_within_deadline())
+        return said
+
+    def rows(self, tenant: str) -> list[tuple[Any, ...]]:
+        """The rows of the tenant's table."""
+        database = self.entries[tenant]["database"]["name"]
+        return self.sql.run("SELECT id, customer FROM dbo.orders ORDER BY id", database=database)
 
     def manifest(self, request: str) -> Manifest:
         """The manifest of the recovery point that the request names."""

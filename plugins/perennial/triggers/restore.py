@@ -19,7 +19,7 @@ from perennial.hooks.register import read_register
 from perennial.hooks.tenant_lease import TenantLease
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
-from perennial.triggers.restore_database import reopen_database
+from perennial.triggers.restore_database import CheckRestoreTrigger, reopen_database
 from perennial.triggers.restore_step import RestoreTrigger
 from perennial.triggers.restore_volume import remove_volumes
 from perennial.triggers.step import Said
@@ -81,7 +81,7 @@ class CloseRestoreTrigger(RestoreTrigger):
     async def _close(self, restore: LeasedRestore) -> None:
         left = [said for said in (await _without_volumes(restore), await reopen_database(restore.record)) if said]
         failure = restore.record.failure
-        if "check" not in restore.record.steps:
+        if not restore.record.has_done(CheckRestoreTrigger.step):
             failure = " ".join([failure or INTERRUPTED, *left])
         if restore.record.closed_at is None:
             await restore.change(lambda record: finished(record, datetime.now(UTC), failure))
@@ -96,8 +96,9 @@ async def _without_volumes(restore: LeasedRestore) -> str:
 
 def _report(record: RestoreRecord | None, request: RestoreRequest) -> Said:
     if record and record.state is RestoreState.DONE:
-        return {"restore": record.id, "recovery_point": record.recovery_point, "steps": record.steps}
-    done = "; ".join(f"{step}: {said}" for step, said in record.steps.items()) if record else ""
+        steps = {step.name: step.said for step in record.steps}
+        return {"restore": record.id, "recovery_point": record.recovery_point, "steps": steps}
+    done = "; ".join(f"{step.name}: {step.said}" for step in record.steps) if record else ""
     raise PartError(
         f"Restore {request.restore_id} of tenant {request.tenant} was not completed: "
         f"{record.failure if record else 'it has no record'}",

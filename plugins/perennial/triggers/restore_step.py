@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from include.backups.errors import LeaseLostError, PartError, PerennialError
@@ -61,7 +62,7 @@ class RestoreStepTrigger(RestoreTrigger):
                 with suppress(PerennialError):
                     await restore.change(lambda record: record.model_copy(update={"failure": message}))
                 raise
-            await restore.change(lambda record: record.with_step(self.step, said))
+            await restore.change(lambda record: record.with_step(self.step, said, datetime.now(UTC)))
         return {"said": said}
 
     async def _point(self, vault: Vault, record: RestoreRecord) -> Manifest:
