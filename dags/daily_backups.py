@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 import pendulum
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, TriggerRule, task
 
 from perennial.operators.fleet import ReportRegisterProblemsOperator
 
@@ -36,10 +36,14 @@ with DAG(
     @task(outlets=[backups_due])
     def queue_tenants(*, outlet_events: Any = None, dag_run: Any = None) -> list[str]:
         """Emit one partition for each tenant that is due."""
+        from airflow.sdk.exceptions import AirflowSkipException
         from perennial.operators.dispatch import partitions_due
 
         keys = partitions_due(pendulum.instance(dag_run.run_after).in_timezone("UTC"))
+        if not keys:
+            # An event without partitions would be announced to nobody, with a warning.
+            raise AirflowSkipException("The register has no tenant that is due.")
         outlet_events[backups_due].add_partitions(keys)
         return keys
 
-    queue_tenants() >> ReportRegisterProblemsOperator(task_id="report_refused")
+    queue_tenants() >> ReportRegisterProblemsOperator(task_id="report_refused", trigger_rule=TriggerRule.NONE_FAILED)
