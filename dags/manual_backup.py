@@ -3,8 +3,8 @@
 
 One recovery point of one tenant, outside the daily queue: press *Trigger*, name the tenant, say why.
 
-Take one before a system update. The system keeps the newest 10 manual recovery points of a tenant, and the tenant's
-plan limits how many may be taken in a calendar month; beyond that `open` refuses.
+Take one before a system update. The tenant's plan limits how many may be taken in a calendar month (UTC); beyond that
+`open` refuses.
 
 The .bak is COPY_ONLY: a backup out of turn never becomes the base of a differential backup.
 """

@@ -1,0 +1,55 @@
+"""The docs: what they show is what the code says."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import yaml
+
+from include.backups.recovery_points import Manifest, State
+from include.backups.register import parse_register
+from perennial.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_of_dags_is_made_from_their_docstrings() -> None:
+    found = spec_from_file_location("build", ROOT / "docs" / "build.py")
+    assert found
+    assert found.loader
+    build = module_from_spec(found)
+    found.loader.exec_module(build)
+    assert (ROOT / "docs" / "dags.md").read_text() == build.dags_page(), "run: python docs/build.py"
+
+
+def test_the_page_of_the_vault_names_every_field_and_state() -> None:
+    text = (ROOT / "docs" / "vault.md").read_text()
+    named = set(re.findall(r"[a-z_]+", text))
+    assert set(Manifest.model_fields) - {"opened_at", "closed_at"} <= named
+    assert {state.value for state in State} <= named
+
+
+def test_the_example_in_the_register_is_one_that_parses() -> None:
+    config = ROOT / "include" / "config"
+    comment = (config / "tenants.yaml").read_text()
+    lines = [line[2:] for line in comment.splitlines() if line.startswith("# ")]
+    example = "\n".join(line for line in lines if line.startswith("  "))
+    plans = yaml.safe_load((config / "plans.yaml").read_text())
+    register = parse_register({"tenants": yaml.safe_load(example)}, plans, tenants_source="t", plans_source="p")
+    assert register.problems == ()
+    assert set(register.tenants) == {"acme"}
+
+
+def test_every_setting_is_described_in_the_readme() -> None:
+    described = set(re.findall(r"PERENNIAL_[A-Z_]+", (ROOT / "README.md").read_text()))
+    read = set(re.findall(r'"(PERENNIAL_[A-Z_]+)"', Path(Settings.from_environment.__code__.co_filename).read_text()))
+    assert read <= described
+
+
+def test_every_link_of_the_docs_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
