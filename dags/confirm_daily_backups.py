@@ -10,6 +10,7 @@ while `tenant_backup` is paused are). A tenant whose first run is still at work 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pendulum
@@ -23,8 +24,7 @@ with DAG(
     "confirm_daily_backups",
     description="Queues missing daily backups again and names what is still missing",
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("0 12 * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    schedule=CronTriggerTimetable("0 12 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,

@@ -12,6 +12,7 @@ the others are attempted anew.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pendulum
@@ -25,8 +26,7 @@ with DAG(
     "daily_backups",
     description="Queues the daily backup of every tenant",
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("0 9 * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    schedule=CronTriggerTimetable("0 9 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
@@ -37,6 +37,7 @@ with DAG(
     def queue_tenants(*, outlet_events: Any = None, dag_run: Any = None) -> list[str]:
         """Emit one partition for each tenant that is due."""
         from airflow.sdk.exceptions import AirflowSkipException
+
         from perennial.operators.dispatch import partitions_due
 
         keys = partitions_due(pendulum.instance(dag_run.run_after).in_timezone("UTC"))

@@ -11,7 +11,6 @@ The .bak is COPY_ONLY: a backup out of turn never becomes the base of a differen
 
 from __future__ import annotations
 
-import pendulum
 from airflow.sdk import DAG, Param
 
 from perennial.operators.backup_chain import backup_chain
@@ -21,16 +20,14 @@ with DAG(
     description="Back up one tenant now",
     doc_md=__doc__,
     schedule=None,
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=16,
     is_paused_upon_creation=False,
     params={
-        "tenant": Param(type="string", minLength=1, maxLength=40, title="Tenant", description="The tenant's id"),
-        "note": Param(
-            "", type="string", maxLength=1000, title="Note", description="Why, for whoever looks at it later"
-        ),
+        # A default that breaks its own schema, or none at all, would end the whole triggerer.
+        "tenant": Param("", type="string", title="Tenant", description="The tenant's id"),
+        "note": Param(None, type=["null", "string"], title="Note", description="Why, for whoever looks at it later"),
     },
     tags=["backup"],
 ):
-    backup_chain("{{ params.tenant ~ '|manual|' ~ dag_run.run_after }}", note="{{ params.note }}")
+    backup_chain("{{ params.tenant ~ '|manual|' ~ dag_run.run_after }}", note="{{ params.note or '' }}")

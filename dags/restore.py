@@ -18,7 +18,6 @@ into `confirm`; leave `recovery_point` empty for the newest verified one.
 
 from __future__ import annotations
 
-import pendulum
 from airflow.sdk import DAG, Param
 
 from perennial.operators.restore import (
@@ -36,18 +35,22 @@ with DAG(
     description="Bring one tenant back from a recovery point",
     doc_md=__doc__,
     schedule=None,
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=8,
     is_paused_upon_creation=False,
     params={
-        "tenant": Param(type="string", minLength=1, maxLength=40, title="Tenant", description="Who is brought back"),
+        # The form wants a value where null is not allowed. A default that breaks its own schema, or none at all, would
+        # end the whole triggerer.
+        "tenant": Param("", type="string", title="Tenant", description="Who is brought back"),
         "recovery_point": Param(
-            "", type="string", title="Recovery point", description="Its id; empty for the newest verified one"
+            None,
+            type=["null", "string"],
+            title="Recovery point",
+            description="Its id; empty for the newest verified one",
         ),
         "confirm": Param(
+            "",
             type="string",
-            minLength=1,
             title="Confirm",
             description="Type the tenant's name: its files and its database will be overwritten",
         ),

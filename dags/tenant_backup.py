@@ -17,7 +17,6 @@ update use `manual_backup`, which does not wait behind the queue.
 
 from __future__ import annotations
 
-import pendulum
 from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
 
 from perennial.operators.backup_chain import backup_chain
@@ -29,12 +28,15 @@ with DAG(
     description="One recovery point of one tenant: snapshots, .bak, verification",
     doc_md=__doc__,
     schedule=PartitionedAssetTimetable(assets=Asset("backups_due")),
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=64,
     # Keys that are queued while this DAG is paused are lost for good.
     is_paused_upon_creation=False,
-    params={"tenant": Param("", type="string", title="Tenant", description="Only for a run by hand: the tenant's id")},
+    params={
+        "tenant": Param(
+            None, type=["null", "string"], title="Tenant", description="Only for a run by hand: the tenant's id"
+        )
+    },
     tags=["backup"],
 ):
     backup_chain(REQUEST)

@@ -18,8 +18,8 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 pytest_plugins = [
     "tests.support.cloud",
     "tests.support.storage",
+    "tests.support.sql_server",
     "tests.support.vaults",
-    "tests.support.sql_server",
     "tests.support.world",
-    "tests.support.sql_server",
+    "tests.support.stack",
 ]

@@ -56,11 +56,11 @@ else
     cp -a --remove-destination "$source/." "$TARGET/"
 fi
 
-if ! differences="$(diff -rq --no-dereference "$source" "$TARGET")"; then
+if ! differences="$(diff -rq --no-dereference "$source/" "$TARGET/")"; then
     echo "After the copy $TARGET is not what the snapshot holds (is something writing to it?):" >&2
     echo "$differences" | head -n 20 >&2
     exit 1
 fi
-files="$(find "$TARGET" -type f | wc -l)"
-kib="$(du -sk "$TARGET" | cut -f1)"
+files="$(find "$TARGET/" -type f | wc -l)"
+kib="$(du -sk "$TARGET/" | cut -f1)"
 printf '{"files": %d, "kib": %d}\n' "$files" "$kib"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow._shared.module_loading.file_discovery import find_path_from_directory
 from airflow.dag_processing.dagbag import DagBag
 
 from perennial.operators.step import StepOperator
@@ -116,3 +117,16 @@ def test_all_files_parse_in_under_a_second_once_airflow_is_loaded(bag: DagBag) -
     started = time.perf_counter()
     assert load().import_errors == {}
     assert time.perf_counter() - started < 1.0
+
+
+def test_every_param_has_a_default_that_its_own_schema_allows(bag: DagBag) -> None:
+    """The triggerer validates them while it sets a trigger up, and ends as a whole when one does not pass."""
+    for dag in bag.dags.values():
+        for name in dag.params:
+            dag.params.get_param(name).resolve()
+
+
+def test_the_plugin_loader_leaves_our_modules_alone() -> None:
+    plugins = DAGS.parent / "plugins"
+    found = list(find_path_from_directory(str(plugins), ".airflowignore", "glob"))
+    assert [path for path in found if path.endswith(".py")] == []

@@ -26,7 +26,7 @@ class RestoreOperator(StepOperator):
     def __init__(self, **kwargs: Any) -> None:
         form = {
             "tenant": "{{ params.tenant }}",
-            "recovery_point": "{{ params.recovery_point }}",
+            "recovery_point": "{{ params.recovery_point or '' }}",
             "confirm": "{{ params.confirm }}",
             "moment": "{{ dag_run.run_after }}",
         }

@@ -1,0 +1,59 @@
+# Perennial: `make` lists what there is. Everything runs from a virtual environment in .venv, made on first use.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UV_VERSION := $(shell sed -n 's/^uv==//p' requirements-dev.txt)
+# uv does not read pip's settings: hand on those from pip's environment variables.
+as_uv = $(if $($(1)),$(2)='$($(1))')
+UV := env VIRTUAL_ENV=$(VENV) $(call as_uv,PIP_INDEX_URL,UV_DEFAULT_INDEX) $(call as_uv,PIP_EXTRA_INDEX_URL,UV_INDEX) \
+	$(call as_uv,PIP_FIND_LINKS,UV_FIND_LINKS) $(call as_uv,PIP_CERT,SSL_CERT_FILE) $(BIN)/uv
+PACKAGES := include plugins/perennial dags lab demo tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down install test lint format lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: install ## Back up three tenants, wreck one, restore it, compare, report: a few minutes, leaves nothing running
+	@$(BIN)/python -m demo run
+
+up: install ## Start the lab and Airflow in the foreground; Ctrl-C stops all of it
+	@$(BIN)/python -m demo up
+
+down: install ## Stop what a killed `make up` or `make demo` has left running
+	@$(BIN)/python -m demo down
+
+test: lint ## Lint, then run all tests
+	$(BIN)/pytest -n 2 --dist loadfile -m "not stack"
+	$(BIN)/pytest -m stack
+
+lint: install ## Style, types, import contracts, spelling, shell scripts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PACKAGES)
+	PYTHONPATH=.:plugins $(BIN)/lint-imports
+	$(BIN)/codespell
+	(git ls-files '*.sh'; git grep --files-with-matches --extended-regexp '^#!/.*sh$$') | sort -u | xargs $(BIN)/shellcheck
+
+format: install ## Format the code and mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: install ## Pin all dependencies again from requirements.in and requirements-dev.in
+	$(UV) pip compile --quiet --python-version 3.11 requirements.in -o requirements.txt
+	$(UV) pip compile --quiet --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+install: $(INSTALLED) ## Make .venv and install everything; done again when requirements-dev.txt changes
+
+$(INSTALLED): requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(UV) pip install --quiet --compile-bytecode -r requirements-dev.txt
+	touch $@
+
+clean: ## Stop everything and remove what was made: states, caches, .venv
+	if [ -x $(BIN)/python ]; then $(BIN)/python -m demo down; fi
+	rm -rf .lab .demo $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

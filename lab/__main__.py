@@ -1,0 +1,93 @@
+"""`python -m lab`: start, stop, look at and fill a lab.
+
+The lab stands in for AWS (EC2, SSM, S3) and SQL Server on this machine. Its state folder is PERENNIAL_LAB_STATE
+(`.lab` unless set) and its ports begin at PERENNIAL_LAB_PORT_BASE (15600 unless set).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lab.load_sql import load_script
+from lab.processes import ProcessError
+from lab.seed.register import registered
+from lab.seed.shop import connect_arguments
+from lab.seed.tenants import seed
+from lab.servers import ServerStatus, server_statuses, start_servers, stop_servers
+from lab.settings import LabSettings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(LabSettings.from_environment(), options) or 0)
+    except (ProcessError, OSError, RuntimeError, LookupError) as error:
+        print(f"lab {options.name}: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lab", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(title="commands", dest="name", required=True, metavar="COMMAND")
+    for name, command, text in (
+        ("up", _up, "start the servers in the background and wait until they answer"),
+        ("down", _down, "stop the servers; what they hold stays for the next start"),
+        ("status", _status, "say which servers run, and where; exit code 1 unless all of them answer"),
+        ("seed", _seed, "make three tenants with web files and databases; tenants that are there are left alone"),
+        ("load-sql", _load_sql, "run a T-SQL script with GO batches in a tenant's database"),
+    ):
+        subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        subparser.set_defaults(command=command)
+    subparser.add_argument("tenant", metavar="TENANT", help="a tenant's id, such as acme")
+    subparser.add_argument("file", metavar="FILE", type=Path, help="the script")
+    return parser
+
+
+def _up(settings: LabSettings, _options: argparse.Namespace) -> None:
+    start_servers(settings)
+    _print(server_statuses(settings))
+
+
+def _down(settings: LabSettings, _options: argparse.Namespace) -> None:
+    stop_servers(settings)
+
+
+def _status(settings: LabSettings, _options: argparse.Namespace) -> int:
+    statuses = server_statuses(settings)
+    _print(statuses)
+    return 0 if all(status.answers for status in statuses) else 1
+
+
+def _seed(settings: LabSettings, _options: argparse.Namespace) -> None:
+    if silent := [status.name for status in server_statuses(settings) if not status.answers]:
+        raise LookupError(
+            f"{', '.join(silent)} does not answer, so nothing was seeded. Start the lab: `python -m lab up`."
+        )
+    seed(settings)
+
+
+def _load_sql(settings: LabSettings, options: argparse.Namespace) -> None:
+    tenants = registered(settings)
+    if options.tenant not in tenants:
+        known = ", ".join(tenants) or "none: run `python -m lab seed` first"
+        raise LookupError(f"There is no tenant {options.tenant!r} in this lab, so nothing was run. It has {known}.")
+    loaded = load_script(options.file, tenants[options.tenant]["database"]["name"], connect_arguments(settings))
+    print(
+        f"{loaded.batches} batches run; {loaded.database} now holds {loaded.tables} tables with {loaded.rows:,} rows."
+    )
+
+
+def _print(statuses: list[ServerStatus]) -> None:
+    print(f"{'server':<12}{'process':<12}{'answers':<10}address")
+    for status in statuses:
+        process = str(status.pid) if status.pid else "-"
+        print(f"{status.name:<12}{process:<12}{'yes' if status.answers else 'no':<10}{status.address}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,117 @@
+"""Hosts and volumes in the lab's cloud, found again by their Name tag so that asking twice makes nothing twice."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from lab.settings import REGION, ZONE, LabSettings
+from lab.waiting import wait_until
+
+IMAGE = "perennial-lab-host"
+COMMAND_SECONDS = 60
+LIVE = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+
+# Finds the volume among the host's devices by its serial number, as on any EC2 host with NVMe volumes.
+MOUNT = """
+set -eu
+mkdir -p {folder}
+mountpoint -q {folder} && exit 0
+device=$(lsblk --nodeps --noheadings --output PATH,SERIAL | awk '$2 == "{serial}" {{print $1}}')
+mount "$device" {folder}
+"""
+
+
+class Hosts:
+    """The hosts of one lab."""
+
+    def __init__(self, settings: LabSettings) -> None:
+        self._settings = settings
+        self._ec2 = self._client("ec2")
+        self._ssm = self._client("ssm")
+
+    def host(self, name: str) -> str:
+        """The id of the running instance of that name, started if there is none."""
+        filters = [*_named(name), *LIVE]
+        reservations = self._ec2.describe_instances(Filters=filters)["Reservations"]
+        if reservations:
+            return str(reservations[0]["Instances"][0]["InstanceId"])
+        started = self._ec2.run_instances(
+            ImageId=self._image(),
+            MinCount=1,
+            MaxCount=1,
+            InstanceType="t3.micro",
+            Placement={"AvailabilityZone": ZONE},
+            TagSpecifications=[_tags("instance", name)],
+        )
+        return str(started["Instances"][0]["InstanceId"])
+
+    def volume(self, name: str, instance: str, device: str, mount: str) -> tuple[str, Path]:
+        """The id of the volume of that name, made if need be, and the folder where `instance` has it mounted.
+
+        `device` is the name to attach it by (`/dev/sdf`), `mount` the absolute path on the host.
+        """
+        found = self._ec2.describe_volumes(Filters=_named(name))["Volumes"]
+        volume = found[0] if found else self._make_volume(name)
+        if not volume["Attachments"]:
+            self._ec2.attach_volume(VolumeId=volume["VolumeId"], InstanceId=instance, Device=device)
+        folder = self.folder(instance) / mount.lstrip("/")
+        serial = volume["VolumeId"].replace("-", "")
+        self.run(instance, MOUNT.format(folder=shlex.quote(str(folder)), serial=serial))
+        return str(volume["VolumeId"]), folder
+
+    def folder(self, instance: str) -> Path:
+        """The lab's folder that stands for the host's root."""
+        return self._settings.state / "cloud" / "hosts" / instance
+
+    def run(self, instance: str, script: str) -> None:
+        """Run a shell script on the host through SSM; raises RuntimeError with its error output when it fails."""
+        command = self._ssm.send_command(
+            InstanceIds=[instance], DocumentName="AWS-RunShellScript", Parameters={"commands": [script]}
+        )["Command"]["CommandId"]
+
+        def ended() -> bool:
+            return self._invocation(command, instance)["Status"] not in ("Pending", "InProgress", "Delayed")
+
+        wait_until(ended, COMMAND_SECONDS, f"A script on {instance} has not ended within {COMMAND_SECONDS} s.")
+        outcome = self._invocation(command, instance)
+        if outcome["Status"] != "Success":
+            raise RuntimeError(f"A script failed on {instance}: {outcome['Status']} {outcome['StandardErrorContent']}")
+
+    def _invocation(self, command: str, instance: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._ssm.get_command_invocation(CommandId=command, InstanceId=instance)
+        return answer
+
+    def _make_volume(self, name: str) -> dict[str, Any]:
+        volume: dict[str, Any] = self._ec2.create_volume(
+            AvailabilityZone=ZONE, Size=8, VolumeType="gp3", TagSpecifications=[_tags("volume", name)]
+        )
+        self._ec2.get_waiter("volume_available").wait(
+            VolumeIds=[volume["VolumeId"]], WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        )
+        return volume
+
+    def _image(self) -> str:
+        images = self._ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [IMAGE]}])["Images"]
+        image = images[0] if images else self._ec2.register_image(Name=IMAGE, RootDeviceName="/dev/sda1")
+        return str(image["ImageId"])
+
+    def _client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self._settings.cloud_url,
+            region_name=REGION,
+            aws_access_key_id=self._settings.access_key,
+            aws_secret_access_key=self._settings.secret_key,
+        )
+
+
+def _named(name: str) -> list[dict[str, Any]]:
+    return [{"Name": "tag:Name", "Values": [name]}]
+
+
+def _tags(kind: str, name: str) -> dict[str, Any]:
+    return {"ResourceType": kind, "Tags": [{"Key": "Name", "Value": name}]}

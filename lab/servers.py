@@ -1,0 +1,78 @@
+"""The lab's three servers: started together, waited for, looked at, stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from lab import storage
+from lab.cloud import readiness as cloud
+from lab.environment import lab_environment
+from lab.processes import Processes, procfile_commands
+from lab.seed.database_host import lay_data_on_volume
+from lab.settings import HOST, LabSettings
+from lab.sqlserver import server as sqlserver
+
+READY_SECONDS = 60
+
+SERVERS: dict[str, Callable[[LabSettings], bool]] = {
+    "cloud": cloud.is_ready,
+    "storage": storage.is_ready,
+    "sqlserver": sqlserver.is_ready,
+}
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """One server: its process id (None when `lab up` did not start it), whether it answers, and where."""
+
+    name: str
+    pid: int | None
+    answers: bool
+    address: str
+
+
+def lab_processes(settings: LabSettings) -> Processes:
+    """The processes of the lab, and of whatever else keeps its records in the same state folder."""
+    return Processes(settings.state)
+
+
+def start_servers(settings: LabSettings, extra: dict[str, str] | None = None) -> None:
+    """Start those servers that do not run yet and wait for all of them; `extra` adds to their environment.
+
+    SQL Server comes last: its data folder lies on a volume of the cloud.
+    Raises ProcessError, naming the server and its log, when one does not answer in time.
+    """
+    commands, environment = procfile_commands(), lab_environment(settings) | (extra or {})
+    processes = lab_processes(settings)
+    for name in ("cloud", "storage"):
+        processes.start(name, commands[name], environment)
+    _wait_for(settings, "cloud")
+    lay_data_on_volume(settings)
+    processes.start("sqlserver", commands["sqlserver"], environment)
+    for name in SERVERS:
+        _wait_for(settings, name)
+
+
+def _wait_for(settings: LabSettings, name: str) -> None:
+    lab_processes(settings).wait_until_ready(name, partial(SERVERS[name], settings), READY_SECONDS)
+
+
+def stop_servers(settings: LabSettings) -> None:
+    """Stop them, bounded; nothing to do where none runs."""
+    lab_processes(settings).stop(SERVERS)
+
+
+def server_statuses(settings: LabSettings) -> list[ServerStatus]:
+    """How the servers are, in the order of their start."""
+    addresses = {
+        "cloud": settings.cloud_url,
+        "storage": settings.storage_url,
+        "sqlserver": f"{HOST}:{settings.sql_server_port}",
+    }
+    leaders = {name: lab_processes(settings).leader(name) for name in SERVERS}
+    return [
+        ServerStatus(name, leader.pid if leader else None, SERVERS[name](settings), addresses[name])
+        for name, leader in leaders.items()
+    ]

@@ -1,0 +1,147 @@
+"""`python -m lab` as a person uses it: up, status, seed, load-sql, down."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from include.backups.register import Register, parse_register
+from lab.environment import PROJECT, lab_environment
+from lab.settings import LabSettings
+from tests.support.labs import new_settings
+
+pytestmark = pytest.mark.lab
+
+COMMAND_SECONDS = 120
+
+
+def lab(settings: LabSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one command and return how it ended, what it printed and what it complained about."""
+    command = [sys.executable, "-m", "lab", *arguments]
+    return subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=lab_environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
+    """A lab that is up and holds its three tenants."""
+    settings = new_settings(tmp_path_factory.mktemp("commands"))
+    try:
+        for command in ("up", "seed"):
+            done = lab(settings, command)
+            assert done.returncode == 0, done.stderr
+        yield settings
+    finally:
+        lab(settings, "down")
+
+
+def register(settings: LabSettings) -> Register:
+    """The lab's register as Perennial reads it."""
+    tenants, plans = (settings.state / "config" / name for name in ("tenants.yaml", "plans.yaml"))
+    return parse_register(
+        yaml.safe_load(tenants.read_text()),
+        yaml.safe_load(plans.read_text()),
+        tenants_source="tenants.yaml",
+        plans_source="plans.yaml",
+    )
+
+
+def test_the_seeded_register_is_one_that_perennial_reads_without_a_problem(seeded: LabSettings) -> None:
+    found = register(seeded)
+
+    assert sorted(found.tenants) == ["acme", "globex", "initech"]
+    assert found.problems == ()
+
+
+def test_two_tenants_share_a_host_and_all_three_share_the_database_volume(seeded: LabSettings) -> None:
+    tenants = register(seeded).tenants
+
+    assert tenants["acme"].web.instance == tenants["globex"].web.instance != tenants["initech"].web.instance
+    assert len({tenant.web.volume for tenant in tenants.values()}) == 3
+    assert len({tenant.database.volume for tenant in tenants.values()}) == 1
+
+
+def test_the_files_of_the_databases_lie_on_the_database_volume(seeded: LabSettings) -> None:
+    tenant = register(seeded).tenants["acme"]
+
+    volume = seeded.state / "cloud" / "volumes" / tenant.database.volume
+    assert (volume / f"{tenant.database.name}.mdf").stat().st_size > 100_000
+
+
+def test_a_web_volume_holds_hundreds_of_files_with_links_and_modes(seeded: LabSettings) -> None:
+    site = Path(register(seeded).tenants["acme"].web.path)
+
+    assert sum(path.is_file() for path in site.rglob("*")) > 200
+    assert (site / "current" / "index.html").is_file()
+    assert (site / "bin" / "nightly.sh").stat().st_mode & 0o777 == 0o755
+
+
+def test_seeding_again_leaves_every_tenant_as_it_is(seeded: LabSettings) -> None:
+    before = register(seeded)
+    mark = Path(before.tenants["globex"].web.path) / "mark"
+    mark.touch()
+
+    again = lab(seeded, "seed")
+
+    assert again.stdout.count("left as it is") == 3
+    assert register(seeded) == before
+    assert mark.exists()
+
+
+def test_a_script_runs_in_the_tenants_own_database(seeded: LabSettings, tmp_path: Path) -> None:
+    script = tmp_path / "script.sql"
+    script.write_text("CREATE TABLE dbo.extra (n INT);\nGO\nINSERT INTO dbo.extra VALUES (1), (2);\nGO\n")
+
+    done = lab(seeded, "load-sql", "initech", str(script))
+
+    assert done.stdout.startswith("2 batches run; shop_initech now holds 6 tables"), done.stderr
+
+
+def test_a_script_that_fails_says_where_and_why(seeded: LabSettings, tmp_path: Path) -> None:
+    script = tmp_path / "script.sql"
+    script.write_text("SELECT 1;\nGO\nSELECT * FROM dbo.nowhere;\nGO\n")
+
+    done = lab(seeded, "load-sql", "acme", str(script))
+
+    assert done.returncode == 1
+    assert "2" in done.stderr
+    assert "Invalid object name 'dbo.nowhere'" in done.stderr
+
+
+def test_a_script_for_an_unknown_tenant_is_not_run_and_the_known_ones_are_named(seeded: LabSettings) -> None:
+    done = lab(seeded, "load-sql", "nobody", "script.sql")
+
+    assert done.returncode == 1
+    assert "no tenant 'nobody'" in done.stderr
+    assert "acme, globex, initech" in done.stderr
+
+
+def test_what_was_seeded_survives_down_and_up(seeded: LabSettings) -> None:
+    before = register(seeded)
+
+    assert lab(seeded, "down").returncode == 0
+    assert lab(seeded, "status").returncode == 1
+    assert lab(seeded, "up").returncode == 0
+
+    assert register(seeded) == before
+    assert lab(seeded, "status").stdout.count(" yes ") == 3
+    assert lab(seeded, "seed").stdout.count("left as it is") == 3
+
+
+def test_seeding_a_lab_that_is_down_says_to_start_it(tmp_path: Path) -> None:
+    done = lab(new_settings(tmp_path), "seed")
+
+    assert done.returncode == 1
+    assert "python -m lab up" in done.stderr
