@@ -1,4 +1,4 @@
-"""The fixture `lab_sql_server`: a running SQL Server stand-in with pymssql connections, a power switch and a speed knob."""
+"""The fixture `lab_sql_server`: a running SQL Server stand-in with connections, a power switch and a speed knob."""
 
 from __future__ import annotations
 

@@ -70,6 +70,10 @@ class RunningStack:
         """A task's log as the UI shows it."""
         return self.api.log(dag_id, run_id, task_id, try_number)
 
+    def xcoms(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Everything that the run's tasks have told each other."""
+        return self.api.xcoms(dag_id, run_id)
+
     def kill(self, name: str) -> None:
         """SIGKILL one process of the Procfile (`triggerer`, `sqlserver`, ...) with everything it started."""
         self.stack.processes.kill(name)

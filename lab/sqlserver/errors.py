@@ -1,0 +1,146 @@
+# ruff: noqa: E501 - one message a line reads best
+"""SQL Server's error numbers, severities and texts, and the exceptions that carry them to a client.
+
+The texts are those of sys.messages in SQL Server 2022, with `{}` where a value goes. Source:
+https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+UNSUPPORTED = 50000  # where user-defined numbers begin: the stand-in's own refusals, which no real server would give
+
+# number: (severity, text); severity 0 is information (a server sends its severity 10 as 0), 11 and above is an error
+MESSAGES: dict[int, tuple[int, str]] = {
+    102: (15, "Incorrect syntax near '{}'."),
+    105: (15, "Unclosed quotation mark after the character string '{}'."),
+    113: (15, "Missing end comment mark '*/'."),
+    137: (15, 'Must declare the scalar variable "{}".'),
+    155: (15, "'{}' is not a recognized {} option."),
+    195: (15, "'{}' is not a recognized built-in function name."),
+    201: (16, "Procedure or function '{}' expects parameter '@{}', which was not supplied."),
+    207: (16, "Invalid column name '{}'."),
+    208: (16, "Invalid object name '{}'."),
+    241: (16, "Conversion failed when converting date and/or time from character string."),
+    245: (16, "Conversion failed when converting the {} value '{}' to data type {}."),
+    515: (16, "Cannot insert the value NULL into column '{}', table '{}'; column does not allow nulls. The statement has been terminated."),
+    544: (16, "Cannot insert explicit value for identity column in table '{}' when IDENTITY_INSERT is set to OFF."),
+    547: (16, "The statement conflicted with a {} constraint. The conflict occurred in database \"{}\". The statement has been terminated."),
+    596: (21, "Cannot continue the execution because the session is in the kill state."),
+    824: (24, "SQL Server detected a logical consistency-based I/O error in database '{}': {}. Restore the database from a backup."),
+    911: (16, "Database '{}' does not exist. Make sure that the name is entered correctly."),
+    924: (14, "Database '{}' is already open and can only have one user at a time."),
+    927: (14, "Database '{}' cannot be opened. It is in the middle of a restore."),
+    942: (14, "Database '{}' cannot be opened because it is offline."),
+    1222: (16, "Lock request time out period exceeded."),
+    1223: (16, "Cannot release the application lock (Database Principal: 'public', Resource: '{}') because it is not currently held."),
+    1767: (16, "Foreign key '{}' references invalid table '{}'."),
+    1801: (16, "Database '{}' already exists. Choose a different database name."),
+    1802: (16, "CREATE DATABASE failed. Some file names listed could not be created. Check related errors."),
+    1834: (16, "The file '{}' cannot be overwritten. It is being used by database '{}'."),
+    2601: (14, "Cannot insert duplicate key row in object '{}' with a unique index. The duplicate key is in ({}). The statement has been terminated."),
+    2627: (14, "Violation of {} constraint. Cannot insert duplicate key in object '{}'. The duplicate key is in ({}). The statement has been terminated."),
+    2714: (16, "There is already an object named '{}' in the database."),
+    2812: (16, "Could not find stored procedure '{}'."),
+    3013: (16, "{} is terminating abnormally."),
+    3014: (0, "{} successfully processed {} pages in {:.3f} seconds ({:.3f} MB/sec)."),
+    3021: (16, "Cannot perform a backup or restore operation within a transaction."),
+    3023: (16, "Backup, file manipulation operations (such as ALTER DATABASE ADD FILE) and encryption changes on a database must be serialized. Reissue the statement after the current backup or file manipulation operation is completed."),
+    3078: (16, 'The file name "{}" is invalid as a backup device name. Reissue the BACKUP statement with a valid file name.'),
+    3101: (16, "Exclusive access could not be obtained because the database is in use."),
+    3102: (16, "RESTORE cannot process database '{}' because it is in use by this session. It is recommended that the master database be used when performing this operation."),
+    3119: (16, "Problems were identified while planning for the RESTORE statement. Previous messages provide details."),
+    3142: (16, 'File "{}" cannot be restored over the existing file. Reissue the RESTORE statement using WITH REPLACE to overwrite pre-existing files.'),
+    3147: (16, "Backup and restore operations are not allowed on database {}."),
+    3154: (16, "The backup set holds a backup of a database other than the existing '{}' database."),
+    3156: (16, "File '{}' cannot be restored to '{}'. Use WITH MOVE to identify a valid location for the file."),
+    3159: (16, 'The tail of the log for the database "{}" has not been backed up. Use BACKUP LOG WITH NORECOVERY to backup the log if it contains work you do not want to lose. Use the WITH REPLACE or WITH STOPAT clause of the RESTORE statement to just overwrite the contents of the log.'),
+    3187: (16, "RESTORE WITH CHECKSUM cannot be specified because the backup set does not contain checksum information."),
+    3189: (16, "Damage to the backup set was detected."),
+    3201: (16, "Cannot open backup device '{}'. Operating system error {}."),
+    3202: (16, 'Write on "{}" failed: {}'),
+    3203: (16, 'Read on "{}" failed: {}'),
+    3204: (16, "The backup or restore was aborted."),
+    3211: (0, "{} percent processed."),
+    3234: (16, "Logical file '{}' is not part of database '{}'. Use RESTORE FILELISTONLY to list the logical file names."),
+    3241: (16, "The media family on device '{}' is incorrectly formed. SQL Server cannot process this media family."),
+    3262: (0, "The backup set on file 1 is valid."),
+    3296: (16, "The backup device '{}' already exists and WITH FORMAT was not specified. Use WITH FORMAT to overwrite it."),
+    3701: (11, "Cannot drop the {} '{}', because it does not exist or you do not have permission."),
+    3702: (16, 'Cannot drop database "{}" because it is currently in use.'),
+    3708: (16, "Cannot drop the database '{}' because it is a system database."),
+    3726: (16, "Could not drop object '{}' because it is referenced by a FOREIGN KEY constraint."),
+    3902: (16, "The COMMIT TRANSACTION request has no corresponding BEGIN TRANSACTION."),
+    3903: (16, "The ROLLBACK TRANSACTION request has no corresponding BEGIN TRANSACTION."),
+    4035: (0, "Processed {} pages for database '{}', file '{}' on file 1."),
+    4060: (11, 'Cannot open database "{}" requested by the login. The login failed.'),
+    4712: (16, "Cannot truncate table '{}' because it is being referenced by a FOREIGN KEY constraint."),
+    5011: (14, "User does not have permission to alter database '{}', the database does not exist, or the database is not in a state that allows access checks."),
+    5052: (16, "{} is not permitted while database '{}' is in the Restoring state."),
+    5058: (16, "Option '{}' cannot be set in database '{}'."),
+    5064: (16, "Changes to the state or options of database '{}' cannot be made at this time. The database is in single-user mode, and a user is currently connected to it."),
+    5069: (16, "ALTER DATABASE statement failed."),
+    5070: (16, "Database state cannot be changed while other users are using the database '{}'"),
+    5133: (16, 'Directory lookup for the file "{}" failed with the operating system error 2(The system cannot find the file specified.).'),
+    5170: (16, "Cannot create file '{}' because it already exists. Change the file path or the file name, and retry the operation."),
+    5701: (0, "Changed database context to '{}'."),
+    6005: (21, "SHUTDOWN is in progress."),
+    6104: (16, "Cannot use KILL to kill your own process."),
+    6106: (16, "Process ID {} is not an active process ID."),
+    8939: (16, "Table error in database '{}': {}."),
+    8989: (0, "CHECKDB found 0 allocation errors and {} consistency errors in database '{}'."),
+    15530: (16, "The credential with name \"{}\" already exists."),
+    15151: (16, "Cannot find the {} '{}', because it does not exist or you do not have permission."),
+    18456: (14, "Login failed for user '{}'."),
+    0: (0, "{}"),  # PRINT
+    UNSUPPORTED: (16, "The lab's stand-in for SQL Server does not know {}. A real server may; the lab knows what Perennial sends."),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as TDS carries it: `severity` 0-10 informs, 11-19 is an error, 20 and above ends the connection."""
+
+    number: int
+    severity: int
+    state: int
+    text: str
+
+
+def message(number: int, *values: object, state: int = 1) -> Message:
+    """The message of that number with `values` filled in."""
+    severity, text = MESSAGES[number]
+    return Message(number, severity, state, text.format(*values))
+
+
+class SqlServerError(Exception):
+    """A statement failed; `messages` go to the client in this order, the cause first."""
+
+    def __init__(self, number: int, *values: object, state: int = 1) -> None:
+        self.messages = [message(number, *values, state=state)]
+        super().__init__(self.messages[0].text)
+
+    def then(self, number: int, *values: object, state: int = 1) -> SqlServerError:
+        """This same error with one more message behind it."""
+        self.messages.append(message(number, *values, state=state))
+        return self
+
+
+class Cause(Enum):
+    """Why a running statement must stop."""
+
+    CANCELLED = "the client sent an attention"
+    CLIENT_GONE = "the client is gone"
+    KILLED = "the session was killed"
+    STOPPING = "the server is stopping"
+
+
+class Interrupted(Exception):  # noqa: N818 - not a fault of the statement
+    """The running statement must stop at once; `messages` is what the client, if any, is still told."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.value)
+        self.cause = cause
+        self.messages: list[Message] = []

@@ -1,0 +1,106 @@
+"""The server's whole state: databases, credentials, sessions, locks and the operations that exclude each other."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.sqlserver.control import Control
+from lab.sqlserver.credentials import Credentials
+from lab.sqlserver.databases import Database, Databases
+from lab.sqlserver.errors import Cause, SqlServerError
+from lab.sqlserver.history import BackupHistory
+from lab.sqlserver.locks import ApplicationLocks
+from lab.sqlserver.registry import Registry
+from lab.sqlserver.sessions import Session, Sessions
+
+SERVER_NAME = "PERENNIAL-LAB"
+PRODUCT_VERSION = "16.0.4175.1"
+
+
+class Instance:
+    """One server on one state folder: `data/` and `log/` for databases, `backup/` for backups to DISK, `temp/`."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.data_folder, self.log_folder = state / "data", state / "log"
+        self.backup_folder, self.temp_folder = state / "backup", state / "temp"
+        shutil.rmtree(self.temp_folder, ignore_errors=True)  # what a killed server left
+        for folder in (self.data_folder, self.log_folder, self.backup_folder, self.temp_folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        registry = Registry(state / "instance.db")
+        self.databases = Databases(registry, self.data_folder, self.log_folder)
+        self.credentials = Credentials(registry)
+        self.history = BackupHistory(Path(self.databases.get("msdb").data_file))
+        self.sessions = Sessions()
+        self.locks = ApplicationLocks()
+        self._busy: set[str] = set()  # databases being backed up or restored
+
+    @property
+    def control(self) -> Control:
+        return Control.read(self.state)
+
+    def sign_in(self, session: Session, name: str) -> Database:
+        """Begin a session in a database. Raises as `enter` does."""
+        with self.databases.lock:
+            database = self.enter(session, name)
+            self.sessions.add(session)
+            return database
+
+    def enter(self, session: Session, name: str) -> Database:
+        """Make a database the session's current one.
+
+        Raises SqlServerError 911, 927 or 942 where it cannot be read, 924 where its single user is someone else.
+        """
+        with self.databases.lock:
+            database = self.databases.readable(name)
+            self.check_single_user(session, database)
+            session.database = database.name
+            return database
+
+    def check_single_user(self, session: Session, database: Database) -> None:
+        """Raises SqlServerError 924 when the one place in a single-user database is taken."""
+        if database.user_access == "SINGLE_USER" and self.others_inside(session, database):
+            raise SqlServerError(924, database.name)
+
+    def others_inside(self, session: Session, database: Database) -> list[Session]:
+        return [other for other in self.sessions.inside(database.name) if other is not session]
+
+    def in_use(self, database: Database) -> bool:
+        """Whether a session (the asking one included), a backup or a restore uses the database."""
+        return database.name in self._busy or bool(self.sessions.inside(database.name))
+
+    @contextmanager
+    def busy_with(self, database: Database, error: int) -> Iterator[None]:
+        """Back up or restore the database: of these one at a time. Raises the SqlServerError `error` to the second."""
+        with self.databases.lock:
+            if database.name in self._busy:
+                raise SqlServerError(error)
+            self._busy.add(database.name)
+        try:
+            yield
+        finally:
+            self._busy.discard(database.name)
+
+    def check_exclusive(self, session: Session, database: Database) -> None:
+        """Raises SqlServerError 3102 if the session itself is in the database, 3101 if another one is."""
+        if session.database == database.name:
+            raise SqlServerError(3102, database.name)
+        if self.others_inside(session, database):
+            raise SqlServerError(3101)
+
+    def leave(self, session: Session) -> None:
+        """The session's connection is gone."""
+        self.sessions.remove(session)
+        self.locks.release_all(session.id)
+
+    def stop(self, seconds: float) -> None:
+        """End all sessions and wait up to `seconds` for their statements to clean up."""
+        for session in self.sessions.all():
+            session.end(Cause.STOPPING)
+        deadline = time.monotonic() + seconds
+        while self.sessions.all() and time.monotonic() < deadline:
+            time.sleep(0.02)

@@ -1,0 +1,101 @@
+"""The listening server: one thread for each connection, all on one instance."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import socketserver
+import threading
+import time
+
+from pysqlbridge.certificate import self_signed
+
+from lab.settings import HOST, LabSettings
+from lab.sqlserver.batch import run_batch
+from lab.sqlserver.context import Context
+from lab.sqlserver.instance import Instance
+from lab.sqlserver.reply import StreamedReply
+from lab.sqlserver.sessions import Session
+from lab.sqlserver.storage import Storage
+from lab.sqlserver.wire import LabConnection, SignIn
+
+log = logging.getLogger(__name__)
+
+_STOP_SECONDS = 2.0
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """SQL Server's stand-in for one lab, on loopback."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, settings: LabSettings) -> None:
+        state = settings.state / "sqlserver"
+        state.mkdir(parents=True, exist_ok=True)
+        self.instance = Instance(state)
+        self.certificate = self_signed()
+        self.sign_in = SignIn(settings.sql_user, settings.sql_password)
+        super().__init__((HOST, settings.sql_server_port), _Handler)
+
+    def run_until(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set; then end all sessions, running backups with them."""
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, name="listener")
+        thread.start()
+        try:
+            stop.wait()
+        finally:
+            self.shutdown()
+            self.server_close()
+            self.instance.stop(_STOP_SECONDS)
+            thread.join()
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    """One connection, from the first byte to the last."""
+
+    server: Server
+
+    def handle(self) -> None:
+        connected: socket.socket = self.request
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._storage: Storage | None = None
+        connection = LabConnection(
+            self.server.certificate, self.server.instance, connected, self.server.sign_in, self._run
+        )
+        self._connection = connection
+        try:
+            connection.serve()
+        except OSError as error:
+            log.info("Session %s is gone: %s", connection.session.id if connection.session else "not yet", error)
+        finally:
+            if self._storage:
+                self._storage.close()
+            if connection.session:
+                self.server.instance.leave(connection.session)
+
+    def _run(self, session: Session, text: str, reply: StreamedReply) -> None:
+        if self._storage is None:
+            self._storage = Storage(self.server.instance, session, self._connection.look_up)
+        run_batch(Context(self.server.instance, session, self._storage, reply), text)
+
+
+def wait_until_ready(settings: LabSettings, seconds: float) -> None:
+    """Wait until the server of that lab takes connections. Raises TimeoutError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not is_ready(settings):
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"The SQL Server stand-in did not answer on {HOST}:{settings.sql_server_port} within {seconds:.0f} s."
+            )
+        time.sleep(0.05)
+
+
+def is_ready(settings: LabSettings) -> bool:
+    """Whether something listens on the server's port."""
+    try:
+        with socket.create_connection((HOST, settings.sql_server_port), timeout=1):
+            return True
+    except OSError:
+        return False

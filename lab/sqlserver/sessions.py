@@ -1,0 +1,82 @@
+"""Sessions: one for each connection that signed in, and the register of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import RLock
+
+from lab.sqlserver.dates import now
+from lab.sqlserver.errors import Cause, SqlServerError
+
+
+@dataclass
+class Request:
+    """A statement that runs, as sys.dm_exec_requests shows it."""
+
+    command: str
+    started: str = field(default_factory=now)
+    percent_complete: float = 0.0
+
+
+@dataclass(eq=False)
+class Session:
+    """One connection's state.
+
+    `transactions` is @@TRANCOUNT; `attached` are databases that the running statement reads beside the current one;
+    `stop` is set from outside to end it, `hang_up` then wakes it if it waits for its client.
+    """
+
+    id: int
+    login: str
+    program: str
+    host: str
+    database: str
+    hang_up: Callable[[], None]
+    started: str = field(default_factory=now)
+    variables: dict[str, object] = field(default_factory=dict)
+    transactions: int = 0
+    no_count: bool = False
+    identity_insert: str | None = None
+    row_count: int = 0
+    attached: set[str] = field(default_factory=set)
+    request: Request | None = None
+    stop: Cause | None = None
+
+    def end(self, cause: Cause) -> None:
+        """Make the session end, whatever it is doing."""
+        self.stop = cause
+        if self.request is None:
+            self.hang_up()
+
+
+class Sessions:
+    """All sessions that are signed in."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._by_id: dict[int, Session] = {}
+
+    def add(self, session: Session) -> None:
+        with self._lock:
+            self._by_id[session.id] = session
+
+    def remove(self, session: Session) -> None:
+        with self._lock:
+            self._by_id.pop(session.id, None)
+
+    def all(self) -> list[Session]:
+        with self._lock:
+            return list(self._by_id.values())
+
+    def get(self, session_id: int) -> Session:
+        """Raises SqlServerError 6106 if there is no such session."""
+        with self._lock:
+            if session_id not in self._by_id:
+                raise SqlServerError(6106, session_id)
+            return self._by_id[session_id]
+
+    def inside(self, database: str) -> list[Session]:
+        """The sessions that use a database: as their current one, or in the statement they run."""
+        name = database.lower()
+        return [session for session in self.all() if session.database.lower() == name or name in session.attached]

@@ -1,0 +1,145 @@
+"""The sys views, computed anew for each statement that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import apsw
+
+from lab.sqlserver.instance import Instance
+from lab.sqlserver.names import schema_and_name
+from lab.sqlserver.sessions import Session
+from lab.sqlserver.tables import user_tables
+
+Row = tuple[object, ...]
+_STATES = {"ONLINE": 0, "RESTORING": 1, "OFFLINE": 6}
+_ACCESS = {"MULTI_USER": 0, "SINGLE_USER": 1}
+_MODELS = {"FULL": 1, "BULK_LOGGED": 2, "SIMPLE": 3}
+
+
+@dataclass(frozen=True)
+class View:
+    """`columns` declares them (see declarations); `rows` computes what is in it."""
+
+    columns: str
+    rows: Callable[[Instance, Session, apsw.Connection], Iterator[Row]]
+
+
+def _databases(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        yield (
+            database.name, database.id, database.created, 160, "SQL_Latin1_General_CP1_CI_AS",
+            _ACCESS[database.user_access], database.user_access, 0, _STATES[database.state], database.state,
+            _MODELS[database.recovery_model], database.recovery_model,
+        )  # fmt: skip
+
+
+def _sysdatabases(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        yield database.name, database.id, database.created, 160, database.data_file
+
+
+def _master_files(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        yield database.id, 1, 0, "ROWS", database.data_name, database.data_file, _STATES[database.state], database.state
+        yield database.id, 2, 1, "LOG", database.log_name, database.log_file, _STATES[database.state], database.state
+
+
+def _credentials(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for number, credential in enumerate(instance.credentials.all(), start=65536):
+        yield number, credential.name, credential.identity
+
+
+def _sessions(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for session in instance.sessions.all():
+        database = instance.databases.find(session.database)
+        status = "running" if session.request else "sleeping"
+        yield (
+            session.id,
+            session.started,
+            session.host,
+            session.program,
+            session.login,
+            status,
+            database.id if database else 1,
+            1,
+            session.transactions,
+        )
+
+
+def _requests(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for session in instance.sessions.all():
+        if request := session.request:
+            database = instance.databases.find(session.database)
+            yield (
+                session.id,
+                0,
+                request.started,
+                "running",
+                request.command,
+                database.id if database else 1,
+                None,
+                request.percent_complete,
+            )
+
+
+def _schemas(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
+    yield "dbo", 1, 1
+    others = sorted({schema_and_name(table)[0] for table in user_tables(connection)} - {"dbo"})
+    for number, schema in enumerate(others, start=5):
+        yield schema, number, 1
+
+
+def _tables(instance: Instance, session: Session, connection: apsw.Connection) -> Iterator[Row]:
+    schema_ids = {name: number for name, number, _ in _schemas(instance, session, connection)}
+    for number, table in enumerate(user_tables(connection), start=1):
+        schema, name = schema_and_name(table)
+        yield name, object_id(number), schema_ids[schema], "U ", "USER_TABLE"
+
+
+def object_id(number: int) -> int:
+    """The id of a database's nth table; ids of user objects are large and sparse on a real server too."""
+    return 245_575_913 + 16_000_057 * number % 1_900_000_000
+
+
+VIEWS: dict[str, View] = {
+    "databases": View(
+        "name SYSNAME; database_id INT; create_date DATETIME; compatibility_level TINYINT; "
+        "collation_name SYSNAME; user_access TINYINT; user_access_desc NVARCHAR(60); is_read_only BIT; "
+        "state TINYINT; state_desc NVARCHAR(60); recovery_model TINYINT; recovery_model_desc NVARCHAR(60)",
+        _databases,
+    ),
+    "sysdatabases": View(
+        "name SYSNAME; dbid SMALLINT; crdate DATETIME; cmptlevel TINYINT; filename NVARCHAR(260)",
+        _sysdatabases,
+    ),
+    "master_files": View(
+        "database_id INT; file_id INT; type TINYINT; type_desc NVARCHAR(60); name SYSNAME; "
+        "physical_name NVARCHAR(260); state TINYINT; state_desc NVARCHAR(60)",
+        _master_files,
+    ),
+    "credentials": View(
+        "credential_id INT; name SYSNAME; credential_identity NVARCHAR(4000)",
+        _credentials,
+    ),
+    "dm_exec_sessions": View(
+        "session_id SMALLINT; login_time DATETIME; host_name NVARCHAR(128); program_name NVARCHAR(128); "
+        "login_name NVARCHAR(128); status NVARCHAR(30); database_id SMALLINT; is_user_process BIT; "
+        "open_transaction_count INT",
+        _sessions,
+    ),
+    "dm_exec_requests": View(
+        "session_id SMALLINT; request_id INT; start_time DATETIME; status NVARCHAR(30); "
+        "command NVARCHAR(32); database_id SMALLINT; wait_type NVARCHAR(60); percent_complete REAL",
+        _requests,
+    ),
+    "schemas": View(
+        "name SYSNAME; schema_id INT; principal_id INT",
+        _schemas,
+    ),
+    "tables": View(
+        "name SYSNAME; object_id INT; schema_id INT; type CHAR(2); type_desc NVARCHAR(60)",
+        _tables,
+    ),
+}

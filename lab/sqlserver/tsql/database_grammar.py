@@ -1,0 +1,110 @@
+"""The grammar of what is done to databases as a whole and to the server: CREATE DATABASE, credentials, DBCC, KILL."""
+
+from __future__ import annotations
+
+from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
+from lab.sqlserver.tsql.reader import Reader
+from lab.sqlserver.tsql.statements import (
+    AlterDatabase,
+    CheckDatabase,
+    CreateCredential,
+    CreateDatabase,
+    DropCredential,
+    DropDatabase,
+    Kill,
+    Use,
+)
+
+
+def create_database(reader: Reader) -> CreateDatabase:
+    """CREATE DATABASE name [COLLATE collation]."""
+    reader.expect("CREATE", "DATABASE")
+    name = reader.name()
+    if reader.accept("COLLATE"):
+        reader.name()
+    if reader.at_words("ON") or reader.at_words("LOG", "ON"):
+        raise SqlServerError(UNSUPPORTED, "CREATE DATABASE with files of one's own choice (ON)")
+    return CreateDatabase(name)
+
+
+def drop_database(reader: Reader) -> DropDatabase:
+    """DROP DATABASE [IF EXISTS] name, ..."""
+    reader.expect("DROP", "DATABASE")
+    if_exists = reader.accept("IF", "EXISTS")
+    names = [reader.name()]
+    while reader.accept_symbol(","):
+        names.append(reader.name())
+    return DropDatabase(tuple(names), if_exists)
+
+
+def alter_database(reader: Reader) -> AlterDatabase:
+    """ALTER DATABASE name SET option [WITH ROLLBACK IMMEDIATE | WITH NO_WAIT]."""
+    reader.expect("ALTER", "DATABASE")
+    database = None if reader.accept("CURRENT") else reader.name()
+    reader.expect("SET")
+    option = reader.name().upper()
+    if option not in ("SINGLE_USER", "MULTI_USER", "OFFLINE", "ONLINE", "RECOVERY"):
+        raise SqlServerError(UNSUPPORTED, f"ALTER DATABASE ... SET {option}")
+    value = reader.name().upper() if option == "RECOVERY" else None
+    if value not in (None, "FULL", "SIMPLE", "BULK_LOGGED"):
+        raise SqlServerError(155, value, "ALTER DATABASE")
+    return AlterDatabase(database, option, value, _termination(reader))  # type: ignore[arg-type]
+
+
+def _termination(reader: Reader) -> str | None:
+    if not reader.accept("WITH"):
+        return None
+    if reader.accept("NO_WAIT"):
+        return "NO_WAIT"
+    reader.expect("ROLLBACK", "IMMEDIATE")
+    return "ROLLBACK"
+
+
+def create_credential(reader: Reader) -> CreateCredential:
+    """CREATE CREDENTIAL [s3://host:port/bucket] WITH IDENTITY = N'S3 Access Key', SECRET = N'key:secret'."""
+    reader.expect("CREATE", "CREDENTIAL")
+    name = reader.name()
+    reader.expect("WITH", "IDENTITY")
+    reader.expect_symbol("=")
+    identity = reader.string()
+    secret = ""
+    if reader.accept_symbol(","):
+        reader.expect("SECRET")
+        reader.expect_symbol("=")
+        secret = reader.string()
+    return CreateCredential(name, identity, secret)
+
+
+def drop_credential(reader: Reader) -> DropCredential:
+    reader.expect("DROP", "CREDENTIAL")
+    return DropCredential(reader.name())
+
+
+def check_database(reader: Reader) -> CheckDatabase:
+    """DBCC CHECKDB [(name)] [WITH NO_INFOMSGS, ALL_ERRORMSGS]."""
+    reader.expect("DBCC")
+    command = reader.name()
+    if command.upper() != "CHECKDB":
+        raise SqlServerError(UNSUPPORTED, f"DBCC {command}")
+    database = None
+    if reader.accept_symbol("("):
+        database = reader.string() if reader.here.kind.name == "STRING" else reader.name()
+        reader.expect_symbol(")")
+    options = set()
+    if reader.accept("WITH"):
+        options.add(reader.name().upper())
+        while reader.accept_symbol(","):
+            options.add(reader.name().upper())
+    if unknown := options - {"NO_INFOMSGS", "ALL_ERRORMSGS", "PHYSICAL_ONLY"}:
+        raise SqlServerError(155, unknown.pop(), "DBCC")
+    return CheckDatabase(database, no_infomsgs="NO_INFOMSGS" in options)
+
+
+def kill(reader: Reader) -> Kill:
+    reader.expect("KILL")
+    return Kill(reader.integer())
+
+
+def use(reader: Reader) -> Use:
+    reader.expect("USE")
+    return Use(reader.name())

@@ -1,0 +1,88 @@
+"""Loading T-SQL scripts into the SQL Server stand-in, a whole foreign one among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.load_sql import Loaded, ScriptError, load_script, split_batches
+from tests.support.sql_server import LabSqlServer
+
+CHINOOK = Path(__file__).parents[2].parent / "shared/data/Chinook_SqlServer.sql"
+CHINOOK_ROWS = {
+    "Album": 347,
+    "Artist": 275,
+    "Customer": 59,
+    "Employee": 8,
+    "Genre": 25,
+    "Invoice": 412,
+    "InvoiceLine": 2240,
+    "MediaType": 5,
+    "Playlist": 18,
+    "PlaylistTrack": 8715,
+    "Track": 3503,
+}
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(not CHINOOK.exists(), reason=f"{CHINOOK} is absent: it is not part of the repository")
+def test_chinook_loads_whole_and_comes_back_from_a_backup(lab_sql_server: LabSqlServer) -> None:
+    loaded = load_script(CHINOOK, "master", lab_sql_server.connect_options)
+    assert loaded == Loaded(batches=37, database="Chinook", tables=11, rows=sum(CHINOOK_ROWS.values()))
+    before = {table: state(lab_sql_server, table) for table in CHINOOK_ROWS}
+    assert {table: rows for table, (rows, _) in before.items()} == CHINOOK_ROWS
+    lab_sql_server.run(
+        "BACKUP DATABASE [Chinook] TO DISK = N'Chinook.bak' WITH FORMAT, CHECKSUM, COMPRESSION",
+        "DROP DATABASE [Chinook]",
+        "RESTORE DATABASE [Chinook] FROM DISK = N'Chinook.bak' WITH CHECKSUM",
+        "DBCC CHECKDB (N'Chinook') WITH NO_INFOMSGS, ALL_ERRORMSGS",
+    )
+    assert {table: state(lab_sql_server, table) for table in CHINOOK_ROWS} == before
+
+
+@pytest.mark.lab
+def test_a_script_that_fails_names_the_batch_its_line_and_what_the_server_said(
+    lab_sql_server: LabSqlServer, tmp_path: Path
+) -> None:
+    database = lab_sql_server.new_database()
+    script = tmp_path / "bad.sql"
+    script.write_text("CREATE TABLE t (a INT)\nGO\n\n-- the second\nINSERT INTO nowhere VALUES (1)\nGO\nSELECT 1\n")
+    with pytest.raises(ScriptError) as failed:
+        load_script(script, database, lab_sql_server.connect_options)
+    assert str(failed.value).splitlines() == [
+        "The script bad.sql failed in batch 2, which begins in line 4 with: -- the second",
+        "The server said: Invalid object name 'nowhere'. (error 208)",
+        "The 1 batches before it have been carried out; mend the script and load it into an empty database.",
+    ]
+
+
+@pytest.mark.lab
+def test_a_script_reports_what_is_in_the_database_after_it(lab_sql_server: LabSqlServer, tmp_path: Path) -> None:
+    database = lab_sql_server.new_database()
+    script = tmp_path / "good.sql"
+    script.write_text("CREATE TABLE t (a INT)\ngo\nINSERT INTO t VALUES (1), (2)\nGO 3\n")
+    assert load_script(script, database, lab_sql_server.connect_options) == Loaded(4, database, 1, 6)
+
+
+@pytest.mark.parametrize(
+    ("script", "batches"),
+    [
+        ("SELECT 1\nGO\nSELECT 2", ["SELECT 1", "SELECT 2"]),
+        ("SELECT 1\n  go  -- next\nSELECT 2\ngO", ["SELECT 1", "SELECT 2"]),
+        ("GO\nGO\nSELECT 1\nGO\n\n", ["SELECT 1"]),
+        ("SELECT 'a\nGO\nb'\nGO", ["SELECT 'a\nGO\nb'"]),
+        ("/* a\nGO\n/* b */\nGO\n*/ SELECT 1", ["/* a\nGO\n/* b */\nGO\n*/ SELECT 1"]),
+        ("-- it's\nGO\nSELECT 1", ["-- it's", "SELECT 1"]),
+        ("SELECT 1 AS [it's]\nGO\nSELECT 2", ["SELECT 1 AS [it's]", "SELECT 2"]),
+        ("GOTO x\nGOING\nSELECT GO", ["GOTO x\nGOING\nSELECT GO"]),
+        ("SELECT 1\r\nGO\r\nSELECT 2", ["SELECT 1", "SELECT 2"]),
+    ],
+)
+def test_go_separates_batches_where_it_stands_alone(script: str, batches: list[str]) -> None:
+    assert [batch.text for batch in split_batches(script)] == batches
+
+
+def state(server: LabSqlServer, table: str) -> tuple[int, int]:
+    rows = server.run(f"SELECT COUNT_BIG(*), CHECKSUM_AGG(BINARY_CHECKSUM(*)) FROM dbo.[{table}]", database="Chinook")
+    return rows[0]
