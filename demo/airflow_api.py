@@ -78,6 +78,12 @@ class AirflowApi:
         }
         self._send("POST", f"/dags/{dag_id}/clearTaskInstances", body)
 
+    def xcoms(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """What the run's tasks have returned or told, with its values: `task_id`, `key`, `value`."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        entries = self._get(f"{path}/~/xcomEntries", limit=PAGE)["xcom_entries"]
+        return [self._get(f"{path}/{entry['task_id']}/xcomEntries/{entry['key']}") for entry in entries]
+
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
         """A task's log as the UI shows it, one event a line."""
         answer = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}")

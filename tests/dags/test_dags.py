@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from airflow._shared.module_loading.file_discovery import find_path_from_directory
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
 
 from perennial.operators.step import StepOperator
 
@@ -23,6 +24,11 @@ CHAIN = ["open", "snapshot_web_volume", "snapshot_db_volume", "backup_database",
 
 def load() -> DagBag:
     return DagBag(DAGS)
+
+
+def order_of(dag: DAG) -> list[str]:
+    """Task ids from first to last."""
+    return [task.task_id for task in dag.topological_sort()]  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +67,7 @@ def test_every_step_of_a_tenants_backup_and_restore_is_workerless(bag: DagBag) -
 def test_both_backup_dags_are_built_from_the_same_chain(bag: DagBag) -> None:
     for dag_id in ("tenant_backup", "manual_backup"):
         dag = bag.dags[dag_id]
-        assert [task.task_id for task in dag.topological_sort()] == CHAIN
+        assert order_of(dag) == CHAIN
         close, start = dag.get_task("close"), dag.get_task("open")
         assert close.is_teardown
         assert close.on_failure_fail_dagrun
@@ -70,7 +76,7 @@ def test_both_backup_dags_are_built_from_the_same_chain(bag: DagBag) -> None:
 
 def test_no_two_steps_under_one_lease_can_run_at_once(bag: DagBag) -> None:
     for dag_id in ("tenant_backup", "manual_backup", "restore"):
-        order = [task.task_id for task in bag.dags[dag_id].topological_sort()]
+        order = order_of(bag.dags[dag_id])
         for task_id, following in pairwise(order):
             assert following in bag.dags[dag_id].get_task(task_id).downstream_task_ids
 
@@ -79,10 +85,12 @@ def test_every_field_of_a_step_is_rendered(bag: DagBag) -> None:
     for dag in bag.dags.values():
         for task in dag.tasks:
             if isinstance(task, StepOperator):
-                arguments = task.start_trigger_args.trigger_kwargs or {}
+                start = task.start_trigger_args
+                assert start
+                arguments = start.trigger_kwargs or {}
                 assert set(arguments) - {"deadline"} == set(task.trigger.fields) == set(task.template_fields)
-                assert task.start_trigger_args.timeout
-                assert task.start_trigger_args.timeout.total_seconds() > arguments["deadline"]
+                assert start.timeout
+                assert start.timeout.total_seconds() > arguments["deadline"]
 
 
 def test_dags_are_created_unpaused_so_that_no_key_is_lost(bag: DagBag) -> None:

@@ -42,7 +42,7 @@ STATEMENTS: dict[str, Callable[[str, str], str]] = {
     "restore_database": lambda name, url: tsql.restore_database(
         name, url, {name: f"D:\\{name}.mdf", "log": "/l/x.ldf"}
     ),
-    "set_access": lambda name, _: tsql.set_access(name, tsql.SINGLE_USER if len(name) % 2 else tsql.MULTI_USER),
+    "set_access": lambda name, _: tsql.set_access(name, (tsql.OFFLINE, tsql.ONLINE, tsql.MULTI_USER)[len(name) % 3]),
     "check_database": lambda name, _: tsql.check_database(name),
     "database_state": lambda name, _: tsql.database_state(name),
     "database_files": lambda name, _: tsql.database_files(name),

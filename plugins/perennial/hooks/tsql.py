@@ -11,7 +11,8 @@ from collections.abc import Mapping
 LOCK_PREFIX = "perennial-backup-"
 
 MULTI_USER = "MULTI_USER"
-SINGLE_USER = "SINGLE_USER WITH ROLLBACK IMMEDIATE"
+OFFLINE = "OFFLINE WITH ROLLBACK IMMEDIATE"
+ONLINE = "ONLINE"
 
 
 def name(identifier: str) -> str:
@@ -64,7 +65,7 @@ def restore_database(database: str, url: str, moves: Mapping[str, str]) -> str:
 
 
 def set_access(database: str, access: str) -> str:
-    """Let in everybody (MULTI_USER) or only this connection (SINGLE_USER), rolling back what others had open."""
+    """Let users in (ONLINE, MULTI_USER) or put them out (OFFLINE), rolling back what they had open."""
     return f"ALTER DATABASE {name(database)} SET {access}"
 
 

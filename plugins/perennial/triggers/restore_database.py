@@ -16,7 +16,7 @@ from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.restore_step import RestoreStepTrigger
 
-ONLINE, SINGLE_USER = "ONLINE", "SINGLE_USER"
+ONLINE, OFFLINE, MULTI_USER = "ONLINE", "OFFLINE", "MULTI_USER"
 
 
 class RestoreDatabaseTrigger(RestoreStepTrigger):
@@ -75,11 +75,10 @@ class CheckRestoreTrigger(RestoreStepTrigger):
         database = restore.record.target.database
         server = SqlServer(database.connection)
         try:
-            states = await server.run(tsql.database_state(database.name))
-            state = "/".join(states[0].values()) if states else "missing"
-            if state != f"{ONLINE}/MULTI_USER":
+            state = await server.talk(lambda session: _state(session, database.name))
+            if state != (ONLINE, MULTI_USER):
                 raise PartError(
-                    f"The restored database of tenant {restore.record.tenant} is {state}.",
+                    f"The restored database of tenant {restore.record.tenant} is {' '.join(state) or 'not there'}.",
                     todo="See SQL Server's error log, then clear the task `open` of this run.",
                     database=database.name,
                 )
@@ -98,22 +97,34 @@ class CheckRestoreTrigger(RestoreStepTrigger):
 def restore_over(session: Session, database: str, url: str) -> None:
     """Restore a backup over `database`, which may be there, left over from a broken restore, or not at all.
 
-    Everything happens on one connection: with SINGLE_USER set on one and RESTORE on another, any client could slip
-    into the only place. Users are let in again whatever happens.
+    The database is taken offline first: SINGLE_USER would leave one place, and any client could slip into it before
+    the restore does. Users are let in again whatever happens.
     """
     defaults = session.run(tsql.default_folders())[0]
     present = {row["name"]: row["physical_name"] for row in session.run(tsql.database_files(database))}
     where = moves(session.run(tsql.file_list(url)), present, defaults["data_folder"], defaults["log_folder"])
-    if _state(session, database) == ONLINE:
-        session.run(tsql.set_access(database, tsql.SINGLE_USER))
+    if _state(session, database)[0] == ONLINE:
+        session.run(tsql.set_access(database, tsql.OFFLINE))
     try:
         session.run(tsql.restore_database(database, url, where))
     except SqlServerError:
         # Whatever this meets (a lost connection, a database left RESTORING), the first error is the one to report.
         with suppress(SqlServerError):
-            _let_users_in(session, database)
+            let_users_in(session, database)
         raise
-    _let_users_in(session, database)
+    let_users_in(session, database)
+
+
+def let_users_in(session: Session, database: str) -> str:
+    """Bring the database back to where its users can work; returns a sentence when it cannot be."""
+    if _state(session, database)[0] == OFFLINE:
+        session.run(tsql.set_access(database, tsql.ONLINE))
+    state, access = _state(session, database)
+    if state != ONLINE:
+        return f"Database {database} is {state or 'not there'}."
+    if access != MULTI_USER:
+        session.run(tsql.set_access(database, tsql.MULTI_USER))
+    return ""
 
 
 async def reopen_database(record: RestoreRecord) -> str:
@@ -122,24 +133,15 @@ async def reopen_database(record: RestoreRecord) -> str:
     server = SqlServer(database.connection)
     try:
         await server.kill_sessions_of(_program(record.id))
-        states = await server.run(tsql.database_state(database.name))
-        if not states or states[0]["state_desc"] != ONLINE:
-            return f"Database {database.name} is {states[0]['state_desc'] if states else 'not there'}."
-        if states[0]["user_access_desc"] == SINGLE_USER:
-            await server.run(tsql.set_access(database.name, tsql.MULTI_USER))
+        return await server.talk(lambda session: let_users_in(session, database.name))
     except (SqlServerError, PerennialError) as error:
         return f"Nobody knows the state of database {database.name}: {error}"
-    return ""
 
 
-def _let_users_in(session: Session, database: str) -> None:
-    if _state(session, database) == ONLINE:
-        session.run(tsql.set_access(database, tsql.MULTI_USER))
-
-
-def _state(session: Session, database: str) -> str:
+def _state(session: Session, database: str) -> tuple[str, str]:
+    """State and user access, for instance ONLINE and MULTI_USER; empty when there is no such database."""
     rows = session.run(tsql.database_state(database))
-    return str(rows[0]["state_desc"]) if rows else ""
+    return (str(rows[0]["state_desc"]), str(rows[0]["user_access_desc"])) if rows else ("", "")
 
 
 def _program(restore_id: str) -> str:

@@ -1,0 +1,168 @@
+"""Backups on the real components: scheduler, triggerer, PostgreSQL, and the lab's servers behind them."""
+
+from __future__ import annotations
+
+import json
+import time
+from http.client import HTTPConnection
+from typing import Any
+
+import boto3
+import pytest
+
+from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
+from lab.sqlserver.control import Control
+from lab.waiting import wait_until
+from tests.support.stack import RunningStack
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+
+
+def client(settings: LabSettings, service: str) -> Any:
+    url = settings.storage_url if service == "s3" else settings.cloud_url
+    keys = {"aws_access_key_id": settings.access_key, "aws_secret_access_key": settings.secret_key}
+    return boto3.client(service, endpoint_url=url, region_name=REGION, **keys)
+
+
+def add_fault(settings: LabSettings, **rule: Any) -> None:
+    connection = HTTPConnection(HOST, settings.cloud_port, timeout=10)
+    connection.request("POST", "/lab/faults", json.dumps([rule]), {"Content-Type": "application/json"})
+    assert connection.getresponse().status == 201
+    connection.close()
+
+
+def slow_backups(stack: RunningStack, seconds: float) -> None:
+    Control(backup_seconds=seconds).write(stack.settings.state / "sqlserver")
+
+
+def manifest_of(stack: RunningStack, tenant: str, run_id: str) -> dict[str, Any]:
+    """The manifest of the recovery point that a run has made."""
+    found = [manifest for manifest in stack.manifests(tenant) if manifest["owner"].endswith(f"/{run_id}")]
+    assert len(found) == 1
+    return found[0]
+
+
+def snapshots_of(stack: RunningStack, point: str) -> set[str]:
+    filters = [{"Name": "tag:perennial:recovery-point", "Values": [point]}]
+    found = client(stack.settings, "ec2").describe_snapshots(OwnerIds=["self"], Filters=filters)["Snapshots"]
+    return {snapshot["SnapshotId"] for snapshot in found}
+
+
+def files_of(stack: RunningStack, manifest: dict[str, Any]) -> set[str]:
+    prefix = f"recovery-points/{manifest['tenant']}/{manifest['id']}/"
+    listing = client(stack.settings, "s3").list_objects_v2(Bucket=VAULT_BUCKET, Prefix=prefix)
+    return {item["Key"] for item in listing.get("Contents", [])}
+
+
+def lease_of(stack: RunningStack, tenant: str) -> dict[str, Any]:
+    body = client(stack.settings, "s3").get_object(Bucket=VAULT_BUCKET, Key=f"leases/{tenant}.json")["Body"].read()
+    lease: dict[str, Any] = json.loads(body)
+    return lease
+
+
+def assert_one_of_each(stack: RunningStack, manifest: dict[str, Any]) -> None:
+    """Verified, and the cloud and the vault hold exactly its parts."""
+    assert manifest["state"] == "verified", manifest["failure"]
+    parts = manifest["parts"]
+    assert snapshots_of(stack, manifest["id"]) == {
+        parts["web_snapshot"]["snapshot_id"],
+        parts["db_snapshot"]["snapshot_id"],
+    }
+    folder = f"recovery-points/{manifest['tenant']}/{manifest['id']}/"
+    assert files_of(stack, manifest) == {parts["bak"]["key"], f"{folder}manifest.json"}
+    assert lease_of(stack, manifest["tenant"])["owner"] is None
+
+
+def test_the_fleet_is_backed_up_once_a_day_and_without_any_worker(stack: RunningStack) -> None:
+    for _ in range(2):
+        dispatch = stack.trigger("daily_backups")
+        assert stack.wait_for_run("daily_backups", dispatch) == "success"
+    wait_until(lambda: len(stack.api.runs("tenant_backup")) == 6, 60, "six runs of tenant_backup were expected")
+    runs = stack.api.runs("tenant_backup")
+    assert {stack.wait_for_run("tenant_backup", run["dag_run_id"]) for run in runs} == {"success"}
+    for tenant in ("acme", "globex", "initech"):
+        daily = [manifest for manifest in stack.manifests(tenant) if manifest["kind"] == "daily"]
+        assert len(daily) == 1
+        assert daily[0]["attempt"] == 1
+        assert_one_of_each(stack, daily[0])
+    starts = stack.worker_starts()
+    assert starts["tenant_backup"] == 0
+    assert starts["daily_backups"] >= 2
+
+
+def test_the_noon_check_queues_what_is_missing_and_confirms_the_day(stack: RunningStack) -> None:
+    run = stack.trigger("confirm_daily_backups", wait_minutes=3)
+    assert stack.wait_for_run("confirm_daily_backups", run) == "success"
+    for tenant in ("acme", "globex", "initech"):
+        daily = [manifest for manifest in stack.manifests(tenant) if manifest["kind"] == "daily"]
+        assert [manifest["state"] for manifest in daily] == ["verified"]
+
+
+def test_a_triggerer_killed_while_a_snapshot_is_asked_for_ends_in_one_recovery_point(stack: RunningStack) -> None:
+    # The call arrives, and is carried out after the one who asked has died: nobody has heard the answer.
+    add_fault(stack.settings, action="ec2:CreateSnapshot", delay=6)
+    run = stack.trigger("manual_backup", tenant="acme", note="snapshot test")
+    stack.wait_for_task("manual_backup", run, "snapshot_web_volume", {"deferred"})
+    time.sleep(3)
+    stack.kill("triggerer")
+    time.sleep(5)
+    stack.restart("triggerer")
+    assert stack.wait_for_run("manual_backup", run) == "success"
+    manifest = manifest_of(stack, "acme", run)
+    assert manifest["note"] == "snapshot test"
+    assert_one_of_each(stack, manifest)
+
+
+def test_a_triggerer_killed_in_the_middle_of_a_bak_ends_in_one_recovery_point(stack: RunningStack) -> None:
+    slow_backups(stack, 8)
+    run = stack.trigger("manual_backup", tenant="globex")
+    stack.wait_for_task("manual_backup", run, "backup_database", {"deferred"})
+    time.sleep(4)
+    stack.kill("triggerer")
+    slow_backups(stack, 0)
+    stack.restart("triggerer")
+    assert stack.wait_for_run("manual_backup", run) == "success"
+    manifest = manifest_of(stack, "globex", run)
+    assert manifest["claim"]["number"] == 2, "the statement died with its connection, so a second file was needed"
+    assert_one_of_each(stack, manifest)
+
+
+def test_a_run_marked_failed_in_its_midst_leaves_no_lease_and_can_be_begun_again(stack: RunningStack) -> None:
+    slow_backups(stack, 60)
+    run = stack.trigger("manual_backup", tenant="initech")
+    stack.wait_for_task("manual_backup", run, "backup_database", {"deferred"})
+    time.sleep(3)
+    stack.api.mark("manual_backup", run, "failed")
+    stack.wait_for_task("manual_backup", run, "close", {"success", "failed", "upstream_failed"})
+    slow_backups(stack, 0)
+    wait_until(lambda: lease_of(stack, "initech")["owner"] is None, 30, "the lease was not given back")
+    assert manifest_of(stack, "initech", run)["state"] == "failed"
+    assert stack.wait_for_run("manual_backup", run) == "failed"
+
+    stack.api.clear("manual_backup", run, ["open"])
+    assert stack.wait_for_run("manual_backup", run) == "success"
+    manifest = manifest_of(stack, "initech", run)
+    assert manifest["attempt"] == 2
+    assert_one_of_each(stack, manifest)
+
+
+def test_a_failure_is_told_in_the_log_and_closes_the_point_and_no_secret_is_told(stack: RunningStack) -> None:
+    add_fault(stack.settings, action="ec2:CreateSnapshot", code="InvalidVolume.NotFound", message="no such volume")
+    run = stack.trigger("manual_backup", tenant="acme")
+    assert stack.wait_for_run("manual_backup", run) == "failed"
+    manifest = manifest_of(stack, "acme", run)
+    assert manifest["state"] == "failed"
+    assert lease_of(stack, "acme")["owner"] is None
+    assert "of tenant acme could not be snapshotted" in stack.log("manual_backup", run, "snapshot_web_volume")
+    closing = stack.log("manual_backup", run, "close")
+    assert f"Recovery point {manifest['id']} of tenant acme is failed, not verified." in closing
+    assert "clear the task `open`" in closing
+
+    secrets = (stack.settings.secret_key, stack.settings.sql_password)
+    logs = [path for path in (stack.settings.state / "airflow" / "logs").rglob("*.log") if path.is_file()]
+    assert len(logs) > 3
+    for path in [*logs, *(stack.settings.state / "logs").glob("*.log")]:
+        text = path.read_text(errors="replace")
+        assert not any(secret in text for secret in secrets), f"{path.name} tells a secret"
+    told = json.dumps([stack.manifests("acme"), stack.api.runs("manual_backup"), stack.xcoms("manual_backup", run)])
+    assert not any(secret in told for secret in secrets)
