@@ -97,7 +97,7 @@ def test_a_large_backup_goes_in_parts(
 def test_a_url_without_a_credential_is_refused(
     lab_sql_server: LabSqlServer, lab_storage: LabStorage, database: str
 ) -> None:
-    url = f"s3://127.0.0.1:{lab_storage.settings.storage_port}/{lab_storage.bucket}/{uuid4().hex}/full.bak"
+    url = f"s3://localhost:{lab_storage.settings.storage_port}/{lab_storage.bucket}/{uuid4().hex}/full.bak"
     number, said = refusal(lab_sql_server, f"BACKUP DATABASE [{database}] TO URL = N'{url}'")
     assert number == 3201
     assert "Operating system error 50(The request is not supported.)" in said[0]
