@@ -2,6 +2,7 @@
 ### One recovery point of one tenant
 
 Started by `daily_backups` through the asset `backups_due`, one run for each tenant; `max_active_runs` is the queue.
+Which tenant a run is for is its partition key, `<tenant>|daily|<date>`: filter the runs by it, or show its column.
 
 `open` takes the tenant's lease and claims the recovery point's id, the two snapshot steps ask for the EBS snapshots
 (their bytes are fixed at once, they complete later), `backup_database` has SQL Server write the .bak into the vault,
