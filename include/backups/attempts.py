@@ -78,7 +78,8 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
 
 def resumed(manifest: Manifest, *, owner: str, token: int) -> Manifest | None:
     """The same run opens again (its trigger was restarted): go on with the attempt, or None when it is not its own."""
-    if manifest.state in (State.RUNNING, State.PENDING) and manifest.owner == owner:
+    unfinished = manifest.state in (State.RUNNING, State.PENDING) and manifest.closed_at is None
+    if unfinished and manifest.owner == owner:
         return manifest.model_copy(update={"token": token})
     return None
 

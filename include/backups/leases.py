@@ -31,6 +31,11 @@ class Lease(Strict):
     token: int = Field(default=0, ge=0)
     expires_at: AwareDatetime
 
+    @property
+    def id(self) -> str:
+        """A tenant has one lease, so that it goes by the tenant's name."""
+        return self.tenant
+
     def is_live(self, now: datetime) -> bool:
         """True while the owner's right excludes everybody else."""
         return self.owner is not None and now < self.expires_at

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -58,6 +59,13 @@ class Settings:
             backups_per_server=int(_number("PERENNIAL_BACKUPS_PER_SERVER", 2)),
             poll=_seconds("PERENNIAL_POLL_SECONDS", 5),
         )
+
+    def mark(self, what: str) -> str:
+        """A name for something that runs elsewhere (a session, a script), by which a later attempt finds it again.
+
+        It differs between two vaults, so that what another deployment runs on the same server is never touched.
+        """
+        return f"perennial {sha256(self.vault.encode()).hexdigest()[:8]} {what}"
 
     @property
     def vault_bucket(self) -> str:

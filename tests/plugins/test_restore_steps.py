@@ -90,7 +90,7 @@ def backed_up(world: World) -> World:
 
 
 def record(world: World) -> RestoreRecord:
-    version = world.runner.run(world.vault.restore_record("acme", RESTORE_ID))
+    version = world.runner.run(world.vault.restores.get("acme", RESTORE_ID))
     assert version
     return version.value
 
@@ -297,10 +297,10 @@ def test_a_folder_that_the_snapshot_does_not_have_stops_the_copy_before_anything
     (other / "keep.txt").write_text("keep")
     manifest = world.manifest(TODAY)
     web = manifest.source.web.model_copy(update={"path": manifest.source.web.mount + "/never-there"})
-    version = world.runner.run(world.vault.manifest("acme", manifest.id))
+    version = world.runner.run(world.vault.points.get("acme", manifest.id))
     assert version
     changed = manifest.model_copy(update={"source": manifest.source.model_copy(update={"web": web})})
-    world.runner.run(world.vault.replace_manifest(changed, version.etag))
+    world.runner.run(world.vault.points.replace(changed, version.etag))
     with pytest.raises(PartError, match=r"has no folder never-there; nothing was overwritten"):
         world.restore()
     assert (world.site("acme") / "index.html").read_text() == "welcome to acme"

@@ -12,9 +12,10 @@ from include.backups.errors import ConflictError, LeaseBusyError, LeaseLostError
 from include.backups.leases import Lease
 from include.backups.recovery_points import Manifest
 from perennial.hooks import tenant_lease
+from perennial.hooks.collection import Versioned
 from perennial.hooks.documents import Stored
 from perennial.hooks.leased import LeasedPoint
-from perennial.hooks.vault import Vault, Versioned
+from perennial.hooks.vault import Vault
 from tests.support.cloud import LabCloud
 from tests.support.vaults import VaultUnderTest
 from tests.unit.builders import running, verified
@@ -24,9 +25,9 @@ pytestmark = pytest.mark.lab
 
 def test_an_id_can_be_claimed_once(any_vault: VaultUnderTest) -> None:
     async def claim(vault: Vault) -> tuple[list[object], Versioned[Manifest] | None]:
-        claims = [vault.create_manifest(running().model_copy(update={"owner": f"run-{n}"})) for n in range(8)]
+        claims = [vault.points.create(running().model_copy(update={"owner": f"run-{n}"})) for n in range(8)]
         outcomes = await asyncio.gather(*claims, return_exceptions=True)
-        return list(outcomes), await vault.manifest("acme", "acme-daily-20261123")
+        return list(outcomes), await vault.points.get("acme", "acme-daily-20261123")
 
     outcomes, standing = any_vault.run(claim)
     winners = [outcome for outcome in outcomes if isinstance(outcome, Versioned)]
@@ -37,11 +38,11 @@ def test_an_id_can_be_claimed_once(any_vault: VaultUnderTest) -> None:
 
 def test_a_change_is_not_written_over_somebody_elses(any_vault: VaultUnderTest) -> None:
     async def write(vault: Vault) -> Manifest:
-        first = await vault.create_manifest(running())
-        await vault.replace_manifest(first.value.with_failure("theirs"), first.etag)
+        first = await vault.points.create(running())
+        await vault.points.replace(first.value.with_failure("theirs"), first.etag)
         with pytest.raises(ConflictError):
-            await vault.replace_manifest(first.value.with_failure("mine"), first.etag)
-        standing = await vault.manifest("acme", first.value.id)
+            await vault.points.replace(first.value.with_failure("mine"), first.etag)
+        standing = await vault.points.get("acme", first.value.id)
         assert standing
         return standing.value
 
@@ -69,9 +70,9 @@ def test_an_answer_lost_after_the_write_is_recognised_as_ones_own(
 ) -> None:
     async def write(vault: Vault) -> Stored:
         lab_cloud.add_fault("s3:PutObject", after=True, times=times, match="manifest.json", **lost)
-        created = await vault.create_manifest(running())
+        created = await vault.points.create(running())
         lab_cloud.add_fault("s3:PutObject", after=True, times=times, match="manifest.json", **lost)
-        changed = await vault.replace_manifest(created.value.with_failure("mine"), created.etag)
+        changed = await vault.points.replace(created.value.with_failure("mine"), created.etag)
         standing = await vault.documents.get("recovery-points/acme/acme-daily-20261123/manifest.json")
         assert standing
         assert standing.etag == changed.etag
@@ -85,10 +86,10 @@ def test_a_conflict_is_a_conflict_even_when_its_answer_was_lost(
     moto_vault: VaultUnderTest, lab_cloud: LabCloud
 ) -> None:
     async def write(vault: Vault) -> None:
-        await vault.create_manifest(running())
+        await vault.points.create(running())
         lab_cloud.add_fault("s3:PutObject", after=True, drop=True, times=1, match="manifest.json")
         with pytest.raises(ConflictError):
-            await vault.create_manifest(running().with_failure("second"))
+            await vault.points.create(running().with_failure("second"))
 
     moto_vault.run(write)
 
@@ -97,7 +98,7 @@ def test_a_vault_that_refuses_says_where_and_what_to_do(moto_vault: VaultUnderTe
     async def write(vault: Vault) -> None:
         lab_cloud.add_fault("s3:PutObject", code="AccessDenied", status=403, times=None)
         with pytest.raises(UnavailableError) as caught:
-            await vault.create_manifest(running())
+            await vault.points.create(running())
         assert "The vault could not be written: AWS answered AccessDenied" in str(caught.value)
         assert "Check the bucket and its policy" in str(caught.value)
         assert vault.documents.bucket in str(caught.value)
@@ -110,7 +111,7 @@ def test_a_document_that_nobody_understands_is_left_alone(any_vault: VaultUnderT
         key = "recovery-points/acme/acme-daily-20261123/manifest.json"
         await vault.documents.create(key, {**running().model_dump(mode="json"), "version": 99})
         with pytest.raises(PartError, match="is not a Manifest that this version understands"):
-            await vault.manifest("acme", "acme-daily-20261123")
+            await vault.points.get("acme", "acme-daily-20261123")
         assert await vault.documents.get(key) is not None
 
     any_vault.run(read)
@@ -119,7 +120,7 @@ def test_a_document_that_nobody_understands_is_left_alone(any_vault: VaultUnderT
 def test_listing_shows_the_points_of_one_tenant_only(any_vault: VaultUnderTest) -> None:
     async def listing(vault: Vault) -> list[str]:
         for name in ("acme|daily|2026-11-23", "acme|manual|2026-11-23T10:00:00Z", "acme-2|daily|2026-11-23"):
-            await vault.create_manifest(verified(name))
+            await vault.points.create(verified(name))
         assert await vault.point_ids("acme", "acme-manual-202611") == ["acme-manual-20261123T100000Z"]
         return await vault.point_ids("acme")
 
@@ -180,10 +181,10 @@ def test_a_step_that_was_outranked_is_stopped_and_cannot_write(any_vault: VaultU
     async def outrank(_: Vault) -> Manifest:
         vault = Vault(settings)
         await tenant_lease.acquire(vault, "acme", "run-1", "backup")
-        await vault.create_manifest(running())
+        await vault.points.create(running())
         with pytest.raises(LeaseLostError):
             await be_outranked(vault)
-        standing = await vault.manifest("acme", "acme-daily-20261123")
+        standing = await vault.points.get("acme", "acme-daily-20261123")
         assert standing
         return standing.value
 
@@ -192,7 +193,7 @@ def test_a_step_that_was_outranked_is_stopped_and_cannot_write(any_vault: VaultU
 
 def test_what_the_vault_keeps_of_a_point_holds_no_credentials(any_vault: VaultUnderTest) -> None:
     async def write(vault: Vault) -> str:
-        await vault.create_manifest(verified())
+        await vault.points.create(verified())
         await tenant_lease.acquire(vault, "acme", "run-1", "backup")
         keys = [key async for key in vault.documents.keys("")]
         documents = [await vault.documents.get(key) for key in keys]

@@ -8,8 +8,10 @@ from http.client import HTTPConnection
 from typing import Any
 
 import boto3
+import pymssql
 import pytest
 
+from lab.seed.shop import connect_arguments
 from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
 from lab.sqlserver.control import Control
 from lab.waiting import wait_until
@@ -24,11 +26,36 @@ def client(settings: LabSettings, service: str) -> Any:
     return boto3.client(service, endpoint_url=url, region_name=REGION, **keys)
 
 
-def add_fault(settings: LabSettings, **rule: Any) -> None:
+def faults(settings: LabSettings, method: str, rules: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     connection = HTTPConnection(HOST, settings.cloud_port, timeout=10)
-    connection.request("POST", "/lab/faults", json.dumps([rule]), {"Content-Type": "application/json"})
-    assert connection.getresponse().status == 201
+    connection.request(method, "/lab/faults", json.dumps(rules), {"Content-Type": "application/json"})
+    answer: dict[str, Any] = json.loads(connection.getresponse().read())
     connection.close()
+    return answer
+
+
+def add_fault(settings: LabSettings, **rule: Any) -> None:
+    """The next call that the rule fits is not what it should be; earlier rules and hits are forgotten."""
+    faults(settings, "DELETE")
+    assert faults(settings, "POST", [rule])["rules"]
+
+
+def wait_for_fault(settings: LabSettings) -> None:
+    """Wait until the call that the rule fits has come in."""
+    wait_until(lambda: bool(faults(settings, "GET")["hits"]), 60, "the call with the fault never came")
+
+
+def wait_for_running_backup(stack: RunningStack) -> None:
+    """Wait until SQL Server is in the midst of a BACKUP DATABASE."""
+    query = "SELECT COUNT(*) FROM sys.dm_exec_requests WHERE command LIKE N'BACKUP%' AND percent_complete > 0"
+
+    def running() -> bool:
+        options = connect_arguments(stack.settings)
+        with pymssql.connect(database="master", **options) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return bool(cursor.fetchall()[0][0])
+
+    wait_until(running, 60, "no BACKUP DATABASE was seen")
 
 
 def slow_backups(stack: RunningStack, seconds: float) -> None:
@@ -102,10 +129,9 @@ def test_a_triggerer_killed_while_a_snapshot_is_asked_for_ends_in_one_recovery_p
     # The call arrives, and is carried out after the one who asked has died: nobody has heard the answer.
     add_fault(stack.settings, action="ec2:CreateSnapshot", delay=6)
     run = stack.trigger("manual_backup", tenant="acme", note="snapshot test")
-    stack.wait_for_task("manual_backup", run, "snapshot_web_volume", {"deferred"})
-    time.sleep(3)
+    wait_for_fault(stack.settings)
     stack.kill("triggerer")
-    time.sleep(5)
+    time.sleep(6)
     stack.restart("triggerer")
     assert stack.wait_for_run("manual_backup", run) == "success"
     manifest = manifest_of(stack, "acme", run)
@@ -114,10 +140,9 @@ def test_a_triggerer_killed_while_a_snapshot_is_asked_for_ends_in_one_recovery_p
 
 
 def test_a_triggerer_killed_in_the_middle_of_a_bak_ends_in_one_recovery_point(stack: RunningStack) -> None:
-    slow_backups(stack, 8)
+    slow_backups(stack, 20)
     run = stack.trigger("manual_backup", tenant="globex")
-    stack.wait_for_task("manual_backup", run, "backup_database", {"deferred"})
-    time.sleep(4)
+    wait_for_running_backup(stack)
     stack.kill("triggerer")
     slow_backups(stack, 0)
     stack.restart("triggerer")
@@ -130,8 +155,7 @@ def test_a_triggerer_killed_in_the_middle_of_a_bak_ends_in_one_recovery_point(st
 def test_a_run_marked_failed_in_its_midst_leaves_no_lease_and_can_be_begun_again(stack: RunningStack) -> None:
     slow_backups(stack, 60)
     run = stack.trigger("manual_backup", tenant="initech")
-    stack.wait_for_task("manual_backup", run, "backup_database", {"deferred"})
-    time.sleep(3)
+    wait_for_running_backup(stack)
     stack.api.mark("manual_backup", run, "failed")
     stack.wait_for_task("manual_backup", run, "close", {"success", "failed", "upstream_failed"})
     slow_backups(stack, 0)

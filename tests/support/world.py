@@ -162,7 +162,7 @@ class World:
     def manifest(self, request: str) -> Manifest:
         """The manifest of the recovery point that the request names."""
         asked = BackupRequest.parse(request)
-        version = self.runner.run(self.vault.manifest(asked.tenant, asked.recovery_point_id))
+        version = self.runner.run(self.vault.points.get(asked.tenant, asked.recovery_point_id))
         assert version, f"no manifest of {asked.recovery_point_id}"
         return version.value
 

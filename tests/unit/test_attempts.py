@@ -75,6 +75,8 @@ def test_the_same_run_goes_on_with_its_own_attempt() -> None:
     assert (own.attempt, own.token) == (1, 5)
     assert resumed(running(), owner="lab/tenant_backup/two", token=5) is None
     assert resumed(failed_with_all_parts(), owner="lab/tenant_backup/one", token=5) is None
+    closed_unverified = running().complete().with_failure("server down").closed(NOW)
+    assert resumed(closed_unverified, owner="lab/tenant_backup/one", token=5) is None
 
 
 def test_closing_fails_what_is_unfinished_and_keeps_what_is_complete() -> None:

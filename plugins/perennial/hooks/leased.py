@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from include.backups.errors import ConflictError, LeaseLostError, PartError
+from include.backups.errors import ConflictError, LeaseLostError
 from include.backups.recovery_points import Manifest
 from include.backups.restores import RestoreRecord
+from perennial.hooks.collection import Collection, Versioned
 from perennial.hooks.tenant_lease import TenantLease
-from perennial.hooks.vault import Vault, Versioned, point_prefix
+from perennial.hooks.vault import Vault, point_prefix
 
 Document = TypeVar("Document", Manifest, RestoreRecord)
 
 
-class Leased(ABC, Generic[Document]):
+class Leased(Generic[Document]):
     """One document that a step may change, as long as no later step has taken over.
 
     Attributes:
         lease: The step's right to do so.
-        version: The document as this step last read or wrote it.
     """
 
-    def __init__(self, lease: TenantLease, version: Versioned[Document]) -> None:
+    def __init__(self, lease: TenantLease, collection: Collection[Document], version: Versioned[Document]) -> None:
         self.lease = lease
-        self.version: Versioned[Document] = version
+        self._collection: Collection[Document] = collection
+        self._version: Versioned[Document] = version
 
     @property
     def vault(self) -> Vault:
         return self.lease.vault
-
-    @abstractmethod
-    async def _read(self) -> Versioned[Document] | None: ...
-
-    @abstractmethod
-    async def _write(self, wanted: Document) -> Versioned[Document]: ...
 
     async def change(self, change: Callable[[Document], Document]) -> Document:
         """Write a changed document, again on top of what a fenced-off attempt may have written at the last moment.
@@ -45,23 +39,24 @@ class Leased(ABC, Generic[Document]):
         """
         while True:
             await self.lease.check()
-            wanted: Document = change(self.version.value).model_copy(update={"token": self.lease.token})
+            wanted: Document = change(self._version.value).model_copy(update={"token": self.lease.token})
             try:
-                self.version = await self._write(wanted)
-                return self.version.value
+                self._version = await self._collection.replace(wanted, self._version.etag)
+                return wanted
             except ConflictError:
                 await self._read_again()
 
     async def _read_again(self) -> None:
-        version, mine = await self._read(), self.version.value
-        if version is None or version.value.token > self.lease.token:
+        mine = self._version.value
+        version = await self._collection.require(mine.tenant, mine.id)
+        if version.value.token > self.lease.token:
             raise LeaseLostError(
                 f"{mine.id} of tenant {mine.tenant} is in the hands of a later attempt.",
                 why="This one stopped without changing it.",
                 todo="Look at the run that owns it now.",
-                owner=version.value.owner if version else "nobody",
+                owner=version.value.owner,
             )
-        self.version = version
+        self._version = version
 
 
 class LeasedPoint(Leased[Manifest]):
@@ -74,25 +69,18 @@ class LeasedPoint(Leased[Manifest]):
         Raises:
             PartError: when there is none.
         """
-        version = await lease.vault.manifest(lease.tenant, point_id)
-        if version is None:
-            raise _not_begun(lease.tenant, f"manifest of recovery point {point_id}")
-        return cls(lease, version)
+        points = lease.vault.points
+        return cls(lease, points, await points.require(lease.tenant, point_id))
 
     @property
     def manifest(self) -> Manifest:
-        return self.version.value
+        """The manifest as this step last read or wrote it."""
+        return self._version.value
 
     @property
     def prefix(self) -> str:
         """Prefix of the recovery point's keys in the vault."""
         return point_prefix(self.manifest.tenant, self.manifest.id)
-
-    async def _read(self) -> Versioned[Manifest] | None:
-        return await self.vault.manifest(self.manifest.tenant, self.manifest.id)
-
-    async def _write(self, wanted: Manifest) -> Versioned[Manifest]:
-        return await self.vault.replace_manifest(wanted, self.version.etag)
 
 
 class LeasedRestore(Leased[RestoreRecord]):
@@ -105,25 +93,10 @@ class LeasedRestore(Leased[RestoreRecord]):
         Raises:
             PartError: when there is none.
         """
-        version = await lease.vault.restore_record(lease.tenant, restore_id)
-        if version is None:
-            raise _not_begun(lease.tenant, f"record of restore {restore_id}")
-        return cls(lease, version)
+        restores = lease.vault.restores
+        return cls(lease, restores, await restores.require(lease.tenant, restore_id))
 
     @property
     def record(self) -> RestoreRecord:
-        return self.version.value
-
-    async def _read(self) -> Versioned[RestoreRecord] | None:
-        return await self.vault.restore_record(self.record.tenant, self.record.id)
-
-    async def _write(self, wanted: RestoreRecord) -> Versioned[RestoreRecord]:
-        return await self.vault.replace_restore_record(wanted, self.version.etag)
-
-
-def _not_begun(tenant: str, what: str) -> PartError:
-    return PartError(
-        f"The vault has no {what} of tenant {tenant}.",
-        why="Without it nothing that this step does could be found again, so it did nothing.",
-        todo="Clear the task `open` of this run.",
-    )
+        """The record as this step last read or wrote it."""
+        return self._version.value

@@ -10,27 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
-
-from pydantic import BaseModel, ValidationError
 
 from include.backups.errors import ConflictError, PartError, UnavailableError
 from include.backups.leases import Lease
 from include.backups.recovery_points import Manifest
 from include.backups.restores import RestoreRecord
 from perennial.hooks import aws
+from perennial.hooks.collection import Collection, Versioned
 from perennial.hooks.documents import DocumentStore
 from perennial.settings import Settings
-
-Document = TypeVar("Document", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Versioned(Generic[Document]):
-    """A document of the vault and the ETag under which it was read or written."""
-
-    value: Document
-    etag: str
 
 
 @dataclass(frozen=True)
@@ -52,31 +40,22 @@ class Vault:
 
     Args:
         settings: Says where the vault is and which connection reaches it.
+
+    Attributes:
+        points: The manifests.
+        restores: The records of restores.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.documents = DocumentStore(settings.vault_bucket, settings.vault_prefix, settings.aws_conn_id)
-
-    async def manifest(self, tenant: str, point_id: str) -> Versioned[Manifest] | None:
-        """The manifest of one recovery point; None when the vault has none."""
-        return await self._read(f"{point_prefix(tenant, point_id)}manifest.json", Manifest)
-
-    async def create_manifest(self, manifest: Manifest) -> Versioned[Manifest]:
-        """Claim the recovery point's id.
-
-        Raises:
-            ConflictError: when somebody else has claimed it.
-        """
-        return await self._create(f"{point_prefix(manifest.tenant, manifest.id)}manifest.json", manifest)
-
-    async def replace_manifest(self, manifest: Manifest, etag: str) -> Versioned[Manifest]:
-        """Write a changed manifest over the one that was read under `etag`.
-
-        Raises:
-            ConflictError: when it was changed meanwhile.
-        """
-        return await self._replace(f"{point_prefix(manifest.tenant, manifest.id)}manifest.json", manifest, etag)
+        self.points = Collection(
+            self.documents, Manifest, lambda tenant, name: f"{point_prefix(tenant, name)}manifest.json", "manifest of"
+        )
+        self.restores = Collection(
+            self.documents, RestoreRecord, lambda tenant, name: f"restores/{tenant}/{name}.json", "record of"
+        )
+        self._leases = Collection(self.documents, Lease, lambda tenant, _: f"leases/{tenant}.json", "lease")
 
     async def point_ids(self, tenant: str, beginning: str = "") -> list[str]:
         """Ids of the tenant's recovery points, oldest slot first within a kind."""
@@ -86,32 +65,12 @@ class Vault:
 
     async def manifests(self, tenant: str, beginning: str = "") -> list[Manifest]:
         """The manifests of the tenant's recovery points whose id starts with `beginning`."""
-        found = [await self.manifest(tenant, point_id) for point_id in await self.point_ids(tenant, beginning)]
+        found = [await self.points.get(tenant, point_id) for point_id in await self.point_ids(tenant, beginning)]
         return [version.value for version in found if version]
-
-    async def restore_record(self, tenant: str, restore_id: str) -> Versioned[RestoreRecord] | None:
-        """The record of one restore; None when the vault has none."""
-        return await self._read(f"restores/{tenant}/{restore_id}.json", RestoreRecord)
-
-    async def create_restore_record(self, record: RestoreRecord) -> Versioned[RestoreRecord]:
-        """Begin the record of a restore.
-
-        Raises:
-            ConflictError: when it was begun already.
-        """
-        return await self._create(f"restores/{record.tenant}/{record.id}.json", record)
-
-    async def replace_restore_record(self, record: RestoreRecord, etag: str) -> Versioned[RestoreRecord]:
-        """Write a changed record over the one that was read under `etag`.
-
-        Raises:
-            ConflictError: when it was changed meanwhile.
-        """
-        return await self._replace(f"restores/{record.tenant}/{record.id}.json", record, etag)
 
     async def lease(self, tenant: str) -> Versioned[Lease] | None:
         """The tenant's lease as it stands; None when nobody has ever taken it."""
-        return await self._read(f"leases/{tenant}.json", Lease)
+        return await self._leases.get(tenant, tenant)
 
     async def change_lease(self, tenant: str, change: Callable[[Lease | None], Lease]) -> Lease:
         """Apply `change` to the tenant's lease by compare and swap, again when somebody else was faster.
@@ -124,8 +83,8 @@ class Vault:
             wanted = change(standing.value if standing else None)
             try:
                 if standing is None:
-                    return (await self._create(f"leases/{tenant}.json", wanted)).value
-                return (await self._replace(f"leases/{tenant}.json", wanted, standing.etag)).value
+                    return (await self._leases.create(wanted)).value
+                return (await self._leases.replace(wanted, standing.etag)).value
             except ConflictError:
                 continue
         raise UnavailableError(
@@ -178,22 +137,3 @@ class Vault:
                 url=url,
             )
         return url
-
-    async def _read(self, key: str, model: type[Document]) -> Versioned[Document] | None:
-        stored = await self.documents.get(key)
-        if stored is None:
-            return None
-        try:
-            return Versioned(model.model_validate(stored.content), stored.etag)
-        except ValidationError as error:
-            raise PartError(
-                f"The document {key} in the vault is not a {model.__name__} that this version understands: {error}.",
-                why="It may come from a newer version, or somebody has edited it; it was left as it is.",
-                todo="Compare it with docs/vault.md.",
-            ) from error
-
-    async def _create(self, key: str, value: Document) -> Versioned[Document]:
-        return Versioned(value, (await self.documents.create(key, value.model_dump(mode="json"))).etag)
-
-    async def _replace(self, key: str, value: Document, etag: str) -> Versioned[Document]:
-        return Versioned(value, (await self.documents.replace(key, value.model_dump(mode="json"), etag)).etag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from include.backups.recovery_points import SnapshotRole
@@ -20,4 +21,5 @@ class EbsSnapshotOperator(StepOperator):
     trigger = SnapshotVolumeTrigger
 
     def __init__(self, *, request: str, role: SnapshotRole, **kwargs: Any) -> None:
-        super().__init__(fields={"request": request, "role": role.value}, **kwargs)
+        # Amazon takes a snapshot of one volume about every 15 s; the tenants of a shared volume queue up for it.
+        super().__init__(fields={"request": request, "role": role.value}, **{"deadline": timedelta(hours=4), **kwargs})

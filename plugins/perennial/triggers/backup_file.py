@@ -21,7 +21,7 @@ from perennial.hooks.per_loop import PerLoop
 from perennial.hooks.sql_server import Row, Session, SqlServer, SqlServerError
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
-from perennial.triggers.recovery_point import RecoveryPointTrigger, program_name
+from perennial.triggers.recovery_point import RecoveryPointTrigger
 from perennial.triggers.step import Said
 
 TRIES = 4
@@ -64,10 +64,10 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
         with suppress(PerennialError, SqlServerError):
             settings = Settings.from_environment()
             request = BackupRequest.parse(self.request)
-            version = await Vault(settings).manifest(request.tenant, request.recovery_point_id)
+            version = await Vault(settings).points.get(request.tenant, request.recovery_point_id)
             if version and version.value.claim:
                 server = SqlServer(version.value.source.database.connection)
-                await server.kill_sessions_of(program_name(version.value.claim.name))
+                await server.kill_sessions_of(settings.mark(version.value.claim.name))
 
     async def _of_earlier_attempt(self, point: LeasedPoint) -> Row | None:
         """The last claim's backup if it has succeeded or still does; None when there was none, or it was aborted."""
@@ -77,7 +77,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
         server = SqlServer(point.manifest.source.database.connection)
         try:
             while not (row := await self._finished(point, server, claim)):
-                sessions = await server.sessions_of(program_name(claim.name))
+                sessions = await server.sessions_of(point.vault.settings.mark(claim.name))
                 if not sessions:
                     # It may have ended between the two questions: msdb has the last word.
                     return await self._finished(point, server, claim)
@@ -94,7 +94,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
         claim = manifest.claim
         if claim is None:
             raise AssertionError("a claim was made a line above")
-        server = SqlServer(manifest.source.database.connection, program_name(claim.name))
+        server = SqlServer(manifest.source.database.connection, point.vault.settings.mark(claim.name))
         try:
             await self._run_when_a_slot_is_free(point, server, claim)
             return await self._finished(point, server, claim)

@@ -25,7 +25,7 @@ async def unfinished(vault: Vault, register: Register, day: date) -> dict[str, s
 
     async def read(tenant: str) -> Manifest | None:
         async with gate:
-            found = await vault.manifest(tenant, daily_point_id(tenant, day))
+            found = await vault.points.get(tenant, daily_point_id(tenant, day))
             return found.value if found else None
 
     tenants = tenants_due_daily(register)

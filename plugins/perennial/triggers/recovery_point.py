@@ -13,21 +13,17 @@ from include.backups.recovery_points import Manifest, State
 from include.backups.requests import BackupRequest, Kind
 from include.backups.tenants import Tenant
 from perennial.hooks import tenant_lease
+from perennial.hooks.collection import Versioned
 from perennial.hooks.ebs import Ebs
 from perennial.hooks.leased import LeasedPoint
 from perennial.hooks.register import read_register
 from perennial.hooks.sql_server import SqlServer, SqlServerError
 from perennial.hooks.tenant_lease import TenantLease
-from perennial.hooks.vault import Vault, Versioned
+from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.step import Said, StepTrigger
 
 INTERRUPTED = "The run was ended by hand before the recovery point was complete."
-
-
-def program_name(backup_name: str) -> str:
-    """How the session that makes a backup calls itself on the server, so that it is found again."""
-    return f"perennial {backup_name}"
 
 
 class OpenRecoveryPointTrigger(StepTrigger):
@@ -57,18 +53,18 @@ class OpenRecoveryPointTrigger(StepTrigger):
 
     async def _begin(self, lease: TenantLease, request: BackupRequest, tenant: Tenant) -> Manifest:
         vault, now = lease.vault, datetime.now(UTC)
-        standing = await vault.manifest(tenant.id, request.recovery_point_id)
+        standing = await vault.points.get(tenant.id, request.recovery_point_id)
         if standing and is_settled(standing.value):
             return standing.value
         if request.kind is Kind.MANUAL:
             check_manual_quota(request, tenant, await vault.manifests(tenant.id, month_prefix(request)))
         if standing is None:
             first = first_attempt(request, tenant, owner=lease.owner, token=lease.token, now=now, note=self.note[:1000])
-            return (await vault.create_manifest(first)).value
+            return (await vault.points.create(first)).value
         again = resumed(standing.value, owner=lease.owner, token=lease.token) or next_attempt(
             standing.value, tenant, owner=lease.owner, token=lease.token, now=now
         )
-        return (await vault.replace_manifest(again, standing.etag)).value
+        return (await vault.points.replace(again, standing.etag)).value
 
     async def on_kill(self) -> None:
         """The run was ended by hand while it opened: no `close` will follow, so leave nothing behind."""
@@ -76,9 +72,9 @@ class OpenRecoveryPointTrigger(StepTrigger):
             settings = Settings.from_environment()
             request, vault = BackupRequest.parse(self.request), Vault(settings)
             async with tenant_lease.entered(vault, request.tenant, self.owner(settings)) as lease:
-                standing = await vault.manifest(request.tenant, request.recovery_point_id)
+                standing = await vault.points.get(request.tenant, request.recovery_point_id)
                 if standing and standing.value.owner == lease.owner:
-                    await close_point(LeasedPoint(lease, standing))
+                    await close_point(LeasedPoint(lease, vault.points, standing))
                 await lease.release()
 
 
@@ -102,7 +98,7 @@ class RecoveryPointTrigger(StepTrigger):
     async def work(self) -> Said:
         settings = Settings.from_environment()
         request, vault = BackupRequest.parse(self.request), Vault(settings)
-        standing = await vault.manifest(request.tenant, request.recovery_point_id)
+        standing = await vault.points.get(request.tenant, request.recovery_point_id)
         if standing and is_settled(standing.value):
             return {"said": "The recovery point is verified already: there is nothing to do."}
         async with tenant_lease.entered(vault, request.tenant, self.owner(settings)) as lease:
@@ -130,10 +126,14 @@ class CloseRecoveryPointTrigger(StepTrigger):
         owner = self.owner(settings)
         held = await vault.lease(request.tenant)
         if held is None or held.value.owner != owner:
-            return _report(await vault.manifest(request.tenant, request.recovery_point_id), owner)
+            return _report(await vault.points.get(request.tenant, request.recovery_point_id), owner)
         async with tenant_lease.entered(vault, request.tenant, owner) as lease:
             point = await LeasedPoint.load(lease, request.recovery_point_id)
-            swept = await close_point(point)
+            try:
+                swept = await close_point(point)
+            except PerennialError:
+                await lease.release()
+                raise
             await lease.release()
         return {**_report(Versioned(point.manifest, ""), owner), "swept": swept}
 
@@ -144,7 +144,7 @@ async def close_point(point: LeasedPoint) -> list[str]:
     if manifest.claim and manifest.parts.bak is None:
         with suppress(SqlServerError, PerennialError):  # a server that is down runs no backup either
             server = SqlServer(manifest.source.database.connection)
-            await server.kill_sessions_of(program_name(manifest.claim.name))
+            await server.kill_sessions_of(point.vault.settings.mark(manifest.claim.name))
     if manifest.closed_at is None:
         manifest = await point.change(lambda m: m.closed(datetime.now(UTC)))
     return await _sweep(point) if manifest.state is State.VERIFIED else []

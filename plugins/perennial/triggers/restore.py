@@ -57,7 +57,7 @@ class OpenRestoreTrigger(RestoreTrigger):
     async def _begin(self, lease: TenantLease, record: RestoreRecord) -> None:
         """Write a new record; over a failed or unfinished one of the same run, because all steps are done again."""
         try:
-            await lease.vault.create_restore_record(record)
+            await lease.vault.restores.create(record)
         except ConflictError:
             standing = await LeasedRestore.load(lease, record.id)
             await standing.change(lambda old: record.model_copy(update={"volume": old.volume}))
@@ -75,11 +75,11 @@ class CloseRestoreTrigger(RestoreTrigger):
                 restore = await LeasedRestore.load(lease, request.restore_id)
                 await self._close(restore)
                 await lease.release()
-        standing = await vault.restore_record(request.tenant, request.restore_id)
+        standing = await vault.restores.get(request.tenant, request.restore_id)
         return _report(standing.value if standing else None, request)
 
     async def _close(self, restore: LeasedRestore) -> None:
-        left = [said for said in (await _without_volumes(restore), await reopen_database(restore.record)) if said]
+        left = [said for said in (await _without_volumes(restore), await reopen_database(restore)) if said]
         failure = restore.record.failure
         if not restore.record.has_done(CheckRestoreTrigger.step):
             failure = " ".join([failure or INTERRUPTED, *left])

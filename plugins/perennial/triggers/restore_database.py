@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from include.backups.errors import PartError, PerennialError, UnavailableError
 from include.backups.recovery_points import Manifest
-from include.backups.restores import RestoreRecord, moves
+from include.backups.restores import moves
 from perennial.hooks import tsql
 from perennial.hooks.leased import LeasedRestore
 from perennial.hooks.sql_server import Session, SqlServer, SqlServerError
@@ -28,7 +28,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         database = restore.record.target.database
         _, bak = restore.record.parts_of(point)
         url = restore.vault.backup_file_url(bak.key)
-        server = SqlServer(database.connection, _program(restore.record.id))
+        server = SqlServer(database.connection, restore.vault.settings.mark(restore.record.id))
         await self._end_earlier_attempt(server, restore)
         await restore.lease.check()
         try:
@@ -46,11 +46,11 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
     async def on_kill(self) -> None:
         """The run was ended by hand: end the statement too."""
         with suppress(PerennialError, SqlServerError):
-            request = self.request()
-            record = await Vault(Settings.from_environment()).restore_record(request.tenant, request.restore_id)
+            settings, request = Settings.from_environment(), self.request()
+            record = await Vault(settings).restores.get(request.tenant, request.restore_id)
             if record:
                 server = SqlServer(record.value.target.database.connection)
-                await server.kill_sessions_of(_program(request.restore_id))
+                await server.kill_sessions_of(settings.mark(request.restore_id))
 
     async def _end_earlier_attempt(self, server: SqlServer, restore: LeasedRestore) -> None:
         """An attempt whose task was cleared may still be restoring; two at once would only get in each other's way."""
@@ -127,12 +127,12 @@ def let_users_in(session: Session, database: str) -> str:
     return ""
 
 
-async def reopen_database(record: RestoreRecord) -> str:
+async def reopen_database(restore: LeasedRestore) -> str:
     """Let users in again if a broken restore has left them out; returns a sentence when the database is unusable."""
-    database = record.target.database
+    database = restore.record.target.database
     server = SqlServer(database.connection)
     try:
-        await server.kill_sessions_of(_program(record.id))
+        await server.kill_sessions_of(restore.vault.settings.mark(restore.record.id))
         return await server.talk(lambda session: let_users_in(session, database.name))
     except (SqlServerError, PerennialError) as error:
         return f"Nobody knows the state of database {database.name}: {error}"
@@ -142,7 +142,3 @@ def _state(session: Session, database: str) -> tuple[str, str]:
     """State and user access, for instance ONLINE and MULTI_USER; empty when there is no such database."""
     rows = session.run(tsql.database_state(database))
     return (str(rows[0]["state_desc"]), str(rows[0]["user_access_desc"])) if rows else ("", "")
-
-
-def _program(restore_id: str) -> str:
-    return f"perennial {restore_id}"

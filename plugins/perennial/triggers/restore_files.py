@@ -35,7 +35,7 @@ class CopyFilesTrigger(RestoreStepTrigger):
                     "TARGET": web.path,
                     "MOUNT_NAME": f"perennial-{record.id}",
                 },
-                mark=_mark(record.id),
+                mark=settings.mark(f"{record.id} copy"),
                 limit=int(float(self.deadline)),
             )
         except ScriptError as error:
@@ -52,11 +52,7 @@ class CopyFilesTrigger(RestoreStepTrigger):
         """The run was ended by hand: end the script too."""
         with suppress(PerennialError):
             settings, request = Settings.from_environment(), self.request()
-            record = await Vault(settings).restore_record(request.tenant, request.restore_id)
+            record = await Vault(settings).restores.get(request.tenant, request.restore_id)
             if record:
                 hosts = Hosts(settings.aws_conn_id, settings.poll.total_seconds())
-                await hosts.cancel(record.value.target.web.instance, _mark(request.restore_id))
-
-
-def _mark(restore_id: str) -> str:
-    return f"{restore_id} copy_tree"
+                await hosts.cancel(record.value.target.web.instance, settings.mark(f"{request.restore_id} copy"))

@@ -66,7 +66,7 @@ class RestoreStepTrigger(RestoreTrigger):
         return {"said": said}
 
     async def _point(self, vault: Vault, record: RestoreRecord) -> Manifest:
-        version = await vault.manifest(record.tenant, record.recovery_point)
+        version = await vault.points.get(record.tenant, record.recovery_point)
         if version is None:
             raise PartError(
                 f"The manifest of recovery point {record.recovery_point} has gone while it was being restored.",

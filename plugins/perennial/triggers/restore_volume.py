@@ -12,6 +12,7 @@ from perennial.hooks import aws
 from perennial.hooks.ebs import RESTORE_TAG, Ebs, Volume
 from perennial.hooks.hosts import Hosts, ScriptError
 from perennial.hooks.leased import LeasedRestore
+from perennial.settings import Settings
 from perennial.triggers.restore_step import RestoreStepTrigger
 
 USABLE = frozenset({"creating", "available", "in-use"})
@@ -111,7 +112,7 @@ async def remove_volumes(restore: LeasedRestore) -> str:
     for volume in await ebs.volumes_of_restore(record.id):
         await restore.lease.check()
         if volume.instance:
-            await _unmount(hosts, volume.instance, record.id)
+            await _unmount(hosts, settings, volume.instance, record.id)
             await ebs.detach_volume(volume.id)
         if await _detached(ebs, volume.id, settings.poll.total_seconds()):
             await ebs.delete_volume(volume.id)
@@ -125,12 +126,12 @@ async def remove_volumes(restore: LeasedRestore) -> str:
     return ""
 
 
-async def _unmount(hosts: Hosts, instance: str, restore_id: str) -> None:
+async def _unmount(hosts: Hosts, settings: Settings, instance: str, restore_id: str) -> None:
     # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
-    await hosts.cancel(instance, f"{restore_id} copy_tree")
+    await hosts.cancel(instance, settings.mark(f"{restore_id} copy"))
     try:
         parameters = {"MOUNT_NAME": f"perennial-{restore_id}"}
-        await hosts.run(instance, "unmount.sh", parameters, mark=f"{restore_id} unmount", limit=120)
+        await hosts.run(instance, "unmount.sh", parameters, mark=settings.mark(f"{restore_id} unmount"), limit=120)
     except (ScriptError, UnavailableError):
         # A host that does not answer may well have let go of the disk: the detaching will tell.
         return

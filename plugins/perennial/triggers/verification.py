@@ -65,7 +65,7 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
 
     async def _file_readable(self, point: LeasedPoint, bak: BackupFilePart) -> None:
         database = point.manifest.source.database
-        server = SqlServer(database.connection, f"perennial verify {bak.name}")
+        server = SqlServer(database.connection, point.vault.settings.mark(f"verify {bak.name}"))
         url = point.vault.backup_file_url(bak.key)
         await point.lease.check()
         try:
