@@ -83,6 +83,17 @@ async def entered(vault: Vault, tenant: str, owner: str) -> AsyncIterator[Tenant
 
 
 @asynccontextmanager
+async def given_back(held: TenantLease) -> AsyncIterator[None]:
+    """Give the lease back at the end of the block, well or not; kept when the block is cancelled and will run again."""
+    try:
+        yield
+    except Exception:
+        await held.release()
+        raise
+    await held.release()
+
+
+@asynccontextmanager
 async def kept(held: TenantLease) -> AsyncIterator[None]:
     """Renew the lease during the block.
 

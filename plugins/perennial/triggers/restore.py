@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
-from include.backups.errors import ConflictError, PartError, PerennialError
+from include.backups.errors import ConflictError, LeaseLostError, PartError, PerennialError
 from include.backups.restores import (
     RestoreRecord,
     RestoreRequest,
@@ -69,12 +70,10 @@ class CloseRestoreTrigger(RestoreTrigger):
     async def work(self) -> Said:
         settings, request = Settings.from_environment(), self.request()
         vault, owner = Vault(settings), self.owner(settings)
-        held = await vault.lease(request.tenant)
-        if held and held.value.owner == owner:
-            async with tenant_lease.entered(vault, request.tenant, owner) as lease:
-                restore = await LeasedRestore.load(lease, request.restore_id)
-                await self._close(restore)
-                await lease.release()
+        # Without the lease there is nothing to close, as in a backup: the record says what there is to say.
+        with suppress(LeaseLostError):
+            async with tenant_lease.entered(vault, request.tenant, owner) as lease, tenant_lease.given_back(lease):
+                await self._close(await LeasedRestore.load(lease, request.restore_id))
         standing = await vault.restores.get(request.tenant, request.restore_id)
         return _report(standing.value if standing else None, request)
 
