@@ -79,14 +79,14 @@ class Settings:
 
 
 def _s3_uri(variable: str) -> str:
-    value = os.environ.get(variable, "").rstrip("/")
+    value = os.environ.get(variable, "")
     if not value.startswith("s3://") or not urlsplit(value).netloc:
         raise ConfigurationError(
             f"The environment variable {variable} is {value!r}, not an s3:// URI.",
             why="Perennial does not know where its vault is, so nothing was done.",
             todo="Set it for every Airflow component, the triggerer too; README.md shows an example.",
         )
-    return value
+    return value.rstrip("/")
 
 
 def _seconds(variable: str, default: float) -> timedelta:

@@ -71,8 +71,8 @@ def test_a_manual_backup_is_a_copy_that_nobodys_differential_builds_on(world: Wo
 
 def test_two_runs_of_one_day_at_once_end_in_one_recovery_point(world: World) -> None:
     async def chain(run_id: str) -> None:
-        for step in CHAIN:
-            await world.step(step, TODAY, run_id).work_within_deadline()
+        for step in world.steps(TODAY, run_id):
+            await step.work_within_deadline()
 
     async def both() -> list[BaseException | None]:
         return list(await asyncio.gather(chain("run-1"), chain("run-2"), return_exceptions=True))

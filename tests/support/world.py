@@ -126,6 +126,10 @@ class World:
         cls, fields = step
         return trigger_of(cls, run_id, request=request, **fields)
 
+    def steps(self, request: str, run_id: str = "run-1") -> list[StepTrigger]:
+        """All steps of a backup, ready to run one after the other."""
+        return [self.step(step, request, run_id) for step in CHAIN]
+
     def run(self, step: Step, request: str, run_id: str = "run-1") -> Said:
         """Run one step to its end; its error comes as it is."""
         return self.runner.run(self.step(step, request, run_id).work_within_deadline())

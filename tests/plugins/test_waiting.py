@@ -1,0 +1,129 @@
+"""Waiting for many: the calls do not grow with those who wait, and no thread keeps a process alive."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import pytest
+
+from include.backups.errors import ConfigurationError, PartError
+from perennial.hooks import threads
+from perennial.hooks.ebs import Snapshot
+from perennial.triggers.fleet import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
+from perennial.triggers.snapshot_poller import SnapshotPoller
+from tests.support.triggers import trigger_of
+from tests.support.world import World
+
+pytestmark = pytest.mark.lab
+
+TODAY = "2026-11-23"
+
+
+def test_one_call_asks_for_all_who_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = world.entries["acme"]["web"]["volume"]
+    wanted = [world.cloud.make_snapshot(volume, completed=False) for _ in range(4)]
+    poller = SnapshotPoller(world.vault.settings)
+    calls: list[list[str]] = []
+    ask = poller._ebs.snapshots
+
+    async def counted(snapshot_ids: Iterable[str]) -> dict[str, Snapshot]:
+        calls.append(sorted(snapshot_ids))
+        return await ask(calls[-1])
+
+    monkeypatch.setattr(poller._ebs, "snapshots", counted)
+
+    async def all_of_them() -> list[Snapshot | None]:
+        return list(await asyncio.gather(*(poller.settled(snapshot) for snapshot in wanted * 5)))
+
+    settled = world.runner.run(all_of_them())
+    assert [snapshot.state for snapshot in settled if snapshot] == ["completed"] * 20
+    assert calls[0] == sorted(wanted)
+    assert len(calls) < 10
+
+
+def test_a_snapshot_that_amazon_does_not_show_is_given_up_after_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perennial.triggers.snapshot_poller.UNSEEN_LIMIT", 0.5)
+    poller = SnapshotPoller(world.vault.settings)
+    assert world.runner.run(poller.settled("snap-0123456789abcdef0")) is None
+
+
+def test_a_blocking_call_does_not_block_the_loop_and_its_error_arrives() -> None:
+    async def both() -> float:
+        started = time.monotonic()
+        await asyncio.gather(*(threads.run(lambda: time.sleep(0.3), label="sleep") for _ in range(5)))
+        return time.monotonic() - started
+
+    assert asyncio.run(both()) < 1.2
+
+    def fail() -> None:
+        raise ValueError("from the thread")
+
+    with pytest.raises(ValueError, match="from the thread"):
+        asyncio.run(threads.run(fail, label="fail"))
+
+
+def test_a_process_can_end_while_a_blocking_call_is_still_under_way() -> None:
+    code = (
+        "import asyncio, time\n"
+        "from perennial.hooks import threads\n"
+        "async def main():\n"
+        "    try:\n"
+        "        async with asyncio.timeout(0.2):\n"
+        "            await threads.run(lambda: time.sleep(60), label='stuck')\n"
+        "    except TimeoutError:\n"
+        "        print('gave up')\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ".:plugins"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "gave up\n"
+
+
+def test_entries_that_cannot_be_used_are_reported_by_name(world: World) -> None:
+    trigger = trigger_of(ReportRegisterProblemsTrigger)
+    assert world.runner.run(trigger.work())["problems"] == 0
+    world.entries["broken"] = {"id": "broken", "plan": "no-such-plan"}
+    world.write_register()
+    with pytest.raises(ConfigurationError, match=r"1 entries .*tenant broken: plan: there is no usable plan"):
+        world.runner.run(trigger.work())
+
+
+def test_the_noon_check_names_who_is_still_missing(world: World) -> None:
+    world.add_tenant("globex")
+    world.back_up(f"acme|daily|{TODAY}")
+    confirm = trigger_of(ConfirmDailyBackupsTrigger, moment=f"{TODAY}T12:00:00Z", wait_minutes="0")
+    with pytest.raises(
+        PartError, match=r"1 tenants have no verified recovery point of 2026-11-23: globex \(no recovery"
+    ):
+        world.runner.run(confirm.work())
+    world.back_up(f"globex|daily|{TODAY}")
+    assert world.runner.run(confirm.work())["missing"] == 0
+
+
+def test_the_noon_check_waits_for_a_backup_that_is_still_at_work(world: World) -> None:
+    day = date(2026, 11, 23) + timedelta(days=1)
+    confirm = trigger_of(ConfirmDailyBackupsTrigger, moment=f"{day}T12:00:00Z", wait_minutes="1")
+
+    async def both() -> int:
+        waiting = asyncio.create_task(confirm.work())
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        for step in world.steps(f"acme|daily|{day}"):
+            await step.work_within_deadline()
+        said = await waiting
+        return int(said["missing"])
+
+    assert world.runner.run(both()) == 0
