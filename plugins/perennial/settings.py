@@ -60,6 +60,14 @@ class Settings:
             poll=_seconds("PERENNIAL_POLL_SECONDS", 5),
         )
 
+    @property
+    def pauses(self) -> tuple[float, ...]:
+        """Seconds between tries of something that may be away for a while.
+
+        From 5 s on, doubling five times: a server that restarts is back within two and a half minutes.
+        """
+        return tuple(self.poll.total_seconds() * 2**number for number in range(5))
+
     def mark(self, what: str) -> str:
         """A name for something that runs elsewhere (a session, a script), by which a later attempt finds it again.
 

@@ -311,6 +311,49 @@ def _kill_backups(world: World) -> None:
     raise AssertionError("no backup of ours was seen")
 
 
+def test_a_backup_that_somebody_else_takes_of_the_database_is_waited_for(world: World) -> None:
+    for step in CHAIN[:3]:
+        world.run(step, TODAY)
+    database = world.entries["acme"]["database"]["name"]
+    statement = f"BACKUP DATABASE [{database}] TO URL = N'{world.vault.backup_file_url('theirs.bak')}'"
+    with world.sql.slowed(backup_seconds=3):
+        theirs = threading.Thread(target=world.sql.run, args=(statement,))
+        theirs.start()
+        _wait_for_backup(world)
+    said = world.run(BACKUP, TODAY)
+    theirs.join()
+    assert str(said["key"]).endswith("full-01.bak")
+
+
+def _wait_for_backup(world: World) -> None:
+    for _ in range(200):
+        if world.sql.run("SELECT COUNT(*) FROM sys.dm_exec_requests WHERE command LIKE N'BACKUP%'")[0][0]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the other backup was not seen")
+
+
+def test_a_server_that_restarts_in_the_middle_of_a_backup_is_waited_for(world: World) -> None:
+    for step in CHAIN[:3]:
+        world.run(step, TODAY)
+
+    def crash_and_restart() -> None:
+        _wait_for_backup(world)
+        world.sql.kill()
+        time.sleep(1)
+        world.sql.start()
+
+    crash = threading.Thread(target=crash_and_restart)
+    with world.sql.slowed(backup_seconds=2):
+        crash.start()
+        said = world.run(BACKUP, TODAY)
+    crash.join()
+    assert str(said["key"]).endswith(".bak")
+    for step in CHAIN[4:]:
+        world.run(step, TODAY)
+    assert_one_of_each(world, TODAY)
+
+
 def test_a_backup_that_a_dead_attempt_left_running_is_waited_for_and_adopted(world: World) -> None:
     for step in CHAIN[:3]:
         world.run(step, TODAY)

@@ -6,10 +6,11 @@ and the statement that needs them belong to the same session.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ Row = dict[str, Any]
 DAMAGE = frozenset({3183, 3187, 3189, 3203, 3241, 3242, 3243, 3254, 3256, 3266})
 """Numbers by which SQL Server says that a backup file is not whole (learn.microsoft.com, Database Engine errors)."""
 
-CONNECTION = frozenset({20002, 20003, 20004, 20006, 20009, 20047, 233, 596, 6005, 10054})
+CONNECTION = frozenset({20002, 20003, 20004, 20006, 20009, 20017, 20047, 233, 596, 6005, 10054})
 """Numbers by which the client or the server says that the connection is gone: the statement may have ended or not."""
 
 
@@ -101,13 +102,32 @@ class SqlServer:
     def __init__(self, conn_id: str, program: str = "perennial") -> None:
         self.conn_id, self.program = conn_id, program[:128]
 
-    async def talk(self, conversation: Callable[[Session], Result]) -> Result:
+    async def talk(self, conversation: Callable[[Session], Result], *, pauses: Iterable[float] = ()) -> Result:
         """Open a connection in a thread, hand it to `conversation`, close it, and return what that returned.
+
+        Args:
+            pauses: Seconds to wait before each new beginning when the connection was lost; only for a conversation
+                that may be repeated.
 
         Raises:
             SqlServerError: when the server cannot be reached or refuses a statement.
             ConfigurationError: when Airflow has no such connection.
         """
+        for pause in pauses:
+            try:
+                return await self._talk_once(conversation)
+            except SqlServerError as error:
+                if not error.lost_connection:
+                    raise
+                log.warning("%s Trying again in %.0f s.", error, pause)
+            await asyncio.sleep(pause)
+        return await self._talk_once(conversation)
+
+    async def run(self, statement: str, *, pauses: Iterable[float] = ()) -> list[Row]:
+        """Run one statement on a connection of its own and return its rows; `pauses` as in `talk`."""
+        return await self.talk(lambda session: session.run(statement), pauses=pauses)
+
+    async def _talk_once(self, conversation: Callable[[Session], Result]) -> Result:
         connection = await self._airflow_connection()
 
         def call() -> Result:
@@ -120,10 +140,6 @@ class SqlServer:
                 return conversation(Session(opened))
 
         return await threads.run(call, label=f"{self.conn_id} {self.program}")
-
-    async def run(self, statement: str) -> list[Row]:
-        """Run one statement on a connection of its own and return its rows."""
-        return await self.talk(lambda session: session.run(statement))
 
     async def sessions_of(self, program: str) -> list[Row]:
         """Sessions of another client: `session_id`, and `percent_complete` of what it runs (None when idle)."""

@@ -24,7 +24,6 @@ from perennial.settings import Settings
 from perennial.triggers.recovery_point import RecoveryPointTrigger
 from perennial.triggers.step import Said
 
-TRIES = 4
 BUSY = 3023
 """Another backup of the same database is running (somebody else's): they must be serialised, so wait for it."""
 
@@ -48,13 +47,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
     async def act(self, point: LeasedPoint) -> Said:
         if point.manifest.parts.bak:
             return {"key": point.manifest.parts.bak.key, "said": "An earlier attempt has made it."}
-        row = await self._of_earlier_attempt(point)
-        for attempt in range(1, TRIES + 1):
-            if row:
-                break
-            row = await self._try(point, last=attempt == TRIES)
-        if row is None:
-            raise self._failed(point, "SQL Server says that the backup succeeded, but msdb has no record of it.")
+        row = await self._until_it_succeeds(point)
         part = await self._part(point, row)
         await point.change(lambda manifest: manifest.with_backup_file(part))
         return {"key": part.key, "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
@@ -75,35 +68,49 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
         if claim is None or claim.discarded:
             return None
         server = SqlServer(point.manifest.source.database.connection)
-        try:
-            while not (row := await self._finished(point, server, claim)):
-                sessions = await server.sessions_of(point.vault.settings.mark(claim.name))
-                if not sessions:
-                    # It may have ended between the two questions: msdb has the last word.
-                    return await self._finished(point, server, claim)
-                self.log.info("The backup %s of an earlier attempt is running: %s.", claim.name, sessions)
-                await asyncio.sleep(point.vault.settings.poll.total_seconds())
-        except SqlServerError as error:
-            raise self._failed(point, str(error), error) from error
+        while not (row := await self._finished(point, server, claim)):
+            sessions = await server.sessions_of(point.vault.settings.mark(claim.name))
+            if not sessions:
+                # It may have ended between the two questions: msdb has the last word.
+                return await self._finished(point, server, claim)
+            self.log.info("The backup %s of an earlier attempt is running: %s.", claim.name, sessions)
+            await asyncio.sleep(point.vault.settings.poll.total_seconds())
         self.log.info("Adopting the backup %s, which an earlier attempt has made.", claim.name)
         return row
 
-    async def _try(self, point: LeasedPoint, *, last: bool) -> Row | None:
-        """Claim a file and run the statement; None when that is worth another try."""
-        manifest = await point.change(lambda m: m.with_claim(point.prefix, datetime.now(UTC)))
+    async def _until_it_succeeds(self, point: LeasedPoint) -> Row:
+        """Find the backup of an earlier attempt, or run the statement, each time into a file of its own, until it
+        succeeds; returns the row that msdb has of it.
+        """
+        pauses, claimed = iter(point.vault.settings.pauses), False
+        while True:
+            try:
+                row = await self._of_earlier_attempt(point)
+                if row is None and not claimed:
+                    await point.change(lambda m: m.with_claim(point.prefix, datetime.now(UTC)))
+                return row or await self._back_up(point)
+            except SqlServerError as error:
+                # A backup that was not let begin has written nothing: its claim is still good.
+                claimed = error.number == BUSY
+                again = error.number in AGAIN or error.lost_connection
+                pause = point.vault.settings.pauses[-1] if claimed else next(pauses, None)
+                if pause is None or not (claimed or again):
+                    raise self._failed(point, str(error), error) from error
+                self.log.warning("%s Trying again in %.0f s.", error, pause)
+            await asyncio.sleep(pause)
+
+    async def _back_up(self, point: LeasedPoint) -> Row:
+        """Run the statement for the claim at hand."""
+        manifest = point.manifest
         claim = manifest.claim
         if claim is None:
-            raise AssertionError("a claim was made a line above")
+            raise AssertionError("a claim is made before the statement runs")
         server = SqlServer(manifest.source.database.connection, point.vault.settings.mark(claim.name))
-        try:
-            await self._run_when_a_slot_is_free(point, server, claim)
-            return await self._finished(point, server, claim)
-        except SqlServerError as error:
-            if last or not (error.number in AGAIN or error.number == BUSY or error.lost_connection):
-                raise self._failed(point, str(error), error) from error
-            self.log.warning("%s Trying again with a new file.", error)
-            await asyncio.sleep(point.vault.settings.poll.total_seconds())
-            return await self._of_earlier_attempt(point) if error.lost_connection else None
+        await self._run_when_a_slot_is_free(point, server, claim)
+        row = await self._finished(point, server, claim)
+        if row is None:
+            raise self._failed(point, "SQL Server says that the backup succeeded, but msdb has no record of it.")
+        return row
 
     async def _run_when_a_slot_is_free(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> None:
         manifest, settings = point.manifest, point.vault.settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -68,14 +69,17 @@ class OpenRecoveryPointTrigger(StepTrigger):
 
     async def on_kill(self) -> None:
         """The run was ended by hand while it opened: no `close` will follow, so leave nothing behind."""
-        with suppress(PerennialError):
-            settings = Settings.from_environment()
-            request, vault = BackupRequest.parse(self.request), Vault(settings)
-            async with tenant_lease.entered(vault, request.tenant, self.owner(settings)) as lease:
-                standing = await vault.points.get(request.tenant, request.recovery_point_id)
-                if standing and standing.value.owner == lease.owner:
-                    await close_point(LeasedPoint(lease, vault.points, standing))
-                await lease.release()
+        settings = Settings.from_environment()
+        request, vault, owner = BackupRequest.parse(self.request), Vault(settings), self.owner(settings)
+        # The last write of the cancelled coroutine may still be on its way: look more than once.
+        for _ in range(3):
+            with suppress(PerennialError):
+                async with tenant_lease.entered(vault, request.tenant, owner) as lease, tenant_lease.given_back(lease):
+                    standing = await vault.points.get(request.tenant, request.recovery_point_id)
+                    if standing and standing.value.owner == owner:
+                        await close_point(LeasedPoint(lease, vault.points, standing))
+                return
+            await asyncio.sleep(settings.poll.total_seconds())
 
 
 class RecoveryPointTrigger(StepTrigger):

@@ -32,7 +32,9 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         await self._end_earlier_attempt(server, restore)
         await restore.lease.check()
         try:
-            await server.talk(lambda session: restore_over(session, database.name, url))
+            await server.talk(
+                lambda session: restore_over(session, database.name, url), pauses=restore.vault.settings.pauses
+            )
         except SqlServerError as error:
             raise PartError(
                 f"The database of tenant {restore.record.tenant} was not restored: {error}",
@@ -73,16 +75,16 @@ class CheckRestoreTrigger(RestoreStepTrigger):
 
     async def act(self, restore: LeasedRestore, point: Manifest) -> str:
         database = restore.record.target.database
-        server = SqlServer(database.connection)
+        server, pauses = SqlServer(database.connection), restore.vault.settings.pauses
         try:
-            state = await server.talk(lambda session: _state(session, database.name))
+            state = await server.talk(lambda session: _state(session, database.name), pauses=pauses)
             if state != (ONLINE, MULTI_USER):
                 raise PartError(
                     f"The restored database of tenant {restore.record.tenant} is {' '.join(state) or 'not there'}.",
                     todo="See SQL Server's error log, then clear the task `open` of this run.",
                     database=database.name,
                 )
-            await server.run(tsql.check_database(database.name))
+            await server.run(tsql.check_database(database.name), pauses=pauses)
         except SqlServerError as error:
             raise PartError(
                 f"The restored database of tenant {restore.record.tenant} did not pass its check: {error}",
@@ -133,7 +135,9 @@ async def reopen_database(restore: LeasedRestore) -> str:
     server = SqlServer(database.connection)
     try:
         await server.kill_sessions_of(restore.vault.settings.mark(restore.record.id))
-        return await server.talk(lambda session: let_users_in(session, database.name))
+        return await server.talk(
+            lambda session: let_users_in(session, database.name), pauses=restore.vault.settings.pauses
+        )
     except (SqlServerError, PerennialError) as error:
         return f"Nobody knows the state of database {database.name}: {error}"
 

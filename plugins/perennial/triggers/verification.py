@@ -67,10 +67,11 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
         database = point.manifest.source.database
         server = SqlServer(database.connection, point.vault.settings.mark(f"verify {bak.name}"))
         url = point.vault.backup_file_url(bak.key)
+        pauses = point.vault.settings.pauses
         await point.lease.check()
         try:
-            await server.run(tsql.verify(url))
-            headers = await server.run(tsql.header(url))
+            await server.run(tsql.verify(url), pauses=pauses)
+            headers = await server.run(tsql.header(url), pauses=pauses)
         except SqlServerError as error:
             if error.is_damage:
                 raise await self._damaged(point, bak, str(error)) from error
