@@ -22,7 +22,7 @@ from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
 
 from perennial.operators.backup_chain import backup_chain
 
-REQUEST = "{{ dag_run.partition_key or (params.tenant ~ '|daily|' ~ dag_run.run_after) }}"
+REQUEST = "{{ dag_run.partition_key or ((params.tenant or '') ~ '|daily|' ~ dag_run.run_after) }}"
 
 with DAG(
     "tenant_backup",

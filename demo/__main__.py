@@ -42,6 +42,9 @@ def up(console: Console) -> int:
     settings = LabSettings.from_environment()
     stack = Stack(settings)
     narrator = Narrator(console)
+    if running := [name for name in stack.names if stack.processes.leader(name)]:
+        console.print(f"Already running in {settings.state}: {', '.join(running)}. `make down` stops them.")
+        return 1
     try:
         with narrator.chapter("Starting the lab, PostgreSQL and Airflow"):
             stack.start()

@@ -76,10 +76,16 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
     )
 
 
-def resumed(manifest: Manifest, *, owner: str, token: int) -> Manifest | None:
-    """The same run opens again (its trigger was restarted): go on with the attempt, or None when it is not its own."""
+def resumed(manifest: Manifest, *, owner: str, token: int, now: datetime) -> Manifest | None:
+    """The same run opens again (its trigger was restarted): go on with the attempt.
+
+    None when the attempt is another run's, is closed, or has parts too old to stand beside new ones.
+    """
     unfinished = manifest.state in (State.RUNNING, State.PENDING) and manifest.closed_at is None
-    if unfinished and manifest.owner == owner:
+    made = [part.started_at for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part]
+    if manifest.claim and not manifest.claim.discarded:
+        made.append(manifest.claim.claimed_at)
+    if unfinished and manifest.owner == owner and all(is_fresh(moment, now) for moment in made):
         return manifest.model_copy(update={"token": token})
     return None
 

@@ -35,7 +35,7 @@ def without_verified_point(register: Register, day: date, manifests: Mapping[str
     for tenant in tenants_due_daily(register):
         manifest = manifests.get(daily_point_id(tenant, day))
         if manifest is None:
-            open_cases[tenant] = "no recovery point was begun"
+            open_cases[tenant] = "no readable recovery point"
         elif manifest.state is not State.VERIFIED:
             open_cases[tenant] = f"{manifest.state}: {manifest.failure}" if manifest.failure else str(manifest.state)
     return open_cases

@@ -96,7 +96,7 @@ def _parse_plans(entries: Mapping[Any, Any], source: str, problems: list[Problem
         try:
             plans[str(name)] = Plan.model_validate({**_mapping(entry), "name": str(name)})
         except (ValidationError, ValueError) as error:
-            problems.append(Problem(source, f"plan {name}", _explain(error)))
+            problems.append(Problem(source, f"plan {name}", explain(error)))
     return plans
 
 
@@ -114,7 +114,7 @@ def _parse_tenants(
         try:
             tenant = Tenant.model_validate(_with_plan(_mapping(entry), plans))
         except (ValidationError, ValueError) as error:
-            problems.append(Problem(source, label, _explain(error)))
+            problems.append(Problem(source, label, explain(error)))
         else:
             tenants[tenant.id] = tenant
     return tenants
@@ -151,7 +151,8 @@ def _with_plan(entry: dict[str, Any], plans: Mapping[str, Plan]) -> dict[str, An
     return {**entry, "plan": plans[str(name)]} if name is not None else entry
 
 
-def _explain(error: ValidationError | ValueError) -> str:
+def explain(error: ValidationError | ValueError) -> str:
+    """What is wrong, field by field, without the values themselves."""
     if not isinstance(error, ValidationError):
         return str(error)
     return "; ".join(

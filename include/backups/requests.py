@@ -56,6 +56,8 @@ class BackupRequest:
         """
         parts = str(text).split("|")
         try:
+            if len(parts) != 3:
+                raise ValueError("it is not <tenant>|<kind>|<moment>")
             tenant, kind, moment = parts
             if not TENANT_ID.fullmatch(tenant):
                 raise ValueError(f"{tenant!r} is not a tenant id")

@@ -39,6 +39,7 @@ class RestoreRecord(Strict):
         target: The tenant as the register describes it now: where its files and its database go.
         token: Fencing token of the lease under which the record was last written.
         volume: The volume made from the web snapshot, while it exists.
+        in_doubt: What may be partly old and partly restored because a step has begun on it and not ended.
         steps: What has been done, in order.
     """
 
@@ -53,6 +54,7 @@ class RestoreRecord(Strict):
     opened_at: AwareDatetime
     closed_at: AwareDatetime | None = None
     volume: str | None = None
+    in_doubt: str = ""
     steps: tuple[RestoreStep, ...] = ()
     failure: str | None = None
 
@@ -74,7 +76,11 @@ class RestoreRecord(Strict):
     def with_step(self, name: str, said: str, now: datetime) -> RestoreRecord:
         """Record that a step is done; a step done again stands once, at its latest time."""
         before = tuple(step for step in self.steps if step.name != name)
-        return self.model_copy(update={"steps": (*before, RestoreStep(name=name, said=said, at=now))})
+        return self.model_copy(update={"steps": (*before, RestoreStep(name=name, said=said, at=now)), "in_doubt": ""})
+
+    def beginning_on(self, what: str) -> RestoreRecord:
+        """Record, before the first change, what a step is about to overwrite."""
+        return self.model_copy(update={"in_doubt": f"{what} may be partly old and partly restored."})
 
     def has_done(self, name: str) -> bool:
         """True when the step `name` is done."""

@@ -46,11 +46,17 @@ def _database_name(value: str) -> str:
 
 def _absolute_path(value: str) -> str:
     path = PurePosixPath(value.replace("\\", "/"))
-    absolute = path.is_absolute() or re.match(r"[A-Za-z]:/", str(path))
+    absolute = path.is_absolute() or re.match(r"[A-Za-z]:[\\/]", value)
     if not absolute or ".." in path.parts or any(ord(character) < 32 for character in value):
         raise ValueError("a path is absolute and holds neither '..' nor control characters")
-    if len(path.parts) < 2:
-        raise ValueError("a path is a folder of the tenant's own, never the root of a disk")
+    return value
+
+
+def _own_folder(value: str) -> str:
+    # A restore makes the folder the same as it was: whatever else lived there would be gone.
+    path = PurePosixPath(value.replace("\\", "/"))
+    if len(path.parts) < (3 if path.is_absolute() else 2):
+        raise ValueError("a path is a folder of the tenant's own, never the root of a disk nor a top-level folder")
     return value
 
 
@@ -66,6 +72,7 @@ VolumeId = Annotated[str, StringConstraints(pattern=r"^vol-[0-9a-f]{8,17}$")]
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]
 DatabaseName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_database_name)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
+OwnFolder = Annotated[str, AfterValidator(_absolute_path), AfterValidator(_own_folder)]
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_free_tag_key)]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 
@@ -102,7 +109,7 @@ class WebHost(Strict):
     volume: VolumeId
     zone: Zone
     mount: AbsolutePath
-    path: AbsolutePath
+    path: OwnFolder
     platform: Platform = Platform.LINUX
 
     @model_validator(mode="after")

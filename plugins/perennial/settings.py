@@ -56,7 +56,7 @@ class Settings:
             deployment=os.environ.get("PERENNIAL_DEPLOYMENT", "airflow"),
             lease_ttl=_seconds("PERENNIAL_LEASE_SECONDS", 600),
             lease_wait=_seconds("PERENNIAL_LEASE_WAIT_SECONDS", 1800),
-            backups_per_server=int(_number("PERENNIAL_BACKUPS_PER_SERVER", 2)),
+            backups_per_server=max(1, round(_number("PERENNIAL_BACKUPS_PER_SERVER", 2))),
             poll=_seconds("PERENNIAL_POLL_SECONDS", 5),
         )
 
@@ -88,9 +88,10 @@ class Settings:
 
 def _s3_uri(variable: str) -> str:
     value = os.environ.get(variable, "")
-    if not value.startswith("s3://") or not urlsplit(value).netloc:
+    parts = urlsplit(value)
+    if parts.scheme != "s3" or not parts.netloc or "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigurationError(
-            f"The environment variable {variable} is {value!r}, not an s3:// URI.",
+            f"The environment variable {variable} is {value!r}, not an s3:// URI of a bucket and a prefix.",
             why="Perennial does not know where its vault is, so nothing was done.",
             todo="Set it for every Airflow component, the triggerer too; README.md shows an example.",
         )
@@ -107,9 +108,9 @@ def _number(variable: str, default: float) -> float:
         value = float(text)
     except ValueError:
         value = 0
-    if value <= 0:
+    if not 0 < value <= 10**6:
         raise ConfigurationError(
-            f"The environment variable {variable} is {text!r}, not a positive number.",
+            f"The environment variable {variable} is {text!r}, not a number from 0 to a million.",
             why="Nothing was done.",
             todo=f"Set it to a number, or remove it for the default of {default:g}.",
         )

@@ -9,6 +9,7 @@ import time
 from datetime import date, timedelta
 
 import pytest
+from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
 from include.backups.errors import (
     ConfigurationError,
@@ -21,6 +22,7 @@ from include.backups.errors import (
     UnavailableError,
 )
 from include.backups.recovery_points import Manifest, State
+from perennial.triggers.recovery_point import OpenRecoveryPointTrigger
 from tests.support.triggers import CutOff
 from tests.support.world import BACKUP, CHAIN, CLOSE, DATABASE, OPEN, VERIFY, WEB, World
 
@@ -488,3 +490,69 @@ def test_every_error_of_a_step_is_one_that_operators_can_read(world: World) -> N
     for step in CHAIN[1:]:
         with pytest.raises(PerennialError):
             world.run(step, TODAY)
+
+
+def test_a_statement_is_not_begun_for_a_step_that_was_cancelled_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in CHAIN[:3]:
+        world.run(step, TODAY)
+    connect = MsSqlHook.get_conn
+
+    def slowly(hook: MsSqlHook) -> object:
+        time.sleep(1)
+        return connect(hook)
+
+    async def cancel_while_it_connects() -> None:
+        monkeypatch.setattr(MsSqlHook, "get_conn", slowly)
+        backup = asyncio.create_task(world.step(BACKUP, TODAY).work_within_deadline())
+        await asyncio.sleep(0.5)
+        backup.cancel()
+        await asyncio.gather(backup, return_exceptions=True)
+        monkeypatch.setattr(MsSqlHook, "get_conn", connect)
+        await asyncio.sleep(1.5)
+
+    world.runner.run(cancel_while_it_connects())
+    with pytest.raises(PartError):
+        world.run(CLOSE, TODAY)
+    assert world.files(TODAY) == []
+
+
+def test_a_file_that_the_vault_has_lost_is_made_again_by_the_next_attempt(world: World) -> None:
+    for step in CHAIN[:4]:
+        world.run(step, TODAY)
+    vault = world.vault
+    key = vault.documents.prefix + world.files(TODAY)[0]
+    world.storage.client().delete_object(Bucket=vault.documents.bucket, Key=key)
+    with pytest.raises(DamagedBackupError, match="it is not there"):
+        world.run(VERIFY, TODAY)
+    with pytest.raises(PartError):
+        world.run(CLOSE, TODAY)
+    world.back_up(TODAY, "run-2")
+    assert_one_of_each(world, TODAY)
+
+
+def test_an_open_that_meets_its_deadline_leaves_nothing_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    trigger = world.step(OPEN, TODAY)
+    trigger.deadline = 1
+    monkeypatch.setattr(OpenRecoveryPointTrigger, "_begin", never)
+    with pytest.raises(UnavailableError, match="did not end within"):
+        world.runner.run(trigger.work_within_deadline())
+    assert world.lease("acme").owner is None
+
+
+def test_an_extra_that_could_not_be_swept_is_swept_the_next_time(world: World) -> None:
+    for step in CHAIN[:-1]:
+        world.run(step, TODAY)
+    specification = [{"ResourceType": "snapshot", "Tags": world.snapshots(TODAY)[0]["Tags"]}]
+    volume = world.entries["acme"]["web"]["volume"]
+    world.cloud.client("ec2").create_snapshot(VolumeId=volume, TagSpecifications=specification)
+    world.cloud.add_fault("ec2:DeleteSnapshot", code="UnauthorizedOperation", status=403)
+    with pytest.raises(UnavailableError, match=r"acme is verified, but an extra snapshot .* could not be deleted"):
+        world.run(CLOSE, TODAY)
+    assert world.lease("acme").owner is None
+    world.back_up(TODAY)
+    assert_one_of_each(world, TODAY)

@@ -55,6 +55,7 @@ def furnish(site: Path) -> None:
     (site / "current").symlink_to("bin")
     (site / "dangling").symlink_to("/nowhere/at/all")
     (site / "large.bin").write_bytes(os.urandom(300_000))
+    os.mkfifo(site / "pipe")
     os.utime(site / "large.bin", (1_600_000_000, 1_600_000_000.5))
     os.utime(site / "bin", (1_500_000_000, 1_500_000_000))
 
@@ -257,7 +258,8 @@ def test_a_run_marked_failed_during_the_copy_leaves_no_volume_and_says_what_is_w
 
     message = backed_up.runner.run(mark_failed())
     assert f"Restore {RESTORE_ID} of tenant acme was not completed: The run was ended" in message
-    assert "attach_volume: Volume vol-" in message
+    assert "(attach_volume) Volume vol-" in message
+    assert "may be partly old and partly restored." in message
     assert volumes_left(backed_up) == []
     assert record(backed_up).state is RestoreState.FAILED
     assert backed_up.lease("acme").owner is None
@@ -304,3 +306,25 @@ def test_a_folder_that_the_snapshot_does_not_have_stops_the_copy_before_anything
     with pytest.raises(PartError, match=r"has no folder never-there; nothing was overwritten"):
         world.restore()
     assert (world.site("acme") / "index.html").read_text() == "welcome to acme"
+
+
+def test_one_damaged_manifest_stands_in_the_way_of_no_other_point(backed_up: World) -> None:
+    vault, s3 = backed_up.vault, backed_up.storage.client()
+    for point, body in (("acme-daily-20250101", b"{not json"), ("acme-daily-20250102", b'{"version": 2}')):
+        key = f"{vault.documents.prefix}recovery-points/acme/{point}/manifest.json"
+        s3.put_object(Bucket=vault.documents.bucket, Key=key, Body=body)
+        with pytest.raises(PartError, match=f"{point}/manifest.json"):
+            backed_up.restore(recovery_point=point)
+    (backed_up.site("acme") / "index.html").write_text("HACKED")
+    assert backed_up.restore(recovery_point="acme-daily-20261123")["recovery_point"] == "acme-daily-20261123"
+    assert backed_up.restore(moment="2026-11-23T13:00:00Z")["recovery_point"] == "acme-daily-20261123"
+
+
+def test_a_restore_that_is_cut_off_while_it_opens_gives_the_lease_back(backed_up: World) -> None:
+    async def open_and_end() -> None:
+        trigger = backed_up.restore_step(OpenRestoreTrigger)
+        await trigger.work_within_deadline()
+        await trigger.on_kill()
+
+    backed_up.runner.run(open_and_end())
+    assert backed_up.lease("acme").owner is None

@@ -106,7 +106,7 @@ def test_the_noon_check_names_who_is_still_missing(world: World) -> None:
     world.back_up(f"acme|daily|{TODAY}")
     confirm = trigger_of(ConfirmDailyBackupsTrigger, moment=f"{TODAY}T12:00:00Z", wait_minutes="0")
     with pytest.raises(
-        PartError, match=r"1 tenants have no verified recovery point of 2026-11-23: globex \(no recovery"
+        PartError, match=r"1 tenants have no verified recovery point of 2026-11-23: globex \(no readable"
     ):
         world.runner.run(confirm.work())
     world.back_up(f"globex|daily|{TODAY}")

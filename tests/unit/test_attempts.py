@@ -70,13 +70,13 @@ def test_file_names_are_never_used_twice_over_all_attempts() -> None:
 
 
 def test_the_same_run_goes_on_with_its_own_attempt() -> None:
-    own = resumed(running(), owner="lab/tenant_backup/one", token=5)
+    own = resumed(running(), owner="lab/tenant_backup/one", token=5, now=LATER)
     assert own
     assert (own.attempt, own.token) == (1, 5)
-    assert resumed(running(), owner="lab/tenant_backup/two", token=5) is None
-    assert resumed(failed_with_all_parts(), owner="lab/tenant_backup/one", token=5) is None
+    assert resumed(running(), owner="lab/tenant_backup/two", token=5, now=LATER) is None
+    assert resumed(failed_with_all_parts(), owner="lab/tenant_backup/one", token=5, now=LATER) is None
     closed_unverified = running().complete().with_failure("server down").closed(NOW)
-    assert resumed(closed_unverified, owner="lab/tenant_backup/one", token=5) is None
+    assert resumed(closed_unverified, owner="lab/tenant_backup/one", token=5, now=LATER) is None
 
 
 def test_closing_fails_what_is_unfinished_and_keeps_what_is_complete() -> None:
@@ -103,3 +103,9 @@ def test_the_time_of_a_point_is_the_start_of_its_first_snapshot() -> None:
 
 def test_a_manifest_survives_the_way_through_json() -> None:
     assert Manifest.model_validate_json(verified().model_dump_json()) == verified()
+
+
+def test_parts_of_two_days_are_never_joined_by_going_on() -> None:
+    begun = running().with_snapshot(SnapshotRole.WEB, snapshot("vol-00000001"))
+    assert resumed(begun, owner="lab/tenant_backup/one", token=5, now=LATER)
+    assert resumed(begun, owner="lab/tenant_backup/one", token=5, now=TOO_LATE) is None

@@ -25,7 +25,7 @@ def test_a_day_is_open_for_whoever_has_no_verified_point() -> None:
     failed = running("globex|daily|2026-11-23").with_failure("no disk").closed(running().opened_at)
     manifests = {daily_point_id("acme", DAY): None, daily_point_id("globex", DAY): failed}
     assert without_verified_point(REGISTER, DAY, manifests) == {
-        "acme": "no recovery point was begun",
+        "acme": "no readable recovery point",
         "globex": "failed: no disk",
     }
     manifests = {manifest.id: manifest for manifest in (verified(), verified("globex|daily|2026-11-23"))}

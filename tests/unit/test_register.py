@@ -89,6 +89,7 @@ def test_what_is_no_database_of_a_tenant_is_refused(name: str) -> None:
     ("field", "value", "said"),
     [
         ("path", "/", "never the root of a disk"),
+        ("path", "/etc", "nor a top-level folder"),
         ("path", "srv/acme", "a path is absolute"),
         ("path", "/srv/../etc", "holds neither '..'"),
         ("path", "/opt/acme", "is not at or below mount /srv/acme"),
@@ -139,3 +140,10 @@ def test_asking_for_a_refused_tenant_says_why_it_was_refused() -> None:
 @pytest.mark.parametrize("key", ["aws:x", "perennial:tenant", ""])
 def test_billing_tags_cannot_take_the_names_that_we_or_amazon_need(key: str) -> None:
     assert "tags" in only_problem(parse(tenant_entry("acme", 1, tags={key: "x"})))
+
+
+def test_a_windows_volume_may_be_a_drive_of_its_own() -> None:
+    entry = tenant_entry("acme", 1)
+    web = {**entry["web"], "mount": "D:\\", "path": "D:\\sites\\acme", "platform": "windows"}
+    assert parse({**entry, "web": web}).tenant("acme").web.path_on_volume == "sites/acme"
+    assert "never the root of a disk" in only_problem(parse({**entry, "web": {**web, "path": "D:\\"}}))

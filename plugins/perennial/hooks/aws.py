@@ -13,6 +13,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from include.backups.errors import UnavailableError
 from perennial.hooks.per_loop import PerLoop
@@ -22,7 +23,9 @@ __all__ = ["ClientError"]
 Error = (ClientError, BotoCoreError)
 """What an AWS call raises when it was refused or got no answer."""
 
-NO_ANSWER = (HTTPClientError,)
+CHECK_CONNECTION = "Check the Airflow connection for AWS and its rights, then clear the first task of this run."
+
+NO_ANSWER = (HTTPClientError, NoConnectionError)
 """The call got no answer: it may have happened or not."""
 
 
@@ -98,7 +101,9 @@ def is_transient(error: BaseException) -> bool:
 
 
 @contextmanager
-def explained(what: str, *, why: str = "", todo: str = "", **ids: object) -> Iterator[None]:
+def explained(
+    what: str, *, why: str = "The step stopped there.", todo: str = CHECK_CONNECTION, **ids: object
+) -> Iterator[None]:
     """Turn a refused or unanswered AWS call within the block into an UnavailableError that an operator can read."""
     try:
         yield

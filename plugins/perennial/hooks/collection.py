@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from include.backups.errors import PartError
 from include.backups.leases import Lease
 from include.backups.recovery_points import Manifest
+from include.backups.register import explain
 from include.backups.restores import RestoreRecord
 from perennial.hooks.documents import DocumentStore
 
@@ -55,7 +56,7 @@ class Collection(Generic[Document]):
             return Versioned(self.model.model_validate(stored.content), stored.etag)
         except ValidationError as error:
             raise PartError(
-                f"{key} in the vault is not a {self.model.__name__} that this version understands: {error}.",
+                f"{key} in the vault is not a {self.model.__name__} that this version understands: {explain(error)}.",
                 why="It may come from a newer version, or somebody has edited it; it was left as it is.",
                 todo="Compare it with docs/vault.md.",
             ) from error

@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from include.backups.errors import ConflictError
+from include.backups.errors import ConflictError, PartError
 from perennial.hooks import aws
 
 ATTEMPTS = 5
@@ -54,6 +54,14 @@ class DocumentStore:
                 if aws.code(error) in ("NoSuchKey", "404"):
                     return None
                 raise
+            except ValueError as error:
+                raise PartError(
+                    f"The document {key} in the vault is no JSON: {error}.",
+                    why="Somebody has edited or damaged it; it was left as it is.",
+                    todo="Bring back an earlier version of it, or move it out of the vault.",
+                ) from error
+        if not isinstance(content, dict):
+            raise PartError(f"The document {key} in the vault is no JSON object.", todo="Move it out of the vault.")
         content.pop("nonce", None)
         return Stored(content, answer["ETag"])
 
@@ -113,7 +121,7 @@ class DocumentStore:
             answer = await s3.get_object(Bucket=self.bucket, Key=self.prefix + key)
             async with answer["Body"] as body:
                 return answer["ETag"] if json.loads(await body.read()).get("nonce") == nonce else None
-        except aws.Error:
+        except (*aws.Error, ValueError, AttributeError):
             return None
 
     def _raise(self, key: str, error: Exception, *, refused: bool) -> None:

@@ -51,7 +51,7 @@ async def _text(settings: Settings, name: str) -> str:
 def _yaml(text: str, source: str) -> object:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that is none raises ValueError
         raise ConfigurationError(
             f"{source} is no YAML: {error}.", why="No tenant can be read from it.", todo="Correct the file."
         ) from error

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -71,6 +72,7 @@ class Session:
     """One open connection, in autocommit (BACKUP and RESTORE refuse to run inside a transaction)."""
 
     connection: Any
+    abandoned: threading.Event
 
     def run(self, statement: str) -> list[Row]:
         """Run one statement to its very end and return the rows of its last result set.
@@ -78,6 +80,9 @@ class Session:
         Raises:
             SqlServerError: with the first error that the server sent.
         """
+        if self.abandoned.is_set():
+            # The step was cancelled while its thread was connecting: whatever this would start, nobody would end.
+            raise SqlServerError(0, "The step that wanted this statement was cancelled.")
         log.debug("SQL Server: %s", statement)
         try:
             with self.connection.cursor(as_dict=True) as cursor:
@@ -128,7 +133,7 @@ class SqlServer:
         return await self.talk(lambda session: session.run(statement), pauses=pauses)
 
     async def _talk_once(self, conversation: Callable[[Session], Result]) -> Result:
-        connection = await self._airflow_connection()
+        connection, abandoned = await self._airflow_connection(), threading.Event()
 
         def call() -> Result:
             try:
@@ -137,9 +142,13 @@ class SqlServer:
                 raise SqlServerError.of(error) from error
             with opened:
                 opened.autocommit(True)
-                return conversation(Session(opened))
+                return conversation(Session(opened, abandoned))
 
-        return await threads.run(call, label=f"{self.conn_id} {self.program}")
+        try:
+            return await threads.run(call, label=f"{self.conn_id} {self.program}")
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
 
     async def sessions_of(self, program: str) -> list[Row]:
         """Sessions of another client: `session_id`, and `percent_complete` of what it runs (None when idle)."""

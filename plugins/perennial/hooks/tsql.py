@@ -99,7 +99,8 @@ def finished_backup(backup_name: str, url: str) -> str:
         "CONVERT(nvarchar(30), s.first_lsn) AS first_lsn, CONVERT(nvarchar(30), s.last_lsn) AS last_lsn "
         "FROM msdb.dbo.backupset AS s "
         "JOIN msdb.dbo.backupmediafamily AS f ON f.media_set_id = s.media_set_id "
-        f"WHERE s.name = {text(backup_name)} AND f.physical_device_name = {text(url)}"
+        f"WHERE s.name = {text(backup_name)} AND f.physical_device_name = {text(url)} "
+        "ORDER BY s.backup_set_id DESC"
     )
 
 

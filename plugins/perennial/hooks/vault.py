@@ -8,6 +8,7 @@ leases/<tenant>.json                           who may act on the tenant
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from perennial.hooks import aws
 from perennial.hooks.collection import Collection, Versioned
 from perennial.hooks.documents import DocumentStore
 from perennial.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,17 @@ class Vault:
         return sorted([k.removeprefix(prefix).split("/")[0] async for k in keys if k.endswith("/manifest.json")])
 
     async def manifests(self, tenant: str, beginning: str = "") -> list[Manifest]:
-        """The manifests of the tenant's recovery points whose id starts with `beginning`."""
-        found = [await self.points.get(tenant, point_id) for point_id in await self.point_ids(tenant, beginning)]
-        return [version.value for version in found if version]
+        """The manifests of the tenant's recovery points whose id starts with `beginning`, but for unreadable ones."""
+        found = []
+        for point_id in await self.point_ids(tenant, beginning):
+            try:
+                version = await self.points.get(tenant, point_id)
+            except PartError as error:
+                # One damaged manifest must not stand between a tenant and all its other recovery points.
+                log.warning("Left out: %s", error)
+            else:
+                found += [version.value] if version else []
+        return found
 
     async def lease(self, tenant: str) -> Versioned[Lease] | None:
         """The tenant's lease as it stands; None when nobody has ever taken it."""

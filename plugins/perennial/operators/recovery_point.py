@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from perennial.operators.step import StepOperator
@@ -19,7 +20,8 @@ class OpenRecoveryPointOperator(StepOperator):
     trigger = OpenRecoveryPointTrigger
 
     def __init__(self, *, request: str, note: str = "", **kwargs: Any) -> None:
-        super().__init__(fields={"request": request, "note": note}, **kwargs)
+        # It may wait for a busy tenant as long as the settings say; that is known only when it runs.
+        super().__init__(fields={"request": request, "note": note}, **{"deadline": timedelta(hours=24), **kwargs})
 
 
 class CloseRecoveryPointOperator(StepOperator):

@@ -27,8 +27,8 @@ from perennial.triggers.step import Said
 BUSY = 3023
 """Another backup of the same database is running (somebody else's): they must be serialised, so wait for it."""
 
-AGAIN = frozenset({3202, 3271, 3204})
-"""Writing failed half-way or the statement was aborted: worth another try with a new file."""
+AGAIN = frozenset({3202, 3204, 3271, 3296})
+"""Writing failed half-way, the statement was aborted, or the file is there: worth another try with a new one."""
 
 HINTS = {
     3201: "Check that the vault's bucket exists and that SQL Server has a CREDENTIAL for it (README, first steps).",
@@ -153,6 +153,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
         claim = point.manifest.claim
         stored = await point.vault.backup_file(claim.key) if claim else None
         if claim is None or stored is None:
+            await point.change(lambda manifest: manifest.without_part("bak"))
             raise self._failed(point, "SQL Server has a record of the backup, but the vault has no such file.")
         return BackupFilePart(
             number=claim.number,

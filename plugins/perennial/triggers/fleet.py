@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from datetime import date
 
@@ -16,6 +17,8 @@ from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.step import Said, StepTrigger
 
+log = logging.getLogger(__name__)
+
 CONCURRENT_READS = 32
 
 
@@ -25,7 +28,11 @@ async def unfinished(vault: Vault, register: Register, day: date) -> dict[str, s
 
     async def read(tenant: str) -> Manifest | None:
         async with gate:
-            found = await vault.points.get(tenant, daily_point_id(tenant, day))
+            try:
+                found = await vault.points.get(tenant, daily_point_id(tenant, day))
+            except PartError as error:
+                log.warning("%s", error)
+                return None
             return found.value if found else None
 
     tenants = tenants_due_daily(register)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from include.backups.errors import ConflictError, LeaseLostError, PartError, PerennialError
+from include.backups.recovery_points import State
 from include.backups.restores import (
     RestoreRecord,
     RestoreRequest,
@@ -39,7 +40,11 @@ class OpenRestoreTrigger(RestoreTrigger):
         # A restore never waits for a busy tenant: the operator at night has to know at once, and who is in the way.
         lease = await tenant_lease.acquire(vault, target.id, self.owner(settings), "restore")
         try:
-            point = choose_point(await vault.manifests(target.id), target.id, request.recovery_point)
+            # A named point is found by its name, whatever became of the others.
+            wanted = request.recovery_point
+            named = await vault.points.get(target.id, wanted) if wanted else None
+            known = [named.value] if named and named.value.state is State.VERIFIED else await vault.manifests(target.id)
+            point = choose_point(known, target.id, wanted)
             record = RestoreRecord(
                 id=request.restore_id,
                 tenant=target.id,
@@ -63,6 +68,13 @@ class OpenRestoreTrigger(RestoreTrigger):
             standing = await LeasedRestore.load(lease, record.id)
             await standing.change(lambda old: record.model_copy(update={"volume": old.volume}))
 
+    async def on_kill(self) -> None:
+        """The run was ended by hand while it opened: no `close` will follow, so give the lease back."""
+        settings, request = Settings.from_environment(), self.request()
+        with suppress(PerennialError):
+            async with tenant_lease.entered(Vault(settings), request.tenant, self.owner(settings)) as lease:
+                await lease.release()
+
 
 class CloseRestoreTrigger(RestoreTrigger):
     """Removes what the restore made, lets users in again, writes how it ended, and gives the lease back."""
@@ -81,7 +93,7 @@ class CloseRestoreTrigger(RestoreTrigger):
         left = [said for said in (await _without_volumes(restore), await reopen_database(restore)) if said]
         failure = restore.record.failure
         if not restore.record.has_done(CheckRestoreTrigger.step):
-            failure = " ".join([failure or INTERRUPTED, *left])
+            failure = " ".join(part for part in (failure or INTERRUPTED, restore.record.in_doubt, *left) if part)
         if restore.record.closed_at is None:
             await restore.change(lambda record: finished(record, datetime.now(UTC), failure))
 
@@ -97,10 +109,10 @@ def _report(record: RestoreRecord | None, request: RestoreRequest) -> Said:
     if record and record.state is RestoreState.DONE:
         steps = {step.name: step.said for step in record.steps}
         return {"restore": record.id, "recovery_point": record.recovery_point, "steps": steps}
-    done = "; ".join(f"{step.name}: {step.said}" for step in record.steps) if record else ""
+    done = " ".join(f"({step.name}) {step.said}" for step in record.steps) if record else ""
     raise PartError(
         f"Restore {request.restore_id} of tenant {request.tenant} was not completed: "
         f"{record.failure if record else 'it has no record'}",
-        why=f"Done before that: {done or 'nothing'}.",
+        why=f"Done before that: {done or 'nothing.'}",
         todo="Mend the cause, then clear the task `open` of this run: every step may be repeated.",
     )

@@ -30,7 +30,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         url = restore.vault.backup_file_url(bak.key)
         server = SqlServer(database.connection, restore.vault.settings.mark(restore.record.id))
         await self._end_earlier_attempt(server, restore)
-        await restore.lease.check()
+        await restore.change(lambda record: record.beginning_on(f"Database {database.name}"))
         try:
             await server.talk(
                 lambda session: restore_over(session, database.name, url), pauses=restore.vault.settings.pauses

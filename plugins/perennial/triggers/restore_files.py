@@ -24,7 +24,7 @@ class CopyFilesTrigger(RestoreStepTrigger):
         if record.volume is None:
             raise PartError("The restore has no volume to copy from.", todo="Clear the task `open` of this run.")
         web = record.target.web
-        await restore.lease.check()
+        await restore.change(lambda r: r.beginning_on(f"{web.path} on {web.instance}"))
         try:
             outcome = await Hosts(settings.aws_conn_id, settings.poll.total_seconds()).run(
                 web.instance,

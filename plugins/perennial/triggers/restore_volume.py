@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from typing import ClassVar
 
 from include.backups.errors import PartError, UnavailableError
@@ -51,7 +52,7 @@ class AttachSnapshotVolumeTrigger(RestoreStepTrigger):
             RESTORE_TAG: record.id,
         }
         # A volume of an earlier attempt may have been deleted since: its token would bring nothing back.
-        token = f"{record.id}-{restore.lease.token}"[-64:]
+        token = sha256(f"{ebs.vault} {record.id} {restore.lease.token}".encode()).hexdigest()
         return await ebs.create_volume(snapshot_id, record.target.web.zone, tags, token=token)
 
     async def _attach(self, ebs: Ebs, restore: LeasedRestore, volume: Volume) -> None:

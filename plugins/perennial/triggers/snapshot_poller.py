@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from contextlib import suppress
 
-from include.backups.errors import PerennialError
 from perennial.hooks.ebs import Ebs, Snapshot
 from perennial.hooks.per_loop import PerLoop
 from perennial.settings import Settings
@@ -44,13 +42,15 @@ class SnapshotPoller:
         finally:
             self._waiting[snapshot_id].discard(settled)
             if not self._waiting[snapshot_id]:
-                del self._waiting[snapshot_id]
+                del self._waiting[snapshot_id], self._asked_at[snapshot_id]
 
     async def _look_until_settled(self) -> None:
         while self._waiting:
             # An answer that does not come is asked for again: the steps' own deadlines end the waiting.
-            with suppress(PerennialError):
+            try:
                 self._tell(await self._ebs.snapshots(list(self._waiting)))
+            except Exception as error:
+                log.warning("AWS could not be asked for snapshots; asking again: %s", error)
             await asyncio.sleep(self._pause)
 
     def _tell(self, seen: dict[str, Snapshot]) -> None:

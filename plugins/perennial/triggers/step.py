@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSuccessEvent, TriggerEvent
 
 from include.backups.errors import PerennialError, UnavailableError
 from perennial.settings import Settings
+
+CLEAN_UP_SECONDS = 30
+"""What Airflow, too, grants `on_kill` when a user ends a task."""
 
 Said = dict[str, Any]
 """What a step tells: JSON, shown in the UI as the task's XCom."""
@@ -72,6 +76,9 @@ class StepTrigger(BaseTrigger):
             async with asyncio.timeout(seconds):
                 return await self.work()
         except TimeoutError as error:
+            with suppress(Exception):
+                async with asyncio.timeout(CLEAN_UP_SECONDS):
+                    await self.on_kill()
             raise UnavailableError(
                 f"The step did not end within {seconds / 3600:.1f} h.",
                 why="What it had begun is closed or taken over by the next attempt.",

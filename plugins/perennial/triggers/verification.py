@@ -7,14 +7,18 @@ Level 2, readable: RESTORE VERIFYONLY WITH CHECKSUM passes and the header shows 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from include.backups.errors import DamagedBackupError, PartError, UnavailableError
+from include.backups.errors import DamagedBackupError, PartError, PerennialError, UnavailableError
 from include.backups.recovery_points import BackupFilePart, Manifest, SnapshotRole, Verification
+from include.backups.requests import BackupRequest
 from perennial.hooks import tsql
 from perennial.hooks.leased import LeasedPoint
 from perennial.hooks.sql_server import Row, SqlServer, SqlServerError
+from perennial.hooks.vault import Vault
+from perennial.settings import Settings
 from perennial.triggers.recovery_point import RecoveryPointTrigger
 from perennial.triggers.snapshot_poller import poller
 from perennial.triggers.step import Said
@@ -43,6 +47,15 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
         )
         await point.change(lambda m: m.verified(proof))
         return {"recovery_point": manifest.id, "level": proof.level}
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end the reading too, which may take as long as the backup did."""
+        with suppress(PerennialError, SqlServerError):
+            settings, request = Settings.from_environment(), BackupRequest.parse(self.request)
+            version = await Vault(settings).points.get(request.tenant, request.recovery_point_id)
+            if version and version.value.parts.bak:
+                server = SqlServer(version.value.source.database.connection)
+                await server.kill_sessions_of(settings.mark(f"verify {version.value.parts.bak.name}"))
 
     async def _snapshot_completed(self, point: LeasedPoint, role: SnapshotRole) -> None:
         settings, part = point.vault.settings, getattr(point.manifest.parts, role.value)
