@@ -74,9 +74,13 @@ class RestoreRecord(Strict):
         return web, bak
 
     def with_step(self, name: str, said: str, now: datetime) -> RestoreRecord:
-        """Record that a step is done; a step done again stands once, at its latest time."""
+        """Record that a step is done; a step done again stands once, at its latest time, and an earlier failure of it
+        no longer matters.
+        """
         before = tuple(step for step in self.steps if step.name != name)
-        return self.model_copy(update={"steps": (*before, RestoreStep(name=name, said=said, at=now)), "in_doubt": ""})
+        return self.model_copy(
+            update={"steps": (*before, RestoreStep(name=name, said=said, at=now)), "in_doubt": "", "failure": None}
+        )
 
     def beginning_on(self, what: str) -> RestoreRecord:
         """Record, before the first change, what a step is about to overwrite."""
