@@ -7,6 +7,7 @@ found in the call), how often (`times`, null for always), and what then happens:
     drop                    the connection is closed without an answer
     after                   the call is carried out first, so only the answer is lost
     delay                   seconds to wait before anything else
+    lag                     EC2's look-ups do not see snapshots and volumes made in the last so many seconds
 
 A rule with only `delay` slows the call down. Rules live in memory: they end with the server.
 """
@@ -39,6 +40,7 @@ class Fault:
     match: str = ""
     times: int | None = 1
     delay: float = 0.0
+    lag: float = 0.0
     code: str = ""
     message: str = "Injected by the lab."
     status: int | None = None
@@ -48,13 +50,15 @@ class Fault:
     def __post_init__(self) -> None:
         if self.code and self.drop:
             raise ValueError("A fault either answers an error (code) or drops the connection (drop), not both.")
-        if not (self.code or self.drop or self.after or self.delay):
-            raise ValueError(f"The fault for {self.action} would do nothing: give it a code, drop, after or delay.")
+        if not (self.code or self.drop or self.after or self.delay or self.lag):
+            raise ValueError(
+                f"The fault for {self.action} would do nothing: give it a code, drop, after, delay or lag."
+            )
 
     @property
     def outcome(self) -> str:
-        """What the caller sees of it: an error code, `drop` or `delay`."""
-        return self.code or ("drop" if self.drop or self.after else "delay")
+        """What the caller sees of it: an error code, `drop`, `lag` or `delay`."""
+        return self.code or ("drop" if self.drop or self.after else "lag" if self.lag else "delay")
 
     def strikes(self, call: Call) -> bool:
         return self.times != 0 and fnmatchcase(call.name, self.action) and self.match in call.text
@@ -98,7 +102,8 @@ class Faults:
         time.sleep(fault.delay)
         if fault.after:
             run_wsgi_app(self._app, environ, buffered=True)
-        if fault.outcome == "delay":
+        environ["lab.lag"] = fault.lag
+        if fault.outcome in ("delay", "lag"):
             return self._app(environ, start_response)
         if fault.outcome == "drop":
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)

@@ -35,8 +35,10 @@ class ScriptResult:
 class LabCloud(LabServer):
     """A lab cloud under test. Make what a test needs through it: every test finds it without faults."""
 
-    def __init__(self, settings: LabSettings, snapshot_seconds: float = SNAPSHOT_SECONDS) -> None:
-        environment = {"PERENNIAL_LAB_SNAPSHOT_SECONDS": str(snapshot_seconds)}
+    def __init__(self, settings: LabSettings, snapshot_seconds: float = SNAPSHOT_SECONDS, **knobs: str) -> None:
+        """Quick and unlimited unless `knobs` (the fields of `lab.cloud.knobs.Knobs`) say otherwise."""
+        chosen = {"snapshot_seconds": str(snapshot_seconds), "snapshot_interval_seconds": "0", "rates": "", **knobs}
+        environment = {f"PERENNIAL_LAB_{name.upper()}": value for name, value in chosen.items()}
         super().__init__("lab.cloud", settings, wait_until_ready, environment)
         self.folder = settings.state / "cloud"
 
