@@ -15,7 +15,7 @@ import sys
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import boto3
 from botocore.config import Config
@@ -151,9 +151,16 @@ def _leave(signal_number: int, _: FrameType | None) -> NoReturn:
 
 
 def _write_identities(settings: LabSettings, file: Path) -> None:
-    credentials = {"accessKey": settings.access_key, "secretKey": settings.secret_key}
-    identity = {"name": "perennial-lab", "credentials": [credentials], "actions": ["Admin"]}
-    file.write_text(json.dumps({"identities": [identity]}, indent=2))
+    rights = [f"{right}:{VAULT_BUCKET}" for right in ("Read", "Write", "List")]
+    identities = [
+        _identity("perennial-lab", settings.access_key, settings.secret_key, ["Admin"]),
+        _identity("perennial", settings.limited_access_key, settings.limited_secret_key, rights),
+    ]
+    file.write_text(json.dumps({"identities": identities}, indent=2))
+
+
+def _identity(name: str, key: str, secret: str, actions: list[str]) -> dict[str, Any]:
+    return {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
 
 
 def _die_with(parent: int) -> None:

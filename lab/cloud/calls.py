@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote_plus
+from urllib.parse import parse_qs, parse_qsl, unquote_plus
 
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
@@ -18,11 +18,17 @@ _READING = ("Describe", "Get", "List", "Simulate")
 
 @dataclass(frozen=True)
 class Call:
-    """One AWS call; `text` is what it asks for in readable form (path, query and, except for S3, the body)."""
+    """One AWS call.
+
+    Attributes:
+        text: What it asks for in readable form (path, query and, except for S3, the body).
+        parameters: The query services' parameters as they stand in the call, `VolumeId` or `Tag.1.Key` for instance.
+    """
 
     service: str
     action: str
     text: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -46,7 +52,8 @@ def read_call(environ: Environ) -> Call:
     text = body.decode("utf-8", "replace")
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return Call(service, target.rpartition(".")[2], text)
-    return Call(service, parse_qs(text).get("Action", [""])[0], unquote_plus(text))
+    parameters = dict(parse_qsl(text, keep_blank_values=True))
+    return Call(service, parameters.get("Action", ""), unquote_plus(text), parameters)
 
 
 def _buffered_body(environ: Environ) -> bytes:

@@ -26,6 +26,7 @@ from lab.cloud.control import control_app
 from lab.cloud.data_plane import DataPlane
 from lab.cloud.faults import Faults
 from lab.cloud.knobs import Knobs
+from lab.cloud.permissions import Permissions, make_limited_user
 from lab.cloud.state import State
 from lab.cloud.throttle import Throttle
 from lab.settings import HOST, REGION, LabSettings
@@ -85,10 +86,11 @@ def build_app(settings: LabSettings, knobs: Knobs) -> DispatcherMiddleware:
         runner.give_up_unfinished()
         _ = ec2_backends[DEFAULT_ACCOUNT_ID][REGION]
         ec2.restore_folders(plane)
+        make_limited_user(settings)
         state.changed()
     state.make_durable()
     calls = DurableCalls(DomainDispatcherApplication(create_backend_app), state)
-    faults = Faults(Throttle(calls, knobs.rates))
+    faults = Faults(Throttle(Permissions(calls, state, settings.access_key), knobs.rates))
     return DispatcherMiddleware(faults, {"/lab": control_app(state, faults)})
 
 
