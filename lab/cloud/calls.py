@@ -44,16 +44,22 @@ class Call:
 def read_call(environ: Environ) -> Call:
     """Name the call of a WSGI request, whose body is read whole and stays readable for the application."""
     body = _buffered_body(environ)
-    path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+    query = environ.get("QUERY_STRING", "")
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", "") or unquote_plus(query))
     service = scope.group(1) if scope else "s3"
     if service == "s3":
-        return Call(service, _s3_action(environ), unquote_plus(f"{path}?{query}"))
+        return s3_call(environ)
     text = body.decode("utf-8", "replace")
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return Call(service, target.rpartition(".")[2], text)
     parameters = dict(parse_qsl(text, keep_blank_values=True))
     return Call(service, parameters.get("Action", ""), unquote_plus(text), parameters)
+
+
+def s3_call(environ: Environ) -> Call:
+    """Name a call of S3 by its request line and headers; the body is not looked at."""
+    text = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
+    return Call("s3", _s3_action(environ), unquote_plus(text))
 
 
 def _buffered_body(environ: Environ) -> bytes:

@@ -91,7 +91,7 @@ def build_app(settings: LabSettings, knobs: Knobs) -> DispatcherMiddleware:
     state.make_durable()
     calls = DurableCalls(DomainDispatcherApplication(create_backend_app), state)
     faults = Faults(Throttle(Permissions(calls, state, settings.access_key), knobs.rates))
-    return DispatcherMiddleware(faults, {"/lab": control_app(state, faults)})
+    return DispatcherMiddleware(faults, {"/lab": control_app(state, faults.rules)})
 
 
 def main() -> None:
