@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
 from moto.core.responses import ActionResult
+from moto.core.utils import get_service_model
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_block_store import Snapshot
 from moto.ec2.responses import EC2Response
@@ -15,6 +16,7 @@ from lab.cloud.locks import utc_now
 from lab.cloud.paging import page_of
 from lab.cloud.snapshots import SnapshotsOnFolders, TimedSnapshot
 
+_EMPTY: dict[str, Any] = dict.fromkeys(get_service_model("ec2").shape_for("Snapshot").members)
 _SMALLEST_PAGE, _LARGEST_PAGE = 5, 1000
 
 
@@ -53,20 +55,22 @@ class SnapshotCalls(EC2Response):
         if owners := {self.current_account if owner == "self" else owner for owner in self._get_param("OwnerIds", [])}:
             found = [snapshot for snapshot in found if snapshot.owner_id in owners]
         if size is None:
-            return ActionResult({"Snapshots": found})
+            return ActionResult({"Snapshots": [_snapshot_form(one) for one in found]})
         if int(size) < _SMALLEST_PAGE:
             raise EC2ClientError(
                 "InvalidParameterValue",
                 f"Value ( {size} ) for parameter maxResults is invalid. Expecting at least {_SMALLEST_PAGE}.",
             )
-        return self._snapshot_page(found, min(int(size), _LARGEST_PAGE))
+        page, token = self._page(found, min(int(size), _LARGEST_PAGE))
+        return ActionResult({"Snapshots": [_snapshot_form(one) for one in page], **token})
 
-    def _snapshot_page(self, found: list[Snapshot], size: int) -> ActionResult:
+    def _page(self, found: list[Any], size: int) -> tuple[list[Any], dict[str, str]]:
+        """The page that the call asks for, and the token of the next one as it stands in an answer."""
         try:
             page, token = page_of(found, _age_and_id, size, self._get_param("NextToken"))
         except ValueError as error:
             raise EC2ClientError("InvalidParameterValue", str(error)) from error
-        return ActionResult({"Snapshots": page, **({"NextToken": token} if token else {})})
+        return page, {"NextToken": token} if token else {}
 
     def create_snapshots(self) -> ActionResult:
         """Without the volumes the caller excludes, and with their tags if asked for."""
@@ -116,9 +120,28 @@ class SnapshotCalls(EC2Response):
         states = filters.get("lock-state")
         found = [one for one in found if not states or _lock_form(one)["LockState"] in states]
         size = int(self._get_param("MaxResults") or _LARGEST_PAGE)
-        answer = self._snapshot_page(cast(list[Snapshot], found), min(size, _LARGEST_PAGE))
-        page: dict[str, Any] = cast(Any, answer.result)
-        return ActionResult({**page, "Snapshots": [_lock_form(one) for one in page["Snapshots"]]})
+        page, token = self._page(found, min(size, _LARGEST_PAGE))
+        return ActionResult({"Snapshots": [_lock_form(one) for one in page], **token})
+
+
+def _snapshot_form(snapshot: TimedSnapshot) -> dict[str, Any]:
+    """A snapshot by the names of the API, with every member named: moto tries six spellings of each that is missing."""
+    return _EMPTY | {
+        "SnapshotId": snapshot.id,
+        "VolumeId": snapshot.volume_id,
+        "VolumeSize": snapshot.volume_size,
+        "State": snapshot.status,
+        "StateMessage": snapshot.state_message,
+        "StartTime": snapshot.start_time,
+        "Progress": snapshot.progress,
+        "OwnerId": snapshot.owner_id,
+        "Description": snapshot.description,
+        "Encrypted": snapshot.encrypted,
+        "KmsKeyId": snapshot.kms_key_id,
+        "StorageTier": snapshot.storage_tier,
+        "RestoreExpiryTime": snapshot.restore_expiry_time,
+        "Tags": [{"Key": key, "Value": value} for key, value in snapshot.tags.items()],
+    }
 
 
 def _lock_form(snapshot: TimedSnapshot) -> dict[str, Any]:

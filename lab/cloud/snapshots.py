@@ -53,6 +53,17 @@ class TimedSnapshot(Snapshot):
         return "The lab was told to let this snapshot fail." if self.status == "error" else None
 
     @property
+    def tags(self) -> dict[str, str]:
+        found: dict[str, str] = self.ec2_backend.tags.get(self.id, {})
+        return found
+
+    def get_filter_value(self, filter_name: str, method_name: str | None = None) -> Any:
+        """As moto, but a tag is looked up: moto lists all tags of the snapshot for it."""
+        if filter_name.startswith("tag:"):
+            return self.tags.get(filter_name.removeprefix("tag:"))
+        return super().get_filter_value(filter_name, method_name)
+
+    @property
     def completes_at(self) -> datetime:
         return datetime.fromtimestamp(self.asked_at + self.seconds, UTC)
 
