@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import pymssql
 
 from demo import vault
 from demo.airflow_api import POLL_SECONDS, TERMINAL, AirflowApi
@@ -21,14 +17,13 @@ from demo.records import worker_starts
 from demo.runs import Run, progress, succeeded
 from demo.stack import Stack
 from lab.seed.register import registered
-from lab.seed.shop import connect_arguments
 from lab.seed.tenants import seed
 from lab.settings import LabSettings
+from lab.wreck import CHANGED_FILE, DELETED_FOLDER, DROPPED_TABLE, wreck
 
 VICTIM = "acme"
 DISPATCH, BACKUP, RESTORE = "daily_backups", "tenant_backup", "restore"
 DAGS_SECONDS, DISPATCH_SECONDS, BACKUP_SECONDS, RESTORE_SECONDS = 90, 120, 240, 240
-DROPPED_TABLE = "order_lines"
 
 
 class StoryError(RuntimeError):
@@ -72,7 +67,7 @@ def tell(stack: Stack, narrator: Narrator) -> Outcome:
         manifests = vault.manifests(settings)
         _check_manifests(manifests, list(before))
     with narrator.chapter(f"Wrecking {VICTIM}: files deleted and changed, a table dropped") as say:
-        _wreck(settings, registered(settings)[VICTIM])
+        wreck(settings, registered(settings)[VICTIM])
         damage = before[VICTIM].differences(_fingerprints(settings)[VICTIM])
         _check_damage(damage)
         say(f"{len(damage)} differences from what it was")
@@ -112,16 +107,8 @@ def _check_manifests(manifests: list[dict[str, Any]], tenants: list[str]) -> Non
         raise StoryError(f"The vault holds no verified recovery point of {', '.join(without)}. It holds {states}.")
 
 
-def _wreck(settings: LabSettings, entry: dict[str, Any]) -> None:
-    web = Path(entry["web"]["path"])
-    shutil.rmtree(web / "releases" / "1" / "i18n")
-    (web / "config" / "site.json").write_text("overwritten by mistake")
-    with pymssql.connect(database=entry["database"]["name"], **connect_arguments(settings)) as connection:
-        connection.cursor().execute(f"DROP TABLE dbo.{DROPPED_TABLE}")
-
-
 def _check_damage(damage: list[str]) -> None:
-    expected = ("file releases/1/i18n/", "file config/site.json has changed", f"table {DROPPED_TABLE} is missing")
+    expected = (f"file {DELETED_FOLDER}/", f"file {CHANGED_FILE} has changed", f"table {DROPPED_TABLE} is missing")
     for sign in expected:
         if not any(difference.startswith(sign) for difference in damage):
             raise StoryError(f"{VICTIM} was wrecked, but the comparison does not see it: nothing says {sign!r}.")

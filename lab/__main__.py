@@ -1,4 +1,4 @@
-"""`python -m lab`: start, stop, look at and fill a lab.
+"""`python -m lab`: start, stop, look at, fill and disturb a lab.
 
 The lab stands in for AWS (EC2, SSM, S3) and SQL Server on this machine. Its state folder is PERENNIAL_LAB_STATE
 (`.lab` unless set) and its ports begin at PERENNIAL_LAB_PORT_BASE (15600 unless set).
@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
+from lab import faults_command
 from lab.load_sql import load_script
 from lab.processes import ProcessError
 from lab.seed.register import registered
@@ -17,6 +19,8 @@ from lab.seed.shop import connect_arguments
 from lab.seed.tenants import seed
 from lab.servers import ServerStatus, server_statuses, start_servers, stop_servers
 from lab.settings import LabSettings
+from lab.shell import host_shell, sql_shell
+from lab.wreck import wreck
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,17 +38,25 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m lab", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(title="commands", dest="name", required=True, metavar="COMMAND")
+    parsers = {}
     for name, command, text in (
         ("up", _up, "start the servers in the background and wait until they answer"),
         ("down", _down, "stop the servers; what they hold stays for the next start"),
         ("status", _status, "say which servers run, and where; exit code 1 unless all of them answer"),
         ("seed", _seed, "make three tenants with web files and databases; tenants that are there are left alone"),
         ("load-sql", _load_sql, "run a T-SQL script with GO batches in a tenant's database"),
+        ("wreck", _wreck, "damage a tenant: delete files, overwrite one, drop a table"),
+        ("faults", faults_command.run, "make calls fail, get lost or take long, as on a bad day"),
+        ("shell", _shell, "open a shell on a host, or run SQL batches from standard input"),
     ):
-        subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        subparser.set_defaults(command=command)
-    subparser.add_argument("tenant", metavar="TENANT", help="a tenant's id, such as acme")
-    subparser.add_argument("file", metavar="FILE", type=Path, help="the script")
+        parsers[name] = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        parsers[name].set_defaults(command=command)
+    for name in ("load-sql", "wreck"):
+        parsers[name].add_argument("tenant", metavar="TENANT", help="a tenant's id, such as acme")
+    parsers["load-sql"].add_argument("file", metavar="FILE", type=Path, help="the script")
+    parsers["shell"].add_argument("where", metavar="HOST|sql", help="an instance's id, or `sql` for SQL Server")
+    parsers["shell"].add_argument("database", metavar="DATABASE", nargs="?", default="master", help="with `sql` only")
+    faults_command.add_arguments(parsers["faults"])
     return parser
 
 
@@ -72,14 +84,30 @@ def _seed(settings: LabSettings, _options: argparse.Namespace) -> None:
 
 
 def _load_sql(settings: LabSettings, options: argparse.Namespace) -> None:
-    tenants = registered(settings)
-    if options.tenant not in tenants:
-        known = ", ".join(tenants) or "none: run `python -m lab seed` first"
-        raise LookupError(f"There is no tenant {options.tenant!r} in this lab, so nothing was run. It has {known}.")
-    loaded = load_script(options.file, tenants[options.tenant]["database"]["name"], connect_arguments(settings))
+    database = _registered(settings, options.tenant)["database"]["name"]
+    loaded = load_script(options.file, database, connect_arguments(settings))
     print(
         f"{loaded.batches} batches run; {loaded.database} now holds {loaded.tables} tables with {loaded.rows:,} rows."
     )
+
+
+def _wreck(settings: LabSettings, options: argparse.Namespace) -> None:
+    for deed in wreck(settings, _registered(settings, options.tenant)):
+        print(f"{options.tenant}: {deed}")
+
+
+def _shell(settings: LabSettings, options: argparse.Namespace) -> int:
+    if options.where == "sql":
+        return sql_shell(settings, options.database)
+    return host_shell(settings, options.where)
+
+
+def _registered(settings: LabSettings, tenant: str) -> dict[str, Any]:
+    tenants = registered(settings)
+    if tenant not in tenants:
+        known = ", ".join(tenants) or "none: run `python -m lab seed` first"
+        raise LookupError(f"There is no tenant {tenant!r} in this lab, so nothing was done. It has {known}.")
+    return tenants[tenant]
 
 
 def _print(statuses: list[ServerStatus]) -> None:

@@ -65,5 +65,8 @@ class LabSettings:
     # Fixed lab credentials: every server of the lab listens on loopback only.
     access_key = "PERENNIALLABKEY00001"
     secret_key = "perenniallabsecret0000000000000000000001"  # noqa: S105
+    # The key of a user `perennial` that may do only what docs/iam-policy.json allows; the one above may do everything.
+    limited_access_key = "AKIAPERENNIALLAB0002"
+    limited_secret_key = "perenniallabsecret0000000000000000000002"  # noqa: S105
     sql_user = "sa"
     sql_password = "Lab-Passw0rd"  # noqa: S105

@@ -6,6 +6,7 @@ acknowledged write has left its memory.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import json
 import os
@@ -15,16 +16,18 @@ import sys
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
+from lab.storage_proxy import StorageProxy
 from lab.waiting import wait_until
 
 STOP_SECONDS = 5
+LOOK_SECONDS = 0.2
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -93,7 +96,7 @@ def weed_command(settings: LabSettings) -> list[str]:
         "filer.port": inner + 4,
         "filer.port.grpc": inner + 5,
         "filer.localSocket": "filer.sock",
-        "s3.port": settings.storage_port,
+        "s3.port": inner_s3_port(settings),
         "s3.port.grpc": inner + 6,
         "s3.port.iceberg": 0,
         "s3.port.lance": 0,
@@ -113,6 +116,11 @@ def weed_command(settings: LabSettings) -> list[str]:
 
 def _master_port(settings: LabSettings) -> int:
     return settings.port_base + 10
+
+
+def inner_s3_port(settings: LabSettings) -> int:
+    """Where weed itself answers, behind the door."""
+    return settings.port_base + 19
 
 
 def _fetch(port: int, path: str) -> bytes | None:
@@ -139,11 +147,21 @@ def main() -> None:
     parent = os.getpid()
     weed = subprocess.Popen(weed_command(settings), cwd=folder, preexec_fn=lambda: _die_with(parent))
     try:
-        code = weed.wait()
+        code = asyncio.run(_serve_until_end_of(weed, settings))
     finally:
         _stop(weed)
         _remove_sockets(settings)
     sys.exit(f"The lab's S3 ended by itself with code {code}; its last messages, above, say why.")
+
+
+async def _serve_until_end_of(weed: subprocess.Popen[bytes], settings: LabSettings) -> int:
+    """Keep the door open for as long as weed runs; its exit code."""
+    door = asyncio.create_task(StorageProxy(inner_s3_port(settings)).serve(settings.storage_port))
+    while (code := weed.poll()) is None:
+        await asyncio.wait([door], timeout=LOOK_SECONDS)
+        if door.done():
+            door.result()  # it never ends by itself: the port is taken, say
+    return code
 
 
 def _leave(signal_number: int, _: FrameType | None) -> NoReturn:
@@ -151,9 +169,16 @@ def _leave(signal_number: int, _: FrameType | None) -> NoReturn:
 
 
 def _write_identities(settings: LabSettings, file: Path) -> None:
-    credentials = {"accessKey": settings.access_key, "secretKey": settings.secret_key}
-    identity = {"name": "perennial-lab", "credentials": [credentials], "actions": ["Admin"]}
-    file.write_text(json.dumps({"identities": [identity]}, indent=2))
+    rights = [f"{right}:{VAULT_BUCKET}" for right in ("Read", "Write", "List")]
+    identities = [
+        _identity("perennial-lab", settings.access_key, settings.secret_key, ["Admin"]),
+        _identity("perennial", settings.limited_access_key, settings.limited_secret_key, rights),
+    ]
+    file.write_text(json.dumps({"identities": identities}, indent=2))
+
+
+def _identity(name: str, key: str, secret: str, actions: list[str]) -> dict[str, Any]:
+    return {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
 
 
 def _die_with(parent: int) -> None:

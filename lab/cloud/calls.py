@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote_plus
+from urllib.parse import parse_qs, parse_qsl, unquote_plus
 
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
@@ -18,11 +18,17 @@ _READING = ("Describe", "Get", "List", "Simulate")
 
 @dataclass(frozen=True)
 class Call:
-    """One AWS call; `text` is what it asks for in readable form (path, query and, except for S3, the body)."""
+    """One AWS call.
+
+    Attributes:
+        text: What it asks for in readable form (path, query and, except for S3, the body).
+        parameters: The query services' parameters as they stand in the call, `VolumeId` or `Tag.1.Key` for instance.
+    """
 
     service: str
     action: str
     text: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -38,15 +44,22 @@ class Call:
 def read_call(environ: Environ) -> Call:
     """Name the call of a WSGI request, whose body is read whole and stays readable for the application."""
     body = _buffered_body(environ)
-    path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+    query = environ.get("QUERY_STRING", "")
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", "") or unquote_plus(query))
     service = scope.group(1) if scope else "s3"
     if service == "s3":
-        return Call(service, _s3_action(environ), unquote_plus(f"{path}?{query}"))
+        return s3_call(environ)
     text = body.decode("utf-8", "replace")
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return Call(service, target.rpartition(".")[2], text)
-    return Call(service, parse_qs(text).get("Action", [""])[0], unquote_plus(text))
+    parameters = dict(parse_qsl(text, keep_blank_values=True))
+    return Call(service, parameters.get("Action", ""), unquote_plus(text), parameters)
+
+
+def s3_call(environ: Environ) -> Call:
+    """Name a call of S3 by its request line and headers; the body is not looked at."""
+    text = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
+    return Call("s3", _s3_action(environ), unquote_plus(text))
 
 
 def _buffered_body(environ: Environ) -> bytes:

@@ -9,12 +9,12 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from lab.cloud.ec2 import LabEC2Backend, lab_backends
-from lab.cloud.faults import Faults
 from lab.cloud.snapshots import STATES
 from lab.cloud.state import State
+from lab.faults import FaultRules
 
 
-def control_app(state: State, faults: Faults) -> Flask:
+def control_app(state: State, faults: FaultRules) -> Flask:
     """The application behind `/lab`."""
     app = Flask("lab")
 

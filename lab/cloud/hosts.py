@@ -21,6 +21,11 @@ _BASH = "/bin/bash"
 _GUARDED = '(read -r; kill -KILL 0) <&0 >/dev/null 2>&1 & exec "$0" "$1" </dev/null'
 
 
+def host_environment(host: Path) -> dict[str, str]:
+    """All the variables that a script on a host sees."""
+    return {"PATH": f"{HOST_TOOLS}:{SYSTEM_PATH}", "HOME": str(host), "TMPDIR": str(host / "tmp")}
+
+
 class HostScript:
     """One script running on one host, as a process group of its own."""
 
@@ -31,8 +36,7 @@ class HostScript:
             OSError: it cannot be started (the working directory is missing, say).
         """
         folder.mkdir(parents=True)
-        temporary = host / "tmp"
-        temporary.mkdir(exist_ok=True)
+        (host / "tmp").mkdir(exist_ok=True)
         script = folder / "script"
         script.write_text(text)
         with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
@@ -42,7 +46,7 @@ class HostScript:
                 stdout=stdout,
                 stderr=stderr,
                 cwd=working_directory or host,
-                env={"PATH": f"{HOST_TOOLS}:{SYSTEM_PATH}", "HOME": str(host), "TMPDIR": str(temporary)},
+                env=host_environment(host),
                 start_new_session=True,
             )
 

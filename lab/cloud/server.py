@@ -25,11 +25,11 @@ from lab.cloud.commands import CommandRunner
 from lab.cloud.control import control_app
 from lab.cloud.data_plane import DataPlane
 from lab.cloud.faults import Faults
+from lab.cloud.knobs import Knobs
+from lab.cloud.permissions import Permissions, make_limited_user
 from lab.cloud.state import State
+from lab.cloud.throttle import Throttle
 from lab.settings import HOST, REGION, LabSettings
-
-SNAPSHOT_SECONDS_VARIABLE = "PERENNIAL_LAB_SNAPSHOT_SECONDS"
-DEFAULT_SNAPSHOT_SECONDS = 2.0
 
 log = logging.getLogger("lab.cloud")
 
@@ -45,6 +45,7 @@ class DurableCalls:
         call: Call = environ["lab.call"]
         began = time.monotonic()
         with self._state.lock:
+            ec2.LabEC2Response.lag = environ.get("lab.lag", 0.0)
             if call.service == "ec2" and ec2.finish_detachments():
                 self._state.changed()
             answer = self._carry_out(call, environ)
@@ -71,24 +72,26 @@ class QuietRequestHandler(MotoRequestHandler):
         """Nothing: see DurableCalls."""
 
 
-def build_app(settings: LabSettings, snapshot_seconds: float) -> DispatcherMiddleware:
+def build_app(settings: LabSettings, knobs: Knobs) -> DispatcherMiddleware:
     """Everything behind the lab's cloud port, with the state of `settings.state` loaded."""
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # they bring 1,300 snapshots that nobody made
     folder = settings.state / "cloud"
     plane = DataPlane(folder)
     state = State(folder)
     runner = CommandRunner(state, plane)
-    ec2.install(plane, state, snapshot_seconds)
+    ec2.install(plane, state, knobs)
     ssm.install(state, runner)
     state.load()
     with state.lock:
         runner.give_up_unfinished()
         _ = ec2_backends[DEFAULT_ACCOUNT_ID][REGION]
         ec2.restore_folders(plane)
+        make_limited_user(settings)
         state.changed()
     state.make_durable()
-    faults = Faults(DurableCalls(DomainDispatcherApplication(create_backend_app), state))
-    return DispatcherMiddleware(faults, {"/lab": control_app(state, faults)})
+    calls = DurableCalls(DomainDispatcherApplication(create_backend_app), state)
+    faults = Faults(Throttle(Permissions(calls, state, settings.access_key), knobs.rates))
+    return DispatcherMiddleware(faults, {"/lab": control_app(state, faults.rules)})
 
 
 def main() -> None:
@@ -97,10 +100,9 @@ def main() -> None:
     settings = LabSettings.from_environment()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, _stop)
-    seconds = float(os.environ.get(SNAPSHOT_SECONDS_VARIABLE, DEFAULT_SNAPSHOT_SECONDS))
     try:
-        app = build_app(settings, seconds)
-    except RuntimeError as error:
+        app = build_app(settings, Knobs.from_environment())
+    except (RuntimeError, ValueError) as error:
         sys.exit(str(error))
     server = make_server(HOST, settings.cloud_port, app, threaded=True, request_handler=QuietRequestHandler)
     log.info("The lab's cloud answers on %s, state in %s", settings.cloud_url, settings.state / "cloud")

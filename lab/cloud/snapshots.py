@@ -6,7 +6,9 @@ Limits and refusals: https://docs.aws.amazon.com/ebs/latest/userguide/ebs-resour
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, ClassVar, cast
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
@@ -14,6 +16,7 @@ from moto.ec2.models.elastic_block_store import Snapshot
 from moto.ec2.utils import random_snapshot_id
 
 from lab.cloud.attachments import AttachmentsOnFolders
+from lab.cloud.locks import LockRefusedError, SnapshotLock, new_lock, replaced, utc_now
 
 CONCURRENT_SNAPSHOTS_PER_VOLUME = 5
 STATES = ("pending", "completed", "error")
@@ -21,6 +24,8 @@ STATES = ("pending", "completed", "error")
 
 class TimedSnapshot(Snapshot):
     """A snapshot that completes by itself `seconds` after its start, unless its state was set by hand."""
+
+    lock: SnapshotLock | None = None
 
     def __init__(self, *args: Any, seconds: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,6 +53,21 @@ class TimedSnapshot(Snapshot):
         return "The lab was told to let this snapshot fail." if self.status == "error" else None
 
     @property
+    def tags(self) -> dict[str, str]:
+        found: dict[str, str] = self.ec2_backend.tags.get(self.id, {})
+        return found
+
+    def get_filter_value(self, filter_name: str, method_name: str | None = None) -> Any:
+        """As moto, but a tag is looked up: moto lists all tags of the snapshot for it."""
+        if filter_name.startswith("tag:"):
+            return self.tags.get(filter_name.removeprefix("tag:"))
+        return super().get_filter_value(filter_name, method_name)
+
+    @property
+    def completes_at(self) -> datetime:
+        return datetime.fromtimestamp(self.asked_at + self.seconds, UTC)
+
+    @property
     def progress(self) -> str:
         if self.status == "completed":
             return "100%"
@@ -57,19 +77,16 @@ class TimedSnapshot(Snapshot):
 class SnapshotsOnFolders(AttachmentsOnFolders):
     """moto's EC2 whose snapshots have content and take their time."""
 
-    snapshot_seconds: ClassVar[float] = 2.0
+    snapshot_seconds: ClassVar[float]
+    snapshot_interval_seconds: ClassVar[float]
 
     def create_snapshot(
         self, volume_id: str, description: str, owner_id: str | None = None, from_ami: str | None = None
     ) -> Snapshot:
         """Copy the volume now; as on AWS the answer comes while the snapshot is still pending."""
         volume = self.get_volume(volume_id)
-        pending = [found for found in self.snapshots.values() if found.volume is volume and found.status == "pending"]
-        if len(pending) >= CONCURRENT_SNAPSHOTS_PER_VOLUME:
-            raise EC2ClientError(
-                "ConcurrentSnapshotLimitExceeded",
-                f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume_id} has {len(pending)}.",
-            )
+        if from_ami is None:
+            self._respect_limits(volume_id)
         snapshot = TimedSnapshot(
             self,
             random_snapshot_id(),
@@ -84,6 +101,22 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
         self.plane.copy(self.plane.volume(volume_id), self.plane.snapshot(snapshot.id))
         self.snapshots[snapshot.id] = snapshot
         return snapshot
+
+    def _respect_limits(self, volume_id: str) -> None:
+        of_volume = [cast(TimedSnapshot, found) for found in self.snapshots.values() if found.volume_id == volume_id]
+        pending = [found for found in of_volume if found.status == "pending"]
+        if len(pending) >= CONCURRENT_SNAPSHOTS_PER_VOLUME:
+            raise EC2ClientError(
+                "ConcurrentSnapshotLimitExceeded",
+                f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume_id} has {len(pending)}.",
+            )
+        last = max((found.asked_at for found in of_volume), default=0.0)
+        if time.time() < last + self.snapshot_interval_seconds:
+            raise EC2ClientError(
+                "SnapshotCreationPerVolumeRateExceeded",
+                "The maximum per volume CreateSnapshot request rate has been exceeded. "
+                "Use an increasing or variable sleep interval between requests.",
+            )
 
     def copy_snapshot(
         self, source_snapshot_id: str, source_region: str, description: str, kms_key_id: str | None
@@ -107,19 +140,51 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
         self.snapshots[snapshot.id] = snapshot
         return snapshot
 
-    def get_snapshot(self, snapshot_id: str) -> Snapshot:
+    def get_snapshot(self, snapshot_id: str) -> TimedSnapshot:
         if snapshot_id not in self.snapshots:
             raise EC2ClientError("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
-        return self.snapshots[snapshot_id]
+        return cast(TimedSnapshot, self.snapshots[snapshot_id])
 
     def delete_snapshot(self, snapshot_id: str) -> Snapshot:
-        """Delete a snapshot in any state, a pending one too; its content goes with it."""
-        self.get_snapshot(snapshot_id)
+        """Delete a snapshot in any state, a pending one too, unless a lock or an image holds it."""
+        standing = self.get_snapshot(snapshot_id)
+        if standing.lock and standing.lock.holds(utc_now()):
+            raise EC2ClientError(
+                "SnapshotLocked",
+                f"The snapshot {snapshot_id} is locked until {standing.lock.expires_at.isoformat()} "
+                "and cannot be deleted.",
+            )
         snapshot = super().delete_snapshot(snapshot_id)
         self.cloud.discard(self.plane.snapshot(snapshot_id))
         return snapshot
 
+    def lock_snapshot(
+        self, snapshot_id: str, mode: str, days: int | None, expires_at: datetime | None, cool_off_hours: int | None
+    ) -> TimedSnapshot:
+        """Lock a snapshot, a pending one too, or change its lock."""
+        snapshot, now = self.get_snapshot(snapshot_id), utc_now()
+        starts_at = max(now, snapshot.completes_at)
+        try:
+            snapshot.lock = replaced(snapshot.lock, new_lock(mode, days, expires_at, cool_off_hours, starts_at, now))
+        except LockRefusedError as error:
+            raise EC2ClientError(error.code, str(error)) from error
+        return snapshot
+
+    def unlock_snapshot(self, snapshot_id: str) -> None:
+        """Take a lock off, unless it is a compliance lock whose cooling-off period is over."""
+        snapshot = self.get_snapshot(snapshot_id)
+        if snapshot.lock is None or not snapshot.lock.holds(utc_now()):
+            raise EC2ClientError("SnapshotLockNotFound", f"The snapshot {snapshot_id} is not locked.")
+        if snapshot.lock.is_final(utc_now()):
+            raise EC2ClientError("SnapshotLocked", f"The snapshot {snapshot_id} is locked in compliance mode.")
+        snapshot.lock = None
+
+    def locked_snapshots(self, snapshot_ids: Iterable[str]) -> list[TimedSnapshot]:
+        """Snapshots with a lock, expired ones included; of all snapshots where none is named."""
+        asked = [self.get_snapshot(found) for found in snapshot_ids or self.snapshots]
+        return [snapshot for snapshot in asked if snapshot.lock]
+
     def set_snapshot_state(self, snapshot_id: str, state: str) -> None:
         """Hold a snapshot in one of STATES, for tests of what happens then."""
-        snapshot: Any = self.get_snapshot(snapshot_id)
+        snapshot = self.get_snapshot(snapshot_id)
         snapshot.state_set = state

@@ -9,6 +9,7 @@ memory only; the lab's S3 is `lab.storage`.
 
 from __future__ import annotations
 
+import copyreg
 import fcntl
 import pickle
 import shutil
@@ -16,6 +17,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 from moto.core.base_backend import BackendDict
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
@@ -31,6 +34,20 @@ _BACKENDS: dict[str, BackendDict[Any]] = {
     "kms": kms_backends,
     "sts": sts_backends,
 }
+
+
+def _private_key_form(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> tuple[Any, tuple[bytes]]:
+    """How pickle writes a KMS key: cryptography's objects live in native memory and refuse to be pickled."""
+    return _private_key, (key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),)
+
+
+def _private_key(form: bytes) -> Any:
+    return load_der_private_key(form, None)
+
+
+# The classes are private to cryptography: only their objects tell them.
+for _example in (rsa.generate_private_key(65537, 1024), ec.generate_private_key(ec.SECP256R1())):  # noqa: S505 - unused
+    copyreg.pickle(type(_example), _private_key_form)
 
 
 class State:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from lab.cloud.faults import Fault
+from lab.faults import Fault
 from tests.support.cloud import LabCloud
 
 pytestmark = pytest.mark.lab
@@ -109,7 +109,7 @@ def test_a_rule_without_effect_is_refused() -> None:
 
 
 def test_a_rule_with_an_unknown_field_is_refused_and_none_is_added(lab_cloud: LabCloud) -> None:
-    with pytest.raises(AssertionError, match="No rule was added"):
+    with pytest.raises(ValueError, match="No rule was added"):
         lab_cloud.add_fault("ec2:CreateSnapshot", code="InternalError", probability=0.5)
     lab_cloud.make_snapshot(lab_cloud.make_volume())
 

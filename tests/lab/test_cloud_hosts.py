@@ -103,8 +103,10 @@ def test_what_the_lab_cannot_do_is_refused_instead_of_ignored(lab_cloud: LabClou
     for code, asked in refusals.items():
         with pytest.raises(ClientError, match=code):
             ssm.send_command(**{"InstanceIds": [instance], "Parameters": script, **asked})
-    with pytest.raises(ClientError, match=r"UnsupportedOperation.*does not know ec2:LockSnapshot"):
-        lab_cloud.client("ec2").lock_snapshot(SnapshotId="snap-0123456789abcdef0", LockMode="governance")
+    with pytest.raises(ClientError, match=r"UnsupportedOperation.*does not know ec2:EnableFastSnapshotRestores"):
+        lab_cloud.client("ec2").enable_fast_snapshot_restores(
+            AvailabilityZones=["eu-central-1a"], SourceSnapshotIds=["snap-0123456789abcdef0"]
+        )
 
 
 def test_a_script_that_cannot_start_says_why(lab_cloud: LabCloud) -> None:

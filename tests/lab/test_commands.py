@@ -1,4 +1,4 @@
-"""`python -m lab` as a person uses it: up, status, seed, load-sql, down."""
+"""`python -m lab` as a person uses it: up, status, seed, load-sql, wreck, faults, shell, down."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ pytestmark = pytest.mark.lab
 COMMAND_SECONDS = 120
 
 
-def lab(settings: LabSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
+def lab(settings: LabSettings, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run one command and return how it ended, what it printed and what it complained about."""
     command = [sys.executable, "-m", "lab", *arguments]
     return subprocess.run(
         command,
         cwd=PROJECT,
         env=lab_environment(settings),
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=COMMAND_SECONDS,
@@ -126,6 +127,62 @@ def test_a_script_for_an_unknown_tenant_is_not_run_and_the_known_ones_are_named(
     assert done.returncode == 1
     assert "no tenant 'nobody'" in done.stderr
     assert "acme, globex, initech" in done.stderr
+
+
+def test_a_wrecked_tenant_has_lost_files_and_a_table(seeded: LabSettings) -> None:
+    site = Path(register(seeded).tenants["globex"].web.path)
+
+    done = lab(seeded, "wreck", "globex")
+
+    assert done.stdout.count("globex: ") == 3, done.stderr
+    assert not (site / "releases" / "1" / "i18n").exists()
+    tables = lab(seeded, "shell", "sql", "shop_globex", stdin="SELECT name FROM sys.tables\nGO\n")
+    assert "orders" in tables.stdout
+    assert "order_lines" not in tables.stdout
+
+
+def test_faults_are_added_listed_and_cleared_for_every_server(seeded: LabSettings) -> None:
+    add = ("faults", "add")
+    for rule in (
+        ("ec2:CreateSnapshot", "--code", "RequestLimitExceeded", "--times", "2"),
+        ("s3:GetObject", "--bytes-per-second", "1000", "--times", "always"),
+        ("sql:Backup", "--delay", "3"),
+    ):
+        done = lab(seeded, *add, *rule)
+        assert done.returncode == 0, done.stderr
+
+    listed = lab(seeded, "faults", "list").stdout
+    lab(seeded, "faults", "clear")
+
+    assert "cloud     ec2:CreateSnapshot, 2 more times: code RequestLimitExceeded" in listed
+    assert "storage   s3:GetObject, always: bytes_per_second 1000.0" in listed
+    assert "sqlserver backup_seconds 3" in listed
+    assert lab(seeded, "faults", "list").stdout == ""
+
+
+def test_a_fault_that_would_do_nothing_is_refused(seeded: LabSettings) -> None:
+    for action, complaint in (("s3:GetObject", "would do nothing"), ("sql:Select", "sql:Backup and sql:Restore")):
+        done = lab(seeded, "faults", "add", action)
+        assert done.returncode == 1
+        assert complaint in done.stderr
+
+
+def test_a_shell_on_a_host_has_the_hosts_tools(seeded: LabSettings) -> None:
+    host = register(seeded).tenants["acme"].web.instance
+
+    done = lab(seeded, "shell", host, stdin="lsblk --nodeps --noheadings --output PATH,SERIAL\nexit 3\n")
+
+    assert register(seeded).tenants["acme"].web.volume.replace("-", "") in done.stdout
+    assert done.returncode == 3
+    assert "It has i-" in lab(seeded, "shell", "i-nowhere").stderr
+
+
+def test_the_sql_prompt_prints_rows_and_errors(seeded: LabSettings) -> None:
+    done = lab(seeded, "shell", "sql", stdin="SELECT 1 AS one, NULL AS nothing\nGO\nSELECT * FROM dbo.nowhere\n")
+
+    assert done.stdout.splitlines()[:2] == ["one | nothing", "1 | NULL"]
+    assert "Msg 208: Invalid object name 'dbo.nowhere'" in done.stdout
+    assert done.returncode == 1
 
 
 def test_what_was_seeded_survives_down_and_up(seeded: LabSettings) -> None:

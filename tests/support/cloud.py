@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPConnection
-from json import dumps, loads
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ import pytest
 from botocore.config import Config
 
 from lab.cloud.readiness import wait_until_ready
-from lab.settings import HOST, REGION, ZONE, LabSettings
+from lab.fault_control import FaultControl
+from lab.settings import REGION, ZONE, LabSettings
 from tests.support.labs import LabServer, new_settings
 
 SNAPSHOT_SECONDS = 0.3
@@ -35,10 +34,13 @@ class ScriptResult:
 class LabCloud(LabServer):
     """A lab cloud under test. Make what a test needs through it: every test finds it without faults."""
 
-    def __init__(self, settings: LabSettings, snapshot_seconds: float = SNAPSHOT_SECONDS) -> None:
-        environment = {"PERENNIAL_LAB_SNAPSHOT_SECONDS": str(snapshot_seconds)}
+    def __init__(self, settings: LabSettings, snapshot_seconds: float = SNAPSHOT_SECONDS, **knobs: str) -> None:
+        """Quick and unlimited unless `knobs` (the fields of `lab.cloud.knobs.Knobs`) say otherwise."""
+        chosen = {"snapshot_seconds": str(snapshot_seconds), "snapshot_interval_seconds": "0", "rates": "", **knobs}
+        environment = {f"PERENNIAL_LAB_{name.upper()}": value for name, value in chosen.items()}
         super().__init__("lab.cloud", settings, wait_until_ready, environment)
         self.folder = settings.state / "cloud"
+        self.faults = FaultControl.of(settings, "cloud")
 
     def client(self, service: str, *, region: str = REGION, attempts: int = 1, **config: Any) -> Any:
         """A plain boto3 client; `attempts` = 1 means that botocore does not retry."""
@@ -131,28 +133,18 @@ class LabCloud(LabServer):
 
     def set_snapshot_state(self, snapshot: str, state: str) -> None:
         """Hold a snapshot in `pending`, `completed` or `error`."""
-        self._lab_call("PUT", f"/lab/snapshots/{snapshot}", {"state": state})
+        self.faults.call("PUT", f"/lab/snapshots/{snapshot}", {"state": state})
 
     def add_fault(self, action: str, **rule: Any) -> None:
-        """Add a fault rule; its fields are those of `lab.cloud.faults`."""
-        self._lab_call("POST", "/lab/faults", [{"action": action, **rule}])
+        """Add a fault rule; its fields are those of `lab.faults`."""
+        self.faults.add(action, **rule)
 
     def fault_hits(self) -> list[dict[str, str]]:
         """Where fault rules struck since they were last cleared: `call` and `outcome`."""
-        hits: list[dict[str, str]] = self._lab_call("GET", "/lab/faults")["hits"]
-        return hits
+        return self.faults.hits()
 
     def clear_faults(self) -> None:
-        self._lab_call("DELETE", "/lab/faults")
-
-    def _lab_call(self, method: str, path: str, document: Any = None) -> Any:
-        connection = HTTPConnection(HOST, self.settings.cloud_port, timeout=10)
-        connection.request(method, path, dumps(document), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        body = loads(answer.read())
-        connection.close()
-        assert answer.status < 400, body
-        return body
+        self.faults.clear()
 
 
 @pytest.fixture(scope="session")

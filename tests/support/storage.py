@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from lab.fault_control import FaultControl
 from lab.settings import REGION, VAULT_BUCKET, LabSettings
 from lab.storage import ensure_bucket, wait_until_ready
 from tests.support.labs import LabServer, new_settings
@@ -22,6 +23,7 @@ class LabStorage(LabServer):
 
     def __init__(self, settings: LabSettings) -> None:
         super().__init__("lab.storage", settings, wait_until_ready, {})
+        self.faults = FaultControl.of(settings, "storage")
 
     def start(self) -> None:
         super().start()
@@ -50,9 +52,17 @@ class LabStorage(LabServer):
 
 
 @pytest.fixture(scope="session")
-def lab_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabStorage]:
-    """One lab S3 for all tests of a process: write below a prefix of your own (`new_prefix`)."""
+def lab_storage_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabStorage]:
+    """One lab S3 for all tests of a process; take `lab_storage` instead, which clears the faults."""
     storage = LabStorage(new_settings(tmp_path_factory.mktemp("lab-storage")))
     storage.start()
     yield storage
     storage.stop()
+
+
+@pytest.fixture
+def lab_storage(lab_storage_server: LabStorage) -> Iterator[LabStorage]:
+    """A running lab S3 without faults: write below a prefix of your own (`new_prefix`)."""
+    yield lab_storage_server
+    if lab_storage_server.faults.rules():
+        lab_storage_server.faults.clear()

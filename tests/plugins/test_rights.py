@@ -1,0 +1,53 @@
+"""The rights that Perennial asks for in docs/iam-policy.json are enough, and enforced while this is seen."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from include.backups.errors import PartError
+from include.backups.recovery_points import State
+from lab.cloud.permissions import LIMITED_USER, POLICY_FILE
+from tests.support.vaults import AWS_CONNECTION
+from tests.support.world import OPEN, WEB, World
+
+pytestmark = pytest.mark.lab
+
+VARIABLE = f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}"
+TODAY = "acme|daily|2026-11-23"
+
+
+@pytest.fixture
+def limited(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world, with Perennial signed in as the user whose policy is docs/iam-policy.json."""
+    keys = world.cloud.settings
+    connection = json.loads(os.environ[VARIABLE])
+    connection |= {"login": keys.limited_access_key, "password": keys.limited_secret_key}
+    monkeypatch.setenv(VARIABLE, json.dumps(connection))
+    return world
+
+
+def test_a_backup_and_a_restore_need_no_more_than_the_policy(limited: World) -> None:
+    before = limited.rows("acme")
+    assert limited.back_up(TODAY).state is State.VERIFIED
+    (limited.site("acme") / "index.html").write_text("defaced")
+    database = limited.entries["acme"]["database"]["name"]
+    limited.sql.run("DROP TABLE dbo.orders", database=database)
+    limited.restore()
+    assert (limited.site("acme") / "index.html").read_text() == "welcome to acme"
+    assert limited.rows("acme") == before
+
+
+def test_without_the_right_to_snapshot_the_step_says_which_right_is_missing(limited: World) -> None:
+    iam, user = limited.cloud.client("iam"), LIMITED_USER
+    policy = json.loads(POLICY_FILE.read_text())
+    policy["Statement"].append({"Effect": "Deny", "Action": "ec2:CreateSnapshot", "Resource": "*"})
+    iam.put_user_policy(UserName=user, PolicyName="perennial", PolicyDocument=json.dumps(policy))
+    try:
+        limited.run(OPEN, TODAY)
+        with pytest.raises(PartError, match=r"UnauthorizedOperation.*not authorized to perform: ec2:CreateSnapshot"):
+            limited.run(WEB, TODAY)
+    finally:
+        iam.put_user_policy(UserName=user, PolicyName="perennial", PolicyDocument=POLICY_FILE.read_text())
