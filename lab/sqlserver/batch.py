@@ -43,7 +43,7 @@ def _run(context: Context, statement: s.Statement) -> None:
 
 def _carry_out(context: Context, statement: s.Statement, handler: Callable[[Context, Any], Any]) -> Any:
     context.reply.check()
-    context.session.request = Request(_COMMANDS.get(type(statement), "SELECT"))
+    context.session.request = Request(_command(statement))
     try:
         return handler(context, statement)
     except apsw.Error as error:
@@ -103,8 +103,8 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.AlterDatabase: database_statements.alter,
     s.CreateCredential: database_statements.create_credential,
     s.DropCredential: database_statements.drop_credential,
-    s.BackupDatabase: backup.run,
-    s.RestoreDatabase: restore.run,
+    s.Backup: backup.run,
+    s.Restore: restore.run,
     s.RestoreReport: reports.run,
     s.CreateTable: _definition(tables.create_table),
     s.AlterTable: _definition(tables.alter_table),
@@ -114,10 +114,16 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.DropIndex: _definition(tables.drop_index),
 }
 
-# How sys.dm_exec_requests names a running statement; all others show as SELECT.
+
+def _command(statement: s.Statement) -> str:
+    """How sys.dm_exec_requests names a running statement."""
+    if isinstance(statement, s.Backup | s.Restore):
+        return f"{type(statement).__name__.upper()} {'LOG' if statement.kind == 'LOG' else 'DATABASE'}"
+    return _COMMANDS.get(type(statement), "SELECT")
+
+
+# All others show as SELECT.
 _COMMANDS: dict[type, str] = {
-    s.BackupDatabase: "BACKUP DATABASE",
-    s.RestoreDatabase: "RESTORE DATABASE",
     s.RestoreReport: "RESTORE VERIFYON",
     s.CheckDatabase: "DBCC",
     s.Execute: "EXECUTE",

@@ -34,6 +34,7 @@ def use(context: Context, statement: Use) -> None:
 
 def create(context: Context, statement: CreateDatabase) -> None:
     context.instance.databases.create(statement.name)
+    context.instance.logs.of(statement.name)  # the log file is there from the beginning
     context.reply.done()
 
 
@@ -50,6 +51,7 @@ def drop(context: Context, statement: DropDatabase) -> None:
                 raise SqlServerError(3708, name)
             if context.instance.in_use(database):
                 raise SqlServerError(3702, database.name)
+            context.instance.logs.close(database.name)
             databases.drop(database)
     context.reply.done()
 
@@ -74,13 +76,21 @@ def _alter(context: Context, database: Database, statement: AlterDatabase) -> No
     if database.state == "RESTORING":
         raise SqlServerError(5052, statement.option, database.name)
     if statement.option == "RECOVERY":
-        context.instance.databases.change(database.name, recovery_model=statement.value)
+        _alter_recovery_model(context, database, statement.value)
     elif statement.option == "ONLINE":
         context.instance.databases.change(database.name, state="ONLINE")
     elif database.state == "OFFLINE":
         context.instance.databases.change(database.name, user_access=_access(statement, database))
     else:
         _alter_access(context, database, statement)
+
+
+def _alter_recovery_model(context: Context, database: Database, model: str | None) -> None:
+    """SIMPLE ends the log chain; another one begins with the next full or differential backup."""
+    if model == "SIMPLE" and database.log_lsn:
+        context.instance.logs.of(database.name).end_chain()
+        context.instance.databases.change(database.name, log_lsn=0, chain_lsn=0)
+    context.instance.databases.change(database.name, recovery_model=model)
 
 
 def _alter_access(context: Context, database: Database, statement: AlterDatabase) -> None:
@@ -96,6 +106,8 @@ def _alter_access(context: Context, database: Database, statement: AlterDatabase
                 if state == "OFFLINE" and context.session.database == database.name:
                     context.storage.use("master")
                     context.reply.changed_database("master", database.name)
+                if state == "OFFLINE":
+                    instance.logs.close(database.name)
                 instance.databases.change(database.name, state=state, user_access=_access(statement, database))
                 return
             if statement.termination == "NO_WAIT":

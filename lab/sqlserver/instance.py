@@ -16,6 +16,7 @@ from lab.sqlserver.history import BackupHistory
 from lab.sqlserver.locks import ApplicationLocks
 from lab.sqlserver.registry import Registry
 from lab.sqlserver.sessions import Session, Sessions
+from lab.sqlserver.transaction_log import Logs
 
 SERVER_NAME = "PERENNIAL-LAB"
 PRODUCT_VERSION = "16.0.4175.1"
@@ -33,6 +34,7 @@ class Instance:
             folder.mkdir(parents=True, exist_ok=True)
         registry = Registry(state / "instance.db")
         self.databases = Databases(registry, self.data_folder, self.log_folder)
+        self.logs = Logs(self.databases)
         self.credentials = Credentials(registry)
         self.history = BackupHistory(Path(self.databases.get("msdb").data_file))
         self.sessions = Sessions()

@@ -52,7 +52,9 @@ class Storage:
         """The connection to the current database, opened at first use."""
         if self._connection is None:
             database = self._instance.databases.readable(self._session.database)
+            self._instance.logs.of(database.name)  # opened first: it may have to catch up
             connection = open_file(database)
+            self._instance.logs.watch(connection, self._database_at)
             connection.set_progress_handler(self._look_up, _CHECK_EVERY)
             connection.set_busy_handler(self._wait_for_lock)
             connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)  # "x" is a name; an unknown one is an error, not a text
@@ -138,9 +140,14 @@ class Storage:
                 database = self._instance.databases.readable(name)
                 self._instance.check_single_user(self._session, database)
                 self._session.attached.add(key)
+            self._instance.logs.of(database.name)
             self._attached[key] = f"database {database.id}"
             self.connection.execute("ATTACH ? AS ?", (database.data_file, self._attached[key]))
         return self._attached[key]
+
+    def _database_at(self, place: str) -> str:
+        """The name of the database that is `main` or attached under that alias."""
+        return next((name for name, alias in self._attached.items() if alias == place), self._session.database)
 
     def _look_up(self) -> bool:
         self._check()

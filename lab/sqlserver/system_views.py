@@ -42,8 +42,15 @@ def _sysdatabases(instance: Instance, _session: Session, _connection: apsw.Conne
 
 def _master_files(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
     for database in instance.databases.all():
-        yield database.id, 1, 0, "ROWS", database.data_name, database.data_file, _STATES[database.state], database.state
-        yield database.id, 2, 1, "LOG", database.log_name, database.log_file, _STATES[database.state], database.state
+        state = _STATES[database.state], database.state
+        chain = database.base_lsn or None, database.base_guid, database.redo_lsn or None
+        yield database.id, 1, 0, "ROWS", database.data_name, database.data_file, *state, *chain
+        yield database.id, 2, 1, "LOG", database.log_name, database.log_file, *state, None, None, None
+
+
+def _recovery_status(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        yield database.id, database.family_guid, database.log_lsn or None, database.recovery_fork
 
 
 def _credentials(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
@@ -116,8 +123,14 @@ VIEWS: dict[str, View] = {
     ),
     "master_files": View(
         "database_id INT; file_id INT; type TINYINT; type_desc NVARCHAR(60); name SYSNAME; "
-        "physical_name NVARCHAR(260); state TINYINT; state_desc NVARCHAR(60)",
+        "physical_name NVARCHAR(260); state TINYINT; state_desc NVARCHAR(60); differential_base_lsn NUMERIC(25,0); "
+        "differential_base_guid UNIQUEIDENTIFIER; redo_start_lsn NUMERIC(25,0)",
         _master_files,
+    ),
+    "database_recovery_status": View(
+        "database_id INT; family_guid UNIQUEIDENTIFIER; last_log_backup_lsn NUMERIC(25,0); "
+        "recovery_fork_guid UNIQUEIDENTIFIER",
+        _recovery_status,
     ),
     "credentials": View(
         "credential_id INT; name SYSNAME; credential_identity NVARCHAR(4000)",
