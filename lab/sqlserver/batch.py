@@ -5,7 +5,7 @@ The first error ends the batch. (On a real server some errors end only their sta
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import apsw
@@ -19,12 +19,12 @@ from lab.sqlserver.tsql import statements as s
 from lab.sqlserver.tsql.batch_grammar import parse_batch
 
 
-def run_batch(context: Context, text: str) -> None:
-    """Run all statements of a batch; answers go out as they come.
+def run_batch(context: Context, text: str, variables: Mapping[str, object]) -> None:
+    """Run all statements of a batch with parameters as its variables; answers go out as they come.
 
     Raises SqlServerError where a statement fails, Interrupted where the session must stop.
     """
-    context.session.variables = {}
+    context.session.variables = dict(variables)
     for statement in parse_batch(text):
         _run(context, statement)
 

@@ -113,6 +113,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     6005: (21, "SHUTDOWN is in progress."),
     6104: (16, "Cannot use KILL to kill your own process."),
     6106: (16, "Process ID {} is not an active process ID."),
+    8179: (16, "Could not find prepared statement with handle {}."),
     8939: (16, "Table error in database '{}': {}."),
     8989: (0, "CHECKDB found 0 allocation errors and {} consistency errors in database '{}'."),
     15151: (16, "Cannot find the {} '{}', because it does not exist or you do not have permission."),

@@ -15,6 +15,7 @@ from lab.sqlserver.batch import run_batch
 from lab.sqlserver.context import Context
 from lab.sqlserver.instance import Instance
 from lab.sqlserver.reply import StreamedReply
+from lab.sqlserver.requests import Request
 from lab.sqlserver.sessions import Session
 from lab.sqlserver.storage import Storage
 from lab.sqlserver.wire import LabConnection, SignIn
@@ -75,10 +76,11 @@ class _Handler(socketserver.BaseRequestHandler):
             if connection.session:
                 self.server.instance.leave(connection.session)
 
-    def _run(self, session: Session, text: str, reply: StreamedReply) -> None:
+    def _run(self, session: Session, request: Request, reply: StreamedReply) -> None:
         if self._storage is None:
             self._storage = Storage(self.server.instance, session, self._connection.look_up)
-        run_batch(Context(self.server.instance, session, self._storage, reply), text)
+        context = Context(self.server.instance, session, self._storage, reply)
+        run_batch(context, request.text, request.variables)
 
 
 def wait_until_ready(settings: LabSettings, seconds: float) -> None:
