@@ -7,6 +7,7 @@ import time
 import apsw
 
 from lab.sqlserver import functions
+from lab.sqlserver.attach import attach
 from lab.sqlserver.context import Context
 from lab.sqlserver.credentials import Credential
 from lab.sqlserver.databases import Database, open_file
@@ -33,8 +34,11 @@ def use(context: Context, statement: Use) -> None:
 
 
 def create(context: Context, statement: CreateDatabase) -> None:
-    context.instance.databases.create(statement.name)
-    context.instance.logs.of(statement.name)  # the log file is there from the beginning
+    if statement.files:
+        attach(context.instance, statement.name, statement.files)
+    else:
+        context.instance.databases.create(statement.name)
+        context.instance.logs.of(statement.name)  # the log file is there from the beginning
     context.reply.done()
 
 

@@ -89,7 +89,10 @@ class CheckDatabase:
 
 @dataclass(frozen=True)
 class CreateDatabase:
+    """CREATE DATABASE; `files` are those of a FOR ATTACH, the data file first."""
+
     name: str
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
