@@ -11,6 +11,7 @@ from typing import Any
 import apsw
 
 from lab.sqlserver import contents as held
+from lab.sqlserver import permissions
 from lab.sqlserver.backup_file import BackupWriter
 from lab.sqlserver.backup_header import header_of
 from lab.sqlserver.contents import Contents
@@ -38,6 +39,8 @@ def run(context: Context, statement: Backup) -> None:
         if statement.database.lower() == "tempdb":
             raise SqlServerError(3147, "tempdb")
         database = context.instance.databases.readable(statement.database)
+        what = "BACKUP LOG" if statement.kind == "LOG" else "BACKUP DATABASE"
+        permissions.check_backup(context.instance, context.session, database, what)
         context.instance.check_single_user(context.session, database)
         with context.instance.busy_with(database, error=3023):
             _check_chain(database, statement)

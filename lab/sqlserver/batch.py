@@ -5,12 +5,23 @@ The first error ends the batch. (On a real server some errors end only their sta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import apsw
 
-from lab.sqlserver import backup, database_statements, procedures, queries, reports, restore, tables
+from lab.sqlserver import (
+    backup,
+    database_statements,
+    permissions,
+    principal_statements,
+    procedures,
+    queries,
+    reports,
+    restore,
+    tables,
+)
 from lab.sqlserver.context import Context
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.sessions import Request
@@ -81,6 +92,8 @@ def _definition(change: Callable[[Context, Any], None]) -> Callable[[Context, An
     """A change of tables answers without a row count."""
 
     def carry_out(context: Context, statement: Any) -> None:
+        what = " ".join(re.findall("[A-Z][a-z]+", type(statement).__name__)).upper()
+        permissions.check_owner(context.instance, context.session, context.session.database, what)
         change(context, statement)
         context.reply.done()
 
@@ -103,6 +116,11 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.AlterDatabase: database_statements.alter,
     s.CreateCredential: database_statements.create_credential,
     s.DropCredential: database_statements.drop_credential,
+    s.CreateLogin: principal_statements.create_login,
+    s.CreateUser: principal_statements.create_user,
+    s.DropPrincipal: principal_statements.drop,
+    s.AlterRole: principal_statements.alter_role,
+    s.Grant: principal_statements.grant,
     s.Backup: backup.run,
     s.Restore: restore.run,
     s.RestoreReport: reports.run,

@@ -6,7 +6,7 @@ import time
 
 import apsw
 
-from lab.sqlserver import functions
+from lab.sqlserver import functions, permissions
 from lab.sqlserver.attach import attach
 from lab.sqlserver.context import Context
 from lab.sqlserver.credentials import Credential
@@ -34,6 +34,7 @@ def use(context: Context, statement: Use) -> None:
 
 
 def create(context: Context, statement: CreateDatabase) -> None:
+    permissions.check_create(context.instance, context.session)
     if statement.files:
         attach(context.instance, statement.name, statement.files)
     else:
@@ -47,9 +48,9 @@ def drop(context: Context, statement: DropDatabase) -> None:
     for name in statement.names:
         with databases.lock:
             database = databases.find(name)
-            if database is None:
-                if statement.if_exists:
-                    continue
+            if database is None and statement.if_exists:
+                continue
+            if database is None or not permissions.may_alter(context.instance, context.session, database):
                 raise SqlServerError(3701, "database", name)
             if database.is_system:
                 raise SqlServerError(3708, name)
@@ -64,7 +65,7 @@ def alter(context: Context, statement: AlterDatabase) -> None:
     """ALTER DATABASE ... SET; whatever is wrong, 5069 says that the whole statement failed."""
     name = statement.database or context.session.database
     database = context.instance.databases.find(name)
-    if database is None:
+    if database is None or not permissions.may_alter(context.instance, context.session, database):
         raise SqlServerError(5011, name, state=9).then(5069)
     try:
         _alter(context, database, statement)
@@ -151,6 +152,7 @@ def _integrity_errors(context: Context, database: Database) -> list[str]:
 
 
 def kill(context: Context, statement: Kill) -> None:
+    permissions.check_server(context.instance, context.session, "ALTER ANY CONNECTION", SqlServerError(6102))
     if statement.session_id == context.session.id:
         raise SqlServerError(6104)
     context.instance.sessions.get(statement.session_id).end(Cause.KILLED)
@@ -158,10 +160,12 @@ def kill(context: Context, statement: Kill) -> None:
 
 
 def create_credential(context: Context, statement: CreateCredential) -> None:
+    permissions.check_server(context.instance, context.session, "ALTER ANY CREDENTIAL", SqlServerError(15247))
     context.instance.credentials.create(Credential(statement.name, statement.identity, statement.secret))
     context.reply.done()
 
 
 def drop_credential(context: Context, statement: DropCredential) -> None:
+    permissions.check_server(context.instance, context.session, "ALTER ANY CREDENTIAL", SqlServerError(15247))
     context.instance.credentials.drop(statement.name)
     context.reply.done()

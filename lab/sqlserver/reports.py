@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lab.sqlserver import permissions
 from lab.sqlserver.column_types import declared_type
 from lab.sqlserver.context import Context
 from lab.sqlserver.declarations import columns
@@ -99,6 +100,7 @@ def run(context: Context, statement: RestoreReport) -> None:
     with context.terminating(_NAMES[statement.report]):
         if context.session.transactions:
             raise SqlServerError(3021, state=0)
+        permissions.check_create(context.instance, context.session)
         with open_backup(context.instance, statement.devices) as reader:
             check_checksums(reader.header, statement.checksum)
             if statement.report == "VERIFYONLY":

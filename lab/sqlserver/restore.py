@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.sqlserver import contents, restore_plan
+from lab.sqlserver import contents, permissions, restore_plan
 from lab.sqlserver.backup_file import BackupReader
 from lab.sqlserver.backup_header import DIFFERENTIAL, LOG
 from lab.sqlserver.context import Context
@@ -33,6 +33,7 @@ def run(context: Context, statement: Restore) -> None:
     with context.terminating(f"RESTORE {statement.kind}"):
         if context.session.transactions:
             raise SqlServerError(3021, state=0)
+        permissions.check_restore(context.instance, context.session, statement.database)
         if not statement.devices:
             _end_sequence(context, statement)
             return

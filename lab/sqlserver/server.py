@@ -18,7 +18,7 @@ from lab.sqlserver.reply import StreamedReply
 from lab.sqlserver.requests import Request
 from lab.sqlserver.sessions import Session
 from lab.sqlserver.storage import Storage
-from lab.sqlserver.wire import LabConnection, SignIn
+from lab.sqlserver.wire import LabConnection
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,8 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, settings: LabSettings) -> None:
         state = settings.state / "sqlserver"
         state.mkdir(parents=True, exist_ok=True)
-        self.instance = Instance(state)
+        self.instance = Instance(state, settings.sql_user, settings.sql_password)
         self.certificate = self_signed()
-        self.sign_in = SignIn(settings.sql_user, settings.sql_password)
         super().__init__((HOST, settings.sql_server_port), _Handler)
 
     def run_until(self, stop: threading.Event) -> None:
@@ -62,9 +61,7 @@ class _Handler(socketserver.BaseRequestHandler):
         connected: socket.socket = self.request
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._storage: Storage | None = None
-        connection = LabConnection(
-            self.server.certificate, self.server.instance, connected, self.server.sign_in, self._run
-        )
+        connection = LabConnection(self.server.certificate, self.server.instance, connected, self._run)
         self._connection = connection
         try:
             connection.serve()

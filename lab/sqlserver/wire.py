@@ -27,6 +27,7 @@ from pysqlbridge.tds.packet import (
 from pysqlbridge.tds.prelogin import Encryption, Prelogin, Version, server_response
 from pysqlbridge.tds.token import DoneStatus, login_response
 
+from lab.sqlserver import permissions
 from lab.sqlserver.errors import UNSUPPORTED, Cause, Interrupted, Message, SqlServerError, message
 from lab.sqlserver.instance import PRODUCT_VERSION, SERVER_NAME, Instance
 from lab.sqlserver.reply import StreamedReply
@@ -43,25 +44,23 @@ _LOOK_SECONDS = 0.2  # how long to wait for a client that does not read before l
 _FATAL = 20  # from this severity on the connection ends
 
 
-class SignIn:
-    """The one login of the lab's server, in the form in which pysqlbridge asks for logins."""
+class _SignIn:
+    """The server's logins in the form in which pysqlbridge asks for them."""
 
     configured = True
 
-    def __init__(self, user: str, password: str) -> None:
-        self._user, self._password = user, password
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
 
     def admits(self, user: str, password: str) -> bool:
-        return user.lower() == self._user.lower() and password == self._password
+        return self._instance.logins.admits(user, password)
 
 
 class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no types
     """The protocol's state; `run` carries out a batch for a session once the client has signed in."""
 
-    def __init__(
-        self, certificate: Certificate, instance: Instance, connected: socket.socket, sign_in: SignIn, run: RunRequest
-    ) -> None:
-        super().__init__(certificate, version=_VERSION, server_name=SERVER_NAME, logins=sign_in)
+    def __init__(self, certificate: Certificate, instance: Instance, connected: socket.socket, run: RunRequest) -> None:
+        super().__init__(certificate, version=_VERSION, server_name=SERVER_NAME, logins=_SignIn(instance))
         self._instance, self._socket, self._run = instance, connected, run
         self._requests = Requests()
         self.session: Session | None = None
@@ -123,8 +122,11 @@ class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no typ
             self._spid, login.user_name, login.app_name, login.host_name, "master", lambda: _shut(self._socket)
         )
         try:
-            self._database = self._instance.sign_in(session, login.database or "master").name
+            database = self._instance.sign_in(session, login.database or "master")
+            self._database = database.name
+            permissions.check_entry(self._instance, session, database)
         except SqlServerError:
+            self._instance.leave(session)
             self._refuse(
                 StreamedReply(self, self._tds_version),
                 SqlServerError(4060, login.database).then(18456, login.user_name).messages,

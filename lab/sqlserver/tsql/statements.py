@@ -124,6 +124,45 @@ class DropCredential:
 
 
 @dataclass(frozen=True)
+class CreateLogin:
+    name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CreateUser:
+    """CREATE USER in the session's current database."""
+
+    name: str
+    login: str
+
+
+@dataclass(frozen=True)
+class DropPrincipal:
+    kind: Literal["LOGIN", "USER"]
+    name: str
+
+
+@dataclass(frozen=True)
+class AlterRole:
+    """ALTER [SERVER] ROLE: `member` joins (`add`) or leaves."""
+
+    on_server: bool
+    role: str
+    add: bool
+    member: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """GRANT (`given`) or REVOKE of a permission on the server."""
+
+    permission: str
+    given: bool
+    login: str
+
+
+@dataclass(frozen=True)
 class Device:
     """Where a backup goes to or comes from: a file (DISK) or an object (URL, s3://host:port/bucket/key)."""
 
@@ -249,6 +288,7 @@ class DropIndex:
 
 Statement = (
     Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
-    | CreateDatabase | DropDatabase | AlterDatabase | CreateCredential | DropCredential | Backup | Restore
+    | CreateDatabase | DropDatabase | AlterDatabase | CreateCredential | DropCredential | CreateLogin
+    | CreateUser | DropPrincipal | AlterRole | Grant | Backup | Restore
     | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
 )  # fmt: skip
