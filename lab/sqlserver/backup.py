@@ -1,147 +1,189 @@
-"""BACKUP DATABASE: a consistent copy of the database, streamed to its device, then written down in msdb."""
+"""BACKUP DATABASE and BACKUP LOG: what is there at one moment, streamed to devices, then written down in msdb."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from lab.sqlserver.backup_file import BLOCK_SIZE, BackupWriter, Target
+from lab.sqlserver import contents as held
+from lab.sqlserver import permissions
+from lab.sqlserver.backup_file import BackupWriter
+from lab.sqlserver.backup_header import header_of
+from lab.sqlserver.contents import Contents
 from lab.sqlserver.context import Context
-from lab.sqlserver.databases import LOG_PAGES, LSN_STEP, PAGE_SIZE, Database, open_file
+from lab.sqlserver.databases import LOG_PAGES, Database, open_file
 from lab.sqlserver.dates import now
-from lab.sqlserver.devices import open_target
+from lab.sqlserver.devices import open_targets
 from lab.sqlserver.errors import SqlServerError
-from lab.sqlserver.instance import PRODUCT_VERSION, SERVER_NAME
 from lab.sqlserver.progress import Progress
-from lab.sqlserver.tsql.statements import BackupDatabase
+from lab.sqlserver.tsql.statements import Backup
 
 _COPY_PAGES = 1024  # pages copied between two looks at whether the client still wants the backup
-_WHAT = "BACKUP DATABASE"
+_SUCCEEDED = {
+    "DATABASE": "BACKUP DATABASE",
+    "DIFFERENTIAL": "BACKUP DATABASE WITH DIFFERENTIAL",
+    "LOG": "BACKUP LOG",
+}
 
 
-def run(context: Context, statement: BackupDatabase) -> None:
+def run(context: Context, statement: Backup) -> None:
     """Carry out a backup. Every failure leaves no object, no file and no row in msdb behind."""
-    with context.terminating(_WHAT):
-        _check(context, statement)
+    with context.terminating("BACKUP LOG" if statement.kind == "LOG" else "BACKUP DATABASE"):
+        if context.session.transactions:
+            raise SqlServerError(3021, state=0)
+        if statement.database.lower() == "tempdb":
+            raise SqlServerError(3147, "tempdb")
         database = context.instance.databases.readable(statement.database)
+        what = "BACKUP LOG" if statement.kind == "LOG" else "BACKUP DATABASE"
+        permissions.check_backup(context.instance, context.session, database, what)
         context.instance.check_single_user(context.session, database)
         with context.instance.busy_with(database, error=3023):
-            _back_up(context, database, statement)
+            _check_chain(database, statement)
+            with _whole(context, database, statement):
+                if statement.kind == "LOG":
+                    _back_up_log(context, database, statement)
+                else:
+                    _back_up_data(context, database, statement)
 
 
-def _check(context: Context, statement: BackupDatabase) -> None:
-    if context.session.transactions:
-        raise SqlServerError(3021, state=0)
-    if statement.database.lower() == "tempdb":
-        raise SqlServerError(3147, "tempdb")
+def _check_chain(database: Database, statement: Backup) -> None:
+    """A log backup continues a chain, a differential one stands on a full one: 4208, 4214, 3035."""
+    if statement.kind == "DIFFERENTIAL" and (not database.base_lsn or not database.page_digests.exists()):
+        raise SqlServerError(3035, database.name)
+    if statement.kind == "LOG":
+        if database.recovery_model == "SIMPLE":
+            raise SqlServerError(4208, "BACKUP LOG")
+        if not database.log_lsn:
+            raise SqlServerError(4214)
 
 
-def _back_up(context: Context, database: Database, statement: BackupDatabase) -> None:
-    target = open_target(context.instance, statement.device, statement.overwrite, statement.transfer_size)
-    with _aborted_on_failure(target), _consistent_copy(context, database) as copy:
-        header = _header(context, database, statement, copy)
-        size = copy.stat().st_size
-        progress = Progress(context, size, statement.stats, context.instance.control.backup_seconds)
-        writer = BackupWriter(target, header)
-        with copy.open("rb") as file:
-            while block := file.read(BLOCK_SIZE):
-                writer.block(block)
-                progress.advance(len(block))
-        pages = size // PAGE_SIZE
-        context.reply.info(4035, pages, database.name, database.data_name)
-        # A real server ends the data's part with a DONE of its own (tiny_tds#150): who takes it for the end cancels.
-        context.reply.more()
+@contextmanager
+def _whole(context: Context, database: Database, statement: Backup) -> Iterator[None]:
+    """BACKUP LOG ... WITH NORECOVERY: nobody comes between the backup of the log's tail and the RESTORING state."""
+    if not statement.norecovery:
+        yield
+        return
+    databases = context.instance.databases
+    with databases.lock:
+        context.instance.check_exclusive(context.session, database)
+        databases.change(database.name, state="RESTORING")
+    try:
+        yield
+    except BaseException:
+        databases.change(database.name, state="ONLINE", redo_lsn=0)
+        raise
+    context.instance.logs.close(database.name)
+
+
+def _back_up_data(context: Context, database: Database, statement: Backup) -> None:
+    """A full or a differential backup; both begin a log chain if there is none, but for a COPY_ONLY one."""
+    starts_chain = not statement.copy_only and database.recovery_model != "SIMPLE" and not database.log_lsn
+    log = context.instance.logs.of(database.name)
+    try:
+        with (
+            _copied(context, database, starts_chain) as (copy, lsn, moment),
+            _new_file(database.page_digests) as digests,
+        ):
+            if statement.kind == "DIFFERENTIAL":
+                contents = held.changed_pages(copy, database.page_digests, digests)
+            else:
+                contents = held.all_pages(copy, None if statement.copy_only else digests)
+            header = header_of(context, database, statement, contents, lsn, moment)
+            _write(context, database, statement, contents, header)
+            if not statement.copy_only:
+                digests.replace(database.page_digests)
+    except BaseException:
+        if starts_chain:
+            log.end_chain()
+        raise
+    changes: dict[str, Any] = {}
+    if starts_chain:
+        changes |= {"chain_lsn": lsn, "log_lsn": lsn}
+    if statement.kind == "DATABASE" and not statement.copy_only:
+        changes |= {"base_lsn": lsn, "base_guid": header["BackupSetGUID"]}
+    context.instance.databases.change(database.name, **changes)
+
+
+def _back_up_log(context: Context, database: Database, statement: Backup) -> None:
+    log = context.instance.logs.of(database.name)
+    started = now()
+    lsn = log.end_of_log()
+    contents = held.commits(log, database.log_lsn, lsn)
+    header = header_of(context, database, statement, contents, lsn, started)
+    _write(context, database, statement, contents, header)
+    if statement.copy_only:
+        return
+    end = header["LastLSN"]
+    tail = {"redo_lsn": end, "redo_time": started, "redo_base": database.base_guid} if statement.norecovery else {}
+    context.instance.databases.change(database.name, log_lsn=end, **tail)
+    log.truncate(lsn)
+
+
+def _write(context: Context, database: Database, statement: Backup, contents: Contents, header: dict[str, Any]) -> None:
+    """Stream a backup to its devices and write it down; tell the client as it goes."""
+    targets = open_targets(context.instance, statement)
+    progress = Progress(context, contents.size, statement.stats, context.instance.control.backup_seconds)
+    with ExitStack() as undo:
+        for target in targets:
+            undo.callback(target.abort)
+        writer = BackupWriter(targets, header)
+        for block in contents.blocks:
+            writer.block(block)
+            progress.advance(len(block))
+        log_pages = contents.pages
+        if statement.kind != "LOG":
+            context.reply.info(4035, contents.pages, database.name, database.data_name)
+            # A real server ends the data's part with a DONE of its own (tiny_tds#150): who takes it for the end,
+            # cancels.
+            context.reply.more()
+            log_pages = LOG_PAGES
         progress.finish()
         context.reply.check()
-        context.reply.info(4035, LOG_PAGES, database.name, database.log_name)
+        context.reply.info(4035, log_pages, database.name, database.log_name)
         trailer = {"BackupFinishDate": now(), "CompressedBackupSize": writer.written}
         writer.finish(trailer)
-        target.complete()
-    context.instance.history.record_backup(header | trailer, statement.device.kind, statement.device.name)
-    if not statement.copy_only:
-        context.instance.databases.change(database.name, base_lsn=header["CheckpointLSN"])
-    context.reply.info(3014, _WHAT, pages + LOG_PAGES, progress.elapsed, size / 1_048_576 / progress.elapsed)
+        for target in targets:
+            target.complete()
+        undo.pop_all()
+    context.instance.history.record_backup(header | trailer, statement.devices)
+    pages = contents.pages + (LOG_PAGES if statement.kind != "LOG" else 0)
+    speed = contents.size / 1_048_576 / progress.elapsed
+    context.reply.info(3014, _SUCCEEDED[statement.kind], pages, progress.elapsed, speed)
     context.reply.done()
 
 
 @contextmanager
-def _aborted_on_failure(target: Target) -> Iterator[None]:
+def _new_file(place: Path) -> Iterator[Path]:
+    """A file to write in place of another one; it is gone at the end if nobody has put it there."""
+    new = place.with_name(place.name + ".new")
     try:
-        yield
-    except BaseException:
-        target.abort()
-        raise
+        yield new
+    finally:
+        new.unlink(missing_ok=True)
 
 
 @contextmanager
-def _consistent_copy(context: Context, database: Database) -> Iterator[Path]:
-    """A file with the database as it is at one moment, whoever writes meanwhile; removed at the end."""
+def _copied(context: Context, database: Database, begin_chain: bool) -> Iterator[tuple[Path, int, str]]:
+    """A file with the database as it is at one moment, whoever writes meanwhile, and that moment's LSN and time."""
     path = context.instance.temp_folder / f"{uuid.uuid4()}.copy"
     source = open_file(database)
     copy = apsw.Connection(str(path))
     try:
-        source.execute("BEGIN")
-        source.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # from here on, what `source` sees stands still
+        lsn = context.instance.logs.of(database.name).begin_snapshot(source, begin_chain)
+        moment = now()
         with copy.backup("main", source, "main") as steps:
             while not steps.done:
                 steps.step(_COPY_PAGES)
                 context.reply.check()
         copy.close()
         source.close()
-        yield path
+        yield path, lsn, moment
     finally:
         copy.close(True)
         source.close(True)
         path.unlink(missing_ok=True)
-
-
-def _header(context: Context, database: Database, statement: BackupDatabase, copy: Path) -> dict[str, Any]:
-    """What the file says of itself; names as in RESTORE HEADERONLY, `Files` as in FILELISTONLY."""
-    lsn = context.instance.databases.advance_log(database.name)
-    major, minor, build, _ = PRODUCT_VERSION.split(".")
-    log_size = _size(Path(database.data_file + "-wal"))
-    return {
-        "BackupName": statement.name,
-        "BackupDescription": statement.description,
-        "BackupType": 1,
-        "Compressed": int(statement.compression),
-        "DeviceType": 2 if statement.device.kind == "DISK" else 9,
-        "UserName": context.session.login,
-        "ServerName": SERVER_NAME,
-        "DatabaseName": database.name,
-        "DatabaseCreationDate": database.created,
-        "BackupSize": copy.stat().st_size,
-        "FirstLSN": lsn,
-        "LastLSN": lsn + LSN_STEP // 2,
-        "CheckpointLSN": lsn,
-        "DatabaseBackupLSN": database.base_lsn,
-        "BackupStartDate": now(),
-        "SoftwareVersionMajor": int(major),
-        "SoftwareVersionMinor": int(minor),
-        "SoftwareVersionBuild": int(build),
-        "MachineName": SERVER_NAME,
-        "FamilyGUID": database.family_guid,
-        "HasBackupChecksums": int(statement.checksum),
-        "IsSingleUser": int(database.user_access == "SINGLE_USER"),
-        "IsCopyOnly": int(statement.copy_only),
-        "RecoveryModel": database.recovery_model,
-        "BackupSetGUID": str(uuid.uuid4()).upper(),
-        "Files": [
-            {
-                "LogicalName": database.data_name,
-                "PhysicalName": database.data_file,
-                "Type": "D",
-                "Size": copy.stat().st_size,
-            },
-            {"LogicalName": database.log_name, "PhysicalName": database.log_file, "Type": "L", "Size": log_size},
-        ],
-    }
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

@@ -5,12 +5,23 @@ The first error ends the batch. (On a real server some errors end only their sta
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import apsw
 
-from lab.sqlserver import backup, database_statements, procedures, queries, reports, restore, tables
+from lab.sqlserver import (
+    backup,
+    database_statements,
+    permissions,
+    principal_statements,
+    procedures,
+    queries,
+    reports,
+    restore,
+    tables,
+)
 from lab.sqlserver.context import Context
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.sessions import Request
@@ -19,12 +30,12 @@ from lab.sqlserver.tsql import statements as s
 from lab.sqlserver.tsql.batch_grammar import parse_batch
 
 
-def run_batch(context: Context, text: str) -> None:
-    """Run all statements of a batch; answers go out as they come.
+def run_batch(context: Context, text: str, variables: Mapping[str, object]) -> None:
+    """Run all statements of a batch with parameters as its variables; answers go out as they come.
 
     Raises SqlServerError where a statement fails, Interrupted where the session must stop.
     """
-    context.session.variables = {}
+    context.session.variables = dict(variables)
     for statement in parse_batch(text):
         _run(context, statement)
 
@@ -43,7 +54,7 @@ def _run(context: Context, statement: s.Statement) -> None:
 
 def _carry_out(context: Context, statement: s.Statement, handler: Callable[[Context, Any], Any]) -> Any:
     context.reply.check()
-    context.session.request = Request(_COMMANDS.get(type(statement), "SELECT"))
+    context.session.request = Request(_command(statement))
     try:
         return handler(context, statement)
     except apsw.Error as error:
@@ -81,6 +92,8 @@ def _definition(change: Callable[[Context, Any], None]) -> Callable[[Context, An
     """A change of tables answers without a row count."""
 
     def carry_out(context: Context, statement: Any) -> None:
+        what = " ".join(re.findall("[A-Z][a-z]+", type(statement).__name__)).upper()
+        permissions.check_owner(context.instance, context.session, context.session.database, what)
         change(context, statement)
         context.reply.done()
 
@@ -103,8 +116,13 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.AlterDatabase: database_statements.alter,
     s.CreateCredential: database_statements.create_credential,
     s.DropCredential: database_statements.drop_credential,
-    s.BackupDatabase: backup.run,
-    s.RestoreDatabase: restore.run,
+    s.CreateLogin: principal_statements.create_login,
+    s.CreateUser: principal_statements.create_user,
+    s.DropPrincipal: principal_statements.drop,
+    s.AlterRole: principal_statements.alter_role,
+    s.Grant: principal_statements.grant,
+    s.Backup: backup.run,
+    s.Restore: restore.run,
     s.RestoreReport: reports.run,
     s.CreateTable: _definition(tables.create_table),
     s.AlterTable: _definition(tables.alter_table),
@@ -114,10 +132,16 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.DropIndex: _definition(tables.drop_index),
 }
 
-# How sys.dm_exec_requests names a running statement; all others show as SELECT.
+
+def _command(statement: s.Statement) -> str:
+    """How sys.dm_exec_requests names a running statement."""
+    if isinstance(statement, s.Backup | s.Restore):
+        return f"{type(statement).__name__.upper()} {'LOG' if statement.kind == 'LOG' else 'DATABASE'}"
+    return _COMMANDS.get(type(statement), "SELECT")
+
+
+# All others show as SELECT.
 _COMMANDS: dict[type, str] = {
-    s.BackupDatabase: "BACKUP DATABASE",
-    s.RestoreDatabase: "RESTORE DATABASE",
     s.RestoreReport: "RESTORE VERIFYON",
     s.CheckDatabase: "DBCC",
     s.Execute: "EXECUTE",

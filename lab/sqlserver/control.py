@@ -1,6 +1,7 @@
-"""The speed knob: how long BACKUP and RESTORE take at least, so that a test can do something in their midst.
+"""The knobs: how long BACKUP and RESTORE take at least, and whether the server dies in their midst.
 
-`control.json` in the server's state folder, read anew by every statement: {"backup_seconds": 5, "restore_seconds": 5}.
+`control.json` in the server's state folder, read anew by every statement: {"backup_seconds": 5, "restore_seconds": 5,
+"crash_after_percent": 40}; what is not in it is off.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ FILE_NAME = "control.json"
 
 @dataclass(frozen=True)
 class Control:
-    """Seconds over which a BACKUP or RESTORE spreads its progress; 0 is as fast as it goes."""
+    """Seconds over which a BACKUP or RESTORE spreads its progress (0: as fast as it goes), and where it ends for good.
+
+    At `crash_after_percent` of its data the server's process kills itself, as a power cut would.
+    """
 
     backup_seconds: float = 0.0
     restore_seconds: float = 0.0
+    crash_after_percent: int | None = None
 
     @classmethod
     def read(cls, state: Path) -> Control:

@@ -6,7 +6,8 @@ import time
 
 import apsw
 
-from lab.sqlserver import functions
+from lab.sqlserver import functions, permissions
+from lab.sqlserver.attach import attach
 from lab.sqlserver.context import Context
 from lab.sqlserver.credentials import Credential
 from lab.sqlserver.databases import Database, open_file
@@ -33,7 +34,12 @@ def use(context: Context, statement: Use) -> None:
 
 
 def create(context: Context, statement: CreateDatabase) -> None:
-    context.instance.databases.create(statement.name)
+    permissions.check_create(context.instance, context.session)
+    if statement.files:
+        attach(context.instance, statement.name, statement.files)
+    else:
+        context.instance.databases.create(statement.name)
+        context.instance.logs.of(statement.name)  # the log file is there from the beginning
     context.reply.done()
 
 
@@ -42,14 +48,15 @@ def drop(context: Context, statement: DropDatabase) -> None:
     for name in statement.names:
         with databases.lock:
             database = databases.find(name)
-            if database is None:
-                if statement.if_exists:
-                    continue
+            if database is None and statement.if_exists:
+                continue
+            if database is None or not permissions.may_alter(context.instance, context.session, database):
                 raise SqlServerError(3701, "database", name)
             if database.is_system:
                 raise SqlServerError(3708, name)
             if context.instance.in_use(database):
                 raise SqlServerError(3702, database.name)
+            context.instance.logs.close(database.name)
             databases.drop(database)
     context.reply.done()
 
@@ -58,7 +65,7 @@ def alter(context: Context, statement: AlterDatabase) -> None:
     """ALTER DATABASE ... SET; whatever is wrong, 5069 says that the whole statement failed."""
     name = statement.database or context.session.database
     database = context.instance.databases.find(name)
-    if database is None:
+    if database is None or not permissions.may_alter(context.instance, context.session, database):
         raise SqlServerError(5011, name, state=9).then(5069)
     try:
         _alter(context, database, statement)
@@ -74,13 +81,21 @@ def _alter(context: Context, database: Database, statement: AlterDatabase) -> No
     if database.state == "RESTORING":
         raise SqlServerError(5052, statement.option, database.name)
     if statement.option == "RECOVERY":
-        context.instance.databases.change(database.name, recovery_model=statement.value)
+        _alter_recovery_model(context, database, statement.value)
     elif statement.option == "ONLINE":
         context.instance.databases.change(database.name, state="ONLINE")
     elif database.state == "OFFLINE":
         context.instance.databases.change(database.name, user_access=_access(statement, database))
     else:
         _alter_access(context, database, statement)
+
+
+def _alter_recovery_model(context: Context, database: Database, model: str | None) -> None:
+    """SIMPLE ends the log chain; another one begins with the next full or differential backup."""
+    if model == "SIMPLE" and database.log_lsn:
+        context.instance.logs.of(database.name).end_chain()
+        context.instance.databases.change(database.name, log_lsn=0, chain_lsn=0)
+    context.instance.databases.change(database.name, recovery_model=model)
 
 
 def _alter_access(context: Context, database: Database, statement: AlterDatabase) -> None:
@@ -96,6 +111,8 @@ def _alter_access(context: Context, database: Database, statement: AlterDatabase
                 if state == "OFFLINE" and context.session.database == database.name:
                     context.storage.use("master")
                     context.reply.changed_database("master", database.name)
+                if state == "OFFLINE":
+                    instance.logs.close(database.name)
                 instance.databases.change(database.name, state=state, user_access=_access(statement, database))
                 return
             if statement.termination == "NO_WAIT":
@@ -135,6 +152,7 @@ def _integrity_errors(context: Context, database: Database) -> list[str]:
 
 
 def kill(context: Context, statement: Kill) -> None:
+    permissions.check_server(context.instance, context.session, "ALTER ANY CONNECTION", SqlServerError(6102))
     if statement.session_id == context.session.id:
         raise SqlServerError(6104)
     context.instance.sessions.get(statement.session_id).end(Cause.KILLED)
@@ -142,10 +160,12 @@ def kill(context: Context, statement: Kill) -> None:
 
 
 def create_credential(context: Context, statement: CreateCredential) -> None:
+    permissions.check_server(context.instance, context.session, "ALTER ANY CREDENTIAL", SqlServerError(15247))
     context.instance.credentials.create(Credential(statement.name, statement.identity, statement.secret))
     context.reply.done()
 
 
 def drop_credential(context: Context, statement: DropCredential) -> None:
+    permissions.check_server(context.instance, context.session, "ALTER ANY CREDENTIAL", SqlServerError(15247))
     context.instance.credentials.drop(statement.name)
     context.reply.done()

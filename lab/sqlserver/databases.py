@@ -19,14 +19,18 @@ PAGE_SIZE = 8192
 LOG_PAGES = 2  # what backups say of the log: a full one holds little of it, and SQLite has none to speak of
 _BUSY_MILLISECONDS = 30_000
 LSN_STEP = 800_000  # what one backup moves a database's log forward by
+COMMIT_STEP = 1_000  # and what one commit does
+_WITH_LOG = ("", "-wal", "-shm", "-journal")  # a file and what SQLite puts beside it
 
 
 @dataclass(frozen=True)
 class Database:
     """One database. `state` and the like hold what sys.databases shows; LSNs are numbers as in numeric(25,0).
 
-    `family_guid` stays with the data through backup and restore; `base_lsn` is the checkpoint of the last full backup
-    that was not COPY_ONLY (0: none).
+    `family_guid` stays with the data through backup and restore; `base_lsn` and `base_guid` are the checkpoint and the
+    set of the last full backup that was not COPY_ONLY (0: none). The log chain reaches from `chain_lsn` to `log_lsn`,
+    the end of the last log backup (0: there is no chain). While the database is RESTORING, it is rolled forward to
+    `redo_lsn` (0: no backup is wholly restored yet), the moment `redo_time`, from the full backup `redo_base`.
     """
 
     id: int
@@ -42,6 +46,23 @@ class Database:
     recovery_model: str = "FULL"
     lsn: int = 34_000_000_000_800_000
     base_lsn: int = 0
+    base_guid: str | None = None
+    recovery_fork: str | None = None
+    chain_lsn: int = 0
+    log_lsn: int = 0
+    redo_lsn: int = 0
+    redo_time: str | None = None
+    redo_base: str | None = None
+
+    @property
+    def keeps_log(self) -> bool:
+        """Whether changes are kept for the next log backup: not without a chain that it would continue."""
+        return self.log_lsn != 0 and self.recovery_model != "SIMPLE"
+
+    @property
+    def page_digests(self) -> Path:
+        """Where the digests of the differential base's pages are (see pages)."""
+        return Path(self.data_file + "-base")
 
     @property
     def is_system(self) -> bool:
@@ -113,7 +134,9 @@ class Databases:
             data_name=name,
             log_name=f"{name}_log",
             created=now(),
-            family_guid=str(uuid.uuid4()).upper(),
+            family_guid=new_guid(),
+            recovery_fork=new_guid(),
+            recovery_model="SIMPLE" if name in SYSTEM else "FULL",
         )
 
     def put(self, database: Database) -> None:
@@ -124,13 +147,13 @@ class Databases:
         with self.lock:
             self._registry.delete("database", database.name)
             if database.state != "OFFLINE":
-                remove_files(Path(database.data_file))
+                remove_files(database)
 
-    def advance_log(self, name: str) -> int:
+    def advance_log(self, name: str, step: int) -> int:
         """Move the log forward; returns the LSN that it had reached, one that no earlier call has returned."""
         with self.lock:
             reached = self.get(name).lsn
-            self.change(name, lsn=reached + LSN_STEP)
+            self.change(name, lsn=reached + step)
             return reached
 
     def owner_of(self, path: Path) -> Database | None:
@@ -141,16 +164,22 @@ class Databases:
         for name in SYSTEM:
             known = self.find(name)
             if known and name == "tempdb":
-                remove_files(Path(known.data_file))
+                remove_files(known)
                 _create_file(Path(known.data_file))
             elif known is None:
                 self.create(name)
 
 
-def remove_files(data_file: Path) -> None:
-    """Remove a database's file and the journal beside it."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        data_file.with_name(data_file.name + suffix).unlink(missing_ok=True)
+def remove_files(database: Database) -> None:
+    """Remove a database's files and the journals beside them."""
+    database.page_digests.unlink(missing_ok=True)
+    for file in (Path(database.data_file), Path(database.log_file)):
+        for suffix in _WITH_LOG:
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def new_guid() -> str:
+    return str(uuid.uuid4()).upper()
 
 
 def open_file(database: Database) -> apsw.Connection:

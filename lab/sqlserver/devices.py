@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lab.sqlserver.backup_file import Source, Target
+from lab.sqlserver.backup_file import MAGIC, UNFINISHED, BackupReader, Source, Target
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
 from lab.sqlserver.instance import Instance
 from lab.sqlserver.object_storage import ObjectSource, ObjectTarget
-from lab.sqlserver.tsql.statements import Device
+from lab.sqlserver.tsql.statements import Backup, Device
 
 MAX_URL_LENGTH = 259
 
@@ -27,12 +29,16 @@ class FileTarget:
             raise SqlServerError(3201, name, _system_error(error)) from None
 
     def write(self, data: bytes) -> None:
+        if self._file.tell() == 0:
+            data = UNFINISHED + data[len(UNFINISHED) :]
         try:
             self._file.write(data)
         except OSError as error:
             raise SqlServerError(3202, self.name, _system_error(error)) from None
 
     def complete(self) -> None:
+        self._file.seek(0)
+        self._file.write(MAGIC)
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -64,11 +70,22 @@ class FileSource:
         self._file.close()
 
 
-def open_target(instance: Instance, device: Device, overwrite: bool, transfer_size: int) -> Target:
-    """Open a device for a backup. `overwrite`: what is there may be replaced; `transfer_size`: part size in bytes.
+def open_targets(instance: Instance, statement: Backup) -> list[Target]:
+    """Open the devices of a backup, all of them or none.
 
     Raises SqlServerError 3078 for an impossible name, 3201 where nothing can be written, 3296 for what exists.
     """
+    with ExitStack() as undo:
+        targets = []
+        for device in statement.devices:
+            targets.append(_open_target(instance, device, statement.overwrite, statement.transfer_size))
+            undo.callback(targets[-1].abort)
+        undo.pop_all()
+        return targets
+
+
+def _open_target(instance: Instance, device: Device, overwrite: bool, transfer_size: int) -> Target:
+    """Open a device for a backup. `overwrite`: what is there may be replaced; `transfer_size`: part size in bytes."""
     if device.kind == "DISK":
         return FileTarget(device.name, instance.backup_folder / device.name, overwrite)
     if len(device.name) > MAX_URL_LENGTH:
@@ -76,8 +93,21 @@ def open_target(instance: Instance, device: Device, overwrite: bool, transfer_si
     return ObjectTarget(device.name, instance.credentials.for_url(device.name), overwrite, transfer_size)
 
 
-def open_source(instance: Instance, device: Device) -> Source:
-    """Open a device for a restore. Raises SqlServerError 3201 where nothing can be read."""
+@contextmanager
+def open_backup(instance: Instance, devices: Sequence[Device]) -> Iterator[BackupReader]:
+    """Open the devices of a backup that is there.
+
+    Raises SqlServerError 3201 where nothing can be read, or as the reader does.
+    """
+    with ExitStack() as close:
+        sources = []
+        for device in devices:
+            sources.append(_open_source(instance, device))
+            close.callback(sources[-1].close)
+        yield BackupReader(sources)
+
+
+def _open_source(instance: Instance, device: Device) -> Source:
     if device.kind == "DISK":
         return FileSource(device.name, instance.backup_folder / device.name)
     return ObjectSource(device.name, instance.credentials.for_url(device.name))

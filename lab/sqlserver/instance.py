@@ -14,17 +14,22 @@ from lab.sqlserver.databases import Database, Databases
 from lab.sqlserver.errors import Cause, SqlServerError
 from lab.sqlserver.history import BackupHistory
 from lab.sqlserver.locks import ApplicationLocks
+from lab.sqlserver.principals import Logins
 from lab.sqlserver.registry import Registry
 from lab.sqlserver.sessions import Session, Sessions
+from lab.sqlserver.transaction_log import Logs
 
 SERVER_NAME = "PERENNIAL-LAB"
 PRODUCT_VERSION = "16.0.4175.1"
 
 
 class Instance:
-    """One server on one state folder: `data/` and `log/` for databases, `backup/` for backups to DISK, `temp/`."""
+    """One server with `user` as its administrator, on one state folder.
 
-    def __init__(self, state: Path) -> None:
+    In it are `data/` and `log/` for databases, `backup/` for backups to DISK, `temp/`.
+    """
+
+    def __init__(self, state: Path, user: str, password: str) -> None:
         self.state = state
         self.data_folder, self.log_folder = state / "data", state / "log"
         self.backup_folder, self.temp_folder = state / "backup", state / "temp"
@@ -33,7 +38,9 @@ class Instance:
             folder.mkdir(parents=True, exist_ok=True)
         registry = Registry(state / "instance.db")
         self.databases = Databases(registry, self.data_folder, self.log_folder)
+        self.logs = Logs(self.databases)
         self.credentials = Credentials(registry)
+        self.logins = Logins(registry, user, password)
         self.history = BackupHistory(Path(self.databases.get("msdb").data_file))
         self.sessions = Sessions()
         self.locks = ApplicationLocks()

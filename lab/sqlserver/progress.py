@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 from lab.sqlserver.context import Context
@@ -15,6 +17,7 @@ class Progress:
 
     def __init__(self, context: Context, total: int, stats: int | None, seconds: float) -> None:
         self._context, self._total, self._stats, self._seconds = context, max(total, 1), stats, seconds
+        self._crash_at = context.instance.control.crash_after_percent
         self._started = time.monotonic()
         self._done = 0
         self._percent = 0
@@ -35,6 +38,8 @@ class Progress:
                 self._context.session.request.percent_complete = float(self._percent)
             if self._stats and self._percent % self._stats == 0:
                 self._context.reply.info(3211, self._percent)
+            if self._percent == self._crash_at:
+                os.kill(os.getpid(), signal.SIGKILL)
         self._context.reply.check()
 
     def finish(self) -> None:

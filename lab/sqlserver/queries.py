@@ -78,7 +78,11 @@ def _assign(context: Context, name: str, value: object) -> None:
 def _executed(context: Context, text: str) -> Iterator[tuple[Translation, list[tuple[str, str | None]], Rows]]:
     """A query at work: its result columns as (name, declared type or None) and the rows as they come."""
     variables = context.session.variables
-    translation = translate(text, context.storage.table, context.global_variables() | variables)
+    first = text.split(maxsplit=1)[0].upper()
+    action = first if first in ("INSERT", "UPDATE", "DELETE") else "SELECT"
+    translation = translate(
+        text, lambda parts: context.storage.table(parts, action), context.global_variables() | variables
+    )
     if translation.writes is not None:
         _check_identity(context, translation)
         context.storage.before_writing()

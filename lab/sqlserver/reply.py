@@ -18,6 +18,7 @@ from lab.sqlserver.instance import SERVER_NAME
 _ROWS_AT_A_TIME = 500
 _INFORMATION = 10  # the highest severity that is not an error
 _SELECT = 0xC1  # DONE's word for what a SELECT has done
+_DONE_IN_PROCEDURE, _DONE_PROCEDURE = 0xFF, 0xFE
 _BODY = DEFAULT_PACKET_SIZE - HEADER_SIZE
 
 
@@ -37,12 +38,13 @@ class StreamedReply:
 
     def __init__(self, transport: Transport, tds_version: int) -> None:
         self._transport, self._version = transport, tds_version
+        self.in_procedure = False  # DONE has another name within a call and at its end
         self._buffer = bytearray()
         self._packets = 0
         self._held: tuple[DoneStatus, int, int] | None = None  # status, command and row count of a DONE
 
     def message(self, message: Message) -> None:
-        self._token(encoded(message, self._version))
+        self.token(encoded(message, self._version))
 
     def info(self, number: int, *values: object, state: int = 1) -> None:
         """Send an informational message at once."""
@@ -52,7 +54,7 @@ class StreamedReply:
     def rows(self, columns: Sequence[tuple[str, ColumnType]], rows: Iterable[Sequence[object]]) -> int:
         """Send a result set; returns its number of rows."""
         described = [Column(name, kind) for name, kind in columns]
-        self._token(col_metadata(described, self._version))
+        self.token(col_metadata(described, self._version))
         remaining, count = iter(rows), 0
         while some := list(islice(remaining, _ROWS_AT_A_TIME)):
             self._buffer += b"".join(row(described, list(values)) for values in some)
@@ -74,29 +76,33 @@ class StreamedReply:
         self._flush()
 
     def changed_database(self, new: str, old: str) -> None:
-        self._token(env_change(EnvChangeType.DATABASE, new, old))
+        self.token(env_change(EnvChangeType.DATABASE, new, old))
         self.message(message(5701, new, state=2))
 
     def check(self) -> None:
         """Raise Interrupted if the statement must stop."""
         self._transport.look_up()
 
-    def finish(self, status: DoneStatus = DoneStatus.FINAL) -> None:
-        """Send what is left and the end."""
-        if self._held and status is not DoneStatus.FINAL:
+    def finish(self, status: DoneStatus = DoneStatus.FINAL, tokens: bytes = b"") -> None:
+        """Send what is left, then `tokens`, then the end."""
+        if tokens:
+            self.token(tokens)
+        if self._held and (status is not DoneStatus.FINAL or self.in_procedure):
             self.more()
-        self._done(status)
+        self._done(status, _DONE_PROCEDURE)
         self._flush(last=True)
 
-    def _token(self, token: bytes) -> None:
+    def token(self, token: bytes) -> None:
+        """Send a token that is already encoded."""
         if self._held:
             self.more()
         self._buffer += token
 
-    def _done(self, status: DoneStatus) -> None:
+    def _done(self, status: DoneStatus, name: int = _DONE_IN_PROCEDURE) -> None:
         held, command, count = self._held or (DoneStatus.FINAL, 0, 0)
         self._held = None
-        self._buffer += done(status=held | status, current_command=command, row_count=count, tds_version=self._version)
+        token = done(status=held | status, current_command=command, row_count=count, tds_version=self._version)
+        self._buffer += bytes([name]) + token[1:] if self.in_procedure else token
 
     def _flush(self, last: bool = False) -> None:
         """Send all there is; only the last packet of a message may end it."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
-from lab.sqlserver.backup_file import BackupReader
+from lab.sqlserver import permissions
 from lab.sqlserver.column_types import declared_type
 from lab.sqlserver.context import Context
 from lab.sqlserver.declarations import columns
-from lab.sqlserver.devices import open_source
+from lab.sqlserver.devices import open_backup
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.progress import Progress
-from lab.sqlserver.restore import check_checksums
+from lab.sqlserver.restore_plan import check_checksums
 from lab.sqlserver.tsql.statements import RestoreReport
 
 # https://learn.microsoft.com/sql/t-sql/statements/restore-statements-headeronly-transact-sql
@@ -51,10 +50,8 @@ _HEADER_CONSTANTS: dict[str, Any] = {
     "IsSnapshot": 0,
     "IsReadOnly": 0,
     "IsDamaged": 0,
-    "BeginsLogChain": 0,
     "HasIncompleteMetaData": 0,
     "IsForceOffline": 0,
-    "BackupTypeDescription": "Database",
     "containment": 0,
     "TimeZone": 0,
 }
@@ -82,7 +79,20 @@ _FILE_OF_TYPE: dict[str, dict[str, Any]] = {
     "D": {"FileGroupName": "PRIMARY", "MaxSize": 35_184_372_080_640, "FileID": 1, "FileGroupID": 1},
     "L": {"MaxSize": 2_199_023_255_552, "FileID": 2, "FileGroupID": 0},
 }
-_NAMES = {"VERIFYONLY": "VERIFY DATABASE", "HEADERONLY": "RESTORE HEADERONLY", "FILELISTONLY": "RESTORE FILELIST"}
+_NAMES = {
+    "VERIFYONLY": "VERIFY DATABASE",
+    "HEADERONLY": "RESTORE HEADERONLY",
+    "FILELISTONLY": "RESTORE FILELIST",
+    "LABELONLY": "RESTORE LABELONLY",
+}
+
+
+_LABEL_COLUMNS = columns(
+    "MediaName NVARCHAR(128); MediaSetId UNIQUEIDENTIFIER; FamilyCount INT; FamilySequenceNumber INT; "
+    "MediaFamilyId UNIQUEIDENTIFIER; MediaSequenceNumber INT; MediaLabelPresent TINYINT; "
+    "MediaDescription NVARCHAR(255); SoftwareName NVARCHAR(128); SoftwareVendorId INT; MediaDate DATETIME; "
+    "MirrorCount INT; IsCompressed BIT"
+)
 
 
 def run(context: Context, statement: RestoreReport) -> None:
@@ -90,33 +100,52 @@ def run(context: Context, statement: RestoreReport) -> None:
     with context.terminating(_NAMES[statement.report]):
         if context.session.transactions:
             raise SqlServerError(3021, state=0)
-        with closing(open_source(context.instance, statement.device)) as source:
-            reader = BackupReader(source)
+        permissions.check_create(context.instance, context.session)
+        with open_backup(context.instance, statement.devices) as reader:
             check_checksums(reader.header, statement.checksum)
             if statement.report == "VERIFYONLY":
                 progress = Progress(context, reader.header["BackupSize"], statement.stats, seconds=0)
                 for block in reader.blocks():
                     progress.advance(len(block))
             trailer = reader.trailer() if statement.report == "HEADERONLY" else {}
-    if statement.report == "VERIFYONLY":
-        context.reply.info(3262)
-        context.reply.done()
-    elif statement.report == "HEADERONLY":
-        _answer(context, _HEADER_COLUMNS, [_HEADER_CONSTANTS | _header(reader.header) | trailer])
-    else:
-        _answer(
-            context,
-            _FILE_COLUMNS,
-            [_FILE_CONSTANTS | _FILE_OF_TYPE[file["Type"]] | _file(file) for file in reader.header["Files"]],
-        )
+    _ANSWERS[statement.report](context, reader.header | trailer)
+
+
+def _valid(context: Context, _header: dict[str, Any]) -> None:
+    context.reply.info(3262)
+    context.reply.done()
+
+
+def _headers(context: Context, header: dict[str, Any]) -> None:
+    _answer(context, _HEADER_COLUMNS, [_HEADER_CONSTANTS | _header(header)])
+
+
+def _file_list(context: Context, header: dict[str, Any]) -> None:
+    files = [_FILE_CONSTANTS | _FILE_OF_TYPE[file["Type"]] | _file(file) for file in header["Files"]]
+    _answer(context, _FILE_COLUMNS, files)
+
+
+def _label(context: Context, header: dict[str, Any]) -> None:
+    label = {
+        "MediaSetId": header["BackupSetGUID"],  # a medium never holds more than one set here
+        "MediaSequenceNumber": 1,
+        "MediaLabelPresent": 0,
+        "SoftwareName": "Microsoft SQL Server",
+        "SoftwareVendorId": 4608,
+        "MediaDate": header["BackupStartDate"],
+        "MirrorCount": 1,
+        "IsCompressed": header["Compressed"],
+    }
+    _answer(context, _LABEL_COLUMNS, [header | label])
+
+
+_ANSWERS = {"VERIFYONLY": _valid, "HEADERONLY": _headers, "FILELISTONLY": _file_list, "LABELONLY": _label}
 
 
 def _header(header: dict[str, Any]) -> dict[str, Any]:
     family = header["FamilyGUID"]
     derived = {
         "BindingID": family,
-        "RecoveryForkID": family,
-        "FirstRecoveryForkID": family,
         "LastValidRestoreTime": header["BackupStartDate"],
         "CompressionAlgorithm": "MS_XPRESS" if header["Compressed"] else None,
     }

@@ -1,58 +1,107 @@
-"""RESTORE DATABASE: the checks that SQL Server makes, then the bytes of the backup in place of the database."""
+"""RESTORE DATABASE and RESTORE LOG: the backup's bytes in place of the database, once every check has been passed.
+
+A restore sequence is a full backup, at most one differential one and any number of logs, all but the last of them WITH
+NORECOVERY. Between two of them the database is RESTORING and rolled forward to its `redo_lsn`. A log chain does not
+outlive a recovery here: the next backup must be a full one. (A real server lets the chain go on, on a new fork.)
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lab.sqlserver import contents, permissions, restore_plan
 from lab.sqlserver.backup_file import BackupReader
+from lab.sqlserver.backup_header import DIFFERENTIAL, LOG
 from lab.sqlserver.context import Context
-from lab.sqlserver.databases import LOG_PAGES, LSN_STEP, PAGE_SIZE, Database, open_file, remove_files
-from lab.sqlserver.devices import open_source
+from lab.sqlserver.databases import LOG_PAGES, LSN_STEP, PAGE_SIZE, Database, new_guid, open_file, remove_files
+from lab.sqlserver.dates import parse_moment, stored
+from lab.sqlserver.devices import open_backup
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.progress import Progress
-from lab.sqlserver.tsql.statements import RestoreDatabase
-
-_WHAT = "RESTORE DATABASE"
+from lab.sqlserver.tsql.statements import Restore
 
 
-def run(context: Context, statement: RestoreDatabase) -> None:
-    """Carry out a restore with recovery.
+def run(context: Context, statement: Restore) -> None:
+    """Carry out one step of a restore sequence.
 
     What is refused leaves everything as it was. Once bytes flow the database is RESTORING, and whatever goes wrong
-    then, a crash included, leaves it so: another RESTORE ... WITH REPLACE heals it.
+    then, a crash included, leaves it so: the sequence must begin anew, with RESTORE DATABASE ... WITH REPLACE.
     """
-    with context.terminating(_WHAT):
+    with context.terminating(f"RESTORE {statement.kind}"):
         if context.session.transactions:
             raise SqlServerError(3021, state=0)
-        with closing(open_source(context.instance, statement.device)) as source:
-            reader = BackupReader(source)
-            check_checksums(reader.header, statement.checksum)
-            with _claimed(context, statement, reader.header) as restoring:
-                size = reader.header["BackupSize"]
-                progress = Progress(context, size, statement.stats, context.instance.control.restore_seconds)
-                _write(Path(restoring.data_file), reader, progress)
-                progress.finish()
-                _recover(context, restoring, reader.header)
-    pages = reader.header["BackupSize"] // PAGE_SIZE
-    context.reply.info(4035, pages, restoring.name, restoring.data_name)
-    context.reply.info(4035, LOG_PAGES, restoring.name, restoring.log_name)
-    megabytes = reader.header["BackupSize"] / 1_048_576
-    context.reply.info(3014, _WHAT, pages + LOG_PAGES, progress.elapsed, megabytes / progress.elapsed)
+        permissions.check_restore(context.instance, context.session, statement.database)
+        if not statement.devices:
+            _end_sequence(context, statement)
+            return
+        with open_backup(context.instance, statement.devices) as reader:
+            restore_plan.check_checksums(reader.header, statement.checksum)
+            restore_plan.check_kind(reader.header, statement)
+            _restore(context, statement, reader)
+
+
+def _end_sequence(context: Context, statement: Restore) -> None:
+    """RESTORE DATABASE name WITH RECOVERY. Raises SqlServerError 3153 where no sequence is under way."""
+    database = context.instance.databases.get(statement.database)
+    if database.state != "RESTORING":
+        raise SqlServerError(3153)
+    if not database.redo_lsn:
+        raise SqlServerError(4333)
+    with context.instance.busy_with(database, error=3101):
+        if statement.recovery:
+            _recover(context, database)
+    context.reply.info(3014, f"RESTORE {statement.kind}", 0, 0.001, 0.0)
     context.reply.done()
 
 
-def check_checksums(header: dict[str, Any], asked: bool) -> None:
-    """WITH CHECKSUM needs a backup that has checksums: 3187."""
-    if asked and not header["HasBackupChecksums"]:
-        raise SqlServerError(3187)
+def _restore(context: Context, statement: Restore, reader: BackupReader) -> None:
+    header = reader.header
+    stop_at = stored(parse_moment(statement.stop_at), "DATETIME2") if statement.stop_at else None
+    claimed = _replaced if restore_plan.is_full(header) else _rolled_forward
+    with claimed(context, statement, header, stop_at) as database:
+        progress = Progress(context, header["BackupSize"], statement.stats, context.instance.control.restore_seconds)
+        lsn, reached = _apply(database, reader, progress, stop_at)
+        progress.finish()
+        moment = stop_at if reached and stop_at else header["BackupStartDate"]
+        base = None if header["BackupType"] == LOG else database.redo_base
+        database = context.instance.databases.change(database.name, redo_lsn=lsn, redo_time=moment, redo_base=base)
+        if statement.recovery and reached:
+            _recover(context, database)
+    context.instance.history.record_restore(header | reader.trailer(), statement, context.session.login, stop_at)
+    _tell(context, database, header, progress.elapsed)
+    if not reached:
+        context.reply.info(4322)
+    context.reply.done()
+
+
+def _apply(database: Database, reader: BackupReader, progress: Progress, stop_at: str | None) -> tuple[int, bool]:
+    """Bring the backup's bytes into the data file; the LSN that it holds then, and whether STOPAT has been reached."""
+    data_file, header = Path(database.data_file), reader.header
+    reached = restore_plan.reaches(header, stop_at)
+    blocks = _told(reader, progress)
+    if header["BackupType"] == LOG:
+        last, stopped = contents.apply_commits(data_file, blocks, database.redo_lsn, stop_at)
+        return (last, True) if stopped else (header["LastLSN"], reached)
+    if header["BackupType"] == DIFFERENTIAL:
+        contents.apply_changed_pages(data_file, blocks)
+    else:
+        with data_file.open("wb") as file:
+            file.writelines(blocks)
+    return header["LastLSN"], reached
+
+
+def _told(reader: BackupReader, progress: Progress) -> Iterator[bytes]:
+    """The backup's blocks; the client hears of each that has been dealt with."""
+    for block in reader.blocks():
+        yield block
+        progress.advance(len(block))
 
 
 @contextmanager
-def _claimed(context: Context, statement: RestoreDatabase, header: dict[str, Any]) -> Iterator[Database]:
+def _replaced(context: Context, statement: Restore, header: dict[str, Any], stop_at: str | None) -> Iterator[Database]:
     """Keep the database to this restore: everything checked, its old files gone, its state RESTORING."""
     databases = context.instance.databases
     existing = databases.find(statement.database)
@@ -63,80 +112,58 @@ def _claimed(context: Context, statement: RestoreDatabase, header: dict[str, Any
         with databases.lock:  # nobody can come in between the checks and the new state
             context.instance.check_exclusive(context.session, database)
             if existing:
-                _check_overwriting(existing, header, statement.replace)
-            restoring = _planned(statement, header, database)
-            _check_places(context, statement, restoring)
+                restore_plan.check_overwriting(existing, header, statement)
+            restoring = restore_plan.planned(statement, header, database)
+            restore_plan.check_stop_at(header, restoring, stop_at)
+            restore_plan.check_places(databases, statement, restoring)
             if existing:
-                remove_files(Path(existing.data_file))
+                context.instance.logs.close(existing.name)
+                remove_files(existing)
             databases.put(restoring)
         yield restoring
 
 
-def _planned(statement: RestoreDatabase, header: dict[str, Any], database: Database) -> Database:
-    """The database as it is while it is being restored."""
-    data, log = header["Files"]
-    files = _places(statement, header)
-    return dataclasses.replace(
-        database,
-        state="RESTORING",
-        data_file=str(files[data["LogicalName"].lower()]),
-        log_file=str(files[log["LogicalName"].lower()]),
-        data_name=data["LogicalName"],
-        log_name=log["LogicalName"],
-    )
+@contextmanager
+def _rolled_forward(
+    context: Context, statement: Restore, header: dict[str, Any], stop_at: str | None
+) -> Iterator[Database]:
+    """The same for a differential or log backup; if it is cut off, there is nothing left to go on from."""
+    databases = context.instance.databases
+    database = databases.find(statement.database)
+    if database is None:
+        raise SqlServerError(3118, statement.database)
+    with context.instance.busy_with(database, error=3101):
+        restore_plan.check_roll_forward(header, database)
+        restore_plan.check_stop_at(header, database, stop_at)
+        databases.change(database.name, redo_lsn=0)
+        yield database
 
 
-def _check_overwriting(existing: Database, header: dict[str, Any], replace: bool) -> None:
-    """Without REPLACE, nothing may be lost: not another database, not what happened since the backup."""
-    if replace or existing.state == "RESTORING":
-        return
-    if existing.family_guid != header["FamilyGUID"]:
-        raise SqlServerError(3154, existing.name)
-    if existing.recovery_model != "SIMPLE":
-        raise SqlServerError(3159, existing.name)
-
-
-def _places(statement: RestoreDatabase, header: dict[str, Any]) -> dict[str, Path]:
-    """Where each file goes, by its logical name in small letters. A MOVE of an unknown file raises 3234."""
-    places = {file["LogicalName"].lower(): Path(file["PhysicalName"]) for file in header["Files"]}
-    for logical, physical in statement.moves:
-        if logical.lower() not in places:
-            raise SqlServerError(3234, logical, statement.database, state=2)
-        places[logical.lower()] = Path(physical)
-    return places
-
-
-def _check_places(context: Context, statement: RestoreDatabase, restoring: Database) -> None:
-    """Raises SqlServerError 1834 for another database's file, 5133 for a missing folder, 3142 for a stranger's file."""
-    for logical, physical in ((restoring.data_name, restoring.data_file), (restoring.log_name, restoring.log_file)):
-        path = Path(physical)
-        owner = context.instance.databases.owner_of(path)
-        if owner and owner.name != restoring.name:
-            raise SqlServerError(1834, path, owner.name).then(3156, logical, path).then(3119)
-        if not path.parent.is_dir():
-            raise SqlServerError(5133, path).then(3156, logical, path).then(3119)
-        if path.exists() and not owner and not statement.replace:
-            raise SqlServerError(3142, path)
-
-
-def _write(path: Path, reader: BackupReader, progress: Progress) -> None:
-    with path.open("wb") as file:
-        for block in reader.blocks():
-            file.write(block)
-            progress.advance(len(block))
-
-
-def _recover(context: Context, restoring: Database, header: dict[str, Any]) -> None:
-    """Bring the restored database online, in the state in which it was backed up."""
+def _recover(context: Context, restoring: Database) -> None:
+    """Bring the restored database online, on a recovery fork of its own."""
     connection = open_file(restoring)
     connection.pragma("journal_mode", "WAL")
     connection.close()
     context.instance.databases.change(
         restoring.name,
         state="ONLINE",
-        user_access="SINGLE_USER" if header["IsSingleUser"] else "MULTI_USER",
-        recovery_model=header["RecoveryModel"],
-        family_guid=header["FamilyGUID"],
-        lsn=max(restoring.lsn, header["LastLSN"] + LSN_STEP),
+        recovery_fork=new_guid(),
+        lsn=max(restoring.lsn, restoring.redo_lsn + LSN_STEP),
         base_lsn=0,
+        base_guid=None,
+        chain_lsn=0,
+        log_lsn=0,
+        redo_lsn=0,
+        redo_time=None,
+        redo_base=None,
     )
+
+
+def _tell(context: Context, database: Database, header: dict[str, Any], seconds: float) -> None:
+    what, pages = "RESTORE LOG", header["BackupSize"] // PAGE_SIZE
+    if header["BackupType"] != LOG:
+        context.reply.info(4035, pages, database.name, database.data_name)
+        what, pages = "RESTORE DATABASE", pages + LOG_PAGES
+    log_pages = pages if header["BackupType"] == LOG else LOG_PAGES
+    context.reply.info(4035, log_pages, database.name, database.log_name)
+    context.reply.info(3014, what, pages, seconds, header["BackupSize"] / 1_048_576 / seconds)

@@ -15,9 +15,10 @@ from lab.sqlserver.batch import run_batch
 from lab.sqlserver.context import Context
 from lab.sqlserver.instance import Instance
 from lab.sqlserver.reply import StreamedReply
+from lab.sqlserver.requests import Request
 from lab.sqlserver.sessions import Session
 from lab.sqlserver.storage import Storage
-from lab.sqlserver.wire import LabConnection, SignIn
+from lab.sqlserver.wire import LabConnection
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,8 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, settings: LabSettings) -> None:
         state = settings.state / "sqlserver"
         state.mkdir(parents=True, exist_ok=True)
-        self.instance = Instance(state)
+        self.instance = Instance(state, settings.sql_user, settings.sql_password)
         self.certificate = self_signed()
-        self.sign_in = SignIn(settings.sql_user, settings.sql_password)
         super().__init__((HOST, settings.sql_server_port), _Handler)
 
     def run_until(self, stop: threading.Event) -> None:
@@ -61,9 +61,7 @@ class _Handler(socketserver.BaseRequestHandler):
         connected: socket.socket = self.request
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._storage: Storage | None = None
-        connection = LabConnection(
-            self.server.certificate, self.server.instance, connected, self.server.sign_in, self._run
-        )
+        connection = LabConnection(self.server.certificate, self.server.instance, connected, self._run)
         self._connection = connection
         try:
             connection.serve()
@@ -75,10 +73,11 @@ class _Handler(socketserver.BaseRequestHandler):
             if connection.session:
                 self.server.instance.leave(connection.session)
 
-    def _run(self, session: Session, text: str, reply: StreamedReply) -> None:
+    def _run(self, session: Session, request: Request, reply: StreamedReply) -> None:
         if self._storage is None:
             self._storage = Storage(self.server.instance, session, self._connection.look_up)
-        run_batch(Context(self.server.instance, session, self._storage, reply), text)
+        context = Context(self.server.instance, session, self._storage, reply)
+        run_batch(context, request.text, request.variables)
 
 
 def wait_until_ready(settings: LabSettings, seconds: float) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from lab.sqlserver import functions
+from lab.sqlserver import functions, permissions
 from lab.sqlserver.databases import open_file
 from lab.sqlserver.declarations import sqlite_columns
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
@@ -52,7 +52,9 @@ class Storage:
         """The connection to the current database, opened at first use."""
         if self._connection is None:
             database = self._instance.databases.readable(self._session.database)
+            self._instance.logs.of(database.name)  # opened first: it may have to catch up
             connection = open_file(database)
+            self._instance.logs.watch(connection, self._database_at)
             connection.set_progress_handler(self._look_up, _CHECK_EVERY)
             connection.set_busy_handler(self._wait_for_lock)
             connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)  # "x" is a name; an unknown one is an error, not a text
@@ -66,6 +68,7 @@ class Storage:
         """Change the current database; returns its name as it was created."""
         if self._connection is not None and self._connection.in_transaction:
             raise SqlServerError(UNSUPPORTED, "USE inside a transaction that has written")
+        permissions.check_entry(self._instance, self._session, self._instance.databases.readable(name))
         entered = self._instance.enter(self._session, name)
         self.close()
         return entered.name
@@ -86,10 +89,11 @@ class Storage:
         if self._connection is not None and self._connection.in_transaction:
             self._connection.execute(action)
 
-    def table(self, parts: tuple[str, ...]) -> Table:
-        """The table of that name, of one to three parts.
+    def table(self, parts: tuple[str, ...], action: str = "SELECT") -> Table:
+        """The table of that name, of one to three parts, for SELECT, INSERT, UPDATE or DELETE.
 
-        Raises SqlServerError 208 if there is none, 911, 924, 927 or 942 if its database is not there to be read.
+        Raises SqlServerError 208 if there is none, 229 if that is not allowed, 911, 916, 924, 927 or 942 if its
+        database is not there to be read.
         """
         database, schema, name = ("", "", *parts)[-3:]
         if schema.lower() == "sys" or name.lower() == "sysdatabases":
@@ -99,6 +103,7 @@ class Storage:
         columns = self._columns(place, inner)
         if not columns:
             raise SqlServerError(208, ".".join(parts))
+        permissions.check_table(self._instance, self._session, database or self._session.database, name, action)
         return Table(place, inner, columns)
 
     def release(self) -> None:
@@ -136,11 +141,17 @@ class Storage:
         if key not in self._attached:
             with self._instance.databases.lock:
                 database = self._instance.databases.readable(name)
+                permissions.check_entry(self._instance, self._session, database)
                 self._instance.check_single_user(self._session, database)
                 self._session.attached.add(key)
+            self._instance.logs.of(database.name)
             self._attached[key] = f"database {database.id}"
             self.connection.execute("ATTACH ? AS ?", (database.data_file, self._attached[key]))
         return self._attached[key]
+
+    def _database_at(self, place: str) -> str:
+        """The name of the database that is `main` or attached under that alias."""
+        return next((name for name, alias in self._attached.items() if alias == place), self._session.database)
 
     def _look_up(self) -> bool:
         self._check()

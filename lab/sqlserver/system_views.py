@@ -9,6 +9,7 @@ import apsw
 
 from lab.sqlserver.instance import Instance
 from lab.sqlserver.names import schema_and_name
+from lab.sqlserver.principals import users
 from lab.sqlserver.sessions import Session
 from lab.sqlserver.tables import user_tables
 
@@ -42,8 +43,15 @@ def _sysdatabases(instance: Instance, _session: Session, _connection: apsw.Conne
 
 def _master_files(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
     for database in instance.databases.all():
-        yield database.id, 1, 0, "ROWS", database.data_name, database.data_file, _STATES[database.state], database.state
-        yield database.id, 2, 1, "LOG", database.log_name, database.log_file, _STATES[database.state], database.state
+        state = _STATES[database.state], database.state
+        chain = database.base_lsn or None, database.base_guid, database.redo_lsn or None
+        yield database.id, 1, 0, "ROWS", database.data_name, database.data_file, *state, *chain
+        yield database.id, 2, 1, "LOG", database.log_name, database.log_file, *state, None, None, None
+
+
+def _recovery_status(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        yield database.id, database.family_guid, database.log_lsn or None, database.recovery_fork
 
 
 def _credentials(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
@@ -51,8 +59,8 @@ def _credentials(instance: Instance, _session: Session, _connection: apsw.Connec
         yield number, credential.name, credential.identity
 
 
-def _sessions(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
-    for session in instance.sessions.all():
+def _sessions(instance: Instance, own: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for session in _visible(instance, own):
         database = instance.databases.find(session.database)
         status = "running" if session.request else "sleeping"
         yield (
@@ -68,8 +76,8 @@ def _sessions(instance: Instance, _session: Session, _connection: apsw.Connectio
         )
 
 
-def _requests(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
-    for session in instance.sessions.all():
+def _requests(instance: Instance, own: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for session in _visible(instance, own):
         if request := session.request:
             database = instance.databases.find(session.database)
             yield (
@@ -82,6 +90,23 @@ def _requests(instance: Instance, _session: Session, _connection: apsw.Connectio
                 None,
                 request.percent_complete,
             )
+
+
+def _visible(instance: Instance, own: Session) -> list[Session]:
+    """Without VIEW SERVER STATE a session sees itself alone."""
+    login = instance.logins.find(own.login)
+    return instance.sessions.all() if login and login.may("VIEW SERVER STATE") else [own]
+
+
+def _server_principals(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for number, login in enumerate(instance.logins.all(), start=1):
+        yield login.name, number, bytes.fromhex(login.sid), "S", "SQL_LOGIN", 0
+
+
+def _database_principals(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
+    yield "dbo", 1, b"\x01", "S", "SQL_USER"
+    for number, (name, sid, _) in enumerate(users(connection), start=5):
+        yield name, number, bytes.fromhex(sid), "S", "SQL_USER"
 
 
 def _schemas(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
@@ -116,8 +141,14 @@ VIEWS: dict[str, View] = {
     ),
     "master_files": View(
         "database_id INT; file_id INT; type TINYINT; type_desc NVARCHAR(60); name SYSNAME; "
-        "physical_name NVARCHAR(260); state TINYINT; state_desc NVARCHAR(60)",
+        "physical_name NVARCHAR(260); state TINYINT; state_desc NVARCHAR(60); differential_base_lsn NUMERIC(25,0); "
+        "differential_base_guid UNIQUEIDENTIFIER; redo_start_lsn NUMERIC(25,0)",
         _master_files,
+    ),
+    "database_recovery_status": View(
+        "database_id INT; family_guid UNIQUEIDENTIFIER; last_log_backup_lsn NUMERIC(25,0); "
+        "recovery_fork_guid UNIQUEIDENTIFIER",
+        _recovery_status,
     ),
     "credentials": View(
         "credential_id INT; name SYSNAME; credential_identity NVARCHAR(4000)",
@@ -133,6 +164,14 @@ VIEWS: dict[str, View] = {
         "session_id SMALLINT; request_id INT; start_time DATETIME; status NVARCHAR(30); "
         "command NVARCHAR(32); database_id SMALLINT; wait_type NVARCHAR(60); percent_complete REAL",
         _requests,
+    ),
+    "server_principals": View(
+        "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60); is_disabled BIT",
+        _server_principals,
+    ),
+    "database_principals": View(
+        "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60)",
+        _database_principals,
     ),
     "schemas": View(
         "name SYSNAME; schema_id INT; principal_id INT",

@@ -15,6 +15,7 @@ from lab.sqlserver.dates import DATE_KINDS
 from lab.sqlserver.dialect import translate_expression
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.names import quoted, sqlite_name
+from lab.sqlserver.principals import USERS_TABLE
 from lab.sqlserver.tsql.statements import (
     AlterTable,
     ColumnDefinition,
@@ -113,11 +114,13 @@ def drop_index(context: Context, statement: DropIndex) -> None:
 
 
 def user_tables(connection: apsw.Connection) -> list[str]:
-    """The SQLite names of all tables that are not SQLite's own."""
+    """The SQLite names of all tables that are not SQLite's own or the server's."""
     return [
         str(name)
         for (name,) in connection.execute(
-            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+            "SELECT name FROM main.sqlite_schema "
+            "WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> ? ORDER BY name",
+            (USERS_TABLE,),
         )
     ]
 

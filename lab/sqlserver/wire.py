@@ -11,23 +11,32 @@ import logging
 import select
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pysqlbridge.certificate import Certificate
-from pysqlbridge.tds.batch import parse_sql_batch
 from pysqlbridge.tds.connection import Connection, ConnectionState
 from pysqlbridge.tds.packet import Message as Packet
-from pysqlbridge.tds.packet import PacketStatus, PacketType, TdsProtocolError, build_packet, next_session_id
-from pysqlbridge.tds.prelogin import Version
+from pysqlbridge.tds.packet import (
+    PacketStatus,
+    PacketType,
+    TdsProtocolError,
+    build_packet,
+    next_session_id,
+    reassemble,
+)
+from pysqlbridge.tds.prelogin import Encryption, Prelogin, Version, server_response
 from pysqlbridge.tds.token import DoneStatus, login_response
 
+from lab.sqlserver import permissions
 from lab.sqlserver.errors import UNSUPPORTED, Cause, Interrupted, Message, SqlServerError, message
 from lab.sqlserver.instance import PRODUCT_VERSION, SERVER_NAME, Instance
 from lab.sqlserver.reply import StreamedReply
+from lab.sqlserver.requests import Request, Requests, asks_for_reset, reset
 from lab.sqlserver.sessions import Session
 
 log = logging.getLogger(__name__)
 
-RunBatch = Callable[[Session, str, StreamedReply], None]
+RunRequest = Callable[[Session, Request, StreamedReply], None]
 
 _VERSION = Version(*(int(part) for part in PRODUCT_VERSION.split(".")[:3]))
 _RECEIVE_SIZE = 65_536
@@ -35,26 +44,25 @@ _LOOK_SECONDS = 0.2  # how long to wait for a client that does not read before l
 _FATAL = 20  # from this severity on the connection ends
 
 
-class SignIn:
-    """The one login of the lab's server, in the form in which pysqlbridge asks for logins."""
+class _SignIn:
+    """The server's logins in the form in which pysqlbridge asks for them."""
 
     configured = True
 
-    def __init__(self, user: str, password: str) -> None:
-        self._user, self._password = user, password
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
 
     def admits(self, user: str, password: str) -> bool:
-        return user.lower() == self._user.lower() and password == self._password
+        return self._instance.logins.admits(user, password)
 
 
 class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no types
     """The protocol's state; `run` carries out a batch for a session once the client has signed in."""
 
-    def __init__(
-        self, certificate: Certificate, instance: Instance, connected: socket.socket, sign_in: SignIn, run: RunBatch
-    ) -> None:
-        super().__init__(certificate, version=_VERSION, server_name=SERVER_NAME, logins=sign_in)
+    def __init__(self, certificate: Certificate, instance: Instance, connected: socket.socket, run: RunRequest) -> None:
+        super().__init__(certificate, version=_VERSION, server_name=SERVER_NAME, logins=_SignIn(instance))
         self._instance, self._socket, self._run = instance, connected, run
+        self._requests = Requests()
         self.session: Session | None = None
 
     def serve(self) -> None:
@@ -91,6 +99,21 @@ class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no typ
             elif self.session and self.session.stop:
                 raise ConnectionAbortedError("the client does not read and its session must end")
 
+    def _step_prelogin(self, responses: list[bytes]) -> bool:
+        """Open the connection; a client that cannot encrypt (python-tds without a CA) signs in without."""
+        packet = reassemble(self._buffer)
+        if packet is None or packet.type is not PacketType.PRELOGIN:
+            return bool(super()._step_prelogin(responses))
+        asked = Prelogin.parse(packet.payload)
+        if asked.encryption is not Encryption.NOT_SUPPORTED:
+            return bool(super()._step_prelogin(responses))
+        del self._buffer[: packet.consumed]
+        answer = server_response(version=_VERSION, encryption=Encryption.NOT_SUPPORTED, asked=asked)
+        responses.append(build_packet(PacketType.TABULAR_RESULT, answer.build()))
+        self._tunnel = _Clear()
+        self._state = ConnectionState.EXPECT_LOGIN
+        return True
+
     def _finish_login(self, responses: list[bytes]) -> None:
         """Open the session, in the database that the login asks for."""
         login = self.login
@@ -99,8 +122,11 @@ class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no typ
             self._spid, login.user_name, login.app_name, login.host_name, "master", lambda: _shut(self._socket)
         )
         try:
-            self._database = self._instance.sign_in(session, login.database or "master").name
+            database = self._instance.sign_in(session, login.database or "master")
+            self._database = database.name
+            permissions.check_entry(self._instance, session, database)
         except SqlServerError:
+            self._instance.leave(session)
             self._refuse(
                 StreamedReply(self, self._tds_version),
                 SqlServerError(4060, login.database).then(18456, login.user_name).messages,
@@ -137,10 +163,12 @@ class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no typ
     def _answer(self, session: Session, packet: Packet, reply: StreamedReply) -> None:
         """Run one batch; whatever it raises becomes the client's last messages."""
         try:
-            if packet.type is not PacketType.SQL_BATCH:
-                raise SqlServerError(UNSUPPORTED, f"{packet.type.name} messages")
-            self._run(session, parse_sql_batch(packet.payload, self._tds_version), reply)
-            reply.finish()
+            if asks_for_reset(packet):
+                self._reset(session, reply)
+            request = self._requests.read(packet, self._tds_version)
+            reply.in_procedure = request.is_call
+            self._run(session, request, reply)
+            reply.finish(tokens=request.tokens)
         except SqlServerError as error:
             self._refuse(reply, error.messages, DoneStatus.ERROR)
         except Interrupted as interruption:
@@ -151,6 +179,14 @@ class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no typ
             log.exception("A fault of the stand-in itself, in session %s", session.id)
             fault = message(UNSUPPORTED, f"what to do: it failed itself with {type(error).__name__}: {error}")
             self._refuse(reply, [fault], DoneStatus.ERROR)
+
+    def _reset(self, session: Session, reply: StreamedReply) -> None:
+        """Forget what the last user of a pooled connection left behind."""
+        request = reset(self.login.database or "master")
+        self._run(session, request, StreamedReply(_Nowhere(self), self._tds_version))
+        session.no_count, session.identity_insert = False, None
+        self._instance.locks.release_all(session.id)
+        reply.token(request.tokens)
 
     def _interrupt(self, reply: StreamedReply, interruption: Interrupted) -> None:
         if interruption.cause is Cause.CLIENT_GONE:
@@ -167,6 +203,29 @@ class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no typ
         reply.finish(status)
         if any(one.severity >= _FATAL for one in messages):
             self._state = ConnectionState.FAILED
+
+
+class _Clear:
+    """The tunnel of a connection that has none."""
+
+    def unwrap(self, data: bytes) -> bytes:
+        return data
+
+    def wrap(self, data: bytes) -> bytes:
+        return data
+
+
+@dataclass
+class _Nowhere:
+    """A transport for answers that no client wants."""
+
+    connection: LabConnection
+
+    def send_packet(self, payload: bytes, number: int, last: bool) -> None:
+        """Nothing is sent."""
+
+    def look_up(self) -> None:
+        self.connection.look_up()
 
 
 def _shut(connected: socket.socket) -> None:

@@ -25,10 +25,16 @@ SHAPES: list[tuple[str, type]] = [
             f"BACKUP DATABASE [x] TO URL = N'{URL}' WITH NAME = N'acme-daily-20261123/full-01', "
             "CHECKSUM, COMPRESSION, COPY_ONLY, FORMAT, STATS = 5"
         ),
-        s.BackupDatabase,
+        s.Backup,
     ),
-    (f"BACKUP DATABASE [x] TO URL = N'{URL}' WITH NAME = N'n', CHECKSUM, COMPRESSION, STATS = 5", s.BackupDatabase),
-    ("BACKUP DATABASE [x] TO DISK = N'/backup/x.bak' WITH NAME = N'n', CHECKSUM, STATS = 5", s.BackupDatabase),
+    (f"BACKUP DATABASE [x] TO URL = N'{URL}' WITH NAME = N'n', CHECKSUM, COMPRESSION, STATS = 5", s.Backup),
+    ("BACKUP DATABASE [x] TO DISK = N'/backup/x.bak' WITH NAME = N'n', CHECKSUM, STATS = 5", s.Backup),
+    (f"BACKUP DATABASE [x] TO URL = N'{URL}', URL = N'{URL}2' WITH DIFFERENTIAL, CHECKSUM", s.Backup),
+    (f"BACKUP LOG [x] TO URL = N'{URL}' WITH NAME = N'n', CHECKSUM, NORECOVERY", s.Backup),
+    (f"RESTORE LOG [x] FROM URL = N'{URL}' WITH CHECKSUM, NORECOVERY, STOPAT = N'2026-11-23T09:00:00'", s.Restore),
+    ("RESTORE DATABASE [x] WITH RECOVERY", s.Restore),
+    ("CREATE DATABASE [x] ON (FILENAME = N'/d/x.mdf'), (FILENAME = N'/d/x.ldf') FOR ATTACH", s.CreateDatabase),
+    (f"RESTORE LABELONLY FROM URL = N'{URL}'", s.RestoreReport),
     (f"RESTORE VERIFYONLY FROM URL = N'{URL}' WITH CHECKSUM", s.RestoreReport),
     (f"RESTORE HEADERONLY FROM URL = N'{URL}'", s.RestoreReport),
     (f"RESTORE FILELISTONLY FROM URL = N'{URL}'", s.RestoreReport),
@@ -41,7 +47,7 @@ SHAPES: list[tuple[str, type]] = [
             f"RESTORE DATABASE [x] FROM URL = N'{URL}' WITH MOVE N'x' TO N'/d/x.mdf', MOVE N'x_log' TO N'/l/x.ldf', "
             "REPLACE, CHECKSUM, RECOVERY, STATS = 5"
         ),
-        s.RestoreDatabase,
+        s.Restore,
     ),
     ("DBCC CHECKDB (N'x') WITH NO_INFOMSGS, ALL_ERRORMSGS", s.CheckDatabase),
     (
@@ -108,7 +114,7 @@ def test_a_name_comes_out_of_its_quotes_as_it_went_in(database: str, file: str) 
     (statement,) = parse_batch(
         f"BACKUP DATABASE {quote_name(database)} TO DISK = {quote_string(file)} WITH NAME = {quote_string(database)}"
     )
-    assert statement == s.BackupDatabase(database, s.Device("DISK", file), name=database)
+    assert statement == s.Backup("DATABASE", database, (s.Device("DISK", file),), name=database)
 
 
 @given(st.text(max_size=60))
@@ -149,10 +155,10 @@ def test_statements_need_no_semicolon_between_them() -> None:
         ("BACKUP DATABASE [x] TO", 102),
         ("BACKUP DATABASE [x] TO DISK = N'a' WITH SPEED = 5", 155),
         ("BACKUP DATABASE [x] TO URL = N's3://h/b/k' WITH INIT", 155),
-        ("RESTORE DATABASE [x] FROM DISK = N'a' WITH NORECOVERY", 155),
+        ("RESTORE DATABASE [x] FROM DISK = N'a' WITH DIFFERENTIAL", 155),
         ("SELECT 'a", 105),
         ("SELECT 1 /* ", 113),
-        ("BACKUP LOG [x] TO DISK = N'a'", 50000),
+        ("BACKUP LOG [x] TO DISK = N'a' WITH DIFFERENTIAL", 155),
         ("CREATE TABLE t (a INT IDENTITY(1, 2))", 50000),
         ("ALTER DATABASE [x] SET TRUSTWORTHY ON", 50000),
     ],

@@ -22,7 +22,7 @@ CLIENTS = 50
 def test_pysqlbridge_has_the_private_names_that_the_wire_uses() -> None:
     """A new version of pysqlbridge needs a look at wire.py before its pin may move."""
     assert version("pysqlbridge") == "2.1.3"
-    for name in ("_finish_login", "_step_query"):
+    for name in ("_finish_login", "_step_prelogin", "_step_query"):
         assert inspect.signature(getattr(Connection, name)) == inspect.signature(getattr(LabConnection, name))
     written = inspect.getsource(Connection)
     used = ("_take_message", "_send", "_buffer", "_tunnel", "_session_encrypted", "_spid", "_state", "_tds_version")

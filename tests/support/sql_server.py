@@ -63,6 +63,16 @@ class LabSqlServer(LabServer):
         finally:
             Control().write(self.folder)
 
+    @contextmanager
+    def crashing(self, percent: int) -> Iterator[None]:
+        """Let the next BACKUP or RESTORE kill the server there; it is up again afterwards."""
+        Control(crash_after_percent=percent).write(self.folder)
+        try:
+            yield
+        finally:
+            Control().write(self.folder)
+            self.crash_and_restart()
+
     def new_database(self) -> str:
         """Create a database that no other test uses; returns its name."""
         name = f"test_{uuid4().hex[:12]}"

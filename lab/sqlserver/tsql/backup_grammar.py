@@ -6,54 +6,67 @@ https://learn.microsoft.com/sql/t-sql/statements/backup-transact-sql and .../res
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
-from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
+from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.tsql.reader import Reader
-from lab.sqlserver.tsql.statements import BackupDatabase, Device, RestoreDatabase, RestoreReport
+from lab.sqlserver.tsql.statements import Backup, Device, Restore, RestoreReport
+
+MAX_DEVICES = 64
 
 # How an option is read: from what follows its word, to fields of the statement.
 Option = Callable[[Reader], dict[str, Any]]
 
 
-def backup(reader: Reader) -> BackupDatabase:
-    """BACKUP DATABASE name TO DISK|URL = N'...' [WITH option, ...]."""
+def backup(reader: Reader) -> Backup:
+    """BACKUP DATABASE|LOG name TO DISK|URL = N'...', ... [WITH option, ...]."""
     reader.expect("BACKUP")
-    if reader.at_words("LOG"):
-        raise SqlServerError(UNSUPPORTED, "BACKUP LOG")
-    reader.expect("DATABASE")
+    kind = _kind(reader)
     name = reader.name()
     reader.expect("TO")
-    device = _device(reader, "BACKUP")
-    return BackupDatabase(name, device, **_options(reader, _BACKUP_OPTIONS | _OVERWRITE[device.kind], "BACKUP"))
+    devices = _devices(reader)
+    known = _BACKUP_OPTIONS | _OVERWRITE[devices[0].kind] | _BACKUP_OPTIONS_OF[kind]
+    return Backup(**{"kind": kind, "database": name, "devices": devices} | _options(reader, known, "BACKUP"))
 
 
-def restore(reader: Reader) -> RestoreDatabase | RestoreReport:
-    """RESTORE DATABASE name | VERIFYONLY | HEADERONLY | FILELISTONLY FROM DISK|URL = N'...' [WITH option, ...]."""
+def restore(reader: Reader) -> Restore | RestoreReport:
+    """RESTORE DATABASE|LOG name [FROM device, ...] or RESTORE VERIFYONLY and its like FROM device, ... [WITH ...]."""
     reader.expect("RESTORE")
-    for report in ("VERIFYONLY", "HEADERONLY", "FILELISTONLY"):
+    for report in ("VERIFYONLY", "HEADERONLY", "FILELISTONLY", "LABELONLY"):
         if reader.accept(report):
             reader.expect("FROM")
-            device = _device(reader, "RESTORE")
-            return RestoreReport(report, device, **_options(reader, _REPORT_OPTIONS, "RESTORE"))
-    if reader.at_words("LOG"):
-        raise SqlServerError(UNSUPPORTED, "RESTORE LOG")
-    reader.expect("DATABASE")
+            return RestoreReport(report, _devices(reader), **_options(reader, _REPORT_OPTIONS, "RESTORE"))
+    kind = _kind(reader)
     name = reader.name()
-    reader.expect("FROM")
-    device = _device(reader, "RESTORE")
-    options = _options(reader, _RESTORE_OPTIONS, "RESTORE")
-    return RestoreDatabase(name, device, **options)
+    if not reader.accept("FROM"):
+        return Restore(kind, name, (), **_options(reader, _RECOVERY, "RESTORE"))
+    return Restore(kind, name, _devices(reader), **_options(reader, _RESTORE_OPTIONS, "RESTORE"))
 
 
-def _device(reader: Reader, statement: str) -> Device:
+def _kind(reader: Reader) -> Literal["DATABASE", "LOG"]:
+    if reader.accept("LOG"):
+        return "LOG"
+    reader.expect("DATABASE")
+    return "DATABASE"
+
+
+def _devices(reader: Reader) -> tuple[Device, ...]:
+    """One device or several of one kind: the stripes of one backup."""
+    devices = [_device(reader)]
+    while reader.accept_symbol(","):
+        devices.append(_device(reader))
+        if devices[-1].kind != devices[0].kind:
+            raise SqlServerError(3212, devices[0].name, devices[-1].name)
+    if len(devices) > MAX_DEVICES:
+        raise SqlServerError(3205, MAX_DEVICES)
+    return tuple(devices)
+
+
+def _device(reader: Reader) -> Device:
     for kind in ("DISK", "URL"):
         if reader.accept(kind):
             reader.expect_symbol("=")
-            device = Device(kind, reader.string())
-            if reader.here.is_symbol(","):
-                raise SqlServerError(UNSUPPORTED, f"{statement} with several devices (stripes)")
-            return device
+            return Device(kind, reader.string())
     raise reader.wrong()
 
 
@@ -110,6 +123,10 @@ _BACKUP_OPTIONS: dict[str, Option] = {
     "STATS": _stats,
     "MAXTRANSFERSIZE": _transfer_size,
 }
+_BACKUP_OPTIONS_OF: dict[str, dict[str, Option]] = {
+    "DATABASE": {"DIFFERENTIAL": _flag(kind="DIFFERENTIAL")},
+    "LOG": {"NORECOVERY": _flag(norecovery=True)},
+}
 # INIT and NOINIT exist for files alone: an object cannot be appended to.
 _OVERWRITE: dict[str, dict[str, Option]] = {
     "DISK": {"FORMAT": _flag(overwrite=True), "INIT": _flag(overwrite=True)},
@@ -120,9 +137,11 @@ _REPORT_OPTIONS: dict[str, Option] = {
     "NO_CHECKSUM": _flag(checksum=False),
     "STATS": _stats,
 }
+_RECOVERY: dict[str, Option] = {"RECOVERY": _flag(recovery=True), "NORECOVERY": _flag(recovery=False)}
 _RESTORE_OPTIONS: dict[str, Option] = {
     **_REPORT_OPTIONS,
+    **_RECOVERY,
     "MOVE": _move,
     "REPLACE": _flag(replace=True),
-    "RECOVERY": _flag(),
+    "STOPAT": _text("stop_at"),
 }

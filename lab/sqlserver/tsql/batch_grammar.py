@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
-from lab.sqlserver.tsql import backup_grammar, database_grammar, table_grammar
+from lab.sqlserver.tsql import backup_grammar, database_grammar, principal_grammar, table_grammar
 from lab.sqlserver.tsql.extent import expression_text, skip_statement
 from lab.sqlserver.tsql.reader import Reader
 from lab.sqlserver.tsql.statements import (
@@ -192,6 +192,14 @@ _GRAMMARS: list[tuple[tuple[str, ...], Callable[[Reader], Statement]]] = [
     (("DROP", "DATABASE"), database_grammar.drop_database),
     (("CREATE", "CREDENTIAL"), database_grammar.create_credential),
     (("DROP", "CREDENTIAL"), database_grammar.drop_credential),
+    (("CREATE", "LOGIN"), principal_grammar.create_login),
+    (("CREATE", "USER"), principal_grammar.create_user),
+    (("DROP", "LOGIN"), principal_grammar.drop),
+    (("DROP", "USER"), principal_grammar.drop),
+    (("ALTER", "ROLE"), principal_grammar.alter_role),
+    (("ALTER", "SERVER", "ROLE"), principal_grammar.alter_role),
+    (("GRANT",), principal_grammar.grant),
+    (("REVOKE",), principal_grammar.grant),
     (("CREATE", "TABLE"), table_grammar.create_table),
     (("ALTER", "TABLE"), table_grammar.alter_table),
     (("DROP", "TABLE"), table_grammar.drop_table),

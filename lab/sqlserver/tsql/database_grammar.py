@@ -17,14 +17,31 @@ from lab.sqlserver.tsql.statements import (
 
 
 def create_database(reader: Reader) -> CreateDatabase:
-    """CREATE DATABASE name [COLLATE collation]."""
+    """CREATE DATABASE name [COLLATE collation] or CREATE DATABASE name ON (FILENAME = N'...'), ... FOR ATTACH."""
     reader.expect("CREATE", "DATABASE")
     name = reader.name()
     if reader.accept("COLLATE"):
         reader.name()
-    if reader.at_words("ON") or reader.at_words("LOG", "ON"):
-        raise SqlServerError(UNSUPPORTED, "CREATE DATABASE with files of one's own choice (ON)")
-    return CreateDatabase(name)
+    files = []
+    if reader.accept("ON"):
+        reader.accept("PRIMARY")
+        files.append(_file_name(reader))
+        while reader.accept_symbol(","):
+            files.append(_file_name(reader))
+        reader.expect("FOR", "ATTACH")
+    if reader.at_words("LOG", "ON"):
+        raise SqlServerError(UNSUPPORTED, "CREATE DATABASE with a log file of one's own choice (LOG ON)")
+    return CreateDatabase(name, tuple(files))
+
+
+def _file_name(reader: Reader) -> str:
+    reader.expect_symbol("(")
+    if not reader.accept("FILENAME"):
+        raise SqlServerError(UNSUPPORTED, "CREATE DATABASE with files of one's own choice, but for FOR ATTACH")
+    reader.expect_symbol("=")
+    name = reader.string()
+    reader.expect_symbol(")")
+    return name
 
 
 def drop_database(reader: Reader) -> DropDatabase:

@@ -89,7 +89,10 @@ class CheckDatabase:
 
 @dataclass(frozen=True)
 class CreateDatabase:
+    """CREATE DATABASE; `files` are those of a FOR ATTACH, the data file first."""
+
     name: str
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,45 @@ class DropCredential:
 
 
 @dataclass(frozen=True)
+class CreateLogin:
+    name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CreateUser:
+    """CREATE USER in the session's current database."""
+
+    name: str
+    login: str
+
+
+@dataclass(frozen=True)
+class DropPrincipal:
+    kind: Literal["LOGIN", "USER"]
+    name: str
+
+
+@dataclass(frozen=True)
+class AlterRole:
+    """ALTER [SERVER] ROLE: `member` joins (`add`) or leaves."""
+
+    on_server: bool
+    role: str
+    add: bool
+    member: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """GRANT (`given`) or REVOKE of a permission on the server."""
+
+    permission: str
+    given: bool
+    login: str
+
+
+@dataclass(frozen=True)
 class Device:
     """Where a backup goes to or comes from: a file (DISK) or an object (URL, s3://host:port/bucket/key)."""
 
@@ -129,39 +171,51 @@ class Device:
 
 
 @dataclass(frozen=True)
-class BackupDatabase:
-    """`stats` is the step between progress messages in per cent (None: none), `transfer_size` a part's bytes."""
+class Backup:
+    """BACKUP DATABASE, the same WITH DIFFERENTIAL, or BACKUP LOG; several devices are stripes of one backup.
 
+    `stats` is the step between progress messages in per cent (None: none), `transfer_size` a part's bytes. With
+    `norecovery` the database is RESTORING afterwards.
+    """
+
+    kind: Literal["DATABASE", "DIFFERENTIAL", "LOG"]
     database: str
-    device: Device
+    devices: tuple[Device, ...]
     name: str | None = None
     description: str | None = None
     checksum: bool = False
     compression: bool = False
     copy_only: bool = False
     overwrite: bool = False
+    norecovery: bool = False
     stats: int | None = None
     transfer_size: int = DEFAULT_TRANSFER_SIZE
 
 
 @dataclass(frozen=True)
-class RestoreDatabase:
-    """`moves` maps logical file names to physical paths."""
+class Restore:
+    """RESTORE DATABASE or RESTORE LOG; without devices, only what follows the last backup: recovery.
 
+    `moves` maps logical file names to physical paths; `stop_at` is a moment as written.
+    """
+
+    kind: Literal["DATABASE", "LOG"]
     database: str
-    device: Device
+    devices: tuple[Device, ...]
     moves: tuple[tuple[str, str], ...] = ()
     replace: bool = False
     checksum: bool = False
+    recovery: bool = True
+    stop_at: str | None = None
     stats: int | None = None
 
 
 @dataclass(frozen=True)
 class RestoreReport:
-    """RESTORE VERIFYONLY, HEADERONLY or FILELISTONLY."""
+    """RESTORE VERIFYONLY, HEADERONLY, FILELISTONLY or LABELONLY."""
 
-    report: Literal["VERIFYONLY", "HEADERONLY", "FILELISTONLY"]
-    device: Device
+    report: Literal["VERIFYONLY", "HEADERONLY", "FILELISTONLY", "LABELONLY"]
+    devices: tuple[Device, ...]
     checksum: bool = False
     stats: int | None = None
 
@@ -234,6 +288,7 @@ class DropIndex:
 
 Statement = (
     Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
-    | CreateDatabase | DropDatabase | AlterDatabase | CreateCredential | DropCredential | BackupDatabase
-    | RestoreDatabase | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
+    | CreateDatabase | DropDatabase | AlterDatabase | CreateCredential | DropCredential | CreateLogin
+    | CreateUser | DropPrincipal | AlterRole | Grant | Backup | Restore
+    | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
 )  # fmt: skip
