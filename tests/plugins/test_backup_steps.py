@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 import time
 from datetime import date, timedelta
@@ -233,6 +234,22 @@ def test_a_database_with_a_strange_name_is_backed_up_like_any_other(world: World
     world.back_up(TODAY)
     assert_one_of_each(world, TODAY)
     world.sql.run(f"DROP DATABASE [{name.replace(']', ']]')}]")
+
+
+def test_a_login_that_may_not_back_up_is_told_which_right_it_lacks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.sql.run("CREATE LOGIN [weak] WITH PASSWORD = N'Weak-Passw0rd'")
+    world.sql.run("CREATE USER [weak] FOR LOGIN [weak]", database=world.entries["acme"]["database"]["name"])
+    connection = json.loads(os.environ["AIRFLOW_CONN_SQL_SERVER_LAB"])
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_SQL_SERVER_LAB", json.dumps({**connection, "login": "weak", "password": "Weak-Passw0rd"})
+    )
+    for step in CHAIN[:3]:
+        world.run(step, TODAY)
+    with pytest.raises(PartError, match=r"BACKUP DATABASE permission denied in database"):
+        world.run(BACKUP, TODAY)
+    world.sql.run("DROP LOGIN [weak]")
 
 
 def test_a_damaged_file_is_never_verified_and_never_adopted(world: World) -> None:

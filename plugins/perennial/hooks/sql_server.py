@@ -11,8 +11,8 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pymssql
@@ -33,6 +33,10 @@ DAMAGE = frozenset({3183, 3187, 3189, 3203, 3241, 3242, 3243, 3254, 3256, 3266})
 
 CONNECTION = frozenset({20002, 20003, 20004, 20006, 20009, 20017, 20047, 233, 596, 6005, 10054})
 """Numbers by which the client or the server says that the connection is gone: the statement may have ended or not."""
+
+
+INFORMATION = 10
+"""Messages up to this severity are no errors: progress, and what was done."""
 
 
 class SqlServerError(Exception):
@@ -56,14 +60,21 @@ class SqlServerError(Exception):
         return self.number in CONNECTION
 
     @classmethod
-    def of(cls, error: Exception) -> SqlServerError:
-        """Read pymssql's exception: a number, and a text with DB-Lib's remarks glued on."""
+    def of(cls, error: Exception, told: Sequence[str] = ()) -> SqlServerError:
+        """Read pymssql's exception: a number, and a text with DB-Lib's remarks glued on.
+
+        Args:
+            told: The texts of the errors that the server sent, in order. pymssql raises the severest: where the cause
+                is a milder one (a missing right, 262 or 3110), all it says is that the statement ended abnormally.
+        """
         details = error.args[0] if len(error.args) == 1 and isinstance(error.args[0], tuple) else error.args
         number, text = (details[0], details[1]) if len(details) >= 2 else (0, details[0] if details else str(error))
         if isinstance(text, bytes):
             text = text.decode(errors="replace")
         # The first line of the text is the server's first error; what follows repeats it in DB-Lib's words.
         message = re.split(r"DB-Lib error message", str(text))[0].strip() or str(text).strip()
+        if told and told[0] not in message:
+            message = f"{told[0]} {message}"
         return cls(int(number) if str(number).lstrip("-").isdigit() else 0, message)
 
 
@@ -73,6 +84,16 @@ class Session:
 
     connection: Any
     abandoned: threading.Event
+    told: list[str] = field(default_factory=list)
+
+    def listen(self) -> None:
+        """Hear every error that the server sends, not only the one that pymssql raises."""
+
+        def hear(_state: int, severity: int, _server: object, _procedure: object, _line: int, text: bytes) -> None:
+            if severity > INFORMATION:
+                self.told.append(text.decode(errors="replace").strip())
+
+        self.connection._conn.set_msghandler(hear)
 
     def run(self, statement: str) -> list[Row]:
         """Run one statement to its very end and return the rows of its last result set.
@@ -84,6 +105,7 @@ class Session:
             # The step was cancelled while its thread was connecting: whatever this would start, nobody would end.
             raise SqlServerError(0, "The step that wanted this statement was cancelled.")
         log.debug("SQL Server: %s", statement)
+        self.told.clear()
         try:
             with self.connection.cursor(as_dict=True) as cursor:
                 cursor.execute(statement)
@@ -93,7 +115,7 @@ class Session:
                     rows = cursor.fetchall() if cursor.description else rows
                 return rows
         except pymssql.Error as error:
-            raise SqlServerError.of(error) from error
+            raise SqlServerError.of(error, self.told) from error
 
 
 class SqlServer:
@@ -142,7 +164,9 @@ class SqlServer:
                 raise SqlServerError.of(error) from error
             with opened:
                 opened.autocommit(True)
-                return conversation(Session(opened, abandoned))
+                session = Session(opened, abandoned)
+                session.listen()
+                return conversation(session)
 
         try:
             return await threads.run(call, label=f"{self.conn_id} {self.program}")
