@@ -15,7 +15,7 @@ from typing import Any
 
 from include.backups.errors import PerennialError, UnavailableError
 from perennial.hooks import aws
-from perennial.settings import PROJECT
+from perennial.settings import PROJECT, Settings
 
 SCRIPTS = PROJECT / "include" / "scripts"
 UNDER_WAY = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
@@ -52,6 +52,11 @@ class Hosts:
 
     def __init__(self, conn_id: str, poll: float) -> None:
         self.conn_id, self.poll = conn_id, poll
+
+    @classmethod
+    def of(cls, settings: Settings) -> Hosts:
+        """The hosts of this deployment."""
+        return cls(settings.aws_conn_id, settings.poll.total_seconds())
 
     async def run(self, instance: str, script: str, parameters: Mapping[str, str], *, mark: str, limit: int) -> Outcome:
         """Run a script to its end, or take part in one that an earlier attempt has started.

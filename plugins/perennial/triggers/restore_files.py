@@ -26,7 +26,7 @@ class CopyFilesTrigger(RestoreStepTrigger):
         web = record.target.web
         await restore.change(lambda r: r.beginning_on(f"{web.path} on {web.instance}"))
         try:
-            outcome = await Hosts(settings.aws_conn_id, settings.poll.total_seconds()).run(
+            outcome = await Hosts.of(settings).run(
                 web.instance,
                 "copy_tree.sh",
                 {
@@ -54,5 +54,5 @@ class CopyFilesTrigger(RestoreStepTrigger):
             settings, request = Settings.from_environment(), self.request()
             record = await Vault(settings).restores.get(request.tenant, request.restore_id)
             if record:
-                hosts = Hosts(settings.aws_conn_id, settings.poll.total_seconds())
+                hosts = Hosts.of(settings)
                 await hosts.cancel(record.value.target.web.instance, settings.mark(f"{request.restore_id} copy"))

@@ -108,7 +108,7 @@ class RemoveVolumeTrigger(RestoreStepTrigger):
 async def remove_volumes(restore: LeasedRestore) -> str:
     """Detach and delete every volume that the restore has made; returns a sentence about what could not be removed."""
     record, settings = restore.record, restore.vault.settings
-    ebs, hosts = Ebs.of(settings), Hosts(settings.aws_conn_id, settings.poll.total_seconds())
+    ebs, hosts = Ebs.of(settings), Hosts.of(settings)
     left = []
     for volume in await ebs.volumes_of_restore(record.id):
         await restore.lease.check()
