@@ -66,7 +66,7 @@ class StorageProxy:
     """
 
     def __init__(self, inner_port: int) -> None:
-        self.rules = FaultRules(unknown=["lag"])
+        self.rules = FaultRules(services=["s3"], unknown=["lag", "snapshot_state"])
         self._inner_port = inner_port
 
     async def serve(self, port: int) -> None:
@@ -119,9 +119,9 @@ class StorageProxy:
         if method == "POST":
             document = await reader.readexactly(head.length or 0)
             try:
-                self.rules.add(json.loads(document))
+                self.rules.add(document)
                 status = 201
-            except (TypeError, ValueError) as error:
+            except ValueError as error:
                 await _answer(writer, 400, json.dumps({"error": f"No rule was added: {error}"}).encode())
                 return False
         elif method == "DELETE":
