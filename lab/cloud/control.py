@@ -11,6 +11,7 @@ from pathlib import Path
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
+from lab import neighbours
 from lab.cloud.ec2 import LabEC2Backend, lab_backends
 from lab.cloud.snapshots import STATES
 from lab.cloud.state import State
@@ -24,7 +25,7 @@ def control_app(folder: Path, state: State, faults: FaultRules) -> Flask:
 
     @app.get("/health")
     def health() -> ResponseReturnValue:
-        return {"status": "ok"}
+        return neighbours.health(folder)
 
     @app.get("/faults")
     def show_faults() -> ResponseReturnValue:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab.environment import PROJECT, lab_environment
-from lab.ports import LAST_BASE, PORTS, free_port_base
-from lab.settings import LabSettings
+from lab.ports import LAST_BASE, free_port_base
+from lab.settings import PORTS, LabSettings
 
 START_SECONDS = 60
 STOP_SECONDS = 10
