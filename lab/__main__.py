@@ -13,6 +13,7 @@ from typing import Any
 
 from lab import faults_command
 from lab.load_sql import load_script
+from lab.neighbours import check_ports_are_not_anothers
 from lab.processes import ProcessError
 from lab.seed.register import registered
 from lab.seed.shop import connect_arguments
@@ -20,17 +21,30 @@ from lab.seed.tenants import seed
 from lab.servers import ServerStatus, server_statuses, start_servers, stop_servers
 from lab.settings import LabSettings
 from lab.shell import host_shell, sql_shell
+from lab.sql_client import connect
 from lab.wreck import wreck
+
+INTERRUPTED = 130  # 128 and the signal's number, as a shell has it
+STATUS = "`python -m lab status` shows the servers that run, `python -m lab down` stops them."
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.name == "shell" and options.where != "sql" and options.database:
+        parser.error("shell: DATABASE goes with `sql` only")
     try:
-        return int(options.command(LabSettings.from_environment(), options) or 0)
+        settings = LabSettings.from_environment()
+        if options.name != "down":  # which goes by the records of its own state folder
+            check_ports_are_not_anothers(settings)
+        return int(options.command(settings, options) or 0)
     except (ProcessError, OSError, RuntimeError, LookupError) as error:
         print(f"lab {options.name}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"\nlab {options.name}: interrupted. {STATUS}", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         parsers[name].add_argument("tenant", metavar="TENANT", help="a tenant's id, such as acme")
     parsers["load-sql"].add_argument("file", metavar="FILE", type=Path, help="the script")
     parsers["shell"].add_argument("where", metavar="HOST|sql", help="an instance's id, or `sql` for SQL Server")
-    parsers["shell"].add_argument("database", metavar="DATABASE", nargs="?", default="master", help="with `sql` only")
+    parsers["shell"].add_argument("database", metavar="DATABASE", nargs="?", help="with `sql` only (master)")
     faults_command.add_arguments(parsers["faults"])
     return parser
 
@@ -66,7 +80,8 @@ def _up(settings: LabSettings, _options: argparse.Namespace) -> None:
 
 
 def _down(settings: LabSettings, _options: argparse.Namespace) -> None:
-    stop_servers(settings)
+    stopped = stop_servers(settings)
+    print(f"Stopped: {', '.join(stopped)}." if stopped else f"Nothing was running in {settings.state}.")
 
 
 def _status(settings: LabSettings, _options: argparse.Namespace) -> int:
@@ -85,6 +100,7 @@ def _seed(settings: LabSettings, _options: argparse.Namespace) -> None:
 
 def _load_sql(settings: LabSettings, options: argparse.Namespace) -> None:
     database = _registered(settings, options.tenant)["database"]["name"]
+    connect(settings, database).close()  # which says in plain words when it cannot be had
     loaded = load_script(options.file, database, connect_arguments(settings))
     print(
         f"{loaded.batches} batches run; {loaded.database} now holds {loaded.tables} tables with {loaded.rows:,} rows."
@@ -98,7 +114,7 @@ def _wreck(settings: LabSettings, options: argparse.Namespace) -> None:
 
 def _shell(settings: LabSettings, options: argparse.Namespace) -> int:
     if options.where == "sql":
-        return sql_shell(settings, options.database)
+        return sql_shell(settings, options.database or "master")
     return host_shell(settings, options.where)
 
 

@@ -1,4 +1,4 @@
-"""`python -m lab faults`: list, add and clear the faults of all three servers."""
+"""`python -m lab faults`: list, add and clear the faults of all three servers, and hold snapshots in a state."""
 
 from __future__ import annotations
 
@@ -6,84 +6,107 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from lab.fault_control import FaultControl
+from lab.fault_control import LabFaults
+from lab.faults import SNAPSHOT_STATES
 from lab.settings import LabSettings
-from lab.sqlserver.control import Control
 
-SERVERS = ("cloud", "storage")
-SLOW_STATEMENTS = {"sql:Backup": "backup_seconds", "sql:Restore": "restore_seconds"}
+FIELDS = (
+    "match",
+    "times",
+    "code",
+    "message",
+    "status",
+    "drop",
+    "after",
+    "delay",
+    "lag",
+    "snapshot_state",
+    "bytes_per_second",
+    "crash_after_percent",
+)
+
+EXAMPLES = """\
+examples for `python -m lab faults`; each strikes once unless --times says otherwise:
+  an error            add ec2:CreateSnapshot --code RequestLimitExceeded --times 3
+  an error for one    add s3:PutObject --match acme --code AccessDenied --status 403 --message "as ordered"
+  a dropped call      add ssm:SendCommand --drop
+  a lost answer       add ec2:CreateSnapshot --after
+  a slow call         add s3:PutObject --delay 5 --times always
+  a stale look-up     add ec2:DescribeSnapshots --lag 60 --times always
+  a failed snapshot   add ec2:CreateSnapshot --snapshot-state error
+  a stuck snapshot    add ec2:CreateSnapshot --snapshot-state pending
+  a slow vault        add s3:GetObject --bytes-per-second 100000 --times always
+  a slow BACKUP       add sql:Backup --delay 30        (each one, until `clear`)
+  a slow RESTORE      add sql:Restore --delay 30       (each one, until `clear`)
+  a failed snapshot   snapshot snap-0123456789abcdef0 error   (one that was made already)
+  SQL Server crashes  add 'sql:*' --crash-after-percent 40
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `lab faults`."""
-    actions = parser.add_subparsers(dest="what", required=True, metavar="list|add|clear")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    actions = parser.add_subparsers(dest="what", required=True, metavar="list|add|clear|snapshot")
     actions.add_parser("list", help="show the rules, and where they have struck")
     actions.add_parser("clear", help="forget all rules, and let SQL Server be quick again")
-    add = actions.add_parser("add", help="add a rule")
-    add.add_argument("action", help="ec2:CreateSnapshot, ssm:*, s3:Put*, ...; sql:Backup or sql:Restore with --delay")
-    add.add_argument("--match", help="strike only calls in which this text is found")
-    add.add_argument("--times", type=_times, help="how often it strikes, or `always` (once unless given)")
+    _add_rule_arguments(
+        actions.add_parser(
+            "add", help="add a rule", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+    )
+    text = "hold a snapshot that was made already in a state; `completed` lets it go"
+    snapshot = actions.add_parser("snapshot", help=text, description=text[0].upper() + text[1:] + ".")
+    snapshot.add_argument("snapshot", metavar="SNAPSHOT", help="its id, snap-...")
+    snapshot.add_argument("state", choices=("pending", "completed", "error"), help="the state")
+
+
+def _add_rule_arguments(add: argparse.ArgumentParser) -> None:
+    add.add_argument("action", help="ec2:CreateSnapshot, ssm:*, s3:Put*, ...; sql:Backup, sql:Restore or sql:*")
+    add.add_argument("--match", metavar="TEXT", help="strike only calls in which this text is found")
+    add.add_argument("--times", type=_times, metavar="N|always", help="how often it strikes (once unless given)")
     add.add_argument("--code", help="answer this error: RequestLimitExceeded, SlowDown, AccessDenied, ...")
-    add.add_argument("--message", help="the error's message")
-    add.add_argument("--status", type=int, help="the error's HTTP status")
+    add.add_argument("--message", metavar="TEXT", help="the error's message")
+    add.add_argument("--status", type=int, help="the error's HTTP status, 400 to 599")
     add.add_argument("--drop", action="store_true", default=None, help="close the connection without an answer")
     add.add_argument("--after", action="store_true", default=None, help="carry the call out first: the answer is lost")
     add.add_argument("--delay", type=float, metavar="SECONDS", help="wait first; for sql: spread the work over it")
     add.add_argument("--lag", type=float, metavar="SECONDS", help="EC2 look-ups do not see what is newer than that")
+    add.add_argument("--snapshot-state", choices=SNAPSHOT_STATES, help="what becomes of the snapshot that is made")
     add.add_argument("--bytes-per-second", type=float, metavar="N", help="S3 bodies trickle at this speed")
+    add.add_argument("--crash-after-percent", type=int, metavar="N", help="SQL Server dies there in its next work")
 
 
 def run(settings: LabSettings, options: argparse.Namespace) -> None:
-    """Carry out one of the three.
+    """Carry out one of the four.
 
     Raises:
         RuntimeError: a rule was refused; the message says why.
         OSError: a server does not answer.
     """
-    if options.what == "list":
-        _list(settings)
-    elif options.what == "clear":
-        for server in SERVERS:
-            FaultControl.of(settings, server).clear()
-        Control().write(settings.state / "sqlserver")
-    else:
-        _add(settings, options)
-
-
-def _list(settings: LabSettings) -> None:
-    for server in SERVERS:
-        control = FaultControl.of(settings, server)
-        for rule in control.rules():
-            print(f"{server:<10}{_sentence(rule)}")
-        for hit in control.hits():
-            print(f"{server:<10}struck {hit['call']}: {hit['outcome']}")
-    for name, seconds in asdict(Control.read(settings.state / "sqlserver")).items():
-        if seconds:
-            print(f"{'sqlserver':<10}{name} {seconds:g}")
-
-
-def _add(settings: LabSettings, options: argparse.Namespace) -> None:
-    fields = ("match", "times", "code", "message", "status", "drop", "after", "delay", "lag", "bytes_per_second")
-    rule = {name: getattr(options, name) for name in fields if getattr(options, name) is not None}
-    if rule.get("times") == "always":
-        rule["times"] = None
-    if options.action.startswith("sql:"):
-        _slow_sql_server(settings, options.action, rule)
-        return
+    faults = LabFaults(settings)
     try:
-        FaultControl.of(settings, "storage" if options.action.startswith("s3:") else "cloud").add(
-            options.action, **rule
-        )
+        if options.what == "list":
+            _list(faults)
+        elif options.what == "clear":
+            faults.clear()
+        elif options.what == "snapshot":
+            faults.hold_snapshot(options.snapshot, options.state)
+        else:
+            rule = {name: getattr(options, name) for name in FIELDS if getattr(options, name) is not None}
+            faults.add(options.action, **rule | ({"times": None} if rule.get("times") == "always" else {}))
     except ValueError as error:
         raise RuntimeError(str(error)) from error
 
 
-def _slow_sql_server(settings: LabSettings, action: str, rule: dict[str, Any]) -> None:
-    if action not in SLOW_STATEMENTS or rule.keys() != {"delay"}:
-        raise RuntimeError(f"No rule was added: of SQL Server it knows {' and '.join(SLOW_STATEMENTS)} with --delay.")
-    folder = settings.state / "sqlserver"
-    positions = asdict(Control.read(folder)) | {SLOW_STATEMENTS[action]: rule["delay"]}
-    Control(**positions).write(folder)
+def _list(faults: LabFaults) -> None:
+    lines = []
+    for name, server in (("cloud", faults.cloud), ("storage", faults.storage)):
+        lines += [f"{name:<10}{_sentence(rule)}" for rule in server.rules()]
+        lines += [f"{name:<10}struck {hit['call']}: {hit['outcome']}" for hit in server.hits()]
+    knobs = asdict(faults.sql_server())
+    lines += [f"{'sqlserver':<10}{name} {position:g}" for name, position in knobs.items() if position]
+    print("\n".join(lines) or "No faults are set, and none has struck.")
 
 
 def _sentence(rule: dict[str, Any]) -> str:
@@ -93,4 +116,6 @@ def _sentence(rule: dict[str, Any]) -> str:
 
 
 def _times(text: str) -> int | str:
+    if text != "always" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor `always`")
     return text if text == "always" else int(text)

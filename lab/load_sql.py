@@ -52,11 +52,11 @@ class ScriptError(RuntimeError):
 
 
 def load_script(path: Path, database: str, connect_kwargs: Mapping[str, Any]) -> Loaded:
-    """Run the T-SQL script `path`, beginning in `database`; `connect_kwargs` are those of pymssql.connect.
+    """Run the T-SQL script `path`, in UTF-8, beginning in `database`; `connect_kwargs` are those of pymssql.connect.
 
     Raises ScriptError with the batch's number, its first line and the server's message where a batch fails.
     """
-    batches = list(split_batches(path.read_text(encoding="utf-8-sig")))
+    batches = list(split_batches(_read(path)))
     options = {**connect_kwargs, "database": database, "autocommit": True}
     with pymssql.connect(**options) as connection, connection.cursor() as cursor:
         for batch in batches:
@@ -68,6 +68,16 @@ def load_script(path: Path, database: str, connect_kwargs: Mapping[str, Any]) ->
         ((ended_in,),) = cursor.fetchall()
         rows = count_rows(cursor)
     return Loaded(len(batches), str(ended_in), len(rows), sum(rows.values()))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScriptError(
+            f"The script {path.name} is not in UTF-8 ({error.reason} at byte {error.start}), so none of it was run. "
+            "Save it as UTF-8."
+        ) from error
 
 
 def count_rows(cursor: pymssql.Cursor) -> dict[str, int]:
@@ -129,10 +139,16 @@ def _run(cursor: pymssql.Cursor, text: str) -> None:
         pass
 
 
-def _explanation(path: Path, batch: Batch, error: pymssql.Error) -> str:
+def said_by_server(error: pymssql.Error) -> tuple[int, str]:
+    """Number and message of an error: the server's words, or the client library's own where the server said nothing."""
     number, text = (*error.args, "")[:2] if error.args else (0, "")
     said = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-    said = said.partition("DB-Lib error message")[0].strip()
+    words, _, of_client = said.partition("DB-Lib error message")
+    return number, words.strip() or of_client.partition("\n")[2].partition("\n")[0]
+
+
+def _explanation(path: Path, batch: Batch, error: pymssql.Error) -> str:
+    number, said = said_by_server(error)
     first_line = batch.text.partition("\n")[0].strip()
     return (
         f"The script {path.name} failed in batch {batch.number}, which begins in line {batch.line} with: "

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from lab.settings import HOST
+from lab.settings import HOST, PORTS
 
-PORTS = 30  # a lab's share, from its port base on
 LAST_BASE = 32000  # below the range the system itself hands out to outgoing connections
 
 
@@ -16,12 +15,13 @@ def free_port_base(first: int) -> int:
     Raises OSError when there is none below the system's own range.
     """
     for base in range(first, LAST_BASE, PORTS):
-        if all(_is_free(port) for port in range(base, base + PORTS)):
+        if all(is_free(port) for port in range(base, base + PORTS)):
             return base
     raise OSError(f"No {PORTS} free ports in a row between {first} and {LAST_BASE} on {HOST}: stop what listens there.")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a server can listen on that port of the loopback interface."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

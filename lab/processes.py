@@ -7,7 +7,6 @@ a stranger, who was given the same id since, for it.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import signal
@@ -20,6 +19,7 @@ import psutil
 from honcho.environ import parse_procfile
 
 from lab.environment import PROJECT
+from lab.process_record import ProcessRecord
 from lab.waiting import wait_until
 
 STOP_SECONDS = 5.0
@@ -59,7 +59,7 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._record_file(name).write_text(json.dumps({"pid": process.pid, "create_time": process.create_time()}))
+        ProcessRecord(process.pid, process.create_time()).write(self._record_file(name))
 
     def stop(self, names: Iterable[str], seconds: float = STOP_SECONDS) -> None:
         """Ask the processes to end, wait up to `seconds` for all of them together, then kill what is left of each."""
@@ -144,22 +144,20 @@ class Processes:
         family |= {process for process in psutil.process_iter() if _group(process) == record.pid}
         return [process for process in family if _is_alive(process)]
 
-    def _record(self, name: str) -> _Record | None:
+    def _record(self, name: str) -> ProcessRecord | None:
+        file = self._record_file(name)
         try:
-            return _Record(**json.loads(self._record_file(name).read_text()))
+            return ProcessRecord.read(file)
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise ProcessError(
+                f"{file} is damaged, so nobody knows which process {name} is. End it by hand if it still runs, delete "
+                "the file, and try again."
+            ) from error
 
     def _record_file(self, name: str) -> Path:
         return self.state / "run" / f"{name}.json"
-
-
-@dataclass(frozen=True)
-class _Record:
-    """Which process it was: the id alone may belong to another one by now. It leads the group of the same id."""
-
-    pid: int
-    create_time: float  # seconds since the epoch, as psutil gives it
 
 
 def _group(process: psutil.Process) -> int | None:

@@ -9,7 +9,8 @@ from functools import partial
 from lab import storage
 from lab.cloud import readiness as cloud
 from lab.environment import lab_environment
-from lab.processes import Processes, procfile_commands
+from lab.neighbours import check_ports_are_free
+from lab.processes import ProcessError, Processes, procfile_commands
 from lab.seed.database_host import lay_data_on_volume
 from lab.settings import HOST, LabSettings
 from lab.sqlserver import server as sqlserver
@@ -42,10 +43,12 @@ def start_servers(settings: LabSettings, extra: dict[str, str] | None = None) ->
     """Start those servers that do not run yet and wait for all of them; `extra` adds to their environment.
 
     SQL Server comes last: its data folder lies on a volume of the cloud.
-    Raises ProcessError, naming the server and its log, when one does not answer in time.
+    Raises ProcessError when a port is somebody else's, or, naming the server and its log, when one does not answer in
+    time.
     """
     commands, environment = procfile_commands(), lab_environment(settings) | (extra or {})
     processes = lab_processes(settings)
+    _check_ports(settings, processes)
     for name in ("cloud", "storage"):
         processes.start(name, commands[name], environment)
     _wait_for(settings, "cloud")
@@ -55,13 +58,32 @@ def start_servers(settings: LabSettings, extra: dict[str, str] | None = None) ->
         _wait_for(settings, name)
 
 
+def _check_ports(settings: LabSettings, processes: Processes) -> None:
+    """Those that run must be on the ports of `settings`; those of the others must be free."""
+    leaders = {name: processes.leader(name) for name in SERVERS}
+    for name, leader in leaders.items():
+        base = leader.environ()["PERENNIAL_LAB_PORT_BASE"] if leader else None
+        if base not in (None, str(settings.port_base)):
+            raise ProcessError(
+                f"{name} of the lab in {settings.state} runs already, with ports from {base} on and not from "
+                f"{settings.port_base} on. Set PERENNIAL_LAB_PORT_BASE to {base}, or run `python -m lab down` first."
+            )
+    stopped = [name for name, leader in leaders.items() if leader is None]
+    for name in stopped:
+        processes.kill(name)  # what a leader that died by itself has left behind holds its ports
+    check_ports_are_free(settings, stopped)
+
+
 def _wait_for(settings: LabSettings, name: str) -> None:
     lab_processes(settings).wait_until_ready(name, partial(SERVERS[name], settings), READY_SECONDS)
 
 
-def stop_servers(settings: LabSettings) -> None:
-    """Stop them, bounded; nothing to do where none runs."""
-    lab_processes(settings).stop(SERVERS)
+def stop_servers(settings: LabSettings) -> list[str]:
+    """Stop them, bounded; the names of those that ran."""
+    processes = lab_processes(settings)
+    running = [name for name in SERVERS if processes.leader(name)]
+    processes.stop(SERVERS)
+    return running
 
 
 def server_statuses(settings: LabSettings) -> list[ServerStatus]:

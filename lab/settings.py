@@ -15,6 +15,14 @@ ZONE = "eu-central-1a"
 VAULT_BUCKET = "perennial-vault"
 
 
+FIRST_PORT, LAST_PORT = 1024, 65535
+PORTS = 30  # a lab's share, from its port base on
+
+
+class SettingsError(RuntimeError):
+    """A variable of the environment makes no sense."""
+
+
 @dataclass(frozen=True)
 class LabSettings:
     """One lab: `state` holds everything it keeps, `port_base` is the first of its thirty ports."""
@@ -24,10 +32,14 @@ class LabSettings:
 
     @classmethod
     def from_environment(cls) -> LabSettings:
-        """Read PERENNIAL_LAB_STATE (default `.lab`) and PERENNIAL_LAB_PORT_BASE (default 15600)."""
+        """Read PERENNIAL_LAB_STATE (default `.lab`) and PERENNIAL_LAB_PORT_BASE (default 15600).
+
+        Raises:
+            SettingsError: the port base is no number, or leaves no room for a lab's ports.
+        """
         return cls(
-            state=Path(os.environ.get("PERENNIAL_LAB_STATE", ".lab")).absolute(),
-            port_base=int(os.environ.get("PERENNIAL_LAB_PORT_BASE", "15600")),
+            state=Path(os.environ.get("PERENNIAL_LAB_STATE") or ".lab").absolute(),
+            port_base=_port_base(os.environ.get("PERENNIAL_LAB_PORT_BASE") or "15600"),
         )
 
     def environment(self) -> dict[str, str]:
@@ -70,3 +82,13 @@ class LabSettings:
     limited_secret_key = "perenniallabsecret0000000000000000000002"  # noqa: S105
     sql_user = "sa"
     sql_password = "Lab-Passw0rd"  # noqa: S105
+
+
+def _port_base(text: str) -> int:
+    last = LAST_PORT - PORTS + 1
+    if not (text.isascii() and text.isdecimal() and FIRST_PORT <= int(text) <= last):
+        raise SettingsError(
+            f"PERENNIAL_LAB_PORT_BASE is {text!r}, but it wants a number from {FIRST_PORT} to {last}, the first of the "
+            f"lab's {PORTS} ports."
+        )
+    return int(text)

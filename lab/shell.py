@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 import pymssql
 
 from lab.cloud.hosts import host_environment
-from lab.load_sql import split_batches
-from lab.seed.shop import connect_arguments
+from lab.load_sql import said_by_server, split_batches
 from lab.settings import LabSettings
+from lab.sql_client import connect
 
 
 def host_shell(settings: LabSettings, instance_id: str) -> int:
@@ -21,13 +23,24 @@ def host_shell(settings: LabSettings, instance_id: str) -> int:
     Raises:
         LookupError: there is no such host.
     """
-    hosts = settings.state / "cloud" / "hosts"
-    folder = hosts / instance_id
-    if not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in hosts.glob("i-*"))) or "none: run `python -m lab seed` first"
+    hosts = {path.name: path for path in sorted((settings.state / "cloud" / "hosts").glob("i-*"))}
+    if instance_id not in hosts:
+        known = ", ".join(hosts) or "none: run `python -m lab seed` first"
         raise LookupError(f"There is no host {instance_id!r} in this lab. It has {known}.")
+    folder = hosts[instance_id]
     environment = {**host_environment(folder), "PS1": f"{instance_id}:\\w$ ", "TERM": "dumb"}
-    return subprocess.run(["/bin/bash", "--norc"], cwd=folder, env=environment, check=False).returncode
+    with _interrupts_left_to_the_shell():
+        return subprocess.run(["/bin/bash", "--norc"], cwd=folder, env=environment, check=False).returncode
+
+
+@contextmanager
+def _interrupts_left_to_the_shell() -> Iterator[None]:
+    """Ctrl-C reaches this process too: it must end a command in the shell, not the shell."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.stdin, out: TextIO = sys.stdout) -> int:
@@ -35,9 +48,12 @@ def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.s
 
     Returns:
         1 if a batch failed, else 0.
+
+    Raises:
+        LookupError, ConnectionError: as `lab.sql_client.connect`.
     """
     failed = 0
-    with pymssql.connect(database=database, **connect_arguments(settings)) as connection:
+    with connect(settings, database) as connection:
         pending = ""
         for line in [*lines, "GO\n"] if not _is_terminal(lines) else lines:
             pending += line
@@ -65,7 +81,6 @@ def _run(connection: pymssql.Connection, batch: str, out: TextIO) -> int:
             if not cursor.nextset():
                 return 0
     except pymssql.Error as error:
-        number, message = (*error.args, "", "")[:2]
-        text = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
-        print(f"Msg {number}: {text.strip()}", file=out)
+        number, said = said_by_server(error)
+        print(f"Msg {number}: {said}", file=out)
         return 1

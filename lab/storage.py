@@ -156,7 +156,7 @@ def main() -> None:
 
 async def _serve_until_end_of(weed: subprocess.Popen[bytes], settings: LabSettings) -> int:
     """Keep the door open for as long as weed runs; its exit code."""
-    door = asyncio.create_task(StorageProxy(inner_s3_port(settings)).serve(settings.storage_port))
+    door = asyncio.create_task(StorageProxy(inner_s3_port(settings), settings.state).serve(settings.storage_port))
     while (code := weed.poll()) is None:
         await asyncio.wait([door], timeout=LOOK_SECONDS)
         if door.done():

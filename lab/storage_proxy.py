@@ -1,8 +1,8 @@
 """The door of the lab's S3: passes every byte on to weed, except where a fault rule says otherwise.
 
 weed has no faults on order. The door reads only the heads of HTTP messages; bodies stream through in pieces, whatever
-their size, and the Host header stays as it is, so that signatures hold. `/lab/faults` is answered here: no bucket can
-be called `lab`.
+their size, and the Host header stays as it is, so that signatures hold. `/lab/faults` and `/lab/health` are answered
+here: no bucket can be called `lab`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from lab.cloud.answers import error_answer
 from lab.cloud.calls import s3_call
 from lab.faults import FaultRules
+from lab.neighbours import health
 from lab.settings import HOST
 
 PIECE = 256 * 1024
 LARGEST_HEAD = 128 * 1024
 CONTROL = "/lab/faults"
+HEALTH = "/lab/health"
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
@@ -63,11 +66,13 @@ class StorageProxy:
 
     Args:
         inner_port: Where weed answers.
+        state: The lab's state folder, by which `/lab/health` says whose S3 this is.
     """
 
-    def __init__(self, inner_port: int) -> None:
-        self.rules = FaultRules(unknown=["lag"])
+    def __init__(self, inner_port: int, state: Path) -> None:
+        self.rules = FaultRules(services=["s3"], unknown=["lag", "snapshot_state"])
         self._inner_port = inner_port
+        self._state = state
 
     async def serve(self, port: int) -> None:
         """Answer until cancelled."""
@@ -94,6 +99,9 @@ class StorageProxy:
         path, _, query = target.partition("?")
         if path == CONTROL:
             return await self._control(method, head, reader, writer)
+        if path == HEALTH:
+            await _answer(writer, 200, json.dumps(health(self._state)).encode())
+            return False
         environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
         if "x-amz-copy-source" in head.headers:
             environ["HTTP_X_AMZ_COPY_SOURCE"] = head.headers["x-amz-copy-source"]
@@ -119,9 +127,9 @@ class StorageProxy:
         if method == "POST":
             document = await reader.readexactly(head.length or 0)
             try:
-                self.rules.add(json.loads(document))
+                self.rules.add(document)
                 status = 201
-            except (TypeError, ValueError) as error:
+            except ValueError as error:
                 await _answer(writer, 400, json.dumps({"error": f"No rule was added: {error}"}).encode())
                 return False
         elif method == "DELETE":

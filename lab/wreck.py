@@ -6,10 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pymssql
-
-from lab.seed.shop import connect_arguments
 from lab.settings import LabSettings
+from lab.sql_client import connect
 
 DELETED_FOLDER = "releases/1/i18n"
 CHANGED_FILE = "config/site.json"
@@ -32,7 +30,7 @@ def wreck(settings: LabSettings, entry: dict[str, Any]) -> list[str]:
     if (web / CHANGED_FILE).exists():
         (web / CHANGED_FILE).write_text("overwritten by mistake")
         done.append(f"{CHANGED_FILE} overwritten")
-    with pymssql.connect(database=database, **connect_arguments(settings)) as connection:
+    with connect(settings, database) as connection:
         cursor = connection.cursor()
         cursor.execute(f"SELECT 1 FROM sys.tables WHERE name = N'{DROPPED_TABLE}'")  # noqa: S608 - a constant
         if cursor.fetchone():

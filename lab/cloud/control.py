@@ -1,26 +1,31 @@
-"""The lab's own HTTP calls, beside those of AWS: `/lab/health`, `/lab/faults`, `/lab/snapshots/<id>`.
+"""The lab's own HTTP calls, beside those of AWS: `/lab/health`, `/lab/faults`, `/lab/snapshots/<id>`, `/lab/sqlserver`.
 
 They take the name `lab` from the buckets of moto's S3.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
+from lab import neighbours
 from lab.cloud.ec2 import LabEC2Backend, lab_backends
 from lab.cloud.snapshots import STATES
 from lab.cloud.state import State
 from lab.faults import FaultRules
+from lab.sqlserver.control import Control
 
 
-def control_app(state: State, faults: FaultRules) -> Flask:
-    """The application behind `/lab`."""
+def control_app(folder: Path, state: State, faults: FaultRules) -> Flask:
+    """The application behind `/lab` for the lab whose state folder is `folder`."""
     app = Flask("lab")
 
     @app.get("/health")
     def health() -> ResponseReturnValue:
-        return {"status": "ok"}
+        return neighbours.health(folder)
 
     @app.get("/faults")
     def show_faults() -> ResponseReturnValue:
@@ -30,8 +35,8 @@ def control_app(state: State, faults: FaultRules) -> Flask:
     def add_faults() -> ResponseReturnValue:
         """Add the rules of a JSON list."""
         try:
-            faults.add(request.get_json())
-        except (TypeError, ValueError) as error:
+            faults.add(request.get_data())
+        except ValueError as error:
             return {"error": f"No rule was added: {error}"}, 400
         return faults.report(), 201
 
@@ -43,7 +48,8 @@ def control_app(state: State, faults: FaultRules) -> Flask:
     @app.put("/snapshots/<snapshot_id>")
     def set_snapshot_state(snapshot_id: str) -> ResponseReturnValue:
         """Hold a snapshot in the state of the body, `{"state": "error"}`."""
-        wanted = request.get_json()["state"]
+        document = request.get_json(force=True, silent=True)
+        wanted = document.get("state") if isinstance(document, dict) else None
         if wanted not in STATES:
             return {"error": f"A snapshot cannot be '{wanted}'; it is one of {', '.join(STATES)}."}, 400
         with state.lock:
@@ -55,7 +61,27 @@ def control_app(state: State, faults: FaultRules) -> Flask:
         state.make_durable()
         return {"snapshot": snapshot_id, "state": wanted}
 
+    _add_sql_server(app, folder / "sqlserver")
     return app
+
+
+def _add_sql_server(app: Flask, folder: Path) -> None:
+    """The knobs of SQL Server, which speaks no HTTP; `folder` is its part of the state folder."""
+
+    @app.get("/sqlserver")
+    def show_sql_server() -> ResponseReturnValue:
+        """The positions of SQL Server's knobs."""
+        return asdict(Control.read(folder))
+
+    @app.put("/sqlserver")
+    def set_sql_server() -> ResponseReturnValue:
+        """Turn the knobs of the body, `{"backup_seconds": 5}`, and leave the others as they are."""
+        try:
+            control = Control.read(folder).turned(request.get_data())
+        except ValueError as error:
+            return {"error": f"SQL Server was left as it is: {error}"}, 400
+        control.write(folder)
+        return asdict(control)
 
 
 def _owner_of(snapshot_id: str) -> LabEC2Backend | None:

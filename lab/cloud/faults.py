@@ -28,6 +28,7 @@ class Faults:
             return self._app(environ, start_response)
         time.sleep(fault.delay)
         environ["lab.lag"] = fault.lag
+        environ["lab.snapshot_state"] = fault.snapshot_state
         if fault.after:
             run_wsgi_app(self._app, environ, buffered=True)
         elif not (fault.code or fault.drop):

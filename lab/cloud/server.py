@@ -46,6 +46,7 @@ class DurableCalls:
         began = time.monotonic()
         with self._state.lock:
             ec2.LabEC2Response.lag = environ.get("lab.lag", 0.0)
+            ec2.LabEC2Backend.next_state = environ.get("lab.snapshot_state", "")
             if call.service == "ec2" and ec2.finish_detachments():
                 self._state.changed()
             answer = self._carry_out(call, environ)
@@ -91,7 +92,7 @@ def build_app(settings: LabSettings, knobs: Knobs) -> DispatcherMiddleware:
     state.make_durable()
     calls = DurableCalls(DomainDispatcherApplication(create_backend_app), state)
     faults = Faults(Throttle(Permissions(calls, state, settings.access_key), knobs.rates))
-    return DispatcherMiddleware(faults, {"/lab": control_app(state, faults.rules)})
+    return DispatcherMiddleware(faults, {"/lab": control_app(settings.state, state, faults.rules)})
 
 
 def main() -> None:

@@ -75,8 +75,13 @@ class TimedSnapshot(Snapshot):
 
 
 class SnapshotsOnFolders(AttachmentsOnFolders):
-    """moto's EC2 whose snapshots have content and take their time."""
+    """moto's EC2 whose snapshots have content and take their time.
 
+    Attributes:
+        next_state: Where a fault rule holds the snapshots of the call under way; calls are answered one at a time.
+    """
+
+    next_state: ClassVar[str] = ""
     snapshot_seconds: ClassVar[float]
     snapshot_interval_seconds: ClassVar[float]
 
@@ -98,6 +103,7 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
             from_ami=from_ami,
             seconds=self.snapshot_seconds,
         )
+        snapshot.state_set = self.next_state or None
         self.plane.copy(self.plane.volume(volume_id), self.plane.snapshot(snapshot.id))
         self.snapshots[snapshot.id] = snapshot
         return snapshot

@@ -16,10 +16,19 @@ PLANS = {
 
 
 def registered(settings: LabSettings) -> dict[str, dict[str, Any]]:
-    """The tenants' entries by tenant id; empty before the first seeding."""
+    """The tenants' entries by tenant id; empty before the first seeding.
+
+    Raises RuntimeError when the file is there and no register.
+    """
     path = _folder(settings) / "tenants.yaml"
-    entries = yaml.safe_load(path.read_text())["tenants"] if path.exists() else []
-    return {entry["id"]: entry for entry in entries}
+    try:
+        entries = yaml.safe_load(path.read_text())["tenants"] if path.exists() else []
+        return {entry["id"]: entry for entry in entries}
+    except (yaml.YAMLError, TypeError, KeyError, UnicodeDecodeError) as error:
+        raise RuntimeError(
+            f"{path} cannot be read as a register of tenants, so nothing was done ({error}). Mend it, or delete it and "
+            "seed again: that makes the three tenants anew."
+        ) from error
 
 
 def register(settings: LabSettings, entry: dict[str, Any]) -> None:

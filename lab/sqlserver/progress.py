@@ -39,6 +39,8 @@ class Progress:
             if self._stats and self._percent % self._stats == 0:
                 self._context.reply.info(3211, self._percent)
             if self._percent == self._crash_at:
+                instance = self._context.instance
+                instance.control.without_crash().write(instance.state)
                 os.kill(os.getpid(), signal.SIGKILL)
         self._context.reply.check()
 

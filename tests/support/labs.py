@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lab.environment import lab_environment
-from lab.ports import LAST_BASE, PORTS, free_port_base
-from lab.settings import LabSettings
+from lab.environment import PROJECT, lab_environment
+from lab.ports import LAST_BASE, free_port_base
+from lab.settings import PORTS, LabSettings
 
 START_SECONDS = 60
 STOP_SECONDS = 10
+COMMAND_SECONDS = 120
 _FIRST_BASE = 16000
 
 
@@ -23,6 +24,21 @@ def new_settings(state: Path) -> LabSettings:
     """Settings of a lab on free ports; tests that run at the same time begin looking in different places."""
     start = random.randrange(_FIRST_BASE, LAST_BASE - 100 * PORTS, PORTS)  # noqa: S311 - not a secret
     return LabSettings(state=state, port_base=free_port_base(start))
+
+
+def lab(settings: LabSettings, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run one command of `python -m lab` and return how it ended, what it printed and what it complained about."""
+    command = [sys.executable, "-m", "lab", *arguments]
+    return subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=lab_environment(settings),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
 
 
 class LabServer:

@@ -1,0 +1,42 @@
+"""A connection to the lab's SQL Server that says in plain words why there is none."""
+
+from __future__ import annotations
+
+import pymssql
+
+from lab.seed.shop import connect_arguments
+from lab.settings import HOST, LabSettings
+
+
+def connect(settings: LabSettings, database: str) -> pymssql.Connection:
+    """A connection in `database`, with autocommit.
+
+    Raises:
+        LookupError: it cannot be opened; the message names those that are there.
+        ConnectionError: the server does not answer.
+    """
+    try:
+        return pymssql.connect(database=database, **connect_arguments(settings))
+    except pymssql.Error as error:
+        if database != "master":
+            with connect(settings, "master") as connection:
+                states = _states(connection)
+            raise LookupError(_why_not(database, states)) from error
+        raise ConnectionError(
+            f"The lab's SQL Server does not answer on {HOST}:{settings.sql_server_port}, so nothing was done. "
+            "Start the lab: `python -m lab up`; `python -m lab status` says what runs."
+        ) from error
+
+
+def _states(connection: pymssql.Connection) -> dict[str, str]:
+    """The state of every database by its name."""
+    cursor = connection.cursor()
+    cursor.execute("SELECT name, state_desc FROM sys.databases ORDER BY name")
+    return {str(name): str(state) for name, state in cursor.fetchall()}
+
+
+def _why_not(database: str, states: dict[str, str]) -> str:
+    found = next((name for name in states if name.lower() == database.lower()), None)
+    if found is None:
+        return f"There is no database {database!r} in this lab. It has {', '.join(states)}."
+    return f"The database {found!r} cannot be opened: it is {states[found]}, or has a single user who is someone else."
