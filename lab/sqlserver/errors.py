@@ -109,6 +109,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     5011: (14, "User does not have permission to alter database '{}', the database does not exist, or the database is not in a state that allows access checks."),
     5052: (16, "{} is not permitted while database '{}' is in the Restoring state."),
     5058: (16, "Option '{}' cannot be set in database '{}'."),
+    5061: (16, "ALTER DATABASE failed because a lock could not be placed on database '{}'. Try again later."),
     5064: (16, "Changes to the state or options of database '{}' cannot be made at this time. The database is in single-user mode, and a user is currently connected to it."),
     5069: (16, "ALTER DATABASE statement failed."),
     5070: (16, "Database state cannot be changed while other users are using the database '{}'"),

@@ -8,7 +8,7 @@ outlive a recovery here: the next backup must be a full one. (A real server lets
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lab.sqlserver.dates import parse_moment, stored
 from lab.sqlserver.devices import open_backup
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.progress import Progress
+from lab.sqlserver.sessions import Work
 from lab.sqlserver.tsql.statements import Restore
 
 
@@ -45,12 +46,12 @@ def run(context: Context, statement: Restore) -> None:
 
 def _end_sequence(context: Context, statement: Restore) -> None:
     """RESTORE DATABASE name WITH RECOVERY. Raises SqlServerError 3153 where no sequence is under way."""
-    database = context.instance.databases.get(statement.database)
-    if database.state != "RESTORING":
-        raise SqlServerError(3153)
-    if not database.redo_lsn:
-        raise SqlServerError(4333)
-    with context.instance.busy_with(database, error=3101):
+    with _claim(context, statement):
+        database = context.instance.databases.get(statement.database)
+        if database.state != "RESTORING":
+            raise SqlServerError(3153)
+        if not database.redo_lsn:
+            raise SqlServerError(4333)
         if statement.recovery:
             _recover(context, database)
     context.reply.info(3014, f"RESTORE {statement.kind}", 0, 0.001, 0.0)
@@ -100,16 +101,21 @@ def _told(reader: BackupReader, progress: Progress) -> Iterator[bytes]:
         progress.advance(len(block))
 
 
+def _claim(context: Context, statement: Restore) -> AbstractContextManager[None]:
+    """One restore of a database at a time: 3101."""
+    return context.instance.working(context.session, statement.database, Work.RESTORE)
+
+
 @contextmanager
 def _replaced(context: Context, statement: Restore, header: dict[str, Any], stop_at: str | None) -> Iterator[Database]:
     """Keep the database to this restore: everything checked, its old files gone, its state RESTORING."""
     databases = context.instance.databases
-    existing = databases.find(statement.database)
-    if existing and existing.is_system:
-        raise SqlServerError(3147, existing.name)
-    database = existing or databases.blank(statement.database)
-    with context.instance.busy_with(database, error=3101):
+    with _claim(context, statement):
         with databases.lock:  # nobody can come in between the checks and the new state
+            existing = databases.find(statement.database)
+            if existing and existing.is_system:
+                raise SqlServerError(3147, existing.name)
+            database = existing or databases.blank(statement.database)
             context.instance.check_exclusive(context.session, database)
             if existing:
                 restore_plan.check_overwriting(existing, header, statement)
@@ -129,10 +135,10 @@ def _rolled_forward(
 ) -> Iterator[Database]:
     """The same for a differential or log backup; if it is cut off, there is nothing left to go on from."""
     databases = context.instance.databases
-    database = databases.find(statement.database)
-    if database is None:
-        raise SqlServerError(3118, statement.database)
-    with context.instance.busy_with(database, error=3101):
+    with _claim(context, statement):
+        database = databases.find(statement.database)
+        if database is None:
+            raise SqlServerError(3118, statement.database)
         restore_plan.check_roll_forward(header, database)
         restore_plan.check_stop_at(header, database, stop_at)
         databases.change(database.name, redo_lsn=0)
