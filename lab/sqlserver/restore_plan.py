@@ -55,11 +55,16 @@ def check_roll_forward(header: dict[str, Any], database: Database) -> None:
 
 
 def check_overwriting(existing: Database, header: dict[str, Any], statement: Restore) -> None:
-    """Without REPLACE, nothing may be lost: not another database (3154), not what happened since the backup (3159)."""
-    if statement.replace or existing.state == "RESTORING":
+    """Without REPLACE, nothing may be lost: not another database (3154), not what happened since the backup (3159).
+
+    A database that is RESTORING already has no tail of the log to lose.
+    """
+    if statement.replace:
         return
     if existing.family_guid != header["FamilyGUID"]:
         raise SqlServerError(3154, existing.name)
+    if existing.state == "RESTORING":
+        return
     if existing.recovery_model != "SIMPLE" and not statement.stop_at:
         raise SqlServerError(3159, existing.name)
 

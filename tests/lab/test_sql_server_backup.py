@@ -269,7 +269,19 @@ def test_what_sql_server_refuses_is_refused_and_changes_nothing(
 def test_another_database_is_not_overwritten_without_replace(lab_sql_server: LabSqlServer, database: str) -> None:
     other = lab_sql_server.new_database()
     lab_sql_server.run(backup(database))
-    assert refusal(lab_sql_server, f"RESTORE DATABASE [{other}] FROM DISK = N'{database}.bak'")[0] == 3154
+    moves = "".join(
+        f", MOVE N'{database}{end}' TO N'{lab_sql_server.folder}/data/{other}{end}'" for end in ("", "_log")
+    )
+    restore = f"RESTORE DATABASE [{other}] FROM DISK = N'{database}.bak' WITH RECOVERY{moves}"
+    assert refusal(lab_sql_server, restore)[0] == 3154
+    lab_sql_server.run(
+        backup(other),
+        f"RESTORE DATABASE [{other}] FROM DISK = N'{other}.bak' WITH REPLACE, NORECOVERY",
+    )
+    assert refusal(lab_sql_server, restore)[0] == 3154  # nor where it is RESTORING
+    lab_sql_server.run(f"RESTORE DATABASE [{other}] FROM DISK = N'{other}.bak' WITH NORECOVERY")
+    lab_sql_server.run(f"{restore}, REPLACE")
+    assert checksum(lab_sql_server, other) == checksum(lab_sql_server, database)
 
 
 def test_a_database_in_use_is_not_restored(lab_sql_server: LabSqlServer, database: str) -> None:
