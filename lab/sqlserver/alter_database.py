@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from lab.sqlserver import permissions
+from lab.sqlserver.attach import close, reopen
 from lab.sqlserver.context import Context
 from lab.sqlserver.databases import Database
 from lab.sqlserver.errors import Cause, SqlServerError
@@ -57,7 +58,7 @@ def _check(context: Context, database: Database, statement: AlterDatabase) -> No
     if database.is_system and statement.option != "RECOVERY":
         raise SqlServerError(5058, statement.option, database.name)
     if database.state == "RESTORING":
-        raise SqlServerError(5052, statement.option, database.name)
+        raise SqlServerError(5052, "ALTER DATABASE", "Restoring")
     if statement.option == "RECOVERY":
         if context.instance.sessions.at_work(database.name) & {Work.DATA_BACKUP, Work.LOG_BACKUP}:
             raise SqlServerError(3023)
@@ -74,13 +75,14 @@ def _change(context: Context, database: Database, statement: AlterDatabase) -> N
     if statement.option == "RECOVERY":
         _change_recovery_model(context, database, statement.value)
     elif statement.option == "ONLINE":
-        databases.change(database.name, state="ONLINE")
+        if database.state == "OFFLINE":
+            reopen(context.instance, database)
     elif statement.option == "OFFLINE":
         if context.session.database == database.name:
             context.storage.use("master")
             context.reply.changed_database("master", database.name)
-        context.instance.logs.close(database.name)
-        databases.change(database.name, state="OFFLINE")
+        if database.state == "ONLINE":
+            close(context.instance, database)
     else:
         databases.change(database.name, user_access=statement.option)
 

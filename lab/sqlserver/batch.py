@@ -119,6 +119,7 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.DropCredential: database_statements.drop_credential,
     s.CreateLogin: principal_statements.create_login,
     s.CreateUser: principal_statements.create_user,
+    s.AlterUser: principal_statements.alter_user,
     s.DropPrincipal: principal_statements.drop,
     s.AlterRole: principal_statements.alter_role,
     s.Grant: principal_statements.grant,

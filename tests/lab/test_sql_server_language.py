@@ -33,6 +33,7 @@ SHAPES: list[tuple[str, type]] = [
     (f"BACKUP LOG [x] TO URL = N'{URL}' WITH NAME = N'n', CHECKSUM, NORECOVERY", s.Backup),
     (f"RESTORE LOG [x] FROM URL = N'{URL}' WITH CHECKSUM, NORECOVERY, STOPAT = N'2026-11-23T09:00:00'", s.Restore),
     ("RESTORE DATABASE [x] WITH RECOVERY", s.Restore),
+    ("ALTER USER [x] WITH LOGIN = [y]", s.AlterUser),
     ("CREATE DATABASE [x] ON (FILENAME = N'/d/x.mdf'), (FILENAME = N'/d/x.ldf') FOR ATTACH", s.CreateDatabase),
     (f"RESTORE LABELONLY FROM URL = N'{URL}'", s.RestoreReport),
     (f"RESTORE VERIFYONLY FROM URL = N'{URL}' WITH CHECKSUM", s.RestoreReport),

@@ -138,6 +138,14 @@ class CreateUser:
 
 
 @dataclass(frozen=True)
+class AlterUser:
+    """ALTER USER ... WITH LOGIN: an orphaned user gets a login again."""
+
+    name: str
+    login: str
+
+
+@dataclass(frozen=True)
 class DropPrincipal:
     kind: Literal["LOGIN", "USER"]
     name: str
@@ -289,6 +297,6 @@ class DropIndex:
 Statement = (
     Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
     | CreateDatabase | DropDatabase | AlterDatabase | CreateCredential | DropCredential | CreateLogin
-    | CreateUser | DropPrincipal | AlterRole | Grant | Backup | Restore
+    | CreateUser | AlterUser | DropPrincipal | AlterRole | Grant | Backup | Restore
     | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
 )  # fmt: skip
