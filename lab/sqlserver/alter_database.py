@@ -91,5 +91,5 @@ def _change_recovery_model(context: Context, database: Database, model: str | No
     """SIMPLE ends the log chain; another one begins with the next full or differential backup."""
     if model == "SIMPLE" and database.log_lsn:
         context.instance.logs.of(database.name).end_chain()
-        context.instance.databases.change(database.name, log_lsn=0, chain_lsn=0)
+        context.instance.databases.change(database.name, log_lsn=0, chain_lsn=0, log_fork=None, fork_lsn=0)
     context.instance.databases.change(database.name, recovery_model=model)

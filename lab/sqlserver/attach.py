@@ -72,7 +72,15 @@ def reopen(instance: Instance, database: Database) -> None:
         return
     database.page_digests.unlink(missing_ok=True)
     instance.databases.change(
-        database.name, state="ONLINE", base_lsn=0, base_guid=None, chain_lsn=0, log_lsn=0, recovery_fork=new_guid()
+        database.name,
+        state="ONLINE",
+        base_lsn=0,
+        base_guid=None,
+        chain_lsn=0,
+        log_lsn=0,
+        log_fork=None,
+        fork_lsn=0,
+        recovery_fork=new_guid(),
     )
     instance.logs.of(database.name).end_chain()
 

@@ -122,7 +122,7 @@ def _back_up_log(context: Context, database: Database, statement: Backup) -> Non
         return
     end = header["LastLSN"]
     tail = {"redo_lsn": end, "redo_time": started, "redo_base": database.base_guid} if statement.norecovery else {}
-    context.instance.databases.change(database.name, log_lsn=end, **tail)
+    context.instance.databases.change(database.name, log_lsn=end, log_fork=None, fork_lsn=0, **tail)
     log.truncate(lsn)
 
 

@@ -1,8 +1,9 @@
 """RESTORE DATABASE and RESTORE LOG: the backup's bytes in place of the database, once every check has been passed.
 
 A restore sequence is a full backup, at most one differential one and any number of logs, all but the last of them WITH
-NORECOVERY. Between two of them the database is RESTORING and rolled forward to its `redo_lsn`. A log chain does not
-outlive a recovery here: the next backup must be a full one. (A real server lets the chain go on, on a new fork.)
+NORECOVERY. Between two of them the database is RESTORING and rolled forward to its `redo_lsn`. Recovery takes it to a
+recovery fork of its own; its chain of backups goes on there: the first log backup leads from the old fork to the new.
+https://learn.microsoft.com/sql/relational-databases/backup-restore/recovery-paths-sql-server
 """
 
 from __future__ import annotations
@@ -67,8 +68,10 @@ def _restore(context: Context, statement: Restore, reader: BackupReader) -> None
         lsn, reached = _apply(database, reader, progress, stop_at)
         progress.finish()
         moment = stop_at if reached and stop_at else header["BackupStartDate"]
-        base = None if header["BackupType"] == LOG else database.redo_base
-        database = context.instance.databases.change(database.name, redo_lsn=lsn, redo_time=moment, redo_base=base)
+        base = database.redo_base if restore_plan.is_full(header) else None
+        database = context.instance.databases.change(
+            database.name, redo_lsn=lsn, redo_time=moment, redo_base=base, recovery_fork=header["RecoveryForkID"]
+        )
         if statement.recovery and reached:
             _recover(context, database)
     context.instance.history.record_restore(header | reader.trailer(), statement, context.session.login, stop_at)
@@ -89,8 +92,7 @@ def _apply(database: Database, reader: BackupReader, progress: Progress, stop_at
     if header["BackupType"] == DIFFERENTIAL:
         contents.apply_changed_pages(data_file, blocks)
     else:
-        with data_file.open("wb") as file:
-            file.writelines(blocks)
+        contents.write_pages(data_file, blocks, database.page_digests if database.base_guid else None)
     return header["LastLSN"], reached
 
 
@@ -125,6 +127,7 @@ def _replaced(context: Context, statement: Restore, header: dict[str, Any], stop
             if existing:
                 context.instance.logs.close(existing.name)
                 remove_files(existing)
+            remove_files(restoring)  # REPLACE: what a stranger has left in its places
             databases.put(restoring)
         yield restoring
 
@@ -146,7 +149,7 @@ def _rolled_forward(
 
 
 def _recover(context: Context, restoring: Database) -> None:
-    """Bring the restored database online, on a recovery fork of its own."""
+    """Bring the restored database online, on a recovery fork of its own; its log is backed up on from there."""
     connection = open_file(restoring)
     connection.pragma("journal_mode", "WAL")
     connection.close()
@@ -155,14 +158,14 @@ def _recover(context: Context, restoring: Database) -> None:
         state="ONLINE",
         recovery_fork=new_guid(),
         lsn=max(restoring.lsn, restoring.redo_lsn + LSN_STEP),
-        base_lsn=0,
-        base_guid=None,
-        chain_lsn=0,
-        log_lsn=0,
+        log_lsn=restoring.redo_lsn if restoring.log_lsn else 0,
+        log_fork=restoring.recovery_fork if restoring.log_lsn else None,
+        fork_lsn=restoring.redo_lsn if restoring.log_lsn else 0,
         redo_lsn=0,
         redo_time=None,
         redo_base=None,
     )
+    context.instance.logs.of(restoring.name)  # the log file is there from the beginning
 
 
 def _tell(context: Context, database: Database, header: dict[str, Any], seconds: float) -> None:
