@@ -21,6 +21,7 @@ from lab.sqlserver.dates import now
 from lab.sqlserver.devices import open_targets
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.progress import Progress
+from lab.sqlserver.sessions import Work
 from lab.sqlserver.tsql.statements import Backup
 
 _COPY_PAGES = 1024  # pages copied between two looks at whether the client still wants the backup
@@ -33,16 +34,17 @@ _SUCCEEDED = {
 
 def run(context: Context, statement: Backup) -> None:
     """Carry out a backup. Every failure leaves no object, no file and no row in msdb behind."""
-    with context.terminating("BACKUP LOG" if statement.kind == "LOG" else "BACKUP DATABASE"):
+    what = "BACKUP LOG" if statement.kind == "LOG" else "BACKUP DATABASE"
+    with context.terminating(what):
         if context.session.transactions:
             raise SqlServerError(3021, state=0)
         if statement.database.lower() == "tempdb":
             raise SqlServerError(3147, "tempdb")
-        database = context.instance.databases.readable(statement.database)
-        what = "BACKUP LOG" if statement.kind == "LOG" else "BACKUP DATABASE"
-        permissions.check_backup(context.instance, context.session, database, what)
-        context.instance.check_single_user(context.session, database)
-        with context.instance.busy_with(database, error=3023):
+        work = Work.LOG_BACKUP if statement.kind == "LOG" else Work.DATA_BACKUP
+        with context.instance.working(context.session, statement.database, work):
+            database = context.instance.databases.readable(statement.database)
+            permissions.check_backup(context.instance, context.session, database, what)
+            context.instance.check_single_user(context.session, database)
             _check_chain(database, statement)
             with _whole(context, database, statement):
                 if statement.kind == "LOG":
@@ -120,7 +122,7 @@ def _back_up_log(context: Context, database: Database, statement: Backup) -> Non
         return
     end = header["LastLSN"]
     tail = {"redo_lsn": end, "redo_time": started, "redo_base": database.base_guid} if statement.norecovery else {}
-    context.instance.databases.change(database.name, log_lsn=end, **tail)
+    context.instance.databases.change(database.name, log_lsn=end, log_fork=None, fork_lsn=0, **tail)
     log.truncate(lsn)
 
 

@@ -74,5 +74,6 @@ def _place_in_the_chain(database: Database, kind: int, lsn: int) -> dict[str, An
         "DifferentialBaseGUID": database.base_guid if differential else None,
         "BeginsLogChain": int(log and database.log_lsn == database.chain_lsn),
         "RecoveryForkID": database.recovery_fork,
-        "FirstRecoveryForkID": database.recovery_fork,
+        "FirstRecoveryForkID": (log and database.log_fork) or database.recovery_fork,
+        "ForkPointLSN": database.fork_lsn if log and database.log_fork else None,
     }

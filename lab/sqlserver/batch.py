@@ -12,6 +12,7 @@ from typing import Any
 import apsw
 
 from lab.sqlserver import (
+    alter_database,
     backup,
     database_statements,
     permissions,
@@ -113,11 +114,12 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.CheckDatabase: database_statements.check,
     s.CreateDatabase: database_statements.create,
     s.DropDatabase: database_statements.drop,
-    s.AlterDatabase: database_statements.alter,
+    s.AlterDatabase: alter_database.alter,
     s.CreateCredential: database_statements.create_credential,
     s.DropCredential: database_statements.drop_credential,
     s.CreateLogin: principal_statements.create_login,
     s.CreateUser: principal_statements.create_user,
+    s.AlterUser: principal_statements.alter_user,
     s.DropPrincipal: principal_statements.drop,
     s.AlterRole: principal_statements.alter_role,
     s.Grant: principal_statements.grant,

@@ -37,7 +37,7 @@ def all_pages(copy: Path, digests: Path | None) -> Contents:
         with copy.open("rb") as file:
             while block := file.read(BLOCK_SIZE):
                 if digests:
-                    found += b"".join(_digest(block[at : at + PAGE_SIZE]) for at in range(0, len(block), PAGE_SIZE))
+                    found += _digests(block)
                 yield block
         if digests:
             digests.write_bytes(found)
@@ -73,6 +73,18 @@ def commits(log: TransactionLog, after: int, up_to: int) -> Contents:
     number, frames = log.size(after, up_to)
     size = number * COMMIT.size + frames * (FRAME.size + PAGE_SIZE)
     return Contents(size, frames, _in_blocks(log.entries(after, up_to)))
+
+
+def write_pages(data_file: Path, blocks: Iterable[bytes], digests: Path | None) -> None:
+    """Make a data file of a full backup; the digests of its pages go to `digests`, as when it was backed up."""
+    found = bytearray()
+    with data_file.open("wb") as file:
+        for block in blocks:
+            file.write(block)
+            if digests:
+                found += _digests(block)
+    if digests:
+        digests.write_bytes(found)
 
 
 def apply_changed_pages(data_file: Path, blocks: Iterable[bytes]) -> None:
@@ -144,6 +156,10 @@ def _in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
             del buffer[:BLOCK_SIZE]
     if buffer:
         yield bytes(buffer)
+
+
+def _digests(block: bytes) -> bytes:
+    return b"".join(_digest(block[at : at + PAGE_SIZE]) for at in range(0, len(block), PAGE_SIZE))
 
 
 def _digest(page: bytes) -> bytes:

@@ -1,8 +1,6 @@
-"""CREATE, ALTER and DROP DATABASE, USE, DBCC CHECKDB, KILL, credentials."""
+"""CREATE and DROP DATABASE, USE, DBCC CHECKDB, KILL, credentials."""
 
 from __future__ import annotations
-
-import time
 
 import apsw
 
@@ -13,7 +11,6 @@ from lab.sqlserver.credentials import Credential
 from lab.sqlserver.databases import Database, open_file
 from lab.sqlserver.errors import Cause, SqlServerError
 from lab.sqlserver.tsql.statements import (
-    AlterDatabase,
     CheckDatabase,
     CreateCredential,
     CreateDatabase,
@@ -22,8 +19,6 @@ from lab.sqlserver.tsql.statements import (
     Kill,
     Use,
 )
-
-_LOOK_AGAIN_SECONDS = 0.05
 
 
 def use(context: Context, statement: Use) -> None:
@@ -59,73 +54,6 @@ def drop(context: Context, statement: DropDatabase) -> None:
             context.instance.logs.close(database.name)
             databases.drop(database)
     context.reply.done()
-
-
-def alter(context: Context, statement: AlterDatabase) -> None:
-    """ALTER DATABASE ... SET; whatever is wrong, 5069 says that the whole statement failed."""
-    name = statement.database or context.session.database
-    database = context.instance.databases.find(name)
-    if database is None or not permissions.may_alter(context.instance, context.session, database):
-        raise SqlServerError(5011, name, state=9).then(5069)
-    try:
-        _alter(context, database, statement)
-    except SqlServerError as error:
-        error.then(5069)
-        raise
-    context.reply.done()
-
-
-def _alter(context: Context, database: Database, statement: AlterDatabase) -> None:
-    if database.is_system and statement.option != "RECOVERY":
-        raise SqlServerError(5058, statement.option, database.name)
-    if database.state == "RESTORING":
-        raise SqlServerError(5052, statement.option, database.name)
-    if statement.option == "RECOVERY":
-        _alter_recovery_model(context, database, statement.value)
-    elif statement.option == "ONLINE":
-        context.instance.databases.change(database.name, state="ONLINE")
-    elif database.state == "OFFLINE":
-        context.instance.databases.change(database.name, user_access=_access(statement, database))
-    else:
-        _alter_access(context, database, statement)
-
-
-def _alter_recovery_model(context: Context, database: Database, model: str | None) -> None:
-    """SIMPLE ends the log chain; another one begins with the next full or differential backup."""
-    if model == "SIMPLE" and database.log_lsn:
-        context.instance.logs.of(database.name).end_chain()
-        context.instance.databases.change(database.name, log_lsn=0, chain_lsn=0)
-    context.instance.databases.change(database.name, recovery_model=model)
-
-
-def _alter_access(context: Context, database: Database, statement: AlterDatabase) -> None:
-    """Change who may be in the database, once everybody who may not be there any more has left."""
-    instance = context.instance
-    if database.user_access == "SINGLE_USER" and instance.others_inside(context.session, database):
-        raise SqlServerError(5064, database.name)
-    while True:
-        with instance.databases.lock:
-            others = instance.others_inside(context.session, database) if statement.option != "MULTI_USER" else []
-            if not others:
-                state = "OFFLINE" if statement.option == "OFFLINE" else "ONLINE"
-                if state == "OFFLINE" and context.session.database == database.name:
-                    context.storage.use("master")
-                    context.reply.changed_database("master", database.name)
-                if state == "OFFLINE":
-                    instance.logs.close(database.name)
-                instance.databases.change(database.name, state=state, user_access=_access(statement, database))
-                return
-            if statement.termination == "NO_WAIT":
-                raise SqlServerError(5070, database.name)
-            if statement.termination == "ROLLBACK":
-                for other in others:
-                    other.end(Cause.KILLED)
-        context.reply.check()
-        time.sleep(_LOOK_AGAIN_SECONDS)
-
-
-def _access(statement: AlterDatabase, database: Database) -> str:
-    return statement.option if statement.option.endswith("_USER") else database.user_access
 
 
 def check(context: Context, statement: CheckDatabase) -> None:

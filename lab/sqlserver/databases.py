@@ -29,8 +29,10 @@ class Database:
 
     `family_guid` stays with the data through backup and restore; `base_lsn` and `base_guid` are the checkpoint and the
     set of the last full backup that was not COPY_ONLY (0: none). The log chain reaches from `chain_lsn` to `log_lsn`,
-    the end of the last log backup (0: there is no chain). While the database is RESTORING, it is rolled forward to
-    `redo_lsn` (0: no backup is wholly restored yet), the moment `redo_time`, from the full backup `redo_base`.
+    the end of the last log backup (0: there is no chain); where it begins on another recovery fork, `log_fork`, the
+    database has left that one at `fork_lsn`. While the database is RESTORING, it is rolled forward to
+    `redo_lsn` (0: no backup is wholly restored yet), the moment `redo_time`, from the full backup `redo_base`. When it
+    went OFFLINE its data file had last been written at `left_at`, in nanoseconds.
     """
 
     id: int
@@ -48,11 +50,14 @@ class Database:
     base_lsn: int = 0
     base_guid: str | None = None
     recovery_fork: str | None = None
+    log_fork: str | None = None
+    fork_lsn: int = 0
     chain_lsn: int = 0
     log_lsn: int = 0
     redo_lsn: int = 0
     redo_time: str | None = None
     redo_base: str | None = None
+    left_at: int = 0
 
     @property
     def keeps_log(self) -> bool:

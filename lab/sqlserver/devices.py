@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,19 +15,21 @@ from lab.sqlserver.object_storage import ObjectSource, ObjectTarget
 from lab.sqlserver.tsql.statements import Backup, Device
 
 MAX_URL_LENGTH = 259
+_IN_USE = "32(The process cannot access the file because it is being used by another process.)"
 
 
 class FileTarget:
-    """A backup file; it is removed again if the backup fails."""
+    """A backup file, this backup's alone; it is removed again if the backup fails."""
 
     def __init__(self, name: str, path: Path, overwrite: bool) -> None:
-        if path.exists() and not overwrite:
-            raise SqlServerError(UNSUPPORTED, f"appending to the backup file '{name}' (say WITH INIT or FORMAT)")
         self.name, self._path = name, path
-        try:
-            self._file = path.open("wb")
-        except OSError as error:
-            raise SqlServerError(3201, name, _system_error(error)) from None
+        with _errors_as_3201(name), ExitStack() as undo:
+            self._file = undo.enter_context(os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b"))
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.stat().st_size and not overwrite:
+                raise SqlServerError(UNSUPPORTED, f"appending to the backup file '{name}' (say WITH INIT or FORMAT)")
+            self._file.truncate()
+            undo.pop_all()
 
     def write(self, data: bytes) -> None:
         if self._file.tell() == 0:
@@ -44,19 +47,19 @@ class FileTarget:
         self._file.close()
 
     def abort(self) -> None:
-        self._file.close()
         self._path.unlink(missing_ok=True)
+        self._file.close()
 
 
 class FileSource:
-    """A backup file, read from its beginning."""
+    """A backup file, read from its beginning; nobody writes to it meanwhile."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
-        try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise SqlServerError(3201, name, _system_error(error), state=2) from None
+        with _errors_as_3201(name, state=2), ExitStack() as undo:
+            self._file = undo.enter_context(path.open("rb"))
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            undo.pop_all()
 
     def read(self, size: int) -> bytes:
         return self._file.read(size)
@@ -73,11 +76,14 @@ class FileSource:
 def open_targets(instance: Instance, statement: Backup) -> list[Target]:
     """Open the devices of a backup, all of them or none.
 
-    Raises SqlServerError 3078 for an impossible name, 3201 where nothing can be written, 3296 for what exists.
+    Raises SqlServerError 3078 for an impossible name, 3201 where nothing can be written (for a device that is named
+    twice, say), 3296 for what exists.
     """
     with ExitStack() as undo:
-        targets = []
+        targets: list[Target] = []
         for device in statement.devices:
+            if device in statement.devices[: len(targets)]:
+                raise SqlServerError(3201, device.name, _IN_USE)
             targets.append(_open_target(instance, device, statement.overwrite, statement.transfer_size))
             undo.callback(targets[-1].abort)
         undo.pop_all()
@@ -113,10 +119,20 @@ def _open_source(instance: Instance, device: Device) -> Source:
     return ObjectSource(device.name, instance.credentials.for_url(device.name))
 
 
+@contextmanager
+def _errors_as_3201(name: str, state: int = 1) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SqlServerError(3201, name, _system_error(error), state=state) from None
+
+
 def _system_error(error: OSError) -> str:
     """An error of the operating system as SQL Server names it: Windows' numbers for the frequent ones."""
     if isinstance(error, FileNotFoundError):
         return "2(The system cannot find the file specified.)"
+    if isinstance(error, BlockingIOError):
+        return _IN_USE
     if isinstance(error, PermissionError | IsADirectoryError):
         return "5(Access is denied.)"
     return f"{error.errno}({error.strerror})"

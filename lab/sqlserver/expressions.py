@@ -9,7 +9,9 @@ from sqlglot import exp
 
 from lab.sqlserver.column_types import TEXT_KINDS, base_kind
 from lab.sqlserver.dates import DATE_KINDS
-from lab.sqlserver.errors import SqlServerError
+from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
+
+_MAX_TEXT = 2**31 - 1  # characters of an NVARCHAR(MAX)
 
 # What functions return that leave no trace of it in SQLite.
 FUNCTION_KINDS = {
@@ -20,6 +22,7 @@ FUNCTION_KINDS = {
     "DATEADD": "DATETIME",
     "NEWID": "UNIQUEIDENTIFIER",
     "CHECKSUM_AGG": "INT",
+    "LEN": "INT",
     **{f"TO_{kind}": kind for kind in DATE_KINDS},
 }
 
@@ -77,6 +80,24 @@ class Expressions:
         kind = base_kind(node.to.sql(dialect="tsql"))
         return coercion(kind, node.this) if kind in DATE_KINDS else node
 
+    def _convert(self, node: exp.Convert) -> exp.Expr:
+        """CONVERT is CAST but for its style, which says how a date or binary value is written as text."""
+        kind, style = base_kind(node.this.sql(dialect="tsql")), node.args.get("style")
+        if style is None or kind in DATE_KINDS:
+            return self._cast(exp.Cast(this=node.expression, to=node.this))
+        if kind not in TEXT_KINDS:
+            raise SqlServerError(UNSUPPORTED, f"CONVERT to {kind} with a style")
+        digits = exp.Literal.number(3 if self.kind(node.expression) in ("DATETIME", "SMALLDATETIME") else 7)
+        size = node.this.find(exp.DataTypeParam)
+        length = size.this if size and size.this.name.isdecimal() else exp.Literal.number(_MAX_TEXT)
+        styled = exp.Anonymous(this="STYLED", expressions=[node.expression, style, digits])
+        return exp.Substring(this=styled, start=exp.Literal.number(1), length=length)
+
+    def _length(self, node: exp.Length) -> exp.Expr:
+        """LEN of the value itself: sqlglot makes it text first, which ends a binary value at its first NUL."""
+        is_made_text = isinstance(node.this, exp.Cast) and node.this.to.is_type(exp.DataType.Type.TEXT)
+        return exp.Anonymous(this="LEN", expressions=[node.this.this if is_made_text else node.this])
+
     def _function(self, node: exp.Anonymous) -> exp.Expr:
         if node.name.upper() in ("BINARY_CHECKSUM", "CHECKSUM") and node.find(exp.Star):
             node.set("expressions", [exp.column(column, quoted=True) for column in self._columns])
@@ -117,7 +138,9 @@ _REWRITES: list[tuple[Any, Callable[[Expressions, Any], exp.Expr]]] = [
     (exp.National, lambda _, node: exp.Literal.string(node.name)),
     (exp.Parameter, Expressions._variable),
     (exp.Column, Expressions._column),
+    (exp.Convert, Expressions._convert),
     (exp.Cast, Expressions._cast),
+    (exp.Length, Expressions._length),
     (exp.Anonymous, Expressions._function),
     (exp.Add, Expressions._add),
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), Expressions._comparison),

@@ -28,6 +28,16 @@ _UNITS = {
     "wk": "week",
     "ww": "week",
 }
+# `#` stands for the fraction of the second and its point
+_DATE_STYLES = {
+    23: "%Y-%m-%d",
+    108: "%H:%M:%S",
+    112: "%Y%m%d",
+    120: "%Y-%m-%d %H:%M:%S",
+    121: "%Y-%m-%d %H:%M:%S#",
+    126: "%Y-%m-%dT%H:%M:%S#",
+}
+_BINARY_STYLES = {1: "0x", 2: ""}
 
 
 def register(connection: apsw.Connection, instance: Instance, session: Session) -> None:
@@ -37,6 +47,8 @@ def register(connection: apsw.Connection, instance: Instance, session: Session) 
         **{f"TO_{kind}": (_coercion(kind), 1) for kind in DATE_KINDS},
         "DATEADD": (_date_add, 3),
         "DATEDIFF": (_date_diff, 3),
+        "STYLED": (_styled, 3),
+        "LEN": (_length, 1),
         "NEWID": (lambda: str(uuid.uuid4()).upper(), 0),
         "RAND": (random.random, 0),
         "BINARY_CHECKSUM": (_checksum, -1),
@@ -103,6 +115,33 @@ def _checksum_aggregate() -> tuple[Any, Callable[..., None], Callable[..., int]]
         total[0] ^= value or 0
 
     return [0], add, lambda total: total[0]
+
+
+def _styled(value: object, style: int, digits: int) -> str | None:
+    """A date as CONVERT writes it in that style, a second's fraction in `digits` digits; a binary value in hexadecimal.
+
+    https://learn.microsoft.com/sql/t-sql/functions/cast-and-convert-transact-sql#date-and-time-styles
+    """
+    if value is None:
+        return None
+    if isinstance(value, bytes) and style in _BINARY_STYLES:
+        return _BINARY_STYLES[style] + value.hex().upper()
+    if not isinstance(value, str) or style not in _DATE_STYLES:
+        raise SqlServerError(UNSUPPORTED, f"CONVERT of such a value with the style {style}")
+    moment = parse_moment(value)
+    fraction = f".{moment.microsecond:06}0"[: digits + 1]
+    if style == 126 and not moment.microsecond:
+        fraction = ""
+    return moment.strftime(_DATE_STYLES[style]).replace("#", fraction)
+
+
+def _length(value: object) -> int | None:
+    """LEN: bytes of a binary value, UTF-16 characters of any other; blanks at the end do not count."""
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        return len(value.rstrip(b" "))
+    return len(str(value).rstrip(" ").encode("utf-16-le")) // 2
 
 
 def _unit(unit: str) -> str:

@@ -16,11 +16,12 @@ from lab.sqlserver.history import BackupHistory
 from lab.sqlserver.locks import ApplicationLocks
 from lab.sqlserver.principals import Logins
 from lab.sqlserver.registry import Registry
-from lab.sqlserver.sessions import Session, Sessions
+from lab.sqlserver.sessions import Session, Sessions, Work
 from lab.sqlserver.transaction_log import Logs
 
 SERVER_NAME = "PERENNIAL-LAB"
 PRODUCT_VERSION = "16.0.4175.1"
+_REFUSALS = {Work.DATA_BACKUP: 3023, Work.LOG_BACKUP: 3023, Work.RESTORE: 3101, Work.ALTER: 5061}
 
 
 class Instance:
@@ -44,7 +45,6 @@ class Instance:
         self.history = BackupHistory(Path(self.databases.get("msdb").data_file))
         self.sessions = Sessions()
         self.locks = ApplicationLocks()
-        self._busy: set[str] = set()  # databases being backed up or restored
 
     @property
     def control(self) -> Control:
@@ -77,20 +77,24 @@ class Instance:
         return [other for other in self.sessions.inside(database.name) if other is not session]
 
     def in_use(self, database: Database) -> bool:
-        """Whether a session (the asking one included), a backup or a restore uses the database."""
-        return database.name in self._busy or bool(self.sessions.inside(database.name))
+        """Whether a session uses the database, the asking one included."""
+        return bool(self.sessions.inside(database.name))
 
     @contextmanager
-    def busy_with(self, database: Database, error: int) -> Iterator[None]:
-        """Back up or restore the database: of these one at a time. Raises the SqlServerError `error` to the second."""
+    def working(self, session: Session, database: str, work: Work) -> Iterator[None]:
+        """Let a session work on a database as a whole; for that long it is one of the database's users.
+
+        Only what is read of the database from then on is sure to stay. Raises SqlServerError 3023, 3101 or 5061 where
+        another session does the same.
+        """
         with self.databases.lock:
-            if database.name in self._busy:
-                raise SqlServerError(error)
-            self._busy.add(database.name)
+            if work in self.sessions.at_work(database):
+                raise SqlServerError(_REFUSALS[work], *([database] if work is Work.ALTER else []))
+            session.works_on = work, database
         try:
             yield
         finally:
-            self._busy.discard(database.name)
+            session.works_on = None
 
     def check_exclusive(self, session: Session, database: Database) -> None:
         """Raises SqlServerError 3102 if the session itself is in the database, 3101 if another one is."""

@@ -6,7 +6,7 @@ from lab.sqlserver import permissions
 from lab.sqlserver.context import Context
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.principals import drop_user, put_user, users
-from lab.sqlserver.tsql.statements import AlterRole, CreateLogin, CreateUser, DropPrincipal, Grant
+from lab.sqlserver.tsql.statements import AlterRole, AlterUser, CreateLogin, CreateUser, DropPrincipal, Grant
 
 
 def create_login(context: Context, statement: CreateLogin) -> None:
@@ -16,12 +16,23 @@ def create_login(context: Context, statement: CreateLogin) -> None:
 
 
 def create_user(context: Context, statement: CreateUser) -> None:
-    """Raises SqlServerError 15023 for a name that is taken, 15151 for an unknown login."""
+    """Raises SqlServerError 15023 for a name that is taken, 15007 or 15063 for a login that cannot be had."""
     permissions.check_admin(context.instance, context.session)
-    login = context.instance.logins.get(statement.login)
+    sid = _sid_for(context, statement.name, statement.login)
     if _roles(context, statement.name) is not None:
         raise SqlServerError(15023, statement.name)
-    put_user(context.storage.connection, statement.name, login.sid, set())
+    put_user(context.storage.connection, statement.name, sid, set())
+    context.reply.done()
+
+
+def alter_user(context: Context, statement: AlterUser) -> None:
+    """Raises SqlServerError 15151 for an unknown user, 15007 or 15063 for a login that cannot be had."""
+    permissions.check_admin(context.instance, context.session)
+    found = _roles(context, statement.name)
+    if found is None:
+        raise SqlServerError(15151, "user", statement.name)
+    _, held = found
+    put_user(context.storage.connection, statement.name, _sid_for(context, statement.name, statement.login), held)
     context.reply.done()
 
 
@@ -54,6 +65,17 @@ def grant(context: Context, statement: Grant) -> None:
     permissions.check_admin(context.instance, context.session)
     context.instance.logins.change(statement.login, "permissions", statement.permission, statement.given)
     context.reply.done()
+
+
+def _sid_for(context: Context, user: str, login: str) -> str:
+    """The SID of a login that is to be this user of the current database, and is no other already."""
+    found = context.instance.logins.find(login)
+    if found is None:
+        raise SqlServerError(15007, login)
+    others = [name for name, sid, _ in users(context.storage.connection) if sid == found.sid]
+    if any(name.lower() != user.lower() for name in others):
+        raise SqlServerError(15063)
+    return found.sid
 
 
 def _roles(context: Context, user: str) -> tuple[str, set[str]] | None:

@@ -1,14 +1,15 @@
 """RESTORE DATABASE and RESTORE LOG: the backup's bytes in place of the database, once every check has been passed.
 
 A restore sequence is a full backup, at most one differential one and any number of logs, all but the last of them WITH
-NORECOVERY. Between two of them the database is RESTORING and rolled forward to its `redo_lsn`. A log chain does not
-outlive a recovery here: the next backup must be a full one. (A real server lets the chain go on, on a new fork.)
+NORECOVERY. Between two of them the database is RESTORING and rolled forward to its `redo_lsn`. Recovery takes it to a
+recovery fork of its own; its chain of backups goes on there: the first log backup leads from the old fork to the new.
+https://learn.microsoft.com/sql/relational-databases/backup-restore/recovery-paths-sql-server
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lab.sqlserver.dates import parse_moment, stored
 from lab.sqlserver.devices import open_backup
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.progress import Progress
+from lab.sqlserver.sessions import Work
 from lab.sqlserver.tsql.statements import Restore
 
 
@@ -45,12 +47,12 @@ def run(context: Context, statement: Restore) -> None:
 
 def _end_sequence(context: Context, statement: Restore) -> None:
     """RESTORE DATABASE name WITH RECOVERY. Raises SqlServerError 3153 where no sequence is under way."""
-    database = context.instance.databases.get(statement.database)
-    if database.state != "RESTORING":
-        raise SqlServerError(3153)
-    if not database.redo_lsn:
-        raise SqlServerError(4333)
-    with context.instance.busy_with(database, error=3101):
+    with _claim(context, statement):
+        database = context.instance.databases.get(statement.database)
+        if database.state != "RESTORING":
+            raise SqlServerError(3153)
+        if not database.redo_lsn:
+            raise SqlServerError(4333)
         if statement.recovery:
             _recover(context, database)
     context.reply.info(3014, f"RESTORE {statement.kind}", 0, 0.001, 0.0)
@@ -66,8 +68,10 @@ def _restore(context: Context, statement: Restore, reader: BackupReader) -> None
         lsn, reached = _apply(database, reader, progress, stop_at)
         progress.finish()
         moment = stop_at if reached and stop_at else header["BackupStartDate"]
-        base = None if header["BackupType"] == LOG else database.redo_base
-        database = context.instance.databases.change(database.name, redo_lsn=lsn, redo_time=moment, redo_base=base)
+        base = database.redo_base if restore_plan.is_full(header) else None
+        database = context.instance.databases.change(
+            database.name, redo_lsn=lsn, redo_time=moment, redo_base=base, recovery_fork=header["RecoveryForkID"]
+        )
         if statement.recovery and reached:
             _recover(context, database)
     context.instance.history.record_restore(header | reader.trailer(), statement, context.session.login, stop_at)
@@ -88,8 +92,7 @@ def _apply(database: Database, reader: BackupReader, progress: Progress, stop_at
     if header["BackupType"] == DIFFERENTIAL:
         contents.apply_changed_pages(data_file, blocks)
     else:
-        with data_file.open("wb") as file:
-            file.writelines(blocks)
+        contents.write_pages(data_file, blocks, database.page_digests if database.base_guid else None)
     return header["LastLSN"], reached
 
 
@@ -100,16 +103,21 @@ def _told(reader: BackupReader, progress: Progress) -> Iterator[bytes]:
         progress.advance(len(block))
 
 
+def _claim(context: Context, statement: Restore) -> AbstractContextManager[None]:
+    """One restore of a database at a time: 3101."""
+    return context.instance.working(context.session, statement.database, Work.RESTORE)
+
+
 @contextmanager
 def _replaced(context: Context, statement: Restore, header: dict[str, Any], stop_at: str | None) -> Iterator[Database]:
     """Keep the database to this restore: everything checked, its old files gone, its state RESTORING."""
     databases = context.instance.databases
-    existing = databases.find(statement.database)
-    if existing and existing.is_system:
-        raise SqlServerError(3147, existing.name)
-    database = existing or databases.blank(statement.database)
-    with context.instance.busy_with(database, error=3101):
+    with _claim(context, statement):
         with databases.lock:  # nobody can come in between the checks and the new state
+            existing = databases.find(statement.database)
+            if existing and existing.is_system:
+                raise SqlServerError(3147, existing.name)
+            database = existing or databases.blank(statement.database)
             context.instance.check_exclusive(context.session, database)
             if existing:
                 restore_plan.check_overwriting(existing, header, statement)
@@ -119,6 +127,7 @@ def _replaced(context: Context, statement: Restore, header: dict[str, Any], stop
             if existing:
                 context.instance.logs.close(existing.name)
                 remove_files(existing)
+            remove_files(restoring)  # REPLACE: what a stranger has left in its places
             databases.put(restoring)
         yield restoring
 
@@ -129,10 +138,10 @@ def _rolled_forward(
 ) -> Iterator[Database]:
     """The same for a differential or log backup; if it is cut off, there is nothing left to go on from."""
     databases = context.instance.databases
-    database = databases.find(statement.database)
-    if database is None:
-        raise SqlServerError(3118, statement.database)
-    with context.instance.busy_with(database, error=3101):
+    with _claim(context, statement):
+        database = databases.find(statement.database)
+        if database is None:
+            raise SqlServerError(3118, statement.database)
         restore_plan.check_roll_forward(header, database)
         restore_plan.check_stop_at(header, database, stop_at)
         databases.change(database.name, redo_lsn=0)
@@ -140,7 +149,7 @@ def _rolled_forward(
 
 
 def _recover(context: Context, restoring: Database) -> None:
-    """Bring the restored database online, on a recovery fork of its own."""
+    """Bring the restored database online, on a recovery fork of its own; its log is backed up on from there."""
     connection = open_file(restoring)
     connection.pragma("journal_mode", "WAL")
     connection.close()
@@ -149,14 +158,14 @@ def _recover(context: Context, restoring: Database) -> None:
         state="ONLINE",
         recovery_fork=new_guid(),
         lsn=max(restoring.lsn, restoring.redo_lsn + LSN_STEP),
-        base_lsn=0,
-        base_guid=None,
-        chain_lsn=0,
-        log_lsn=0,
+        log_lsn=restoring.redo_lsn if restoring.log_lsn else 0,
+        log_fork=restoring.recovery_fork if restoring.log_lsn else None,
+        fork_lsn=restoring.redo_lsn if restoring.log_lsn else 0,
         redo_lsn=0,
         redo_time=None,
         redo_base=None,
     )
+    context.instance.logs.of(restoring.name)  # the log file is there from the beginning
 
 
 def _tell(context: Context, database: Database, header: dict[str, Any], seconds: float) -> None:

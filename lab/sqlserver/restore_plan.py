@@ -46,7 +46,7 @@ def check_roll_forward(header: dict[str, Any], database: Database) -> None:
     if header["BackupType"] == DIFFERENTIAL:
         if header["DifferentialBaseGUID"] != database.redo_base or header["LastLSN"] <= database.redo_lsn:
             raise SqlServerError(3136)
-    elif header["RecoveryForkID"] != database.recovery_fork:
+    elif not _on_the_way(header, database):
         raise SqlServerError(4330)
     elif header["FirstLSN"] > database.redo_lsn:
         raise SqlServerError(4305, header["FirstLSN"], database.redo_lsn)
@@ -54,18 +54,37 @@ def check_roll_forward(header: dict[str, Any], database: Database) -> None:
         raise SqlServerError(4326, header["LastLSN"], database.redo_lsn)
 
 
+def _on_the_way(header: dict[str, Any], database: Database) -> bool:
+    """Whether a log backup goes on from where the database is: on its fork, or from it to the next one."""
+    if header["RecoveryForkID"] == database.recovery_fork:
+        return True
+    leaves_this_fork = header["FirstRecoveryForkID"] == database.recovery_fork
+    return leaves_this_fork and bool(database.redo_lsn <= header["ForkPointLSN"])
+
+
 def check_overwriting(existing: Database, header: dict[str, Any], statement: Restore) -> None:
-    """Without REPLACE, nothing may be lost: not another database (3154), not what happened since the backup (3159)."""
-    if statement.replace or existing.state == "RESTORING":
+    """Without REPLACE, nothing may be lost: not another database (3154), not what happened since the backup (3159).
+
+    A database that is RESTORING already has no tail of the log to lose.
+    """
+    if statement.replace:
         return
     if existing.family_guid != header["FamilyGUID"]:
         raise SqlServerError(3154, existing.name)
+    if existing.state == "RESTORING":
+        return
     if existing.recovery_model != "SIMPLE" and not statement.stop_at:
         raise SqlServerError(3159, existing.name)
 
 
 def planned(statement: Restore, header: dict[str, Any], database: Database) -> Database:
-    """The database as it is while a full backup is being restored to it."""
+    """The database as it is while a full backup is being restored to it.
+
+    The backup is its differential base from now on, and its log is backed up on from there. (A COPY_ONLY backup is no
+    base, and goes on with a log only where one was kept when it was made.)
+    """
+    is_base = not header["IsCopyOnly"]
+    keeps_log = header["RecoveryModel"] != "SIMPLE" and (is_base or header["DatabaseBackupLSN"])
     data, log = header["Files"]
     files = _places(statement, header)
     return dataclasses.replace(
@@ -79,10 +98,12 @@ def planned(statement: Restore, header: dict[str, Any], database: Database) -> D
         recovery_fork=header["RecoveryForkID"],
         recovery_model=header["RecoveryModel"],
         user_access="SINGLE_USER" if header["IsSingleUser"] else "MULTI_USER",
-        base_lsn=0,
-        base_guid=None,
-        chain_lsn=0,
-        log_lsn=0,
+        base_lsn=header["CheckpointLSN"] if is_base else 0,
+        base_guid=header["BackupSetGUID"] if is_base else None,
+        chain_lsn=header["CheckpointLSN"] if keeps_log else 0,
+        log_lsn=header["LastLSN"] if keeps_log else 0,
+        log_fork=None,
+        fork_lsn=0,
         redo_lsn=0,
         redo_time=None,
         redo_base=header["BackupSetGUID"],

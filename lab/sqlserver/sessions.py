@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from threading import RLock
 
 from lab.sqlserver.dates import now
@@ -19,12 +20,22 @@ class Request:
     percent_complete: float = 0.0
 
 
+class Work(Enum):
+    """What a session may do to a database as a whole: each of these one at a time, but one beside another."""
+
+    DATA_BACKUP = auto()
+    LOG_BACKUP = auto()
+    RESTORE = auto()
+    ALTER = auto()
+
+
 @dataclass(eq=False)
 class Session:
     """One connection's state.
 
-    `transactions` is @@TRANCOUNT; `attached` are databases that the running statement reads beside the current one;
-    `stop` is set from outside to end it, `hang_up` then wakes it if it waits for its client.
+    `transactions` is @@TRANCOUNT; `attached` are databases that the running statement reads beside the current one,
+    `works_on` is the one that it backs up, restores or alters; `stop` is set from outside to end it, `hang_up` then
+    wakes it if it waits for its client.
     """
 
     id: int
@@ -40,6 +51,7 @@ class Session:
     identity_insert: str | None = None
     row_count: int = 0
     attached: set[str] = field(default_factory=set)
+    works_on: tuple[Work, str] | None = None
     request: Request | None = None
     stop: Cause | None = None
 
@@ -48,6 +60,12 @@ class Session:
         self.stop = cause
         if self.request is None:
             self.hang_up()
+
+    def uses(self, database: str) -> bool:
+        """Whether the session is in a database: as its current one, or in the statement it runs."""
+        name = database.lower()
+        works_here = self.works_on is not None and self.works_on[1].lower() == name
+        return self.database.lower() == name or name in self.attached or works_here
 
 
 class Sessions:
@@ -77,6 +95,10 @@ class Sessions:
             return self._by_id[session_id]
 
     def inside(self, database: str) -> list[Session]:
-        """The sessions that use a database: as their current one, or in the statement they run."""
-        name = database.lower()
-        return [session for session in self.all() if session.database.lower() == name or name in session.attached]
+        """The sessions that use a database."""
+        return [session for session in self.all() if session.uses(database)]
+
+    def at_work(self, database: str) -> set[Work]:
+        """What is being done to a database as a whole."""
+        works = [session.works_on for session in self.all() if session.works_on]
+        return {work for work, name in works if name.lower() == database.lower()}

@@ -104,9 +104,11 @@ def _server_principals(instance: Instance, _session: Session, _connection: apsw.
 
 
 def _database_principals(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
-    yield "dbo", 1, b"\x01", "S", "SQL_USER"
+    yield "dbo", 1, b"\x01", "S", "SQL_USER", "dbo", 1, "INSTANCE"
+    for number, (name, own) in enumerate((("guest", b"\x00"), ("INFORMATION_SCHEMA", None), ("sys", None)), start=2):
+        yield name, number, own, "S", "SQL_USER", None, 0, "NONE"
     for number, (name, sid, _) in enumerate(users(connection), start=5):
-        yield name, number, bytes.fromhex(sid), "S", "SQL_USER"
+        yield name, number, bytes.fromhex(sid), "S", "SQL_USER", "dbo", 1, "INSTANCE"
 
 
 def _schemas(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
@@ -170,7 +172,8 @@ VIEWS: dict[str, View] = {
         _server_principals,
     ),
     "database_principals": View(
-        "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60)",
+        "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60); "
+        "default_schema_name SYSNAME; authentication_type INT; authentication_type_desc NVARCHAR(60)",
         _database_principals,
     ),
     "schemas": View(

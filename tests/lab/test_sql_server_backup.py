@@ -212,6 +212,15 @@ def test_a_backup_without_checksums_cannot_be_verified_by_them(lab_sql_server: L
     assert refusal(lab_sql_server, f"{verify} WITH CHECKSUM")[0] == 3187
 
 
+def test_a_compressed_backup_has_checksums_unless_told_not_to(lab_sql_server: LabSqlServer, database: str) -> None:
+    verify = f"RESTORE VERIFYONLY FROM DISK = N'{database}.bak' WITH CHECKSUM"
+    lab_sql_server.run(backup(database, options="COMPRESSION"), verify)
+    lab_sql_server.run(backup(database, options="COMPRESSION, NO_CHECKSUM, FORMAT"))
+    assert refusal(lab_sql_server, verify)[0] == 3187
+    lab_sql_server.run(backup(database, options="NO_COMPRESSION, FORMAT"))
+    assert refusal(lab_sql_server, verify)[0] == 3187
+
+
 def test_a_damaged_database_is_found_by_checkdb(own_sql_server: LabSqlServer) -> None:
     database = own_sql_server.new_database()
     own_sql_server.run("CREATE TABLE t (a INT, b NVARCHAR(200))", "CREATE INDEX i ON t (b)", database=database)
@@ -269,7 +278,19 @@ def test_what_sql_server_refuses_is_refused_and_changes_nothing(
 def test_another_database_is_not_overwritten_without_replace(lab_sql_server: LabSqlServer, database: str) -> None:
     other = lab_sql_server.new_database()
     lab_sql_server.run(backup(database))
-    assert refusal(lab_sql_server, f"RESTORE DATABASE [{other}] FROM DISK = N'{database}.bak'")[0] == 3154
+    moves = "".join(
+        f", MOVE N'{database}{end}' TO N'{lab_sql_server.folder}/data/{other}{end}'" for end in ("", "_log")
+    )
+    restore = f"RESTORE DATABASE [{other}] FROM DISK = N'{database}.bak' WITH RECOVERY{moves}"
+    assert refusal(lab_sql_server, restore)[0] == 3154
+    lab_sql_server.run(
+        backup(other),
+        f"RESTORE DATABASE [{other}] FROM DISK = N'{other}.bak' WITH REPLACE, NORECOVERY",
+    )
+    assert refusal(lab_sql_server, restore)[0] == 3154  # nor where it is RESTORING
+    lab_sql_server.run(f"RESTORE DATABASE [{other}] FROM DISK = N'{other}.bak' WITH NORECOVERY")
+    lab_sql_server.run(f"{restore}, REPLACE")
+    assert checksum(lab_sql_server, other) == checksum(lab_sql_server, database)
 
 
 def test_a_database_in_use_is_not_restored(lab_sql_server: LabSqlServer, database: str) -> None:
@@ -317,7 +338,7 @@ def test_a_second_backup_of_a_database_must_wait_its_turn(lab_sql_server: LabSql
                 assert first.is_alive()
             assert refusal(lab_sql_server, backup(database, f"{database}-2"))[0] == 3023
             restore = f"RESTORE DATABASE [{database}] FROM DISK = N'{database}-1.bak' WITH REPLACE"
-            assert refusal(lab_sql_server, restore)[0] in (3101, 3256)  # the file is there, but not whole
+            assert refusal(lab_sql_server, restore)[0] == 3201  # the file is the first backup's still
         finally:
             first.join()
     assert not (lab_sql_server.folder / "backup" / f"{database}-2.bak").exists()

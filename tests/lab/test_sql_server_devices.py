@@ -7,7 +7,8 @@ from typing import Any
 import pymssql
 import pytest
 
-from tests.support.sql_server import LabSqlServer
+from lab.settings import HOST
+from tests.support.sql_server import WAIT_SECONDS, LabSqlServer, start, wait_until_half_done
 
 pytestmark = pytest.mark.lab
 
@@ -85,8 +86,37 @@ def test_a_striped_backup_leaves_no_stripe_where_one_cannot_be_written(
 
 def test_devices_are_of_one_kind_and_not_too_many(lab_sql_server: LabSqlServer, database: str) -> None:
     backup = f"BACKUP DATABASE [{database}] TO"
-    assert refused(lab_sql_server, f"{backup} {disks(database, 1)}, URL = N's3://127.0.0.1:1/b/k'") == 3212
+    assert refused(lab_sql_server, f"{backup} {disks(database, 1)}, URL = N's3://127.0.0.1:1/b/k'") == 3011
     assert refused(lab_sql_server, f"{backup} {disks(database, *range(65))}") == 3205
+
+
+def test_a_device_that_is_named_twice_is_in_use(lab_sql_server: LabSqlServer, database: str) -> None:
+    file = lab_sql_server.folder / "backup" / f"{database}-1.bak"
+    for again in (f"{database}-1.bak", str(file)):
+        statement = f"BACKUP DATABASE [{database}] TO {disks(database, 1)}, DISK = N'{again}' WITH FORMAT"
+        assert refused(lab_sql_server, statement) == 3201
+        assert not file.exists()
+    url = f"URL = N's3://{HOST}:1/bucket/{database}.bak'"
+    assert refused(lab_sql_server, f"BACKUP DATABASE [{database}] TO {url}, {url}") == 3201
+
+
+def test_a_file_that_a_backup_writes_to_is_nobody_elses(lab_sql_server: LabSqlServer, database: str) -> None:
+    other = lab_sql_server.new_database()
+    with lab_sql_server.slowed(backup_seconds=2):
+        backup = f"BACKUP DATABASE [{database}] TO {disks(database, 1)}"
+        thread, outcome = start(lambda: lab_sql_server.run(backup, appname=database))
+        wait_until_half_done(lab_sql_server, database)
+        for statement in (
+            f"RESTORE VERIFYONLY FROM {disks(database, 1)}",
+            f"RESTORE HEADERONLY FROM {disks(database, 1)}",
+            f"BACKUP DATABASE [{other}] TO {disks(database, 1)} WITH FORMAT",
+        ):
+            with pytest.raises(pymssql.Error, match="Operating system error 32") as error:
+                lab_sql_server.run(statement)
+            assert error.value.args[0] == 3201
+        thread.join(WAIT_SECONDS)
+    assert outcome == [[]]
+    lab_sql_server.run(f"RESTORE VERIFYONLY FROM {disks(database, 1)}")
 
 
 def test_an_empty_device_is_no_backup(lab_sql_server: LabSqlServer, database: str) -> None:

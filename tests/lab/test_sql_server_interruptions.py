@@ -5,26 +5,25 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pymssql
 import pytest
 from pymssql import _mssql
 
 from lab.environment import PROJECT
-from tests.support.sql_server import LabSqlServer, run_on
+from tests.support.sql_server import (
+    WAIT_SECONDS,
+    LabSqlServer,
+    run_on,
+    start,
+    wait_until_gone,
+    wait_until_half_done,
+)
 
 pytestmark = pytest.mark.lab
 
 SLOW_SECONDS = 30  # long enough that a test which does not interrupt would stand out
-WAIT_SECONDS = 10
-RUNNING = (
-    "SELECT r.session_id, r.command, r.percent_complete FROM sys.dm_exec_requests AS r "
-    "JOIN sys.dm_exec_sessions AS s ON s.session_id = r.session_id WHERE s.program_name = N'{}'"
-)
 
 
 @pytest.fixture
@@ -32,38 +31,6 @@ def database(own_sql_server: LabSqlServer) -> str:
     name = own_sql_server.new_database()
     own_sql_server.run("CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1), (2), (3)", database=name)
     return name
-
-
-def start(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    """Run `work` in a thread; its result, or the error it raises, becomes the only item of the list."""
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except (pymssql.Error, _mssql.MSSQLException) as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, outcome
-
-
-def wait_until_half_done(server: LabSqlServer, program: str) -> tuple[int, str, float]:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        rows = server.run(RUNNING.format(program))
-        if rows and rows[0][2] > 2:
-            return rows[0]
-        assert time.monotonic() < deadline, f"{program} never got going: {rows}"
-        time.sleep(0.05)
-
-
-def wait_until_gone(server: LabSqlServer, program: str) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while server.run(RUNNING.format(program)):
-        assert time.monotonic() < deadline, f"{program} still runs"
-        time.sleep(0.05)
 
 
 def backup(database: str) -> str:

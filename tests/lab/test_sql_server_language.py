@@ -33,6 +33,7 @@ SHAPES: list[tuple[str, type]] = [
     (f"BACKUP LOG [x] TO URL = N'{URL}' WITH NAME = N'n', CHECKSUM, NORECOVERY", s.Backup),
     (f"RESTORE LOG [x] FROM URL = N'{URL}' WITH CHECKSUM, NORECOVERY, STOPAT = N'2026-11-23T09:00:00'", s.Restore),
     ("RESTORE DATABASE [x] WITH RECOVERY", s.Restore),
+    ("ALTER USER [x] WITH LOGIN = [y]", s.AlterUser),
     ("CREATE DATABASE [x] ON (FILENAME = N'/d/x.mdf'), (FILENAME = N'/d/x.ldf') FOR ATTACH", s.CreateDatabase),
     (f"RESTORE LABELONLY FROM URL = N'{URL}'", s.RestoreReport),
     (f"RESTORE VERIFYONLY FROM URL = N'{URL}' WITH CHECKSUM", s.RestoreReport),
@@ -159,6 +160,16 @@ def test_statements_need_no_semicolon_between_them() -> None:
         ("SELECT 'a", 105),
         ("SELECT 1 /* ", 113),
         ("BACKUP LOG [x] TO DISK = N'a' WITH DIFFERENTIAL", 155),
+        ("BACKUP DATABASE [x] TO DISK = N'a' WITH COPY_ONLY, CHECKSUM, COPY_ONLY", 1039),
+        ("BACKUP DATABASE [x] TO DISK = N'a' WITH NAME = N'a', NAME = N'a'", 1039),
+        ("BACKUP DATABASE [x] TO DISK = N'a' WITH CHECKSUM, NO_CHECKSUM", 3031),
+        ("BACKUP DATABASE [x] TO DISK = N'a' WITH NO_COMPRESSION, COMPRESSION", 3031),
+        ("RESTORE DATABASE [x] FROM DISK = N'a' WITH RECOVERY, REPLACE, NORECOVERY", 3031),
+        ("RESTORE DATABASE [x] WITH NORECOVERY, RECOVERY", 3031),
+        ("BACKUP DATABASE [x] TO DISK = N'a' WITH STATS = 101", 3217),
+        ("RESTORE VERIFYONLY FROM DISK = N'a' WITH STATS = 200", 3217),
+        (f"BACKUP DATABASE [x] TO DISK = N'a' WITH NAME = N'{'n' * 129}'", 103),
+        (f"BACKUP DATABASE [x] TO DISK = N'a' WITH DESCRIPTION = N'{'n' * 256}'", 103),
         ("CREATE TABLE t (a INT IDENTITY(1, 2))", 50000),
         ("ALTER DATABASE [x] SET TRUSTWORTHY ON", 50000),
     ],
@@ -167,6 +178,24 @@ def test_a_statement_that_cannot_be_carried_out_is_refused_before_anything_runs(
     with pytest.raises(SqlServerError) as refused:
         parse_batch(f"SELECT 1; {text}")
     assert refused.value.messages[0].number == number
+
+
+def test_options_that_agree_go_together() -> None:
+    (statement,) = parse_batch(
+        f"BACKUP DATABASE [x] TO DISK = N'a' WITH FORMAT, INIT, NAME = N'{'n' * 128}', STATS = 100, COMPRESSION"
+    )
+    assert isinstance(statement, s.Backup)
+    assert (statement.overwrite, statement.checksum, statement.compression) == (True, True, True)
+
+
+def test_a_conflict_of_options_names_both() -> None:
+    with pytest.raises(SqlServerError, match="Option 'norecovery' conflicts with option\\(s\\) 'recovery'"):
+        parse_batch("RESTORE DATABASE [x] FROM DISK = N'a' WITH RECOVERY, NORECOVERY")
+
+
+def test_a_differential_backup_is_never_a_copy() -> None:
+    (statement,) = parse_batch("BACKUP DATABASE [x] TO DISK = N'a' WITH DIFFERENTIAL, COPY_ONLY")
+    assert statement == s.Backup("DIFFERENTIAL", "x", (s.Device("DISK", "a"),))
 
 
 def refused_by_microsoft(folder: Path, texts: list[str]) -> list[str]:

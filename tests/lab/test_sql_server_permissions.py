@@ -125,17 +125,48 @@ def test_others_requests_are_seen_with_view_server_state_alone(
     assert seen > 1
 
 
+ORPHANS = (
+    "SELECT d.name FROM [{}].sys.database_principals AS d LEFT JOIN sys.server_principals AS s ON s.sid = d.sid "
+    "WHERE s.sid IS NULL AND d.authentication_type_desc = N'INSTANCE'"
+)
+
+
 def test_users_come_with_a_backup_and_are_orphaned_without_their_login(
     lab_sql_server: LabSqlServer, database: str, operator: dict[str, Any]
 ) -> None:
-    orphans = (
-        "SELECT d.name FROM sys.database_principals AS d LEFT JOIN sys.server_principals AS s ON s.sid = d.sid "
-        "WHERE s.sid IS NULL"
-    )
+    orphans = ORPHANS.format(database)
     lab_sql_server.run(f"BACKUP DATABASE [{database}] TO DISK = N'{database}.bak'")
-    assert lab_sql_server.run(orphans, database=database) == []
+    assert lab_sql_server.run(orphans) == []
     lab_sql_server.run(
         f"DROP LOGIN [{operator['user']}]",
         f"RESTORE DATABASE [{database}] FROM DISK = N'{database}.bak' WITH REPLACE",
     )
-    assert lab_sql_server.run(orphans, database=database) == [(operator["user"],)]
+    assert lab_sql_server.run(orphans) == lab_sql_server.run(orphans, database=database) == [(operator["user"],)]
+
+
+def test_an_orphaned_user_gets_a_login_again_and_keeps_its_roles(
+    lab_sql_server: LabSqlServer, database: str, operator: dict[str, Any]
+) -> None:
+    name = operator["user"]
+    create = f"CREATE LOGIN [{name}] WITH PASSWORD = N'{PASSWORD}'"
+    lab_sql_server.run(f"DROP LOGIN [{name}]", create)  # the same name, another SID
+    assert lab_sql_server.run(ORPHANS.format(database)) == [(name,)]
+    with pytest.raises(pymssql.Error):
+        lab_sql_server.connect(database, **operator)
+    lab_sql_server.run(f"ALTER USER [{name}] WITH LOGIN = [{name}]", database=database)
+    assert lab_sql_server.run(ORPHANS.format(database)) == []
+    lab_sql_server.run(f"BACKUP DATABASE [{database}] TO DISK = N'{database}.bak'", **operator)
+
+
+def test_a_user_is_of_one_login_that_is_there(
+    lab_sql_server: LabSqlServer, database: str, operator: dict[str, Any]
+) -> None:
+    name = operator["user"]
+    for statement, number in (
+        (f"ALTER USER [{name}] WITH LOGIN = [nobody]", 15007),
+        (f"ALTER USER [nobody] WITH LOGIN = [{name}]", 15151),
+        ("CREATE USER [another] FOR LOGIN [nobody]", 15007),
+        (f"CREATE USER [another] FOR LOGIN [{name}]", 15063),
+        (f"ALTER USER [{name}] WITH NAME = [another]", 50000),
+    ):
+        assert refused(lab_sql_server, statement, database=database) == number

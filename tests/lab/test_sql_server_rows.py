@@ -207,6 +207,45 @@ def test_date_arithmetic_in_a_script_works(lab_sql_server: LabSqlServer, databas
     assert rows == [(69, dt.datetime(2026, 1, 1, 1, 39), 1)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "style", "text"),
+    [
+        ("DATETIME2", 121, "2026-11-23 09:05:07.1234560"),
+        ("DATETIME2", 126, "2026-11-23T09:05:07.1234560"),
+        ("DATETIME", 121, "2026-11-23 09:05:07.123"),
+        ("DATETIME", 126, "2026-11-23T09:05:07.123"),
+        ("DATETIME2", 120, "2026-11-23 09:05:07"),
+        ("DATETIME2", 112, "20261123"),
+        ("DATETIME2", 23, "2026-11-23"),
+    ],
+)
+def test_a_date_is_written_in_the_style_that_convert_names(
+    lab_sql_server: LabSqlServer, database: str, kind: str, style: int, text: str
+) -> None:
+    rows = lab_sql_server.run(
+        f"CREATE TABLE t (at {kind})",
+        "INSERT INTO t VALUES ('2026-11-23 09:05:07.123456'), (NULL)",
+        f"SELECT CONVERT(NVARCHAR(40), at, {style}), CONVERT(VARCHAR(4), at, {style}) FROM t ORDER BY at DESC",
+        database=database,
+    )
+    assert rows == [(text, text[:4]), (None, None)]
+
+
+def test_convert_without_a_fraction_and_to_dates_and_of_binary_values(lab_sql_server: LabSqlServer) -> None:
+    ((whole, day, moment, binary),) = lab_sql_server.run(
+        "SELECT CONVERT(VARCHAR(30), CAST('2026-11-23 09:05:07' AS DATETIME2), 126), CONVERT(DATE, '20261123', 112), "
+        "CONVERT(DATETIME2, '2026-11-23T09:05:07.5', 126), CONVERT(VARCHAR(10), 0x00FF, 1)"
+    )
+    assert (whole, binary) == ("2026-11-23T09:05:07", "0x00FF")
+    assert (day, moment) == (dt.date(2026, 11, 23), dt.datetime(2026, 11, 23, 9, 5, 7, 500000))
+
+
+def test_the_length_of_a_value_counts_every_byte_and_no_blanks_at_its_end(lab_sql_server: LabSqlServer) -> None:
+    assert lab_sql_server.run("SELECT LEN(0x00FF00), LEN(N'žluť  '), LEN(N'😀'), LEN(12345), LEN(NULL)") == [
+        (3, 4, 2, 5, None)
+    ]
+
+
 def test_many_rows_stream_through(lab_sql_server: LabSqlServer, database: str) -> None:
     rows = lab_sql_server.run(
         "CREATE TABLE t (a INT, b NVARCHAR(200))",

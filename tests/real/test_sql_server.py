@@ -14,6 +14,10 @@ REFUSED = {
     911: ["BACKUP DATABASE [{name}_nowhere] TO DISK = N'{name}.bak'"],
     3201: ["RESTORE HEADERONLY FROM DISK = N'{name}_nowhere.bak'"],
     3021: ["BEGIN TRANSACTION", "BACKUP DATABASE [{name}] TO DISK = N'{name}.bak'"],
+    3031: ["RESTORE DATABASE [{name}] FROM DISK = N'{name}.bak' WITH RECOVERY, NORECOVERY"],
+    3035: ["BACKUP DATABASE [{name}] TO DISK = N'{name}.bak' WITH DIFFERENTIAL"],
+    3217: ["BACKUP DATABASE [{name}] TO DISK = N'{name}.bak' WITH STATS = 101"],
+    4214: ["BACKUP LOG [{name}] TO DISK = N'{name}.bak'"],
 }
 
 

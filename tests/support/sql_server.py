@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,18 @@ from uuid import uuid4
 
 import pymssql
 import pytest
+from pymssql import _mssql
 
 from lab.settings import HOST, LabSettings
 from lab.sqlserver.control import Control
 from lab.sqlserver.server import wait_until_ready
 from tests.support.labs import LabServer, new_settings
+
+WAIT_SECONDS = 10
+RUNNING = (
+    "SELECT r.session_id, r.command, r.percent_complete FROM sys.dm_exec_requests AS r "
+    "JOIN sys.dm_exec_sessions AS s ON s.session_id = r.session_id WHERE s.program_name = N'{}'"
+)
 
 
 class LabSqlServer(LabServer):
@@ -92,6 +101,40 @@ def run_on(connection: pymssql.Connection, *statements: str) -> list[tuple[Any, 
                 if not cursor.nextset():
                     break
     return rows
+
+
+def start(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Run `work` in a thread; its result, or the error it raises, becomes the only item of the list."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except (pymssql.Error, _mssql.MSSQLException) as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, outcome
+
+
+def wait_until_half_done(server: LabSqlServer, program: str) -> tuple[int, str, float]:
+    """Wait for the BACKUP or RESTORE of a session by its `appname`; its session id, command and percentage."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        rows = server.run(RUNNING.format(program))
+        if rows and rows[0][2] > 2:
+            return rows[0]
+        assert time.monotonic() < deadline, f"{program} never got going: {rows}"
+        time.sleep(0.05)
+
+
+def wait_until_gone(server: LabSqlServer, program: str) -> None:
+    """Wait until no session of that `appname` runs anything."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while server.run(RUNNING.format(program)):
+        assert time.monotonic() < deadline, f"{program} still runs"
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

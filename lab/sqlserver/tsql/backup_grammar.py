@@ -13,6 +13,7 @@ from lab.sqlserver.tsql.reader import Reader
 from lab.sqlserver.tsql.statements import Backup, Device, Restore, RestoreReport
 
 MAX_DEVICES = 64
+_MAX_NAME, _MAX_DESCRIPTION = 128, 255  # characters
 
 # How an option is read: from what follows its word, to fields of the statement.
 Option = Callable[[Reader], dict[str, Any]]
@@ -26,7 +27,11 @@ def backup(reader: Reader) -> Backup:
     reader.expect("TO")
     devices = _devices(reader)
     known = _BACKUP_OPTIONS | _OVERWRITE[devices[0].kind] | _BACKUP_OPTIONS_OF[kind]
-    return Backup(**{"kind": kind, "database": name, "devices": devices} | _options(reader, known, "BACKUP"))
+    options = _options(reader, known, "BACKUP")
+    options.setdefault("checksum", options.get("compression", False))  # a compressed backup has them unless told not to
+    if options.get("kind") == "DIFFERENTIAL":
+        options.pop("copy_only", None)  # is ignored there
+    return Backup(**{"kind": kind, "database": name, "devices": devices} | options)
 
 
 def restore(reader: Reader) -> Restore | RestoreReport:
@@ -56,7 +61,7 @@ def _devices(reader: Reader) -> tuple[Device, ...]:
     while reader.accept_symbol(","):
         devices.append(_device(reader))
         if devices[-1].kind != devices[0].kind:
-            raise SqlServerError(3212, devices[0].name, devices[-1].name)
+            raise SqlServerError(3011)
     if len(devices) > MAX_DEVICES:
         raise SqlServerError(3205, MAX_DEVICES)
     return tuple(devices)
@@ -71,8 +76,13 @@ def _device(reader: Reader) -> Device:
 
 
 def _options(reader: Reader, known: Mapping[str, Option], statement: str) -> dict[str, Any]:
-    """Read WITH and its list. MOVE may come many times and adds up. Raises SqlServerError 155 for an unknown option."""
+    """Read WITH and its list.
+
+    MOVE may come many times and adds up. Raises SqlServerError 155 for an unknown option, 1039 for one that comes
+    twice, 3031 for two that say the opposite.
+    """
     fields: dict[str, Any] = {}
+    said_by: dict[str, str] = {}  # which option has set a field
     if not reader.accept("WITH"):
         return fields
     while True:
@@ -80,7 +90,14 @@ def _options(reader: Reader, known: Mapping[str, Option], statement: str) -> dic
         if word not in known:
             raise SqlServerError(155, word, statement)
         for name, value in known[word](reader).items():
-            fields[name] = fields.get(name, ()) + value if isinstance(value, tuple) else value
+            if isinstance(value, tuple):
+                fields[name] = fields.get(name, ()) + value
+                continue
+            if said_by.get(name) == word:
+                raise SqlServerError(1039, word)
+            if fields.get(name, value) != value:
+                raise SqlServerError(3031, word.lower(), said_by[name].lower())
+            fields[name], said_by[name] = value, word
         if not reader.accept_symbol(","):
             return fields
 
@@ -89,16 +106,24 @@ def _flag(**fields: Any) -> Option:
     return lambda _: fields
 
 
-def _text(field: str) -> Option:
+def _text(field: str, limit: int | None = None) -> Option:
+    """A string of at most `limit` characters; a longer one raises SqlServerError 103."""
+
     def read(reader: Reader) -> dict[str, Any]:
         reader.expect_symbol("=")
-        return {field: reader.string()}
+        text = reader.string()
+        if limit and len(text) > limit:
+            raise SqlServerError(103, "character string", text[:limit], limit)
+        return {field: text}
 
     return read
 
 
 def _stats(reader: Reader) -> dict[str, Any]:
-    return {"stats": max(reader.integer(), 1) if reader.accept_symbol("=") else 10}
+    percent = reader.integer() if reader.accept_symbol("=") else 10
+    if percent > 100:
+        raise SqlServerError(3217, "STATS")
+    return {"stats": max(percent, 1)}
 
 
 def _transfer_size(reader: Reader) -> dict[str, Any]:
@@ -113,8 +138,8 @@ def _move(reader: Reader) -> dict[str, Any]:
 
 
 _BACKUP_OPTIONS: dict[str, Option] = {
-    "NAME": _text("name"),
-    "DESCRIPTION": _text("description"),
+    "NAME": _text("name", _MAX_NAME),
+    "DESCRIPTION": _text("description", _MAX_DESCRIPTION),
     "CHECKSUM": _flag(checksum=True),
     "NO_CHECKSUM": _flag(checksum=False),
     "COMPRESSION": _flag(compression=True),

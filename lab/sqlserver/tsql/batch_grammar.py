@@ -194,6 +194,7 @@ _GRAMMARS: list[tuple[tuple[str, ...], Callable[[Reader], Statement]]] = [
     (("DROP", "CREDENTIAL"), database_grammar.drop_credential),
     (("CREATE", "LOGIN"), principal_grammar.create_login),
     (("CREATE", "USER"), principal_grammar.create_user),
+    (("ALTER", "USER"), principal_grammar.alter_user),
     (("DROP", "LOGIN"), principal_grammar.drop),
     (("DROP", "USER"), principal_grammar.drop),
     (("ALTER", "ROLE"), principal_grammar.alter_role),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
 from lab.sqlserver.tsql.reader import Reader
-from lab.sqlserver.tsql.statements import AlterRole, CreateLogin, CreateUser, DropPrincipal, Grant
+from lab.sqlserver.tsql.statements import AlterRole, AlterUser, CreateLogin, CreateUser, DropPrincipal, Grant
 
 SERVER_ROLES = frozenset({"sysadmin", "dbcreator"})
 DATABASE_ROLES = frozenset({"db_owner", "db_backupoperator"})
@@ -30,6 +30,17 @@ def create_user(reader: Reader) -> CreateUser:
     reader.expect("CREATE", "USER")
     name = reader.name()
     return CreateUser(name, reader.name() if reader.accept("FOR", "LOGIN") else name)
+
+
+def alter_user(reader: Reader) -> AlterUser:
+    """ALTER USER name WITH LOGIN = login."""
+    reader.expect("ALTER", "USER")
+    name = reader.name()
+    reader.expect("WITH")
+    if not reader.accept("LOGIN"):
+        raise SqlServerError(UNSUPPORTED, f"ALTER USER ... WITH {reader.here.value.upper()}")
+    reader.expect_symbol("=")
+    return AlterUser(name, reader.name())
 
 
 def drop(reader: Reader) -> DropPrincipal:

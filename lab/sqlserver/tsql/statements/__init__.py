@@ -1,0 +1,52 @@
+"""The statements of a batch, as values: what the grammar makes and what the server carries out."""
+
+from __future__ import annotations
+
+from lab.sqlserver.tsql.statements.backups import Backup, Device, Restore, RestoreReport
+from lab.sqlserver.tsql.statements.batches import (
+    Block,
+    Declare,
+    Execute,
+    If,
+    Print,
+    Query,
+    SetOption,
+    SetVariable,
+    Transaction,
+)
+from lab.sqlserver.tsql.statements.databases import (
+    AlterDatabase,
+    CheckDatabase,
+    CreateCredential,
+    CreateDatabase,
+    DropCredential,
+    DropDatabase,
+    Kill,
+    Use,
+)
+from lab.sqlserver.tsql.statements.principals import AlterRole, AlterUser, CreateLogin, CreateUser, DropPrincipal, Grant
+from lab.sqlserver.tsql.statements.tables import (
+    AlterTable,
+    ColumnDefinition,
+    CreateIndex,
+    CreateTable,
+    DropIndex,
+    DropTable,
+    TableConstraint,
+    TruncateTable,
+)
+
+__all__ = [
+    "AlterDatabase", "AlterRole", "AlterTable", "AlterUser", "Backup", "Block", "CheckDatabase", "ColumnDefinition",
+    "CreateCredential", "CreateDatabase", "CreateIndex", "CreateLogin", "CreateTable", "CreateUser", "Declare",
+    "Device", "DropCredential", "DropDatabase", "DropIndex", "DropPrincipal", "DropTable", "Execute", "Grant", "If",
+    "Kill", "Print", "Query", "Restore", "RestoreReport", "SetOption", "SetVariable", "Statement", "TableConstraint",
+    "Transaction", "TruncateTable", "Use",
+]  # fmt: skip
+
+Statement = (
+    Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
+    | CreateDatabase | DropDatabase | AlterDatabase | CreateCredential | DropCredential | CreateLogin
+    | CreateUser | AlterUser | DropPrincipal | AlterRole | Grant | Backup | Restore
+    | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
+)  # fmt: skip

@@ -1,0 +1,60 @@
+"""Databases as a whole, credentials and sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Use:
+    database: str
+
+
+@dataclass(frozen=True)
+class Kill:
+    session_id: int
+
+
+@dataclass(frozen=True)
+class CheckDatabase:
+    """DBCC CHECKDB; without a database, the session's own."""
+
+    database: str | None
+    no_infomsgs: bool
+
+
+@dataclass(frozen=True)
+class CreateDatabase:
+    """CREATE DATABASE; `files` are those of a FOR ATTACH, the data file first."""
+
+    name: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DropDatabase:
+    names: tuple[str, ...]
+    if_exists: bool
+
+
+@dataclass(frozen=True)
+class AlterDatabase:
+    """ALTER DATABASE name SET option [WITH termination]; without a database (CURRENT), the session's own."""
+
+    database: str | None
+    option: Literal["SINGLE_USER", "MULTI_USER", "OFFLINE", "ONLINE", "RECOVERY"]
+    value: str | None = None
+    termination: Literal["ROLLBACK", "NO_WAIT"] | None = None
+
+
+@dataclass(frozen=True)
+class CreateCredential:
+    name: str
+    identity: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class DropCredential:
+    name: str
