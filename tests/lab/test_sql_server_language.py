@@ -170,6 +170,8 @@ def test_statements_need_no_semicolon_between_them() -> None:
         ("RESTORE VERIFYONLY FROM DISK = N'a' WITH STATS = 200", 3217),
         (f"BACKUP DATABASE [x] TO DISK = N'a' WITH NAME = N'{'n' * 129}'", 103),
         (f"BACKUP DATABASE [x] TO DISK = N'a' WITH DESCRIPTION = N'{'n' * 256}'", 103),
+        ("RESTORE LOG [x] FROM DISK = N'a' WITH STANDBY = N'b'", 50000),
+        ("BACKUP LOG [x] TO DISK = N'a' WITH NO_TRUNCATE", 50000),
         ("CREATE TABLE t (a INT IDENTITY(1, 2))", 50000),
         ("ALTER DATABASE [x] SET TRUSTWORTHY ON", 50000),
     ],

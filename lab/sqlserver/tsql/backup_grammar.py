@@ -8,12 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from lab.sqlserver.errors import SqlServerError
+from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
 from lab.sqlserver.tsql.reader import Reader
 from lab.sqlserver.tsql.statements import Backup, Device, Restore, RestoreReport
 
 MAX_DEVICES = 64
 _MAX_NAME, _MAX_DESCRIPTION = 128, 255  # characters
+
+# What a real server takes and Perennial does not send.
+_LEFT_OUT = frozenset({
+    "STANDBY", "NO_TRUNCATE", "CONTINUE_AFTER_ERROR", "ENCRYPTION", "EXPIREDATE", "RETAINDAYS", "MEDIANAME", "FILE",
+    "STOPATMARK", "STOPBEFOREMARK", "PARTIAL", "RESTART", "BACKUP_OPTIONS", "RESTORE_OPTIONS", "METADATA_ONLY",
+})  # fmt: skip
 
 # How an option is read: from what follows its word, to fields of the statement.
 Option = Callable[[Reader], dict[str, Any]]
@@ -78,8 +84,8 @@ def _device(reader: Reader) -> Device:
 def _options(reader: Reader, known: Mapping[str, Option], statement: str) -> dict[str, Any]:
     """Read WITH and its list.
 
-    MOVE may come many times and adds up. Raises SqlServerError 155 for an unknown option, 1039 for one that comes
-    twice, 3031 for two that say the opposite.
+    MOVE may come many times and adds up. Raises SqlServerError 155 for an unknown option (50000 where a real server
+    knows it), 1039 for one that comes twice, 3031 for two that say the opposite.
     """
     fields: dict[str, Any] = {}
     said_by: dict[str, str] = {}  # which option has set a field
@@ -87,6 +93,8 @@ def _options(reader: Reader, known: Mapping[str, Option], statement: str) -> dic
         return fields
     while True:
         word = reader.name().upper()
+        if word in _LEFT_OUT:
+            raise SqlServerError(UNSUPPORTED, f"{statement} WITH {word}")
         if word not in known:
             raise SqlServerError(155, word, statement)
         for name, value in known[word](reader).items():
