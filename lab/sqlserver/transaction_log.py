@@ -19,10 +19,10 @@ import apsw
 
 from lab.sqlserver.databases import COMMIT_STEP, LSN_STEP, PAGE_SIZE, Database, Databases, open_file
 from lab.sqlserver.dates import now
+from lab.sqlserver.lazy_writer import LazyWriter
 
 COMMIT = struct.Struct("<Q26sII")  # a commit in a log backup: LSN, time, the database's pages after it, frames
 FRAME = struct.Struct("<I")  # then each frame: the page's number, and the page
-_CHECKPOINT_PAGES = 1000  # as SQLite's own automatic checkpoint
 _WAL_HEADER, _WAL_FRAME = 32, struct.Struct(">II16x")
 _INDEX = struct.Struct("=16xI12x8s8x")  # of the index's header, what matters here: committed frames and salts
 _SCHEMA = """
@@ -54,14 +54,13 @@ class TransactionLog:
         self._file.execute(_SCHEMA)
         self._synced = next((_Position(*row) for row in self._file.execute("SELECT * FROM synced")), _Position())
         self._keeping = database.keeps_log
+        self._closed = False
         self._catch_up()
 
-    def committed(self, pages: int) -> None:
-        """Something was committed; the write-ahead log has that many pages now."""
+    def committed(self) -> None:
+        """Something was committed."""
         with self._lock:
             self._sync()
-            if pages >= _CHECKPOINT_PAGES:
-                self._checkpoint()
 
     def begin_snapshot(self, reader: apsw.Connection, begin_chain: bool) -> int:
         """Begin a transaction of `reader` and return the LSN of the moment that it sees.
@@ -123,6 +122,7 @@ class TransactionLog:
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             self._file.close(True)
 
     def _catch_up(self) -> None:
@@ -163,19 +163,27 @@ class TransactionLog:
                     self._file.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (lsn, at, pages, frames))
                     frames = 0
 
-    def _checkpoint(self) -> None:
-        """Move the write-ahead log into the data file, while nobody can commit what is not yet copied."""
-        gate, worker = open_file(self._database), open_file(self._database)
-        gate.set_busy_timeout(0)
-        try:
-            gate.execute("BEGIN IMMEDIATE")
-            self._sync()
-            worker.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except apsw.BusyError:
-            return  # somebody writes: the next commit tries again
-        finally:
-            gate.close(True)
-            worker.close(True)
+    def checkpoint(self) -> bool:
+        """Move the write-ahead log into the data file, while nobody can commit what is not yet copied.
+
+        Returns:
+            Whether all of it was moved; if not, somebody was writing or reading.
+        """
+        with self._lock:
+            if self._closed:
+                return True
+            gate, worker = open_file(self._database), open_file(self._database)
+            gate.set_busy_timeout(0)
+            try:
+                gate.execute("BEGIN IMMEDIATE")
+                self._sync()
+                frames, moved = worker.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                return bool(frames == moved)
+            except apsw.BusyError:
+                return False
+            finally:
+                gate.close(True)
+                worker.close(True)
 
     def _clear(self) -> None:
         with self._file:
@@ -194,6 +202,7 @@ class Logs:
         self._databases = databases
         self._lock = databases.lock  # of() is called with it and without it
         self._open: dict[str, TransactionLog] = {}
+        self._writer = LazyWriter(self._checkpoint)
 
     def of(self, name: str) -> TransactionLog:
         """The log of an online database. Raises SqlServerError 911 if there is no such database."""
@@ -211,11 +220,18 @@ class Logs:
     def watch(self, connection: apsw.Connection, name_of: Callable[[str], str]) -> None:
         """See to it that what `connection` commits gets into the log. `name_of` tells the database by its alias."""
 
-        def hook(_connection: apsw.Connection, alias: str, pages: int) -> int:
-            self.of(name_of(alias)).committed(pages)
+        def hook(_connection: apsw.Connection, alias: str, _pages: int) -> int:
+            name = name_of(alias)
+            self.of(name).committed()
+            self._writer.touch(name)
             return apsw.SQLITE_OK
 
         connection.set_wal_hook(hook)
+
+    def _checkpoint(self, name: str) -> bool:
+        with self._lock:
+            log = self._open.get(name.lower())
+        return log is None or log.checkpoint()
 
 
 def _position(data_file: Path) -> _Position:
