@@ -46,7 +46,7 @@ class DurableCalls:
         began = time.monotonic()
         with self._state.lock:
             ec2.LabEC2Response.lag = environ.get("lab.lag", 0.0)
-            if call.service == "ec2" and ec2.finish_detachments():
+            if call.service == "ec2" and ec2.settle():
                 self._state.changed()
             answer = self._carry_out(call, environ)
             if not call.only_reads and call.service != "s3":
