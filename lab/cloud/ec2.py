@@ -14,6 +14,7 @@ from moto.ec2.models.elastic_block_store import Volume, VolumeAttachment
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
 from lab.cloud.data_plane import DataPlane
+from lab.cloud.images import WINDOWS_IMAGE, windows_image
 from lab.cloud.knobs import Knobs
 from lab.cloud.new_volumes import ClientTokens, refuse_new_volume
 from lab.cloud.snapshot_calls import SnapshotCalls
@@ -29,6 +30,7 @@ class LabEC2Backend(SnapshotsOnFolders):
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.client_tokens = ClientTokens()
+        self.amis[WINDOWS_IMAGE] = windows_image(self)
 
     @property
     def _url_module(self) -> Any:

@@ -33,10 +33,10 @@ class HostScript:
         text: str,
         host: Path,
         folder: Path,
-        working_directory: str | None = None,
+        working_directory: str | None,
         *,
-        interpreter: Sequence[str] = BASH,
-        name: str = "script",
+        interpreter: Sequence[str],
+        name: str,
     ) -> None:
         """Start it; `folder` receives the script, its `stdout` and its `stderr`.
 

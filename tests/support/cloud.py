@@ -22,6 +22,7 @@ SNAPSHOT_SECONDS = 0.3
 VOLUME_SECONDS = 0.3
 VOLUME_DEADLINE = 10
 SCRIPT_SECONDS = 60
+LINUX_IMAGE = "ami-0123456789abcdef0"
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,10 @@ class LabCloud(LabServer):
             ),
         )
 
-    def make_instance(self, zone: str = ZONE, **options: Any) -> str:
-        """Run a host; returns its id."""
+    def make_instance(self, zone: str = ZONE, image: str = LINUX_IMAGE, **options: Any) -> str:
+        """Run a host; returns its id. The image `lab.cloud.images.WINDOWS_IMAGE` makes it a Windows host."""
         placement = {"AvailabilityZone": zone}
-        answer = self.client("ec2").run_instances(
-            ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=1, Placement=placement, **options
-        )
+        answer = self.client("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1, Placement=placement, **options)
         instance_id: str = answer["Instances"][0]["InstanceId"]
         return instance_id
 
