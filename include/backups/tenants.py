@@ -73,7 +73,7 @@ Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")
 DatabaseName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_database_name)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
 OwnFolder = Annotated[str, AfterValidator(_absolute_path), AfterValidator(_own_folder)]
-TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_free_tag_key)]
+TagKey = Annotated[str, StringConstraints(min_length=1, max_length=127), AfterValidator(_free_tag_key)]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 
 

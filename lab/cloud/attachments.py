@@ -1,18 +1,21 @@
-"""Attaching volumes to hosts and taking them off, as strict as AWS is.
+"""Attaching volumes to hosts and taking them off, as strict as AWS is, and no faster.
 
-A device that is still mounted does not come off: its attachment stays `busy`, and the volume `in-use`, until somebody
-unmounts it, the volume is detached by force, or the host stops.
+The host sees a device when its volume is `attached`, and until it is no longer `detaching`. A device that is still
+mounted then does not come off: its attachment stays `busy`, and the volume `in-use`, until somebody unmounts it, the
+volume is detached by force, or the host stops.
 https://docs.aws.amazon.com/ebs/latest/userguide/ebs-detaching-volume.html
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_block_store import VolumeAttachment
 from moto.ec2.models.instances import Instance, InstanceState, Reservation
 
+from lab.cloud.devices import is_device_name, place
 from lab.cloud.volumes import VolumesOnFolders
 
 _RUNNING, _STOPPED = 16, 80
@@ -21,6 +24,10 @@ _RUNNING, _STOPPED = 16, 80
 class AttachmentsOnFolders(VolumesOnFolders):
     """moto's EC2 whose attached volumes show on the host."""
 
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self._moving_until: dict[str, float] = {}  # by volume: when it is done attaching or detaching, since 1970
+
     def run_instances(self, *args: Any, **kwargs: Any) -> Reservation:
         """As moto; every host gets its root folder."""
         reservation = super().run_instances(*args, **kwargs)
@@ -28,56 +35,101 @@ class AttachmentsOnFolders(VolumesOnFolders):
             self.plane.host(instance.id).mkdir(exist_ok=True)
         return reservation
 
-    def attach_volume(
-        self, volume_id: str, instance_id: str, device_path: str, delete_on_termination: bool = False
-    ) -> VolumeAttachment | None:
-        """As moto, refusing a volume in use, a device in use, another zone and a host that is gone."""
+    def start_attaching(self, volume_id: str, instance_id: str, device: str) -> VolumeAttachment:
+        """What AttachVolume does: the device shows after a while.
+
+        Refused are a volume that is not available, a device in use or unheard of, another zone, a host that is gone.
+        """
         volume, instance = self.get_volume(volume_id), self.get_instance(instance_id)
         if volume.attachment:
             raise EC2ClientError("VolumeInUse", f"{volume_id} is already attached to an instance")
+        if volume.status != "available":
+            raise EC2ClientError("IncorrectState", f"{volume_id} is not 'available'.")
         if instance.state_code not in (_RUNNING, _STOPPED):
             raise EC2ClientError("IncorrectState", f"Instance '{instance_id}' is not 'running' or 'stopped'.")
-        if device_path in instance.block_device_mapping:
+        if not is_device_name(device, instance.platform):
             raise EC2ClientError(
                 "InvalidParameterValue",
-                f"Invalid value '{device_path}' for unixDevice. Attachment point {device_path} is already in use",
+                f"Value ({device}) for parameter device is invalid. {device} is not a valid EBS device name.",
+            )
+        if place(device) in {place(taken) for taken in instance.block_device_mapping}:
+            raise EC2ClientError(
+                "InvalidParameterValue",
+                f"Invalid value '{device}' for unixDevice. Attachment point {device} is already in use",
             )
         if volume.availability_zone != instance.availability_zone:
             raise EC2ClientError(
                 "InvalidVolume.ZoneMismatch",
                 f"The volume '{volume_id}' is not in the same availability zone as instance '{instance_id}'",
             )
+        super().attach_volume(volume_id, instance_id, device)
+        attachment = volume.attachment
+        assert attachment is not None  # noqa: S101 - moto has just made it
+        self._move(attachment, "attaching")
+        return attachment
+
+    def start_detaching(
+        self, volume_id: str, instance_id: str | None, device: str | None, force: bool
+    ) -> VolumeAttachment:
+        """What DetachVolume does: the device goes after a while, if the host does not have it mounted then.
+
+        Args:
+            force: Break a mount off.
+        """
+        attachment = self.get_volume(volume_id).attachment
+        if attachment is None:
+            raise EC2ClientError("IncorrectState", f"Volume '{volume_id}' is in the 'available' state.")
+        if instance_id not in (None, attachment.instance_id) or device not in (None, attachment.device):
+            raise EC2ClientError(
+                "InvalidAttachment.NotFound",
+                f"Volume '{volume_id}' is not attached to instance '{instance_id}' as device '{device}'",
+            )
+        if force:
+            self.plane.unmount(attachment.instance_id, attachment.device)
+        if attachment.status in ("attaching", "attached"):
+            self._move(attachment, "detaching")
+        return attachment
+
+    def attach_volume(
+        self, volume_id: str, instance_id: str, device_path: str, delete_on_termination: bool = False
+    ) -> VolumeAttachment | None:
+        """Attach at once: moto calls this for the disks a host starts with."""
         attachment = super().attach_volume(volume_id, instance_id, device_path, delete_on_termination)
         self.plane.attach(volume_id, instance_id, device_path)
         return attachment
 
-    def detach_volume(self, volume_id: str, instance_id: str | None, device_path: str | None) -> VolumeAttachment:
-        """Detach now, or leave the attachment `busy` when the running host still has the device mounted."""
+    def detach_volume(self, volume_id: str, instance_id: str, device_path: str) -> VolumeAttachment:
+        """Detach at once, whatever the host says: moto calls this for the disks of a host that is terminated."""
         attachment = self.get_volume(volume_id).attachment
-        if attachment is None:
-            raise EC2ClientError("IncorrectState", f"Volume '{volume_id}' is in the 'available' state.")
-        if instance_id not in (None, attachment.instance_id) or device_path not in (None, attachment.device):
-            raise EC2ClientError(
-                "InvalidAttachment.NotFound",
-                f"Volume '{volume_id}' is not attached to instance '{instance_id}' as device '{device_path}'",
-            )
-        if self._is_held(attachment):
-            attachment.status = "busy"
-            return attachment
-        return self.force_detach(attachment)
+        if attachment:
+            self.plane.detach(attachment.instance_id, attachment.device)
+        self._moving_until.pop(volume_id, None)
+        return super().detach_volume(volume_id, instance_id, device_path)
 
-    def force_detach(self, attachment: VolumeAttachment) -> VolumeAttachment:
-        """Detach whatever the host says."""
-        self.plane.detach(attachment.instance_id, attachment.device)
-        return super().detach_volume(attachment.volume_id, attachment.instance_id, attachment.device)
-
-    def finish_detachments(self) -> bool:
-        """Detach what was busy and has been unmounted since; whether there was any."""
+    def settle(self, now: float) -> bool:
+        """Carry out what is due `now` (seconds since 1970), and what was busy until now; whether it was anything."""
         attachments = [volume.attachment for volume in self.volumes.values() if volume.attachment]
-        ready = [found for found in attachments if found.status == "busy" and not self._is_held(found)]
-        for attachment in ready:
-            self.force_detach(attachment)
-        return bool(ready)
+        moving = [found for found in attachments if found.status != "attached"]
+        due = [found for found in moving if self._moving_until.get(found.volume_id, 0) <= now]
+        settled = [self._settle_one(attachment) for attachment in due]
+        return any(settled)
+
+    def _settle_one(self, attachment: VolumeAttachment) -> bool:
+        before = attachment.status
+        if before == "attaching":
+            self.plane.attach(attachment.volume_id, attachment.instance_id, attachment.device)
+            attachment.status = "attached"
+            del self._moving_until[attachment.volume_id]
+        elif self._is_held(attachment):
+            attachment.status = "busy"
+        else:
+            self.detach_volume(attachment.volume_id, attachment.instance_id, attachment.device)
+        return attachment.status != before
+
+    def _move(self, attachment: VolumeAttachment, status: str) -> None:
+        attachment.status = status
+        end = self._moving_until[attachment.volume_id] = time.time() + self.volume_seconds
+        self.cloud.after(self.volume_seconds, lambda: self.settle(end))
 
     def stop_instances(self, instance_ids: list[str]) -> list[tuple[Instance, InstanceState]]:
         """As moto; a stopped host has nothing mounted."""

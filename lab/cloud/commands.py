@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.cloud.data_plane import DataPlane
+from lab.cloud.documents import DOCUMENTS
 from lab.cloud.hosts import HostScript
 from lab.cloud.state import State
 
@@ -126,7 +127,15 @@ class CommandRunner:
                 return None
             host = self._plane.host(invocation.instance_id)
             text = "\n".join(command.lines) + "\n"
-            script = HostScript(text, host, invocation.folder, command.working_directory)
+            document = DOCUMENTS[command.document]
+            script = HostScript(
+                text,
+                host,
+                invocation.folder,
+                command.working_directory,
+                interpreter=document.interpreter(invocation.instance_id),
+                name=document.script_name,
+            )
             self._scripts[command.command_id, invocation.instance_id] = script
             invocation.status = invocation.status_details = "InProgress"
             invocation.started_at = datetime.now(UTC)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 SNAPSHOT_SECONDS = "PERENNIAL_LAB_SNAPSHOT_SECONDS"
 SNAPSHOT_INTERVAL_SECONDS = "PERENNIAL_LAB_SNAPSHOT_INTERVAL_SECONDS"
+VOLUME_SECONDS = "PERENNIAL_LAB_VOLUME_SECONDS"
 LAG_SECONDS = "PERENNIAL_LAB_LAG_SECONDS"
 RATES = "PERENNIAL_LAB_RATES"
 
@@ -21,11 +22,13 @@ class Knobs:
         snapshot_seconds: How long a snapshot stays pending.
         snapshot_interval_seconds: How long one volume must be left alone between two CreateSnapshot. AWS wants about
             15 s; the default is short, so that the lab stays quick and still refuses who asks at once again.
+        volume_seconds: How long a volume is creating, attaching and detaching, each.
         lag_seconds: For how long Describe calls do not see a new snapshot or volume.
     """
 
     snapshot_seconds: float = 2.0
     snapshot_interval_seconds: float = 1.0
+    volume_seconds: float = 0.5
     lag_seconds: float = 0.0
     rates: str = DEFAULT_RATES
 
@@ -35,6 +38,7 @@ class Knobs:
         return cls(
             snapshot_seconds=float(os.environ.get(SNAPSHOT_SECONDS, cls.snapshot_seconds)),
             snapshot_interval_seconds=float(os.environ.get(SNAPSHOT_INTERVAL_SECONDS, cls.snapshot_interval_seconds)),
+            volume_seconds=float(os.environ.get(VOLUME_SECONDS, cls.volume_seconds)),
             lag_seconds=float(os.environ.get(LAG_SECONDS, cls.lag_seconds)),
             rates=os.environ.get(RATES, cls.rates),
         )

@@ -1,7 +1,8 @@
 """Who may call what: the lab's own key may do everything, a key made through IAM what its user's policies allow.
 
-As on AWS, a call that touches several resources needs leave for each of them, and tags given at creation need
-ec2:CreateTags besides. Signatures are not checked. S3 is not judged here: the lab's S3 is `lab.storage`.
+As on AWS, a call that nobody has signed is refused, a call that touches several resources needs leave for each of them,
+and tags given at creation need ec2:CreateTags besides. Whether a signature is right is not checked. S3 is not judged
+here: the lab's S3 is `lab.storage`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from lab.settings import REGION, LabSettings
 POLICY_FILE = PROJECT / "docs" / "iam-policy.json"
 LIMITED_USER = "perennial"
 
-_CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/")
+_QUERY_SERVICES = ("ec2", "iam", "sts")
 _KINDS = {"snap": "snapshot", "vol": "volume", "i": "instance"}
 _NAMES_A_RESOURCE = re.compile(r"(Snapshot|Volume|Instance|Resource)Id(\.\d+)?")
 _TAG_KEY = re.compile(r"TagSpecification\.\d+\.Tag\.\d+\.Key")
@@ -43,16 +44,15 @@ class Permissions:
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         call: Call = environ["lab.call"]
-        credential = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-        key, region = credential.groups() if credential else (self._master_key, REGION)
-        if key == self._master_key or call.service == "s3":
+        if call.access_key == self._master_key or call.service == "s3":
             return self._app(environ, start_response)
         with self._state.lock:
-            refusal = _refusal(call, key, region)
+            refusal = _refusal(call) if call.access_key else _unsigned(call)
         if refusal is None:
             return self._app(environ, start_response)
         code, message = refusal
-        return error_answer(call, code, message, 400 if call.service == "ssm" else 403)(environ, start_response)
+        status = 403 if call.service in _QUERY_SERVICES else 400
+        return error_answer(call, code, message, status)(environ, start_response)
 
 
 def make_limited_user(settings: LabSettings) -> None:
@@ -65,15 +65,22 @@ def make_limited_user(settings: LabSettings) -> None:
     iam.put_user_policy(LIMITED_USER, "perennial", POLICY_FILE.read_text())
 
 
-def _refusal(call: Call, key: str, region: str) -> tuple[str, str] | None:
+def _unsigned(call: Call) -> tuple[str, str]:
+    """Code and message of the refusal of a call that nobody has signed."""
+    if call.service in _QUERY_SERVICES:
+        return "MissingAuthenticationToken", "Request is missing Authentication Token"
+    return "MissingAuthenticationTokenException", "Missing Authentication Token"
+
+
+def _refusal(call: Call) -> tuple[str, str] | None:
     """Code and message of the refusal, None when the call is allowed."""
     try:
-        user = IAMUserAccessKey(DEFAULT_ACCOUNT_ID, "aws", key, {})
+        user = IAMUserAccessKey(DEFAULT_ACCOUNT_ID, "aws", call.access_key, {})
     except CreateAccessKeyFailure:
         code = "AuthFailure" if call.service == "ec2" else "UnrecognizedClientException"
         return code, "AWS was not able to validate the provided access credentials"
     policies = [_document(policy) for policy in user.collect_policies()]
-    for deed in deeds(call, region):
+    for deed in deeds(call, call.region):
         if not allows(policies, deed):
             code = {"ec2": "UnauthorizedOperation", "ssm": "AccessDeniedException"}.get(call.service, "AccessDenied")
             return code, (

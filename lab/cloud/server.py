@@ -47,7 +47,7 @@ class DurableCalls:
         with self._state.lock:
             ec2.LabEC2Response.lag = environ.get("lab.lag", 0.0)
             ec2.LabEC2Backend.next_state = environ.get("lab.snapshot_state", "")
-            if call.service == "ec2" and ec2.finish_detachments():
+            if call.service == "ec2" and ec2.settle():
                 self._state.changed()
             answer = self._carry_out(call, environ)
             if not call.only_reads and call.service != "s3":

@@ -10,17 +10,16 @@ from moto.core.responses import ActionResult
 from moto.core.utils import get_service_model
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_block_store import Snapshot
-from moto.ec2.responses import EC2Response
 
 from lab.cloud.locks import utc_now
-from lab.cloud.paging import page_of
+from lab.cloud.parameters import LARGEST_PAGE, CheckedParameters
 from lab.cloud.snapshots import SnapshotsOnFolders, TimedSnapshot
+from lab.cloud.tags import refuse_too_many
 
 _EMPTY: dict[str, Any] = dict.fromkeys(get_service_model("ec2").shape_for("Snapshot").members)
-_SMALLEST_PAGE, _LARGEST_PAGE = 5, 1000
 
 
-class SnapshotCalls(EC2Response):
+class SnapshotCalls(CheckedParameters):
     """Looking at snapshots, making several at once, and locking them.
 
     Attributes:
@@ -41,11 +40,7 @@ class SnapshotCalls(EC2Response):
 
     def describe_snapshots(self) -> ActionResult:
         """With owners and pages; without MaxResults everything comes at once, as on AWS."""
-        ids, size = self._get_param("SnapshotIds", []), self._get_param("MaxResults")
-        if ids and size:
-            raise EC2ClientError(
-                "InvalidParameterCombination", "The parameter snapshotSet cannot be used with the parameter maxResults"
-            )
+        ids = self._get_param("SnapshotIds", [])
         for snapshot_id in ids:
             if self.snapshots.get_snapshot(snapshot_id).asked_at > self.hidden_since():
                 raise EC2ClientError("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
@@ -54,42 +49,32 @@ class SnapshotCalls(EC2Response):
         found = [snapshot for snapshot in found if snapshot.asked_at <= newest]
         if owners := {self.current_account if owner == "self" else owner for owner in self._get_param("OwnerIds", [])}:
             found = [snapshot for snapshot in found if snapshot.owner_id in owners]
-        if size is None:
-            return ActionResult({"Snapshots": [_snapshot_form(one) for one in found]})
-        if int(size) < _SMALLEST_PAGE:
-            raise EC2ClientError(
-                "InvalidParameterValue",
-                f"Value ( {size} ) for parameter maxResults is invalid. Expecting at least {_SMALLEST_PAGE}.",
-            )
-        page, token = self._page(found, min(int(size), _LARGEST_PAGE))
-        return ActionResult({"Snapshots": [_snapshot_form(one) for one in page], **token})
-
-    def _page(self, found: list[Any], size: int) -> tuple[list[Any], dict[str, str]]:
-        """The page that the call asks for, and the token of the next one as it stands in an answer."""
-        try:
-            page, token = page_of(found, _age_and_id, size, self._get_param("NextToken"))
-        except ValueError as error:
-            raise EC2ClientError("InvalidParameterValue", str(error)) from error
-        return page, {"NextToken": token} if token else {}
+        page, token = self._asked_page(found, _age_and_id, "snapshotSet")
+        return ActionResult({"Snapshots": [_snapshot_form(one) for one in page], "NextToken": token})
 
     def create_snapshots(self) -> ActionResult:
-        """Without the volumes the caller excludes, and with their tags if asked for."""
+        """All or none, without the volumes the caller excludes, and with their tags if asked for."""
         specification = self._get_param("InstanceSpecification")
         instance = self.ec2_backend.get_instance(specification["InstanceId"])
+        tags = self._parse_tag_specification().get("snapshot", {})
         self.error_on_dryrun()
         excluded = set(specification.get("ExcludeDataVolumeIds", []))
         if str(specification.get("ExcludeBootVolume", False)).lower() == "true":
             boot = instance.block_device_mapping.get(instance.root_device_name)
             excluded.update([boot.volume_id] if boot else [])
-        tags = self._parse_tag_specification().get("snapshot", {})
         copied = self._get_param("CopyTagsFromSource") == "volume"
+        wanted = {
+            device.volume_id: {**(self.ec2_backend.tags.get(device.volume_id, {}) if copied else {}), **tags}
+            for _, device in instance.get_block_device_mapping
+            if device.volume_id not in excluded
+        }
+        for volume_id, its_tags in wanted.items():
+            refuse_too_many(its_tags)
+            self.snapshots.respect_limits(volume_id)
         snapshots = []
-        for _, device in instance.get_block_device_mapping:
-            if device.volume_id in excluded:
-                continue
-            snapshot = self.ec2_backend.create_snapshot(device.volume_id, self._get_param("Description", ""))
-            source_tags = self.ec2_backend.tags.get(device.volume_id, {}) if copied else {}
-            snapshot.add_tags({**source_tags, **tags})
+        for volume_id, its_tags in wanted.items():
+            snapshot = self.ec2_backend.create_snapshot(volume_id, self._get_param("Description", ""))
+            snapshot.add_tags(its_tags)
             snapshots.append(snapshot)
         return ActionResult({"Snapshots": snapshots})
 
@@ -119,9 +104,8 @@ class SnapshotCalls(EC2Response):
             raise EC2ClientError("InvalidParameterValue", f"The filter '{sorted(unknown)[0]}' is invalid")
         states = filters.get("lock-state")
         found = [one for one in found if not states or _lock_form(one)["LockState"] in states]
-        size = int(self._get_param("MaxResults") or _LARGEST_PAGE)
-        page, token = self._page(found, min(size, _LARGEST_PAGE))
-        return ActionResult({"Snapshots": [_lock_form(one) for one in page], **token})
+        page, token = self._page(found, _age_and_id, int(self._get_param("MaxResults") or LARGEST_PAGE))
+        return ActionResult({"Snapshots": [_lock_form(one) for one in page], "NextToken": token})
 
 
 def _snapshot_form(snapshot: TimedSnapshot) -> dict[str, Any]:

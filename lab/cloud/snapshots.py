@@ -19,6 +19,7 @@ from lab.cloud.attachments import AttachmentsOnFolders
 from lab.cloud.locks import LockRefusedError, SnapshotLock, new_lock, replaced, utc_now
 
 CONCURRENT_SNAPSHOTS_PER_VOLUME = 5
+LONGEST_DESCRIPTION = 255
 STATES = ("pending", "completed", "error")
 
 
@@ -90,8 +91,9 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
     ) -> Snapshot:
         """Copy the volume now; as on AWS the answer comes while the snapshot is still pending."""
         volume = self.get_volume(volume_id)
+        _refuse_long(description)
         if from_ami is None:
-            self._respect_limits(volume_id)
+            self.respect_limits(volume_id)
         snapshot = TimedSnapshot(
             self,
             random_snapshot_id(),
@@ -108,7 +110,8 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
         self.snapshots[snapshot.id] = snapshot
         return snapshot
 
-    def _respect_limits(self, volume_id: str) -> None:
+    def respect_limits(self, volume_id: str) -> None:
+        """Refuse a snapshot of a volume that has too many under way, or had one too short a time ago."""
         of_volume = [cast(TimedSnapshot, found) for found in self.snapshots.values() if found.volume_id == volume_id]
         pending = [found for found in of_volume if found.status == "pending"]
         if len(pending) >= CONCURRENT_SNAPSHOTS_PER_VOLUME:
@@ -128,6 +131,7 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
         self, source_snapshot_id: str, source_region: str, description: str, kms_key_id: str | None
     ) -> Snapshot:
         """Copy a completed snapshot, from another region too."""
+        _refuse_long(description)
         source = ec2_backends[self.account_id][source_region].get_snapshot(source_snapshot_id)
         if source.status != "completed":
             raise EC2ClientError(
@@ -194,3 +198,11 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
         """Hold a snapshot in one of STATES, for tests of what happens then."""
         snapshot = self.get_snapshot(snapshot_id)
         snapshot.state_set = state
+
+
+def _refuse_long(description: str | None) -> None:
+    if description and len(description) > LONGEST_DESCRIPTION:
+        raise EC2ClientError(
+            "InvalidParameterValue",
+            f"Value ({description}) for parameter description is invalid. It exceeds {LONGEST_DESCRIPTION} characters",
+        )

@@ -5,6 +5,7 @@ Limits and defaults: https://docs.aws.amazon.com/systems-manager/latest/APIRefer
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -16,12 +17,14 @@ from moto.ssm.exceptions import SSMException
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from lab.cloud.commands import Command, CommandRunner
+from lab.cloud.constraints import complaint, violations
+from lab.cloud.documents import DOCUMENTS, Document, platform_type
 from lab.cloud.paging import page_of
-from lab.cloud.ssm_forms import PLUGIN, command_summary, invocation_output, invocation_summary
+from lab.cloud.ssm_forms import command_summary, invocation_output, invocation_summary
 from lab.cloud.state import State
 
-SHELL_DOCUMENT = "AWS-RunShellScript"
 _RUNNING = 16
+_COMMANDS_PER_PAGE, _HOSTS_PER_PAGE = 50, 10
 
 
 class LabSsmResponse(SimpleSystemManagerResponse):
@@ -31,9 +34,11 @@ class LabSsmResponse(SimpleSystemManagerResponse):
     runner: ClassVar[CommandRunner]
 
     def send_command(self) -> ActionResult:
-        document, instance_ids = self._get_param("DocumentName"), self._get_param("InstanceIds", [])
-        if document != SHELL_DOCUMENT:
-            raise SSMException("InvalidDocument", f"Document with name {document} does not exist.")
+        self._refuse_violations()
+        name, instance_ids = self._get_param("DocumentName"), self._get_param("InstanceIds", [])
+        document = DOCUMENTS.get(name)
+        if document is None:
+            raise SSMException("InvalidDocument", f"Document with name {name} does not exist.")
         if self._get_param("Targets"):
             raise SSMException("InvalidParameters", "The lab sends commands to InstanceIds only, not to Targets.")
         if not instance_ids:
@@ -41,8 +46,8 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         if len(set(instance_ids)) < len(instance_ids):
             raise SSMException("DuplicateInstanceId", "An instance was named twice.")
         for instance_id in instance_ids:
-            self._managed_instance(instance_id)
-        command = self._asked_command(document, self._get_param("Parameters", {}))
+            self._refuse_host(instance_id, document)
+        command = self._asked_command(document.name, self._get_param("Parameters", {}))
         self.runner.send(command, instance_ids)
         return ActionResult({"Command": command_summary(command)})
 
@@ -63,16 +68,18 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         )
 
     def get_command_invocation(self) -> ActionResult:
+        self._refuse_violations()
         command, instance_id = self._command(), self._get_param("InstanceId")
         plugin = self._get_param("PluginName")
         invocation = command.invocations.get(instance_id)
         if invocation is None:
             raise SSMException("InvocationDoesNotExist", f"Command {command.command_id} was not sent to {instance_id}.")
-        if plugin not in (None, PLUGIN):
+        if plugin not in (None, DOCUMENTS[command.document].plugin):
             raise SSMException("InvalidPluginName", f"The command has no plugin {plugin}.")
         return ActionResult(invocation_output(command, invocation))
 
     def list_command_invocations(self) -> ActionResult:
+        self._refuse_violations()
         self._refuse_filters("Filters")
         instance_id, details = self._get_param("InstanceId"), self._get_param("Details", False)
         found = [
@@ -86,6 +93,7 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         return ActionResult({"CommandInvocations": answers, "NextToken": token})
 
     def list_commands(self) -> ActionResult:
+        self._refuse_violations()
         self._refuse_filters("Filters")
         instance_id = self._get_param("InstanceId")
         found = [one for one in self._asked_commands() if instance_id is None or instance_id in one.invocations]
@@ -93,6 +101,7 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         return ActionResult({"Commands": [command_summary(command) for command in page], "NextToken": token})
 
     def cancel_command(self) -> EmptyResult:
+        self._refuse_violations()
         command = self._command()
         instance_ids = self._get_param("InstanceIds", []) or list(command.invocations)
         for instance_id in instance_ids:
@@ -102,6 +111,7 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         return EmptyResult()
 
     def describe_instance_information(self) -> ActionResult:
+        self._refuse_violations()
         wanted: set[str] = set()
         for given in self._get_param("Filters", []):
             if given["Key"] != "InstanceIds":
@@ -109,14 +119,14 @@ class LabSsmResponse(SimpleSystemManagerResponse):
             wanted.update(given["Values"])
         self._refuse_filters("InstanceInformationFilterList")
         found = [host for host in self._running_instances() if not wanted or host.id in wanted]
-        page, token = self._page(found, lambda instance: instance.id)
+        page, token = self._page(found, lambda instance: instance.id, _HOSTS_PER_PAGE)
         answers = [
             {
                 "InstanceId": instance.id,
                 "PingStatus": "Online",
                 "LastPingDateTime": datetime.now(UTC),
-                "PlatformType": "Linux",
-                "PlatformName": "Perennial lab host",
+                "PlatformType": platform_type(instance),
+                "PlatformName": f"Perennial lab host ({platform_type(instance)})",
                 "ResourceType": "EC2Instance",
                 "IPAddress": instance.private_ip,
             }
@@ -137,20 +147,32 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         backend = ec2_backends[self.current_account][self.region]
         return [instance for instance in backend.all_instances() if instance.state_code == _RUNNING]
 
-    def _managed_instance(self, instance_id: str) -> None:
-        if instance_id not in {instance.id for instance in self._running_instances()}:
+    def _refuse_host(self, instance_id: str, document: Document) -> None:
+        instance = next((found for found in self._running_instances() if found.id == instance_id), None)
+        if instance is None:
             raise SSMException(
                 "InvalidInstanceId",
                 f"Instances [[{instance_id}]] not in a valid state for account {self.current_account}",
             )
 
+        if platform_type(instance) not in document.platforms:
+            raise SSMException(
+                "UnsupportedPlatformType",
+                f"Cannot perform operation for instance id {instance_id} of platform type {platform_type(instance)}",
+            )
+
+    def _refuse_violations(self) -> None:
+        """Refuse what the service model forbids."""
+        if found := violations("ssm", self._get_action(), json.loads(self.body or "{}")):
+            raise SSMException("ValidationException", complaint(found))
+
     def _refuse_filters(self, parameter: str) -> None:
         if self._get_param(parameter):
             raise SSMException("InvalidFilterKey", f"The lab does not filter by {parameter} here.")
 
-    def _page(self, found: list[Any], key: Any) -> tuple[list[Any], str | None]:
+    def _page(self, found: list[Any], key: Any, usual: int = _COMMANDS_PER_PAGE) -> tuple[list[Any], str | None]:
         try:
-            return page_of(found, key, self._get_int_param("MaxResults") or 50, self._get_param("NextToken"))
+            return page_of(found, key, self._get_int_param("MaxResults") or usual, self._get_param("NextToken"))
         except ValueError as error:
             raise SSMException("InvalidNextToken", str(error)) from error
 

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lab.cloud.commands import UNFINISHED, Command, Invocation
+from lab.cloud.documents import DOCUMENTS
 
-PLUGIN = "aws:runShellScript"
 STDOUT_CHARACTERS, STDERR_CHARACTERS, PLUGIN_CHARACTERS = 24_000, 8_000, 2_500
 
 
@@ -51,7 +51,7 @@ def invocation_summary(command: Command, invocation: Invocation, details: bool =
     }
     if details:
         plugin = {
-            "Name": PLUGIN,
+            "Name": DOCUMENTS[command.document].plugin,
             "Status": invocation.status,
             "StatusDetails": invocation.status_details,
             "ResponseCode": invocation.response_code,
@@ -67,7 +67,7 @@ def invocation_output(command: Command, invocation: Invocation) -> dict[str, Any
     """A run on one host as GetCommandInvocation shows it."""
     return {
         **invocation_summary(command, invocation),
-        "PluginName": PLUGIN,
+        "PluginName": DOCUMENTS[command.document].plugin,
         "ResponseCode": invocation.response_code,
         "ExecutionStartDateTime": _iso(invocation.started_at),
         "ExecutionElapsedTime": invocation.elapsed,

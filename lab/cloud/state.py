@@ -14,6 +14,7 @@ import fcntl
 import pickle
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,19 @@ class State:
     def changed(self) -> None:
         """Note that something to keep was changed; the caller holds the lock."""
         self._version += 1
+
+    def after(self, seconds: float, deed: Callable[[], bool]) -> None:
+        """Do something later, with the lock held; it says whether it has changed anything to keep."""
+
+        def do() -> None:
+            with self.lock:
+                if deed():
+                    self.changed()
+            self.make_durable()
+
+        timer = threading.Timer(seconds, do)
+        timer.daemon = True
+        timer.start()
 
     def discard(self, folder: Path) -> None:
         """Delete a folder as soon as the metadata that no longer know it are on disk, and never before."""

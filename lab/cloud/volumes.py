@@ -1,7 +1,8 @@
-"""Volumes: made empty or from a snapshot, with the refusals of AWS that moto leaves out."""
+"""Volumes: made empty or from a snapshot, `creating` for a while, with the refusals of AWS that moto leaves out."""
 
 from __future__ import annotations
 
+import time
 from typing import Any, ClassVar
 
 from moto.ec2.exceptions import EC2ClientError
@@ -12,11 +13,31 @@ from lab.cloud.data_plane import DataPlane
 from lab.cloud.state import State
 
 
+class TimedVolume(Volume):
+    """A volume that becomes available by itself."""
+
+    def __init__(self, made: Volume, seconds: float) -> None:
+        """Take the place of a volume that moto has `made`; it is creating for so many seconds."""
+        vars(self).update(vars(made))
+        self.available_at = time.time() + seconds
+
+    @property
+    def status(self) -> str:
+        if self.attachment:
+            return "in-use"
+        return "available" if time.time() >= self.available_at else "creating"
+
+
 class VolumesOnFolders(EC2Backend):
-    """moto's EC2 whose volumes have content."""
+    """moto's EC2 whose volumes have content and take their time.
+
+    Attributes:
+        volume_seconds: How long a volume is creating, attaching or detaching.
+    """
 
     plane: ClassVar[DataPlane]
     cloud: ClassVar[State]
+    volume_seconds: ClassVar[float]
 
     def create_volume(  # type: ignore[override]
         self, size: Any, zone_name: str, snapshot_id: str | None = None, **options: Any
@@ -34,7 +55,10 @@ class VolumesOnFolders(EC2Backend):
                     f"Volume of {size}GiB is smaller than snapshot '{snapshot_id}', expect size "
                     f">= {snapshot.volume_size}GiB",
                 )
-        volume = super().create_volume(size, zone_name, snapshot_id, **options)
+        made = super().create_volume(size, zone_name, snapshot_id, **options)
+        volume = self.volumes[made.id] = TimedVolume(  # type: ignore[abstract]
+            made, self.volume_seconds
+        )
         if snapshot_id:
             self.plane.copy(self.plane.snapshot(snapshot_id), self.plane.volume(volume.id))
         else:

@@ -13,6 +13,7 @@ from lab.waiting import wait_until
 
 IMAGE = "perennial-lab-host"
 COMMAND_SECONDS = 60
+ATTACH_SECONDS = 60
 LIVE = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
 
 # Finds the volume among the host's devices by its serial number, as on any EC2 host with NVMe volumes.
@@ -58,6 +59,7 @@ class Hosts:
         volume = found[0] if found else self._make_volume(name)
         if not volume["Attachments"]:
             self._ec2.attach_volume(VolumeId=volume["VolumeId"], InstanceId=instance, Device=device)
+        self._await_attached(volume["VolumeId"])
         folder = self.folder(instance) / mount.lstrip("/")
         serial = volume["VolumeId"].replace("-", "")
         self.run(instance, MOUNT.format(folder=shlex.quote(str(folder)), serial=serial))
@@ -93,6 +95,13 @@ class Hosts:
             VolumeIds=[volume["VolumeId"]], WaiterConfig={"Delay": 1, "MaxAttempts": 30}
         )
         return volume
+
+    def _await_attached(self, volume: str) -> None:
+        def attached() -> bool:
+            found = self._ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"]
+            return [attachment["State"] for attachment in found] == ["attached"]
+
+        wait_until(attached, ATTACH_SECONDS, f"Volume {volume} is not attached within {ATTACH_SECONDS} s.")
 
     def _image(self) -> str:
         images = self._ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [IMAGE]}])["Images"]

@@ -102,10 +102,13 @@ async def test_aiobotocore_makes_a_volume_from_a_snapshot_and_takes_it_away(lab_
         ]
         volume = made[0]["VolumeId"]
         assert made[1]["VolumeId"] == volume
+        pace = {"Delay": 0.05, "MaxAttempts": 200}
+        await ec2.get_waiter("volume_available").wait(VolumeIds=[volume], WaiterConfig=pace)
         await ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdg")
         with pytest.raises(ClientError, match="VolumeInUse"):
             await ec2.delete_volume(VolumeId=volume)
         await ec2.detach_volume(VolumeId=volume)
+        await ec2.get_waiter("volume_available").wait(VolumeIds=[volume], WaiterConfig=pace)
         await ec2.delete_volume(VolumeId=volume)
         pages = ec2.get_paginator("describe_volumes").paginate(Filters=[{"Name": "volume-id", "Values": [volume]}])
         assert [found async for page in pages for found in page["Volumes"]] == []

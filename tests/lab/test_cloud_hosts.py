@@ -9,6 +9,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from lab.waiting import wait_until
 from tests.support.cloud import LabCloud
 
 pytestmark = pytest.mark.lab
@@ -55,16 +56,37 @@ def test_nothing_is_left_in_the_background_when_a_script_ends(lab_cloud: LabClou
     assert _sleepers("7300") == []
 
 
+@pytest.mark.parametrize(
+    ("ending", "seconds"),
+    [("cancelled", "7501"), ("timed out", "7502"), ("ended", "7503"), ("lab killed", "7504"), ("lab stopped", "7505")],
+)
+def test_a_child_in_a_session_of_its_own_ends_with_its_script(lab_cloud: LabCloud, ending: str, seconds: str) -> None:
+    instance = lab_cloud.make_instance()
+    daemon = f"setsid bash -c 'trap \"\" TERM HUP; touch started; sleep {seconds}; true' &"
+    leave = "while [ ! -e started ]; do sleep 0.02; done" if ending == "ended" else f"sleep {seconds}"
+    command = lab_cloud.send(instance, daemon, leave, seconds=2 if ending == "timed out" else 60)
+    _await_file(lab_cloud, instance, "started")
+    if ending == "cancelled":
+        lab_cloud.client("ssm").cancel_command(CommandId=command)
+    if ending.startswith("lab"):
+        (lab_cloud.kill if ending == "lab killed" else lab_cloud.stop)()
+        try:
+            _await_no_sleepers(seconds)
+        finally:
+            lab_cloud.start()
+    lab_cloud.await_command(command, instance)
+    assert _sleepers(seconds) == []
+
+
 def test_no_script_outlives_a_killed_lab_and_the_next_one_says_it_failed(lab_cloud: LabCloud) -> None:
     instance = lab_cloud.make_instance()
     command = lab_cloud.send(instance, "touch started", "sleep 7400")
     _await_file(lab_cloud, instance, "started")
     lab_cloud.kill()
-    deadline = time.monotonic() + 5
-    while _sleepers("7400") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert _sleepers("7400") == []
-    lab_cloud.start()
+    try:
+        _await_no_sleepers("7400")
+    finally:
+        lab_cloud.start()
     result = lab_cloud.await_command(command, instance)
     assert result.status == "Failed"
     assert result.stderr == "The lab's cloud stopped while this script ran, which ended the script.\n"
@@ -96,7 +118,7 @@ def test_what_the_lab_cannot_do_is_refused_instead_of_ignored(lab_cloud: LabClou
     ssm, instance = lab_cloud.client("ssm"), lab_cloud.make_instance()
     script = {"commands": ["true"]}
     refusals: dict[str, dict[str, Any]] = {
-        "InvalidDocument": {"DocumentName": "AWS-RunPowerShellScript", "Parameters": script},
+        "InvalidDocument": {"DocumentName": "AWS-RunRemoteScript", "Parameters": script},
         "InvalidParameters": {"DocumentName": "AWS-RunShellScript", "Parameters": {}},
         "DuplicateInstanceId": {"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance, instance]},
     }
@@ -149,6 +171,10 @@ def _await_file(cloud: LabCloud, instance: str, name: str) -> None:
     while not cloud.host_path(instance, name).exists():
         assert time.monotonic() < deadline, f"the script made no {name}"
         time.sleep(0.02)
+
+
+def _await_no_sleepers(*seconds: str) -> None:
+    wait_until(lambda: not _sleepers(*seconds), 5, "Something of the script has outlived the lab.")
 
 
 def _sleepers(*seconds: str) -> list[int]:

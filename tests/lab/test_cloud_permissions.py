@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 from uuid import uuid4
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 from lab.cloud.permissions import POLICY_FILE
@@ -70,6 +73,36 @@ def test_scripts_may_be_sent_with_the_named_document_only(lab_cloud: LabCloud) -
 def test_a_key_nobody_made_is_refused(lab_cloud: LabCloud) -> None:
     with pytest.raises(ClientError, match="AuthFailure"):
         _client(lab_cloud, "ec2", "AKIAUNKNOWNUNKNOWN00", "secret").describe_volumes()
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("service", "code", "call"),
+    [
+        ("ec2", "MissingAuthenticationToken", lambda ec2: ec2.describe_volumes()),
+        ("ec2", "MissingAuthenticationToken", lambda ec2: ec2.create_volume(AvailabilityZone=ZONE, Size=8)),
+        ("iam", "MissingAuthenticationToken", lambda iam: iam.list_users()),
+        ("sts", "MissingAuthenticationToken", lambda sts: sts.get_caller_identity()),
+        ("ssm", "MissingAuthenticationTokenException", lambda ssm: ssm.list_commands()),
+    ],
+)
+def test_a_call_that_nobody_has_signed_is_refused(
+    lab_cloud: LabCloud, service: str, code: str, call: Callable[[Any], Any]
+) -> None:
+    with pytest.raises(ClientError, match=rf"\({code}\)"):
+        call(lab_cloud.client(service, signature_version=UNSIGNED))
+
+
+@pytest.mark.lab
+def test_a_signature_in_the_address_counts_as_one_in_the_head(lab_cloud: LabCloud) -> None:
+    volume = lab_cloud.make_volume()
+    asked = {"VolumeIds": [volume]}
+    unknown = _client(lab_cloud, "ec2", "AKIAUNKNOWNUNKNOWN00", "secret")
+    with pytest.raises(HTTPError) as refused:
+        urlopen(unknown.generate_presigned_url("describe_volumes", asked))  # noqa: S310 - the lab's own address
+    assert b"AuthFailure" in refused.value.read()
+    with urlopen(lab_cloud.client("ec2").generate_presigned_url("describe_volumes", asked)) as found:  # noqa: S310
+        assert volume.encode() in found.read()
 
 
 def test_a_denial_outweighs_any_permission() -> None:

@@ -242,6 +242,20 @@ def test_a_restore_cut_off_at_any_await_and_begun_again_ends_right(backed_up: Wo
     assert suspension > 20
 
 
+def test_the_volume_counts_as_attached_when_the_host_has_it_and_not_before(backed_up: World) -> None:
+    async def attach_and_give_up() -> tuple[str, str | None]:
+        for step in (OpenRestoreTrigger, AttachSnapshotVolumeTrigger):
+            await backed_up.restore_step(step).work_within_deadline()
+        (volume,) = volumes_left(backed_up)
+        seen = backed_up.cloud.volume_state(volume)
+        with pytest.raises(PartError):
+            await backed_up.restore_step(CloseRestoreTrigger).work_within_deadline()
+        return seen
+
+    assert backed_up.runner.run(attach_and_give_up()) == ("in-use", "attached")
+    assert volumes_left(backed_up) == []
+
+
 def test_a_run_marked_failed_during_the_copy_leaves_no_volume_and_says_what_is_where(backed_up: World) -> None:
     async def mark_failed() -> str:
         for step in (OpenRestoreTrigger, AttachSnapshotVolumeTrigger):

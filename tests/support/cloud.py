@@ -15,10 +15,14 @@ from botocore.config import Config
 from lab.cloud.readiness import wait_until_ready
 from lab.fault_control import FaultControl
 from lab.settings import REGION, ZONE, LabSettings
+from lab.waiting import wait_until
 from tests.support.labs import LabServer, new_settings
 
 SNAPSHOT_SECONDS = 0.3
+VOLUME_SECONDS = 0.3
+VOLUME_DEADLINE = 10
 SCRIPT_SECONDS = 60
+LINUX_IMAGE = "ami-0123456789abcdef0"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,13 @@ class LabCloud(LabServer):
 
     def __init__(self, settings: LabSettings, snapshot_seconds: float = SNAPSHOT_SECONDS, **knobs: str) -> None:
         """Quick and unlimited unless `knobs` (the fields of `lab.cloud.knobs.Knobs`) say otherwise."""
-        chosen = {"snapshot_seconds": str(snapshot_seconds), "snapshot_interval_seconds": "0", "rates": "", **knobs}
+        quick = {
+            "snapshot_seconds": str(snapshot_seconds),
+            "snapshot_interval_seconds": "0",
+            "volume_seconds": str(VOLUME_SECONDS),
+            "rates": "",
+        }
+        chosen = {**quick, **knobs}
         environment = {f"PERENNIAL_LAB_{name.upper()}": value for name, value in chosen.items()}
         super().__init__("lab.cloud", settings, wait_until_ready, environment)
         self.folder = settings.state / "cloud"
@@ -59,12 +69,10 @@ class LabCloud(LabServer):
             ),
         )
 
-    def make_instance(self, zone: str = ZONE, **options: Any) -> str:
-        """Run a host; returns its id."""
+    def make_instance(self, zone: str = ZONE, image: str = LINUX_IMAGE, **options: Any) -> str:
+        """Run a host; returns its id. The image `lab.cloud.images.WINDOWS_IMAGE` makes it a Windows host."""
         placement = {"AvailabilityZone": zone}
-        answer = self.client("ec2").run_instances(
-            ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=1, Placement=placement, **options
-        )
+        answer = self.client("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1, Placement=placement, **options)
         instance_id: str = answer["Instances"][0]["InstanceId"]
         return instance_id
 
@@ -79,12 +87,32 @@ class LabCloud(LabServer):
         ec2 = self.client("ec2")
         volume: str = ec2.create_volume(AvailabilityZone=zone, Size=8)["VolumeId"]
         if instance:
+            self.await_volume(volume, "available")
             ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device=device)
+            self.await_volume(volume, "in-use", "attached")
         if instance and mount:
             path = self.host_path(instance, mount)
             result = self.run(instance, f"mkdir -p {path}", f"mount {self.host_path(instance, device)} {path}")
             assert result.status == "Success", result.stderr
         return volume
+
+    def detach(self, volume: str, **options: Any) -> None:
+        """Detach a volume and wait until it is available."""
+        self.client("ec2").detach_volume(VolumeId=volume, **options)
+        self.await_volume(volume, "available")
+
+    def volume_state(self, volume: str) -> tuple[str, str | None]:
+        """A volume's state and that of its attachment, if it has one."""
+        found = self.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]
+        return found["State"], next((attachment["State"] for attachment in found["Attachments"]), None)
+
+    def await_volume(self, volume: str, state: str, attachment: str | None = None) -> None:
+        """Wait until a volume is in a state, and its attachment too."""
+        wait_until(
+            lambda: self.volume_state(volume) == (state, attachment),
+            VOLUME_DEADLINE,
+            f"{volume} is not {state} ({attachment}) within {VOLUME_DEADLINE} s.",
+        )
 
     def host_path(self, instance: str, path: str = "/") -> Path:
         """Where a path of a host truly lies."""

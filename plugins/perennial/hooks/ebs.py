@@ -39,12 +39,17 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Volume:
-    """One volume as DescribeVolumes shows it; `instance` and `device` are empty while it is not attached."""
+    """One volume as DescribeVolumes shows it; what is about its attachment is empty while it has none.
+
+    It is `in-use` as soon as AttachVolume was called: `attachment` (attaching, attached, detaching or busy) says
+    whether the host has it.
+    """
 
     id: str
     state: str
     instance: str
     device: str
+    attachment: str
 
 
 class Ebs:
@@ -211,4 +216,5 @@ def _volume(item: Mapping[str, Any]) -> Volume:
         state=item["State"],
         instance=attachment.get("InstanceId", ""),
         device=attachment.get("Device", ""),
+        attachment=attachment.get("State", ""),
     )

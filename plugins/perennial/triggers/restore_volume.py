@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from hashlib import sha256
 from typing import ClassVar
 
@@ -35,7 +36,7 @@ class AttachSnapshotVolumeTrigger(RestoreStepTrigger):
         await restore.change(lambda record: record.model_copy(update={"volume": volume.id}))
         if volume.instance != web.instance:
             await self._attach(ebs, restore, volume)
-        await self._until(ebs, restore, volume.id, "in-use")
+        await self._until(ebs, restore, volume.id, lambda found: found.attachment == "attached")
         return f"Volume {volume.id} from snapshot {snapshot.snapshot_id} is attached to {web.instance}."
 
     async def _made(self, ebs: Ebs, restore: LeasedRestore, snapshot_id: str) -> Volume:
@@ -57,7 +58,7 @@ class AttachSnapshotVolumeTrigger(RestoreStepTrigger):
 
     async def _attach(self, ebs: Ebs, restore: LeasedRestore, volume: Volume) -> None:
         instance = restore.record.target.web.instance
-        await self._until(ebs, restore, volume.id, "available")
+        await self._until(ebs, restore, volume.id, lambda found: found.state == "available")
         for _ in range(3):
             device = free_device(await ebs.devices_in_use(instance))
             await restore.lease.check()
@@ -78,10 +79,12 @@ class AttachSnapshotVolumeTrigger(RestoreStepTrigger):
             host=instance,
         )
 
-    async def _until(self, ebs: Ebs, restore: LeasedRestore, volume_id: str, state: str) -> None:
+    async def _until(
+        self, ebs: Ebs, restore: LeasedRestore, volume_id: str, is_ready: Callable[[Volume], bool]
+    ) -> None:
         while True:
             volume = await ebs.volume(volume_id)
-            if volume and volume.state == state:
+            if volume and is_ready(volume):
                 return
             if volume and volume.state in ("error", "deleting", "deleted"):
                 raise PartError(
