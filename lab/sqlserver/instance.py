@@ -24,6 +24,10 @@ PRODUCT_VERSION = "16.0.4175.1"
 _REFUSALS = {Work.DATA_BACKUP: 3023, Work.LOG_BACKUP: 3023, Work.RESTORE: 3101, Work.ALTER: 5061}
 
 
+LEAVING_SECONDS = 0.5
+"""How long a session whose client has just closed its connection may still be seen in its database."""
+
+
 class Instance:
     """One server with `user` as its administrator, on one state folder.
 
@@ -97,11 +101,14 @@ class Instance:
             session.works_on = None
 
     def check_exclusive(self, session: Session, database: Database) -> None:
-        """Raises SqlServerError 3102 if the session itself is in the database, 3101 if another one is."""
+        """Raises SqlServerError 3102 if the session itself is in the database, 3101 if another one is and stays."""
         if session.database == database.name:
             raise SqlServerError(3102, database.name)
-        if self.others_inside(session, database):
-            raise SqlServerError(3101)
+        deadline = time.monotonic() + LEAVING_SECONDS
+        while self.others_inside(session, database):
+            if time.monotonic() > deadline:
+                raise SqlServerError(3101)
+            time.sleep(0.01)
 
     def leave(self, session: Session) -> None:
         """The session's connection is gone."""

@@ -82,14 +82,6 @@ class LabSqlServer(LabServer):
             Control().write(self.folder)
             self.crash_and_restart()
 
-    def wait_until_nobody_is_in(self, database: str) -> None:
-        """Wait until every session whose current database it is has ended."""
-        query = f"SELECT session_id FROM sys.dm_exec_sessions WHERE database_id = DB_ID(N'{database}')"
-        deadline = time.monotonic() + WAIT_SECONDS
-        while self.run(query):
-            assert time.monotonic() < deadline, f"somebody is still in {database}"
-            time.sleep(0.05)
-
     def new_database(self) -> str:
         """Create a database that no other test uses; returns its name."""
         name = f"test_{uuid4().hex[:12]}"
