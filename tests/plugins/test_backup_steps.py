@@ -9,6 +9,7 @@ import threading
 import time
 from datetime import date, timedelta
 
+import pymssql
 import pytest
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
@@ -23,6 +24,7 @@ from include.backups.errors import (
     UnavailableError,
 )
 from include.backups.recovery_points import Manifest, State
+from perennial.hooks.sql_server import SqlServerError
 from perennial.triggers.recovery_point import OpenRecoveryPointTrigger
 from tests.support.triggers import CutOff
 from tests.support.world import BACKUP, CHAIN, CLOSE, DATABASE, OPEN, VERIFY, WEB, World
@@ -72,7 +74,9 @@ def test_a_manual_backup_is_a_copy_that_nobodys_differential_builds_on(world: Wo
     assert (daily.parts.bak.copy_only, manual.parts.bak.copy_only) == (False, True)
 
 
-def test_two_runs_of_one_day_at_once_end_in_one_recovery_point(world: World) -> None:
+def test_two_runs_of_one_day_at_once_end_in_one_recovery_point(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_LEASE_WAIT_SECONDS", "60")  # the second run waits for the whole of the first
+
     async def chain(run_id: str) -> None:
         for step in world.steps(TODAY, run_id):
             await step.work_within_deadline()
@@ -196,6 +200,14 @@ def test_a_database_server_that_is_down_fails_the_run_and_releases_the_tenant(
         world.run(CLOSE, TODAY)
     assert world.lease("acme").owner is None
     assert "s3cr3t" not in world.manifest(TODAY).model_dump_json()
+
+
+def test_a_server_that_is_down_is_told_from_an_earlier_login_that_failed() -> None:
+    stale = pymssql.OperationalError(18456, b"DB-Lib error message 20009, severity 9:\nUnable to connect")
+    assert SqlServerError.of(stale).number == 20009
+    assert SqlServerError.of(stale).lost_connection
+    refused = pymssql.OperationalError(18456, b"Login failed for user 'x'.DB-Lib error message 20018, severity 14:\n")
+    assert SqlServerError.of(refused).number == 18456
 
 
 def test_an_object_store_that_refuses_sql_server_is_named_with_the_way_out(

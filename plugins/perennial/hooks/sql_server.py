@@ -71,6 +71,9 @@ class SqlServerError(Exception):
         number, text = (details[0], details[1]) if len(details) >= 2 else (0, details[0] if details else str(error))
         if isinstance(text, bytes):
             text = text.decode(errors="replace")
+        if of_client := re.match(r"DB-Lib error message (\d+)", str(text)):
+            # No server has spoken: the number beside the text is the last one of some earlier connection.
+            number = of_client[1]
         # The first line of the text is the server's first error; what follows repeats it in DB-Lib's words.
         message = re.split(r"DB-Lib error message", str(text))[0].strip() or str(text).strip()
         if told and told[0] not in message:
