@@ -21,7 +21,7 @@ class Cadence(StrEnum):
 
 
 class Platform(StrEnum):
-    """The operating system of a web host; it decides which scripts run there."""
+    """The operating system of a host; it decides which scripts run there."""
 
     LINUX = "linux"
     WINDOWS = "windows"
@@ -128,7 +128,9 @@ class WebHost(Strict):
 class DatabaseHost(Strict):
     """Where the tenant's database lives: `name` on the SQL Server behind the Airflow connection `connection`.
 
-    `volume` holds the database's files, attached to `instance` in `zone`; several databases may share it.
+    `volume` holds the database's files, attached to `instance` in `zone`; several databases may share it. `mount` is
+    where that volume shows on the host (its root): the database's physical paths lie below it. Without it, files cannot
+    be brought back from a snapshot of the volume.
     """
 
     connection: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
@@ -136,6 +138,8 @@ class DatabaseHost(Strict):
     instance: InstanceId
     volume: VolumeId
     zone: Zone
+    mount: AbsolutePath | None = None
+    platform: Platform = Platform.LINUX
 
 
 class Tenant(Strict):

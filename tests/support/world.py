@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -73,10 +74,9 @@ class World:
 
     def add_tenant(self, tenant: str, rows: int = 50) -> dict[str, Any]:
         """Make hosts, volumes, files and a database, and register the tenant; returns its entry."""
-        web_host, db_host = self.cloud.make_instance(), self.cloud.make_instance()
-        mount = f"/srv/{tenant}"
+        web_host, mount = self.cloud.make_instance(), f"/srv/{tenant}"
         web_volume = self.cloud.make_volume(web_host, "/dev/sdf", mount)
-        db_volume = self.cloud.make_volume(db_host, "/dev/sdf", "/data")
+        db_host, db_volume, data = self.database_host
         site = self.cloud.host_path(web_host, f"{mount}/site")
         site.mkdir()
         (site / "index.html").write_text(f"welcome to {tenant}")
@@ -88,6 +88,7 @@ class World:
             f"INSERT INTO dbo.orders (id, customer) VALUES {values}",
             database=database,
         )
+        self.sql.move_files(database, data)
         self.entries[tenant] = {
             "id": tenant,
             "plan": "standard",
@@ -104,11 +105,19 @@ class World:
                 "instance": db_host,
                 "volume": db_volume,
                 "zone": ZONE,
+                "mount": str(data),
+                "platform": "linux",
             },
             "tags": {"cost-centre": "4711"},
         }
         self.write_register()
         return self.entries[tenant]
+
+    @cached_property
+    def database_host(self) -> tuple[str, str, Path]:
+        """The host of all tenants' databases, its volume, and the folder where that is mounted."""
+        host = self.cloud.make_instance()
+        return host, self.cloud.make_volume(host, "/dev/sdf", "/data"), self.cloud.host_path(host, "/data")
 
     def write_register(self) -> None:
         (self.config / "plans.yaml").write_text(yaml.safe_dump({"plans": PLANS}))
