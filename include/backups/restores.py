@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import AwareDatetime
 
+from include.backups.backup_files import BackupFilePart
 from include.backups.errors import ConfigurationError, PartError, RefusedError
-from include.backups.recovery_points import BackupFilePart, Manifest, SnapshotPart, State
+from include.backups.recovery_points import Manifest, SnapshotPart, State
 from include.backups.requests import parse_moment
 from include.backups.tenants import TENANT_ID, Platform, Strict, Tenant
 

@@ -96,7 +96,7 @@ def assert_one_of_each(stack: RunningStack, manifest: dict[str, Any]) -> None:
         parts["db_snapshot"]["snapshot_id"],
     }
     folder = f"recovery-points/{manifest['tenant']}/{manifest['id']}/"
-    assert files_of(stack, manifest) == {parts["bak"]["key"], f"{folder}manifest.json"}
+    assert files_of(stack, manifest) == {*(file["key"] for file in parts["bak"]["files"]), f"{folder}manifest.json"}
     assert lease_of(stack, manifest["tenant"])["owner"] is None
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from include.backups.leases import Lease
-from include.backups.recovery_points import Manifest, SnapshotRole
+from include.backups.recovery_points import Manifest, SnapshotRole, State
 from include.backups.requests import BackupRequest
 from lab.settings import HOST, ZONE
 from perennial.hooks.aws import close_clients
@@ -198,6 +199,58 @@ class World:
         """All backup files in the vault that lie beside the recovery point's manifest."""
         asked = BackupRequest.parse(request)
         return self.runner.run(self.vault.backup_file_keys(asked.tenant, asked.recovery_point_id))
+
+    def read_file(self, key: str) -> bytes:
+        """The content of a backup file in the vault."""
+        place = self.vault.documents
+        body: bytes = self.storage.client().get_object(Bucket=place.bucket, Key=place.prefix + key)["Body"].read()
+        return body
+
+    def write_file(self, key: str, body: bytes) -> None:
+        """Put something else in the place of a backup file."""
+        place = self.vault.documents
+        self.storage.client().put_object(Bucket=place.bucket, Key=place.prefix + key, Body=body)
+
+    def record_files_as_they_are(self, request: str) -> None:
+        """Let the manifest hold the backup files as the vault has them now, as if they had always been so."""
+        bak = self.manifest(request).parts.bak
+        assert bak
+        files = self.runner.run(self.vault.backup_files(bak.keys))
+        self.change_manifest(request, lambda m: m.with_backup_file(bak.model_copy(update={"files": tuple(files)})))
+
+    def change_manifest(self, request: str, change: Callable[[Manifest], Manifest]) -> None:
+        """Change the recovery point's manifest behind the back of all steps."""
+        asked = BackupRequest.parse(request)
+        version = self.runner.run(self.vault.points.get(asked.tenant, asked.recovery_point_id))
+        assert version
+        self.runner.run(self.vault.points.replace(change(version.value), version.etag))
+
+    def kill_backup(self, name: str) -> None:
+        """Wait for the statement that makes the backup of that NAME, and end its session, as an administrator would."""
+        query = (
+            "SELECT s.session_id FROM sys.dm_exec_sessions AS s JOIN sys.dm_exec_requests AS r "
+            f"ON r.session_id = s.session_id WHERE s.program_name LIKE N'perennial % {name}' "
+            "AND r.command LIKE N'BACKUP%'"
+        )
+        for _ in range(200):
+            if rows := self.sql.run(query):
+                self.sql.run(f"KILL {rows[0][0]}")
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"no backup {name} was seen")
+
+
+def assert_one_of_each(world: World, request: str) -> Manifest:
+    """The recovery point is verified and the cloud and the vault hold its parts, no more and no less."""
+    manifest = world.manifest(request)
+    assert manifest.state is State.VERIFIED, manifest.failure
+    assert manifest.parts.missing() == ()
+    parts = (manifest.parts.web_snapshot, manifest.parts.db_snapshot)
+    assert {snapshot["SnapshotId"] for snapshot in world.snapshots(request)} == {p.snapshot_id for p in parts if p}
+    assert manifest.parts.bak
+    assert sorted(world.files(request)) == sorted(manifest.parts.bak.keys)
+    assert world.lease(manifest.tenant).owner is None
+    return manifest
 
 
 @pytest.fixture

@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 Row = dict[str, Any]
 
-DAMAGE = frozenset({3183, 3187, 3189, 3203, 3241, 3242, 3243, 3254, 3256, 3266})
-"""Numbers by which SQL Server says that a backup file is not whole (learn.microsoft.com, Database Engine errors)."""
+DAMAGE = frozenset({3132, 3183, 3187, 3189, 3203, 3227, 3241, 3242, 3243, 3254, 3256, 3258, 3266})
+"""Numbers by which SQL Server says that a backup is not whole, or that its stripes do not belong together
+(learn.microsoft.com, Database Engine errors)."""
 
 CONNECTION = frozenset({20002, 20003, 20004, 20006, 20009, 20017, 20047, 233, 596, 6005, 10054})
 """Numbers by which the client or the server says that the connection is gone: the statement may have ended or not."""

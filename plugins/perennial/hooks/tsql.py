@@ -6,7 +6,7 @@ RESTORE statements, ALTER DATABASE SET options, sp_getapplock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 LOCK_PREFIX = "perennial-backup-"
 
@@ -25,8 +25,13 @@ def text(value: str) -> str:
     return f"N'{value.replace(chr(39), chr(39) * 2)}'"
 
 
-def backup_database(database: str, url: str, backup_name: str, *, copy_only: bool) -> str:
-    """A full backup of `database` to a URL that was never used before.
+def devices(urls: Sequence[str]) -> str:
+    """The files of one backup; the order of its stripes does not matter."""
+    return ", ".join(f"URL = {text(url)}" for url in urls)
+
+
+def backup_database(database: str, urls: Sequence[str], backup_name: str, *, copy_only: bool) -> str:
+    """A full backup of `database` to URLs that were never used before, in equal stripes.
 
     COPY_ONLY keeps backups out of turn (manual, safety) from becoming the base of somebody's differential backups.
     """
@@ -37,29 +42,29 @@ def backup_database(database: str, url: str, backup_name: str, *, copy_only: boo
         *(["COPY_ONLY"] if copy_only else []),
         "STATS = 5",
     ]
-    return f"BACKUP DATABASE {name(database)} TO URL = {text(url)} WITH {', '.join(options)}"
+    return f"BACKUP DATABASE {name(database)} TO {devices(urls)} WITH {', '.join(options)}"
 
 
-def verify(url: str) -> str:
-    """Read a backup file whole and check its checksums."""
-    return f"RESTORE VERIFYONLY FROM URL = {text(url)} WITH CHECKSUM"
+def verify(urls: Sequence[str]) -> str:
+    """Read a backup whole and check its checksums."""
+    return f"RESTORE VERIFYONLY FROM {devices(urls)} WITH CHECKSUM"
 
 
-def header(url: str) -> str:
-    """What a backup file says of itself: one row for each backup set."""
-    return f"RESTORE HEADERONLY FROM URL = {text(url)}"
+def header(urls: Sequence[str]) -> str:
+    """What a backup says of itself: one row for each backup set."""
+    return f"RESTORE HEADERONLY FROM {devices(urls)}"
 
 
-def file_list(url: str) -> str:
-    """The database files inside a backup file."""
-    return f"RESTORE FILELISTONLY FROM URL = {text(url)}"
+def file_list(urls: Sequence[str]) -> str:
+    """The database files inside a backup."""
+    return f"RESTORE FILELISTONLY FROM {devices(urls)}"
 
 
-def restore_database(database: str, url: str, moves: Mapping[str, str]) -> str:
+def restore_database(database: str, urls: Sequence[str], moves: Mapping[str, str]) -> str:
     """Restore over `database`, each logical file to the path that `moves` gives it."""
     moved = [f"MOVE {text(logical)} TO {text(path)}" for logical, path in moves.items()]
     return (
-        f"RESTORE DATABASE {name(database)} FROM URL = {text(url)} "
+        f"RESTORE DATABASE {name(database)} FROM {devices(urls)} "
         f"WITH {', '.join([*moved, 'REPLACE', 'CHECKSUM', 'RECOVERY', 'STATS = 5'])}"
     )
 
@@ -84,6 +89,18 @@ def database_files(database: str) -> str:
     return f"SELECT name, physical_name FROM sys.master_files WHERE database_id = DB_ID({text(database)})"
 
 
+def space_used(database: str) -> str:
+    """The files of a database, and how many 8 KB pages of each are in use, data and log.
+
+    Asked inside the database: FILEPROPERTY (learn.microsoft.com, same name) answers any of its users. It knows nothing
+    of FILESTREAM containers, whose `size` is what they hold.
+    """
+    return (
+        f"USE {name(database)}; SELECT name, physical_name, type_desc, "
+        "COALESCE(FILEPROPERTY(name, N'SpaceUsed'), size) AS pages FROM sys.database_files"
+    )
+
+
 def default_folders() -> str:
     """Where the server puts the files of new databases."""
     return (
@@ -93,7 +110,7 @@ def default_folders() -> str:
 
 
 def finished_backup(backup_name: str, url: str) -> str:
-    """The row that SQL Server writes only for a backup that succeeded, found by its NAME and the file it went to."""
+    """The row that SQL Server writes only for a backup that succeeded, found by its NAME and its first file."""
     return (
         "SELECT CONVERT(nvarchar(36), s.backup_set_uuid) AS backup_set_uuid, s.database_name, s.is_copy_only, "
         "CONVERT(nvarchar(30), s.first_lsn) AS first_lsn, CONVERT(nvarchar(30), s.last_lsn) AS last_lsn "

@@ -1,17 +1,19 @@
 """The vault: the only place where Perennial keeps what it must not lose (design, section 3).
 
 recovery-points/<tenant>/<id>/manifest.json    one recovery point
-recovery-points/<tenant>/<id>/full-01.bak      its backup file, written by SQL Server itself
+recovery-points/<tenant>/<id>/full-01.bak      its backup, written by SQL Server itself
+recovery-points/<tenant>/<id>/full-01-01.bak   the same in several files (stripes): -01, -02 and so on
 restores/<tenant>/<id>.json                    the record of one restore
 leases/<tenant>.json                           who may act on the tenant
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
+from include.backups.backup_files import StoredFile
 from include.backups.errors import ConflictError, PartError, UnavailableError
 from include.backups.leases import Lease
 from include.backups.recovery_points import Manifest
@@ -22,15 +24,6 @@ from perennial.hooks.documents import DocumentStore
 from perennial.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """What the object store says about one backup file."""
-
-    size_bytes: int
-    etag: str
-    checksum: dict[str, str]
 
 
 def point_prefix(tenant: str, point_id: str) -> str:
@@ -104,7 +97,7 @@ class Vault:
             todo="Look for runs of this tenant that start again and again.",
         )
 
-    async def backup_file(self, key: str) -> StoredObject | None:
+    async def backup_file(self, key: str) -> StoredFile | None:
         """What the object store says about the backup file at `key`; None when there is none."""
         s3 = await aws.client("s3", self.settings.aws_conn_id)
         with aws.explained("The vault could not be asked for a backup file", key=key):
@@ -119,7 +112,11 @@ class Vault:
         checksum = {
             name: value for name, value in head.items() if name.startswith("Checksum") and name != "ChecksumType"
         }
-        return StoredObject(head["ContentLength"], head["ETag"], checksum)
+        return StoredFile(key=key, size_bytes=head["ContentLength"], etag=head["ETag"], checksum=checksum)
+
+    async def backup_files(self, keys: Iterable[str]) -> list[StoredFile | None]:
+        """What the object store says about several backup files, in their order."""
+        return list(await asyncio.gather(*(self.backup_file(key) for key in keys)))
 
     async def backup_file_keys(self, tenant: str, point_id: str) -> list[str]:
         """Keys of all backup files beside a manifest, those of earlier attempts too."""
@@ -131,6 +128,10 @@ class Vault:
         s3 = await aws.client("s3", self.settings.aws_conn_id)
         with aws.explained("A backup file could not be deleted from the vault", key=key):
             await s3.delete_object(Bucket=self.documents.bucket, Key=self.documents.prefix + key)
+
+    def backup_file_urls(self, keys: Iterable[str]) -> list[str]:
+        """The URLs of several backup files; raises as `backup_file_url` does."""
+        return [self.backup_file_url(key) for key in keys]
 
     def backup_file_url(self, key: str) -> str:
         """The backup file's URL as SQL Server writes it.

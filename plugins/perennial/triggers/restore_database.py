@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import ClassVar
 
@@ -27,13 +28,13 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
     async def act(self, restore: LeasedRestore, point: Manifest) -> str:
         database = restore.record.target.database
         _, bak = restore.record.parts_of(point)
-        url = restore.vault.backup_file_url(bak.key)
+        urls = restore.vault.backup_file_urls(bak.keys)
         server = SqlServer(database.connection, restore.vault.settings.mark(restore.record.id))
         await self._end_earlier_attempt(server, restore)
         await restore.change(lambda record: record.beginning_on(f"Database {database.name}"))
         try:
             await server.talk(
-                lambda session: restore_over(session, database.name, url), pauses=restore.vault.settings.pauses
+                lambda session: restore_over(session, database.name, urls), pauses=restore.vault.settings.pauses
             )
         except SqlServerError as error:
             raise PartError(
@@ -41,9 +42,9 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
                 why=f"Database {database.name} may be unusable until it is.",
                 todo="Mend what the server complains about, then clear the task `open` of this run.",
                 server=database.connection,
-                file=bak.key,
+                backup=bak.name,
             ) from error
-        return f"Database {database.name} is restored from {bak.key} ({bak.size_bytes:,} bytes)."
+        return f"Database {database.name} is restored from {bak.name} ({bak.size_bytes:,} bytes)."
 
     async def on_kill(self) -> None:
         """The run was ended by hand: end the statement too."""
@@ -96,7 +97,7 @@ class CheckRestoreTrigger(RestoreStepTrigger):
         return f"Database {database.name} is online and DBCC CHECKDB found no errors."
 
 
-def restore_over(session: Session, database: str, url: str) -> None:
+def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
     """Restore a backup over `database`, which may be there, left over from a broken restore, or not at all.
 
     The database is taken offline first: SINGLE_USER would leave one place, and any client could slip into it before
@@ -104,11 +105,11 @@ def restore_over(session: Session, database: str, url: str) -> None:
     """
     defaults = session.run(tsql.default_folders())[0]
     present = {row["name"]: row["physical_name"] for row in session.run(tsql.database_files(database))}
-    where = moves(session.run(tsql.file_list(url)), present, defaults["data_folder"], defaults["log_folder"])
+    where = moves(session.run(tsql.file_list(urls)), present, defaults["data_folder"], defaults["log_folder"])
     if _state(session, database)[0] == ONLINE:
         session.run(tsql.set_access(database, tsql.OFFLINE))
     try:
-        session.run(tsql.restore_database(database, url, where))
+        session.run(tsql.restore_database(database, urls, where))
     except SqlServerError:
         # Whatever this meets (a lost connection, a database left RESTORING), the first error is the one to report.
         with suppress(SqlServerError):
