@@ -12,6 +12,7 @@ from lab.sqlserver.context import Context
 from lab.sqlserver.credentials import Credential
 from lab.sqlserver.databases import Database, open_file
 from lab.sqlserver.errors import Cause, SqlServerError
+from lab.sqlserver.opening import bring_online
 from lab.sqlserver.tsql.statements import (
     AlterDatabase,
     CheckDatabase,
@@ -83,7 +84,7 @@ def _alter(context: Context, database: Database, statement: AlterDatabase) -> No
     if statement.option == "RECOVERY":
         _alter_recovery_model(context, database, statement.value)
     elif statement.option == "ONLINE":
-        context.instance.databases.change(database.name, state="ONLINE")
+        bring_online(context.instance, database)
     elif database.state == "OFFLINE":
         context.instance.databases.change(database.name, user_access=_access(statement, database))
     else:

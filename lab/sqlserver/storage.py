@@ -97,8 +97,8 @@ class Storage:
         """
         database, schema, name = ("", "", *parts)[-3:]
         if schema.lower() == "sys" or name.lower() == "sysdatabases":
-            return self._view(name.lower(), ".".join(parts))
-        place = self._attach(database) if database and database.lower() != self._session.database.lower() else "main"
+            return self._view(database, name.lower(), ".".join(parts))
+        place = "main" if self._is_current(database) else self._attach(database)
         inner = sqlite_name((schema, name))
         columns = self._columns(place, inner)
         if not columns:
@@ -123,18 +123,32 @@ class Storage:
         rows = self.connection.execute("SELECT name, type FROM pragma_table_info(?, ?)", (name, place))
         return dict(rows)
 
-    def _view(self, name: str, full_name: str) -> Table:
+    def _is_current(self, database: str) -> bool:
+        return database.lower() in ("", self._session.database.lower())
+
+    def _view(self, database: str, name: str, full_name: str) -> Table:
         if name not in VIEWS:
             raise SqlServerError(208, full_name)
-        inner = f"sys.{name}"
+        inner = f"sys.{name}" if self._is_current(database) else f"{database.lower()}.sys.{name}"
         if inner not in self._views:
-            rows = list(VIEWS[name].rows(self._instance, self._session, self.connection))
+            rows = self._rows_of_view(database, name)
             self.connection.execute(f'CREATE TEMP TABLE "{inner}" ({sqlite_columns(VIEWS[name].columns)})')
             self._views.add(inner)
             if rows:
                 marks = ", ".join("?" * len(rows[0]))
                 self.connection.executemany(f'INSERT INTO temp."{inner}" VALUES ({marks})', rows)  # noqa: S608
         return Table("temp", inner, self._columns("temp", inner))
+
+    def _rows_of_view(self, database: str, name: str) -> list[tuple[object, ...]]:
+        """What a sys view shows of a database, or of the server."""
+        if self._is_current(database):
+            return list(VIEWS[name].rows(self._instance, self._session, self.connection))
+        self._attach(database)  # the session is in it now, if it may
+        connection = open_file(self._instance.databases.get(database))
+        try:
+            return list(VIEWS[name].rows(self._instance, self._session, connection))
+        finally:
+            connection.close(True)
 
     def _attach(self, name: str) -> str:
         key = name.lower()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import apsw
 
+from lab.sqlserver.databases import PAGE_SIZE
 from lab.sqlserver.instance import Instance
 from lab.sqlserver.names import schema_and_name
 from lab.sqlserver.principals import users
@@ -45,8 +47,14 @@ def _master_files(instance: Instance, _session: Session, _connection: apsw.Conne
     for database in instance.databases.all():
         state = _STATES[database.state], database.state
         chain = database.base_lsn or None, database.base_guid, database.redo_lsn or None
-        yield database.id, 1, 0, "ROWS", database.data_name, database.data_file, *state, *chain
-        yield database.id, 2, 1, "LOG", database.log_name, database.log_file, *state, None, None, None
+        yield database.id, 1, 0, "ROWS", database.data_name, *_file(database.data_file), *state, *chain
+        yield database.id, 2, 1, "LOG", database.log_name, *_file(database.log_file), *state, None, None, None
+
+
+def _file(path: str) -> tuple[str, int]:
+    """A file's path and its size in pages, 0 where it is missing."""
+    file = Path(path)
+    return path, -(-file.stat().st_size // PAGE_SIZE) if file.is_file() else 0
 
 
 def _recovery_status(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
@@ -104,9 +112,11 @@ def _server_principals(instance: Instance, _session: Session, _connection: apsw.
 
 
 def _database_principals(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
-    yield "dbo", 1, b"\x01", "S", "SQL_USER"
+    yield "dbo", 1, b"\x01", "S", "SQL_USER", "dbo", 1, "INSTANCE"
+    for number, (name, own) in enumerate((("guest", b"\x00"), ("INFORMATION_SCHEMA", None), ("sys", None)), start=2):
+        yield name, number, own, "S", "SQL_USER", None, 0, "NONE"
     for number, (name, sid, _) in enumerate(users(connection), start=5):
-        yield name, number, bytes.fromhex(sid), "S", "SQL_USER"
+        yield name, number, bytes.fromhex(sid), "S", "SQL_USER", "dbo", 1, "INSTANCE"
 
 
 def _schemas(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
@@ -141,8 +151,8 @@ VIEWS: dict[str, View] = {
     ),
     "master_files": View(
         "database_id INT; file_id INT; type TINYINT; type_desc NVARCHAR(60); name SYSNAME; "
-        "physical_name NVARCHAR(260); state TINYINT; state_desc NVARCHAR(60); differential_base_lsn NUMERIC(25,0); "
-        "differential_base_guid UNIQUEIDENTIFIER; redo_start_lsn NUMERIC(25,0)",
+        "physical_name NVARCHAR(260); size INT; state TINYINT; state_desc NVARCHAR(60); "
+        "differential_base_lsn NUMERIC(25,0); differential_base_guid UNIQUEIDENTIFIER; redo_start_lsn NUMERIC(25,0)",
         _master_files,
     ),
     "database_recovery_status": View(
@@ -170,7 +180,8 @@ VIEWS: dict[str, View] = {
         _server_principals,
     ),
     "database_principals": View(
-        "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60)",
+        "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60); "
+        "default_schema_name SYSNAME; authentication_type INT; authentication_type_desc NVARCHAR(60)",
         _database_principals,
     ),
     "schemas": View(

@@ -130,7 +130,7 @@ def test_users_come_with_a_backup_and_are_orphaned_without_their_login(
 ) -> None:
     orphans = (
         "SELECT d.name FROM sys.database_principals AS d LEFT JOIN sys.server_principals AS s ON s.sid = d.sid "
-        "WHERE s.sid IS NULL"
+        "WHERE s.sid IS NULL AND d.authentication_type_desc = N'INSTANCE'"
     )
     lab_sql_server.run(f"BACKUP DATABASE [{database}] TO DISK = N'{database}.bak'")
     assert lab_sql_server.run(orphans, database=database) == []

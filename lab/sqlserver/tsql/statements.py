@@ -112,6 +112,14 @@ class AlterDatabase:
 
 
 @dataclass(frozen=True)
+class RenameDatabase:
+    """ALTER DATABASE name MODIFY NAME = name; without a database (CURRENT), the session's own."""
+
+    database: str | None
+    new_name: str
+
+
+@dataclass(frozen=True)
 class CreateCredential:
     name: str
     identity: str
@@ -288,7 +296,7 @@ class DropIndex:
 
 Statement = (
     Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
-    | CreateDatabase | DropDatabase | AlterDatabase | CreateCredential | DropCredential | CreateLogin
+    | CreateDatabase | DropDatabase | AlterDatabase | RenameDatabase | CreateCredential | DropCredential | CreateLogin
     | CreateUser | DropPrincipal | AlterRole | Grant | Backup | Restore
     | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
 )  # fmt: skip
