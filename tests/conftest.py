@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.support.cloud",
     "tests.support.storage",
     "tests.support.sql_server",
+    "tests.support.databases",
     "tests.support.vaults",
     "tests.support.world",
     "tests.support.stack",

@@ -1,12 +1,11 @@
-"""Restoring: which recovery point, where its files go, and the record of what was done."""
+"""Restoring: which recovery point, and the record of what was done."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from pydantic import AwareDatetime
 
@@ -168,21 +167,6 @@ def check_platform(target: Tenant) -> None:
         )
 
 
-def moves(files: Iterable[Mapping[str, Any]], present: Mapping[str, str], data: str, logs: str) -> dict[str, str]:
-    """Where each logical file of a backup goes: to where the database has it now, else to the server's own folders.
-
-    Args:
-        files: Rows of RESTORE FILELISTONLY: LogicalName, PhysicalName, Type ("D" data, "L" log).
-        present: Physical path by logical name, of the database as it is now; empty when there is none.
-        data, logs: The server's default folders (SERVERPROPERTY InstanceDefaultDataPath, InstanceDefaultLogPath).
-    """
-    return {
-        row["LogicalName"]: present.get(row["LogicalName"])
-        or _join(logs if row["Type"] == "L" else data, re.split(r"[\\/]", row["PhysicalName"])[-1])
-        for row in files
-    }
-
-
 def free_device(in_use: Iterable[str]) -> str:
     """A device name for another volume, from those that Amazon recommends for data (/dev/sdf to /dev/sdp).
 
@@ -206,8 +190,3 @@ def finished(record: RestoreRecord, now: datetime, failure: str | None) -> Resto
     """Close the record: done when nothing failed."""
     state = RestoreState.FAILED if failure else RestoreState.DONE
     return record.model_copy(update={"state": state, "closed_at": now, "failure": failure})
-
-
-def _join(folder: str, file: str) -> str:
-    separator = "\\" if "\\" in folder else "/"
-    return f"{folder.rstrip(separator)}{separator}{file}"

@@ -8,7 +8,7 @@ import pytest
 
 from include.backups.errors import ConfigurationError, RefusedError
 from include.backups.recovery_points import State
-from include.backups.restores import RestoreRequest, check_platform, choose_point, free_device, moves
+from include.backups.restores import RestoreRequest, check_platform, choose_point, free_device
 from tests.unit.builders import NOW, running, tenant, verified
 
 OLD = verified("acme|daily|2026-11-22", NOW - timedelta(days=1))
@@ -61,27 +61,6 @@ def test_a_windows_host_is_refused_before_anything_is_touched() -> None:
     web = {**tenant().model_dump()["web"], "platform": "windows"}
     with pytest.raises(RefusedError, match=r"runs windows.*nothing was restored"):
         check_platform(tenant(web=web))
-
-
-FILES = [
-    {"LogicalName": "shop", "PhysicalName": "D:\\data\\shop.mdf", "Type": "D"},
-    {"LogicalName": "shop_2", "PhysicalName": "D:\\data\\shop_2.ndf", "Type": "D"},
-    {"LogicalName": "shop_log", "PhysicalName": "D:\\logs\\shop_log.ldf", "Type": "L"},
-]
-
-
-def test_files_go_where_the_database_has_them_now() -> None:
-    present = {"shop": "E:\\now\\shop.mdf", "shop_2": "E:\\now\\s2.ndf", "shop_log": "F:\\l.ldf"}
-    assert moves(FILES, present, "X:\\", "Y:\\") == present
-
-
-def test_files_of_a_database_that_is_gone_go_to_the_servers_folders() -> None:
-    assert moves(FILES, {}, "/var/opt/mssql/data/", "/var/opt/mssql/log") == {
-        "shop": "/var/opt/mssql/data/shop.mdf",
-        "shop_2": "/var/opt/mssql/data/shop_2.ndf",
-        "shop_log": "/var/opt/mssql/log/shop_log.ldf",
-    }
-    assert moves(FILES, {}, "D:\\data", "D:\\log\\")["shop_log"] == "D:\\log\\shop_log.ldf"
 
 
 def test_a_device_name_in_use_is_not_given_again_under_either_spelling() -> None:

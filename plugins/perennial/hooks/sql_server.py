@@ -28,8 +28,17 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 Row = dict[str, Any]
 
-DAMAGE = frozenset({3183, 3187, 3189, 3203, 3241, 3242, 3243, 3254, 3256, 3266})
+DAMAGE = frozenset({3183, 3187, 3189, 3203, 3241, 3242, 3243, 3254, 3256, 3266, 3270})
 """Numbers by which SQL Server says that a backup file is not whole (learn.microsoft.com, Database Engine errors)."""
+
+CORRUPTION = frozenset(
+    {605, 823, 824, 3313, 3414, 3456, 5171, 5172, 5173, 9003, 9004}
+    | {*range(2508, 2580), *range(7984, 7999), *range(8901, 9000)} - {8921}
+)
+"""Numbers by which SQL Server says that a database's own files are damaged: when it reads, recovers or checks them.
+
+8921 is not among them: a check ends with it when tempdb is full, too (same source).
+"""
 
 CONNECTION = frozenset({20002, 20003, 20004, 20006, 20009, 20017, 20047, 233, 596, 6005, 10054})
 """Numbers by which the client or the server says that the connection is gone: the statement may have ended or not."""
@@ -53,6 +62,11 @@ class SqlServerError(Exception):
     def is_damage(self) -> bool:
         """True when the backup file itself is at fault."""
         return self.number in DAMAGE
+
+    @property
+    def is_corruption(self) -> bool:
+        """True when a database's own files are at fault."""
+        return self.number in CORRUPTION
 
     @property
     def lost_connection(self) -> bool:

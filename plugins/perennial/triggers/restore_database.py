@@ -8,15 +8,12 @@ from typing import ClassVar
 
 from include.backups.errors import PartError, PerennialError, UnavailableError
 from include.backups.recovery_points import Manifest
-from include.backups.restores import moves
-from perennial.hooks import tsql
+from perennial.hooks import database_access, databases, restoring
 from perennial.hooks.leased import LeasedRestore
-from perennial.hooks.sql_server import Session, SqlServer, SqlServerError
+from perennial.hooks.sql_server import SqlServer, SqlServerError
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.restore_step import RestoreStepTrigger
-
-ONLINE, OFFLINE, MULTI_USER = "ONLINE", "OFFLINE", "MULTI_USER"
 
 
 class RestoreDatabaseTrigger(RestoreStepTrigger):
@@ -33,8 +30,17 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         await restore.change(lambda record: record.beginning_on(f"Database {database.name}"))
         try:
             await server.talk(
-                lambda session: restore_over(session, database.name, url), pauses=restore.vault.settings.pauses
+                lambda session: restoring.restore_over(session, database.name, [url]),
+                pauses=restore.vault.settings.pauses,
             )
+        except PartError as error:
+            raise type(error)(
+                f"The database of tenant {restore.record.tenant} was not restored. {error.what}",
+                why=error.why,
+                todo=error.todo,
+                server=database.connection,
+                file=bak.key,
+            ) from error
         except SqlServerError as error:
             raise PartError(
                 f"The database of tenant {restore.record.tenant} was not restored: {error}",
@@ -77,56 +83,22 @@ class CheckRestoreTrigger(RestoreStepTrigger):
         database = restore.record.target.database
         server, pauses = SqlServer(database.connection), restore.vault.settings.pauses
         try:
-            state = await server.talk(lambda session: _state(session, database.name), pauses=pauses)
-            if state != (ONLINE, MULTI_USER):
-                raise PartError(
-                    f"The restored database of tenant {restore.record.tenant} is {' '.join(state) or 'not there'}.",
-                    todo="See SQL Server's error log, then clear the task `open` of this run.",
-                    database=database.name,
-                )
-            await server.run(tsql.check_database(database.name), pauses=pauses)
+            await server.talk(lambda session: databases.check(session, database.name), pauses=pauses)
+        except PartError as error:
+            raise type(error)(
+                f"The restored database of tenant {restore.record.tenant} cannot be relied on. {error.what}",
+                why=error.why,
+                todo=error.todo,
+                server=database.connection,
+            ) from error
         except SqlServerError as error:
-            raise PartError(
-                f"The restored database of tenant {restore.record.tenant} did not pass its check: {error}",
-                why="It is open to its users, and it may be damaged.",
-                todo="Restore an older recovery point.",
-                database=database.name,
+            raise UnavailableError(
+                f"The restored database of tenant {restore.record.tenant} could not be checked: {error}",
+                why="It is restored; nobody knows whether it is sound.",
+                todo="Bring the server up, then clear the task `open` of this run.",
                 server=database.connection,
             ) from error
         return f"Database {database.name} is online and DBCC CHECKDB found no errors."
-
-
-def restore_over(session: Session, database: str, url: str) -> None:
-    """Restore a backup over `database`, which may be there, left over from a broken restore, or not at all.
-
-    The database is taken offline first: SINGLE_USER would leave one place, and any client could slip into it before
-    the restore does. Users are let in again whatever happens.
-    """
-    defaults = session.run(tsql.default_folders())[0]
-    present = {row["name"]: row["physical_name"] for row in session.run(tsql.database_files(database))}
-    where = moves(session.run(tsql.file_list(url)), present, defaults["data_folder"], defaults["log_folder"])
-    if _state(session, database)[0] == ONLINE:
-        session.run(tsql.set_access(database, tsql.OFFLINE))
-    try:
-        session.run(tsql.restore_database(database, url, where))
-    except SqlServerError:
-        # Whatever this meets (a lost connection, a database left RESTORING), the first error is the one to report.
-        with suppress(SqlServerError):
-            let_users_in(session, database)
-        raise
-    let_users_in(session, database)
-
-
-def let_users_in(session: Session, database: str) -> str:
-    """Bring the database back to where its users can work; returns a sentence when it cannot be."""
-    if _state(session, database)[0] == OFFLINE:
-        session.run(tsql.set_access(database, tsql.ONLINE))
-    state, access = _state(session, database)
-    if state != ONLINE:
-        return f"Database {database} is {state or 'not there'}."
-    if access != MULTI_USER:
-        session.run(tsql.set_access(database, tsql.MULTI_USER))
-    return ""
 
 
 async def reopen_database(restore: LeasedRestore) -> str:
@@ -136,13 +108,7 @@ async def reopen_database(restore: LeasedRestore) -> str:
     try:
         await server.kill_sessions_of(restore.vault.settings.mark(restore.record.id))
         return await server.talk(
-            lambda session: let_users_in(session, database.name), pauses=restore.vault.settings.pauses
+            lambda session: database_access.let_users_in(session, database.name), pauses=restore.vault.settings.pauses
         )
     except (SqlServerError, PerennialError) as error:
         return f"Nobody knows the state of database {database.name}: {error}"
-
-
-def _state(session: Session, database: str) -> tuple[str, str]:
-    """State and user access, for instance ONLINE and MULTI_USER; empty when there is no such database."""
-    rows = session.run(tsql.database_state(database))
-    return (str(rows[0]["state_desc"]), str(rows[0]["user_access_desc"])) if rows else ("", "")

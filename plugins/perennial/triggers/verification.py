@@ -83,8 +83,8 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
         pauses = point.vault.settings.pauses
         await point.lease.check()
         try:
-            await server.run(tsql.verify(url), pauses=pauses)
-            headers = await server.run(tsql.header(url), pauses=pauses)
+            await server.run(tsql.verify([url]), pauses=pauses)
+            headers = await server.run(tsql.header([url]), pauses=pauses)
         except SqlServerError as error:
             if error.is_damage:
                 raise await self._damaged(point, bak, str(error)) from error
