@@ -19,6 +19,7 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 pytest_plugins = [
     "tests.support.cloud",
+    "tests.support.host_scripts",
     "tests.support.storage",
     "tests.support.sql_server",
     "tests.support.vaults",

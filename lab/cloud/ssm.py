@@ -20,7 +20,7 @@ from lab.cloud.paging import page_of
 from lab.cloud.ssm_forms import PLUGIN, command_summary, invocation_output, invocation_summary
 from lab.cloud.state import State
 
-SHELL_DOCUMENT = "AWS-RunShellScript"
+SHELL_DOCUMENT, POWERSHELL_DOCUMENT = "AWS-RunShellScript", "AWS-RunPowerShellScript"
 _RUNNING = 16
 
 
@@ -32,6 +32,10 @@ class LabSsmResponse(SimpleSystemManagerResponse):
 
     def send_command(self) -> ActionResult:
         document, instance_ids = self._get_param("DocumentName"), self._get_param("InstanceIds", [])
+        if document == POWERSHELL_DOCUMENT:
+            raise SSMException(
+                "UnsupportedPlatformType", f"{document} runs on Windows Server, and the hosts of the lab on Linux."
+            )
         if document != SHELL_DOCUMENT:
             raise SSMException("InvalidDocument", f"Document with name {document} does not exist.")
         if self._get_param("Targets"):

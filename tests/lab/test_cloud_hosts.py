@@ -96,7 +96,8 @@ def test_what_the_lab_cannot_do_is_refused_instead_of_ignored(lab_cloud: LabClou
     ssm, instance = lab_cloud.client("ssm"), lab_cloud.make_instance()
     script = {"commands": ["true"]}
     refusals: dict[str, dict[str, Any]] = {
-        "InvalidDocument": {"DocumentName": "AWS-RunPowerShellScript", "Parameters": script},
+        "InvalidDocument": {"DocumentName": "AWS-RunRemoteScript", "Parameters": script},
+        "UnsupportedPlatformType": {"DocumentName": "AWS-RunPowerShellScript", "Parameters": script},
         "InvalidParameters": {"DocumentName": "AWS-RunShellScript", "Parameters": {}},
         "DuplicateInstanceId": {"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance, instance]},
     }

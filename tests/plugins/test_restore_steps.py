@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from include.backups.errors import ConfigurationError, LeaseBusyError, PartError, RefusedError
 from include.backups.restores import RestoreRecord, RestoreState
-from lab.cloud.hosts import HOST_TOOLS
-from perennial.hooks.hosts import SCRIPTS
 from perennial.triggers.restore import CloseRestoreTrigger, OpenRestoreTrigger
 from perennial.triggers.restore_database import RestoreDatabaseTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
 from perennial.triggers.restore_volume import AttachSnapshotVolumeTrigger
+from tests.support.trees import fingerprint, furnish, wreck_files
 from tests.support.triggers import CutOff
 from tests.support.world import OPEN, RESTORE, World
 
@@ -26,54 +20,6 @@ pytestmark = pytest.mark.lab
 
 TODAY = "acme|daily|2026-11-23"
 RESTORE_ID = "acme-restore-20261123T120000Z"
-
-
-def fingerprint(folder: Path) -> dict[str, tuple[object, ...]]:
-    """Kind, mode, time and content of everything below a folder."""
-    found: dict[str, tuple[object, ...]] = {}
-    for path in sorted([folder, *folder.rglob("*")]):
-        status = path.lstat()
-        if path.is_symlink():
-            content: object = path.readlink()
-        else:
-            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-        time = None if path.is_symlink() else status.st_mtime_ns
-        found[str(path.relative_to(folder))] = (status.st_mode, time, content)
-    return found
-
-
-def furnish(site: Path) -> None:
-    """Files as real sites have them: odd names, modes, times, links, empty folders."""
-    (site / "bin").mkdir()
-    (site / "bin" / "run.sh").write_text("#!/bin/sh\n")
-    (site / "bin" / "run.sh").chmod(0o755)
-    (site / "secret.cfg").write_text("x")
-    (site / "secret.cfg").chmod(0o600)
-    (site / "with space and ü'\"\n").write_text("odd")
-    (site / "-rf").write_text("odd")
-    (site / "empty").mkdir(mode=0o750)
-    (site / "current").symlink_to("bin")
-    (site / "dangling").symlink_to("/nowhere/at/all")
-    (site / "large.bin").write_bytes(os.urandom(300_000))
-    os.mkfifo(site / "pipe")
-    os.utime(site / "large.bin", (1_600_000_000, 1_600_000_000.5))
-    os.utime(site / "bin", (1_500_000_000, 1_500_000_000))
-
-
-def wreck_files(site: Path) -> None:
-    """What attackers and updates do: files gone, changed, added, folders become files and the other way round."""
-    (site / "index.html").write_text("HACKED")
-    (site / "large.bin").unlink()
-    (site / "new.php").write_text("evil")
-    (site / "new").mkdir()
-    (site / "new" / "deep.php").write_text("evil")
-    shutil.rmtree(site / "bin")
-    (site / "bin").write_text("now a file")
-    (site / "-rf").unlink()
-    (site / "-rf").mkdir()
-    (site / "current").unlink()
-    (site / "current").mkdir()
-    (site / "secret.cfg").chmod(0o644)
 
 
 def wreck(world: World) -> None:
@@ -132,39 +78,6 @@ def test_files_and_rows_come_back_as_they_were(backed_up: World) -> None:
         "check",
         "remove_volume",
     ]
-
-
-def test_files_come_back_the_same_from_a_host_that_has_no_rsync(tmp_path: Path) -> None:
-    host, volume = tmp_path / "host", tmp_path / "volume"
-    source, target = volume / "site", host / "srv" / "site"
-    for folder in (source, target, host / "dev", host / "tmp", tmp_path / "bin"):
-        folder.mkdir(parents=True)
-    for tool in Path("/usr/bin").iterdir():
-        if tool.name != "rsync":
-            (tmp_path / "bin" / tool.name).symlink_to(tool)
-    (host / "dev" / "sdf").symlink_to(volume.rename(tmp_path / "vol-0123456789abcdef0"))
-    source = tmp_path / "vol-0123456789abcdef0" / "site"
-    for site in (source, target):
-        (site / "index.html").write_text("welcome")
-        furnish(site)
-    expected = fingerprint(source)
-    wreck_files(target)
-    parameters = {"VOLUME_ID": "vol-0123456789abcdef0", "SOURCE": "site", "TARGET": str(target), "MOUNT_NAME": "m"}
-    places = {"PATH": f"{HOST_TOOLS}:{tmp_path / 'bin'}", "HOME": str(host), "TMPDIR": str(host / "tmp")}
-    script = SCRIPTS / "copy_tree.sh"
-    for _ in range(2):
-        done = subprocess.run(
-            ["/bin/sh", script],
-            env=parameters | places,
-            cwd=host,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert fingerprint(target) == expected
-        assert list((host / "tmp").iterdir()) == []
 
 
 def test_a_database_that_was_dropped_comes_back(backed_up: World) -> None:

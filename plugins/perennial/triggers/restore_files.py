@@ -13,6 +13,9 @@ from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.restore_step import RestoreStepTrigger
 
+OFFLINE_MARKER = "app_offline.htm"
+"""While this file lies in a site's root, the site is offline (IIS with ASP.NET does so by itself)."""
+
 
 class CopyFilesTrigger(RestoreStepTrigger):
     """Makes the tenant's folder the same as it was in the web snapshot."""
@@ -28,12 +31,15 @@ class CopyFilesTrigger(RestoreStepTrigger):
         try:
             outcome = await Hosts.of(settings).run(
                 web.instance,
-                "copy_tree.sh",
+                web.platform,
+                "copy_tree",
                 {
                     "VOLUME_ID": record.volume,
                     "SOURCE": point.source.web.path_on_volume or ".",
                     "TARGET": web.path,
                     "MOUNT_NAME": f"perennial-{record.id}",
+                    "OFFLINE_MARKER": OFFLINE_MARKER,
+                    "PATHS": "",
                 },
                 mark=settings.mark(f"{record.id} copy"),
                 limit=int(float(self.deadline)),
@@ -46,7 +52,7 @@ class CopyFilesTrigger(RestoreStepTrigger):
                 **error.ids,
             ) from error
         copied = outcome.answer()
-        return f"{copied['files']:,} files ({copied['kib']:,} KiB) are back in {web.path} and equal the snapshot."
+        return f"{copied['files']:,} files ({copied['bytes']:,} bytes) are back in {web.path} and equal the snapshot."
 
     async def on_kill(self) -> None:
         """The run was ended by hand: end the script too."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from include.backups.errors import PartError, UnavailableError
 from include.backups.recovery_points import Manifest
-from include.backups.restores import free_device
+from include.backups.restores import RestoreRecord, free_device
 from perennial.hooks import aws
 from perennial.hooks.ebs import RESTORE_TAG, Ebs, Volume
 from perennial.hooks.hosts import Hosts, ScriptError
@@ -113,7 +113,7 @@ async def remove_volumes(restore: LeasedRestore) -> str:
     for volume in await ebs.volumes_of_restore(record.id):
         await restore.lease.check()
         if volume.instance:
-            await _unmount(hosts, settings, volume.instance, record.id)
+            await _unmount(hosts, settings, volume, record)
             await ebs.detach_volume(volume.id)
         if await _detached(ebs, volume.id, settings.poll.total_seconds()):
             await ebs.delete_volume(volume.id)
@@ -127,12 +127,14 @@ async def remove_volumes(restore: LeasedRestore) -> str:
     return ""
 
 
-async def _unmount(hosts: Hosts, settings: Settings, instance: str, restore_id: str) -> None:
+async def _unmount(hosts: Hosts, settings: Settings, volume: Volume, record: RestoreRecord) -> None:
     # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
-    await hosts.cancel(instance, settings.mark(f"{restore_id} copy"))
+    instance, platform = str(volume.instance), record.target.web.platform
+    await hosts.cancel(instance, settings.mark(f"{record.id} copy"))
     try:
-        parameters = {"MOUNT_NAME": f"perennial-{restore_id}"}
-        await hosts.run(instance, "unmount.sh", parameters, mark=settings.mark(f"{restore_id} unmount"), limit=120)
+        parameters = {"VOLUME_ID": volume.id, "MOUNT_NAME": f"perennial-{record.id}"}
+        mark = settings.mark(f"{record.id} unmount")
+        await hosts.run(instance, platform, "unmount", parameters, mark=mark, limit=120)
     except (ScriptError, UnavailableError):
         # A host that does not answer may well have let go of the disk: the detaching will tell.
         return
