@@ -11,15 +11,16 @@
 #                         to them that TARGET does not have are made with SOURCE's owner, mode and times; others stay
 #
 # What came back is what the snapshot holds, and this is why, with each byte of the volume read once:
-# - rsync copies every file, also where size and time are the same (--ignore-times): those can be forged.
-# - Its receiving half hashes what it writes and compares that with the hash of what the sending half has read; a file
-#   that differs twice fails the run. So no byte is taken on trust between the volume and the file system of TARGET.
-# - `sync` then waits for the disk and reports its errors.
-# - At the end rsync lists what it would still change in names, kinds, sizes, times, modes, owners, links, ACLs and
-#   attributes. Nothing may be left, or something was writing to TARGET meanwhile.
-# A comparison of all bytes afterwards (diff -r) would prove no more: it reads TARGET from memory, not from the disk,
-# and a volume larger than memory a second time, over the network. Copying what has not changed is the price: these
-# blocks are new to the next snapshot. Where there is no rsync, cp checks nothing, and so everything is compared.
+# - cp copies every file, also where size and time are the same: those can be forged. (rsync alone would skip them.)
+# - The kernel reports what it cannot read or write, and cp fails on it; `sync` waits for the disk and its errors.
+# - Then rsync looks for what it would still change in names, kinds, sizes, times to the nanosecond, modes, owners,
+#   links, ACLs and extended attributes, and there may be nothing, but for attributes of folders that were there before:
+#   those it mends. A file that somebody has written to since it was copied has another time.
+# Not proven: that no bit fell over in this host's memory on the way. Comparing all bytes (diff -r) would not prove that
+# either: it reads TARGET from that memory, not from the disk, and a volume larger than memory a second time, over the
+# network. Measured with bench/restore_files.py: rsync copying by itself takes twice the processor time of cp, and its
+# hashes compare two processes of one host with each other. The price of trusting no size and time: all blocks are new
+# to the next snapshot. Where there is no rsync, everything is compared by diff, contents but not attributes.
 set -eu
 
 began="$(date +%s.%N)"
@@ -48,26 +49,31 @@ make_missing() {
     done
 }
 
+like_source() { # like_source FOLDER
+    chown --reference="$source/$1" "$TARGET/$1"
+    chmod --reference="$source/$1" "$TARGET/$1"
+    touch --reference="$source/$1" "$TARGET/$1"
+}
+
 settle_missing() { # last, because what is put into a folder changes its time
     printf %s "$missing" | while IFS= read -r folder; do
-        chown --reference="$source/$folder" "$TARGET/$folder"
-        chmod --reference="$source/$folder" "$TARGET/$folder"
-        touch --reference="$source/$folder" "$TARGET/$folder"
+        like_source "$folder"
     done
 }
 
-run_rsync() { # run_rsync OPTION PATH...; times count to the nanosecond (--modify-window=-1, since rsync 3.1.3)
-    option="$1"
-    shift
-    (cd "$source" && rsync -aHAX --numeric-ids --modify-window=-1 --relative --no-implied-dirs --delete \
-        --exclude="/$OFFLINE_MARKER" "$option" "$@" "$TARGET/")
+# Lists what cp has left other than the source has it, but for the attributes of folders, which rsync mends here, and
+# names of one file that two runs of cp made two files. (--modify-window=-1: times to the nanosecond, since rsync 3.1.3)
+differences_by_rsync() {
+    listed="$(cd "$source" && rsync -aHAX --numeric-ids --modify-window=-1 --relative --no-implied-dirs --delete \
+        --exclude="/$OFFLINE_MARKER" --itemize-changes "$@" "$TARGET/")"
+    printf %s "$listed" | grep -v -e '^\.d' -e '^hf' || true
 }
 
-copy_by_cp() {
+# What is not in the source, or is there as something else, has to go before cp can take its place.
+remove_obstacles() {
     export source
     for path; do
         if [ ! -e "$TARGET/$path" ] && [ ! -L "$TARGET/$path" ]; then continue; fi
-        # What is not in the source, or is there as something else, has to go before cp can take its place.
         (cd "$TARGET" && find "$path" -depth ! -path "./$OFFLINE_MARKER" -exec sh -c '
             for path; do
                 if [ -d "$path" ] && [ ! -L "$path" ]; then kind=folder; else kind=other; fi
@@ -77,18 +83,19 @@ copy_by_cp() {
                 fi
             done' sh {} +)
     done
+}
+
+copy() {
     if [ "$1" = . ]; then
         (cd "$source" && find . -mindepth 1 -maxdepth 1 ! -path "./$OFFLINE_MARKER" \
             -exec cp -a --remove-destination -t "$TARGET" -- {} +)
-        chown --reference="$source" "$TARGET"
-        chmod --reference="$source" "$TARGET"
-        touch --reference="$source" "$TARGET"
+        like_source .
     else
         for path; do cp -a --remove-destination -T "$source/$path" "$TARGET/$path"; done
     fi
 }
 
-differences_of_content() {
+differences_by_diff() {
     # Sockets, pipes and devices have no content to compare: two of a kind are the same.
     same_kind='is a (fifo|socket|block special file|character special file) while file .* is a \1$'
     for path; do
@@ -120,13 +127,13 @@ END
 mkdir -p "$TARGET"
 if [ $# -eq 0 ]; then set -- .; fi
 
+remove_obstacles "$@"
 make_missing
+copy "$@"
 if command -v rsync >/dev/null; then
-    run_rsync --ignore-times "$@"
-    differences="$(run_rsync --dry-run --itemize-changes "$@")"
+    differences="$(differences_by_rsync "$@")"
 else
-    copy_by_cp "$@"
-    differences="$(differences_of_content "$@")"
+    differences="$(differences_by_diff "$@")"
 fi
 settle_missing
 sync -f "$TARGET"
