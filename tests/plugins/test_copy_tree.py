@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,20 @@ def test_a_source_that_leads_off_the_volume_is_refused(host: HostWithVolume, tmp
 def test_a_marker_that_is_no_plain_name_is_refused(host: HostWithVolume) -> None:
     for marker in ("", "..", "*.htm", "a/b"):
         assert "is not a plain file name" in refused(host, OFFLINE_MARKER=marker)
+
+
+def test_a_folder_that_somebody_writes_to_meanwhile_is_not_called_restored(
+    furnished: HostWithVolume, tmp_path: Path
+) -> None:
+    checker = "diff" if furnished.path else "rsync"
+    between = tmp_path / "between" / checker
+    between.parent.mkdir()
+    between.write_text(f'#!/bin/sh\necho evil >{furnished.site}/intruder.php\nexec /usr/bin/{checker} "$@"\n')
+    between.chmod(0o755)
+    host = replace(furnished, path=f"{between.parent}:{furnished.path or '$PATH'}")
+    said = host.refusal("copy_tree", SOURCE="site", TARGET=str(host.site), PATHS="")
+    assert f"After the copy {host.site} is not what the snapshot holds (is something writing to it?)" in said
+    assert "intruder.php" in said
 
 
 def test_unmounting_takes_the_mount_point_away_and_may_be_done_twice(host: HostWithVolume) -> None:
