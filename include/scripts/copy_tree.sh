@@ -65,7 +65,7 @@ settle_missing() { # last, because what is put into a folder changes its time
 # names of one file that two runs of cp made two files. (--modify-window=-1: times to the nanosecond, since rsync 3.1.3)
 differences_by_rsync() {
     listed="$(cd "$source" && rsync -aHAX --numeric-ids --modify-window=-1 --relative --no-implied-dirs --delete \
-        --exclude="/$OFFLINE_MARKER" --itemize-changes "$@" "$TARGET/")"
+        --exclude="/$OFFLINE_MARKER" --itemize-changes "$@" "$TARGET/")" || exit
     printf %s "$listed" | grep -v -e '^\.d' -e '^hf' || true
 }
 

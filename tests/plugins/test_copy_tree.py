@@ -183,6 +183,15 @@ def test_a_folder_that_somebody_writes_to_meanwhile_is_not_called_restored(
     assert "intruder.php" in said
 
 
+def test_a_check_that_could_not_be_made_is_a_failure(host: HostWithVolume, tmp_path: Path) -> None:
+    rsync = tmp_path / "rsync"
+    rsync.write_text("#!/bin/sh\necho cannot read >&2\nexit 23\n")
+    rsync.chmod(0o755)
+    broken = replace(host, path=f"{tmp_path}:$PATH")
+    said = broken.refusal("copy_tree", SOURCE="site", TARGET=str(host.site), PATHS="")
+    assert said == "cannot read"
+
+
 def test_unmounting_takes_the_mount_point_away_and_may_be_done_twice(host: HostWithVolume) -> None:
     mount_point = host.cloud.host_path(host.instance, "/tmp/perennial-under-test")
     device = host.cloud.host_path(host.instance, "/dev/sdg")
