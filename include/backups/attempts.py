@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from include.backups.backup_files import BackupFilePart
 from include.backups.errors import RefusedError
-from include.backups.recovery_points import BackupFilePart, Manifest, Parts, SnapshotPart, State
+from include.backups.recovery_points import Manifest, Parts, SnapshotPart, State
 from include.backups.requests import BackupRequest
 from include.backups.tenants import Tenant
 
@@ -70,6 +71,7 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
             "source": tenant,
             "parts": parts,
             "claim": claim,
+            "database_files": manifest.database_files if same_database else (),
             "verification": None,
             "failure": None,
         }

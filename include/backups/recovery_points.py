@@ -6,12 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
+from include.backups.backup_files import BackupFileClaim, BackupFilePart, DatabaseFile, file_names, stem_of
+from include.backups.manifest_versions import upgraded
 from include.backups.requests import Kind
 from include.backups.tenants import Strict, Tenant
 
-MANIFEST_VERSION: Literal[1] = 1
+MANIFEST_VERSION: Literal[2] = 2
 
 
 class State(StrEnum):
@@ -52,47 +54,6 @@ class SnapshotPart(Strict):
     consistency: Literal["crash"] = "crash"
 
 
-class BackupFileClaim(Strict):
-    """A file name that one BACKUP DATABASE statement may write to, recorded before the statement starts.
-
-    Attributes:
-        number: Counts the claims of this recovery point; never used twice.
-        key: Key of the object in the vault, below the vault's prefix.
-        name: The backup's NAME in its header and in msdb: how a finished backup is recognised after any crash.
-        discarded: True when what was written there must not be adopted (damaged, or too old for a new attempt).
-    """
-
-    number: int = Field(ge=1)
-    key: str
-    name: str = Field(max_length=128)
-    claimed_at: AwareDatetime
-    discarded: bool = False
-
-
-class BackupFilePart(Strict):
-    """One finished .bak, as msdb and the object store describe it.
-
-    Attributes:
-        size_bytes: Size of the object in the vault.
-        etag: The object's ETag when it was recorded (no MD5: it was written in parts).
-        checksum: Checksums that the store keeps of the object, by algorithm; empty where it keeps none.
-        first_lsn, last_lsn: Log sequence numbers, numeric(25,0) as decimal text.
-    """
-
-    number: int
-    key: str
-    name: str
-    size_bytes: int = Field(gt=0)
-    etag: str
-    checksum: dict[str, str] = Field(default_factory=dict)
-    backup_set_uuid: str
-    first_lsn: str
-    last_lsn: str
-    copy_only: bool
-    started_at: AwareDatetime
-    finished_at: AwareDatetime
-
-
 class Parts(Strict):
     """What has been made so far."""
 
@@ -113,6 +74,13 @@ class Verification(Strict):
     checks: tuple[str, ...]
 
 
+class Reader(Strict):
+    """A restore that reads the recovery point, and until when that may be believed at the most."""
+
+    restore: str
+    until: AwareDatetime
+
+
 class Manifest(Strict):
     """The whole truth about one recovery point; it is enough to restore from, without register and without Airflow.
 
@@ -122,10 +90,14 @@ class Manifest(Strict):
         owner: Deployment, DAG and run of the latest attempt.
         token: Fencing token of the lease under which the manifest was last written; a lower one may not write.
         source: The tenant as the register described it when the attempt began.
+        database_files: The database's files when the .bak was made, to find them in the snapshot of their volume; empty
+            in manifests of version 1.
         failure: Why the last attempt failed; None otherwise.
+        left_out: Parts that a safety point does without, and why: its restore does not touch that half.
+        readers: Restores that read this point: retention leaves it alone meanwhile.
     """
 
-    version: Literal[1] = MANIFEST_VERSION
+    version: Literal[2] = MANIFEST_VERSION
     id: str
     tenant: str
     kind: Kind
@@ -140,8 +112,33 @@ class Manifest(Strict):
     note: str = Field(default="", max_length=1000)
     parts: Parts = Parts()
     claim: BackupFileClaim | None = None
+    database_files: tuple[DatabaseFile, ...] = ()
     verification: Verification | None = None
     failure: str | None = None
+    left_out: dict[str, str] = Field(default_factory=dict)
+    readers: tuple[Reader, ...] = ()
+
+    def missing(self) -> tuple[str, ...]:
+        """Names of the parts that are not there yet and have to be."""
+        return tuple(name for name in self.parts.missing() if name not in self.left_out)
+
+    def snapshot(self, role: SnapshotRole) -> SnapshotPart | None:
+        """The snapshot of this role; None when there is none (yet)."""
+        return self.parts.web_snapshot if role is SnapshotRole.WEB else self.parts.db_snapshot
+
+    def with_reader(self, reader: Reader, now: datetime) -> Manifest:
+        """Let a restore read the point until its time is over."""
+        others = tuple(r for r in self.readers if r.restore != reader.restore and r.until > now)
+        return self.model_copy(update={"readers": (*others, reader)})
+
+    def without_reader(self, restore: str) -> Manifest:
+        """The restore is over."""
+        return self.model_copy(update={"readers": tuple(r for r in self.readers if r.restore != restore)})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_version(cls, document: object) -> object:
+        return upgraded(document)
 
     def with_snapshot(self, role: SnapshotRole, part: SnapshotPart) -> Manifest:
         """Record a snapshot; the point's time is the start of the earliest one."""
@@ -149,12 +146,20 @@ class Manifest(Strict):
         starts = [snapshot.started_at for snapshot in (parts.web_snapshot, parts.db_snapshot) if snapshot]
         return self.model_copy(update={"parts": parts, "time": min(starts)})
 
-    def with_claim(self, key_prefix: str, now: datetime) -> Manifest:
-        """Claim the next file name: one that no attempt of this recovery point has used before."""
+    def with_claim(self, key_prefix: str, now: datetime, *, stripes: int) -> Manifest:
+        """Claim the next file names, one for each stripe, that no attempt of this recovery point has used before."""
         number = self.claim.number + 1 if self.claim else 1
-        stem = f"full-{number:02d}"
-        claim = BackupFileClaim(number=number, key=f"{key_prefix}{stem}.bak", name=f"{self.id}/{stem}", claimed_at=now)
+        claim = BackupFileClaim(
+            number=number,
+            keys=tuple(key_prefix + name for name in file_names(number, stripes)),
+            name=f"{self.id}/{stem_of(number)}",
+            claimed_at=now,
+        )
         return self.model_copy(update={"claim": claim})
+
+    def with_database_files(self, files: tuple[DatabaseFile, ...]) -> Manifest:
+        """Record where the files of the database lie."""
+        return self.model_copy(update={"database_files": files})
 
     def with_backup_file(self, part: BackupFilePart) -> Manifest:
         """Record the finished .bak."""

@@ -21,7 +21,7 @@ class Cadence(StrEnum):
 
 
 class Platform(StrEnum):
-    """The operating system of a web host; it decides which scripts run there."""
+    """The operating system of a host; it decides which scripts run there."""
 
     LINUX = "linux"
     WINDOWS = "windows"
@@ -91,12 +91,14 @@ class Plan(Strict):
         cadence: How often it backs up by itself; every plan has at least the daily backup.
         manual_backups_per_month: How many backups an operator may take by hand in one calendar month (UTC).
         rpo_hours: Recovery point objective: the age in hours that the newest verified point should never exceed.
+        restore_approval: Whether a restore waits until somebody has approved its preview.
     """
 
     name: str
     cadence: Cadence
     manual_backups_per_month: int = Field(ge=0, le=1000)
     rpo_hours: int = Field(ge=1, le=24 * 31)
+    restore_approval: bool = False
 
 
 class WebHost(Strict):
@@ -128,7 +130,9 @@ class WebHost(Strict):
 class DatabaseHost(Strict):
     """Where the tenant's database lives: `name` on the SQL Server behind the Airflow connection `connection`.
 
-    `volume` holds the database's files, attached to `instance` in `zone`; several databases may share it.
+    `volume` holds the database's files, attached to `instance` in `zone`; several databases may share it. `mount` is
+    where that volume shows on the host (its root): the database's physical paths lie below it. Without it, files cannot
+    be brought back from a snapshot of the volume.
     """
 
     connection: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
@@ -136,6 +140,8 @@ class DatabaseHost(Strict):
     instance: InstanceId
     volume: VolumeId
     zone: Zone
+    mount: AbsolutePath | None = None
+    platform: Platform = Platform.LINUX
 
 
 class Tenant(Strict):

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Takes the mount point of copy_tree.sh away, if it is still there, so that the volume can be detached.
+# Takes the mount point of the attached volume away, if it is still there, so that the volume can be detached.
+# (The same for Windows finds the disk by VOLUME_ID instead.)
 #
 # MOUNT_NAME   name of the mount point below the folder for temporary files
 set -eu

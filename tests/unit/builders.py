@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.backups.attempts import first_attempt
+from include.backups.backup_files import BackupFilePart, StoredFile
 from include.backups.recovery_points import (
-    BackupFilePart,
     Manifest,
     SnapshotPart,
     SnapshotRole,
@@ -67,10 +67,12 @@ def snapshot(volume: str, started_at: datetime = NOW, snapshot_id: str = "snap-0
 def backup_file(manifest: Manifest, started_at: datetime = NOW) -> BackupFilePart:
     return BackupFilePart(
         number=1,
-        key=f"recovery-points/{manifest.tenant}/{manifest.id}/full-01.bak",
+        files=(
+            StoredFile(
+                key=f"recovery-points/{manifest.tenant}/{manifest.id}/full-01.bak", size_bytes=1000, etag='"abc"'
+            ),
+        ),
         name=f"{manifest.id}/full-01",
-        size_bytes=1000,
-        etag='"abc"',
         backup_set_uuid="6f9619ff-8b86-d011-b42d-00cf4fc964ff",
         first_lsn="1",
         last_lsn="2",

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from include.backups.attempts import is_settled, next_attempt, resumed
+from include.backups.backup_files import DatabaseFile, FileType
 from include.backups.errors import RefusedError
 from include.backups.recovery_points import Manifest, SnapshotRole, State
 from tests.unit.builders import NOW, backup_file, running, snapshot, tenant, verified
@@ -61,12 +62,19 @@ def test_a_new_attempt_does_not_adopt_parts_of_another_volume_or_database() -> N
 
 
 def test_file_names_are_never_used_twice_over_all_attempts() -> None:
-    first = running().with_claim("p/", NOW)
-    second = again(first.closed(NOW)).with_claim("p/", LATER)
+    first = running().with_claim("p/", NOW, stripes=1)
+    second = again(first.closed(NOW)).with_claim("p/", LATER, stripes=2)
     assert first.claim
     assert second.claim
-    assert (first.claim.key, second.claim.key) == ("p/full-01.bak", "p/full-02.bak")
+    assert (first.claim.keys, second.claim.keys) == (("p/full-01.bak",), ("p/full-02-01.bak", "p/full-02-02.bak"))
     assert second.claim.name == "acme-daily-20261123/full-02"
+
+
+def test_where_the_files_of_another_database_lie_is_forgotten() -> None:
+    files = (DatabaseFile(logical_name="shop", physical_path="/data/shop.mdf", type=FileType.ROWS),)
+    manifest = failed_with_all_parts().with_database_files(files)
+    assert again(manifest).database_files == files
+    assert again(manifest, database={**tenant().model_dump()["database"], "name": "another"}).database_files == ()
 
 
 def test_the_same_run_goes_on_with_its_own_attempt() -> None:

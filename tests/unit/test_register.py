@@ -8,6 +8,7 @@ import pytest
 
 from include.backups.errors import ConfigurationError
 from include.backups.register import Register, parse_register
+from include.backups.tenants import Platform
 from tests.unit.builders import PLANS, tenant_entry
 
 
@@ -70,6 +71,26 @@ def test_a_database_that_two_tenants_name_costs_both_their_place() -> None:
 
 def test_databases_of_different_tenants_may_share_a_volume() -> None:
     assert len(parse(tenant_entry("acme", 1), tenant_entry("globex", 2)).tenants) == 2
+
+
+def test_an_entry_without_the_mount_of_its_database_volume_is_as_good_as_before() -> None:
+    database = parse(tenant_entry("acme", 1)).tenant("acme").database
+    assert (database.mount, database.platform) == (None, Platform.LINUX)
+
+
+@pytest.mark.parametrize(("mount", "platform"), [("/var/opt/mssql", "linux"), ("D:\\", "windows")])
+def test_a_database_volume_may_show_anywhere_on_its_host(mount: str, platform: str) -> None:
+    entry = tenant_entry("acme", 1)
+    database = {**entry["database"], "mount": mount, "platform": platform}
+    assert parse({**entry, "database": database}).tenant("acme").database.mount == mount
+
+
+@pytest.mark.parametrize("mount", ["var/opt/mssql", "/var/../opt", "", "/a\nb"])
+def test_a_mount_of_a_database_volume_that_is_no_absolute_path_is_refused(mount: str) -> None:
+    entry = tenant_entry("acme", 1)
+    register = parse({**entry, "database": {**entry["database"], "mount": mount}})
+    assert register.tenants == {}
+    assert "database.mount" in register.problems[0].message
 
 
 @pytest.mark.parametrize("name", ["a]b", "o'brien", "a; DROP DATABASE x", "名前", "a" * 128])

@@ -1,0 +1,30 @@
+"""The recovery points of a vault as a table that an operator reads in a task's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from include.backups.recovery_points import Manifest
+
+HEAD = ("recovery point", "moment (UTC)", "kind", "state", "level", "what is in it", "note")
+
+
+def table(manifests: Iterable[Manifest]) -> str:
+    """One line for each recovery point, newest first, in columns."""
+    points = sorted(manifests, key=lambda m: (m.time or m.opened_at, m.id), reverse=True)
+    rows = [HEAD, *(_row(manifest) for manifest in points)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _row(manifest: Manifest) -> tuple[str, ...]:
+    parts = {"web": manifest.parts.web_snapshot, "db": manifest.parts.db_snapshot, ".bak": manifest.parts.bak}
+    return (
+        manifest.id,
+        f"{manifest.time or manifest.opened_at:%Y-%m-%d %H:%M:%S}",
+        str(manifest.kind),
+        str(manifest.state),
+        str(manifest.verification.level) if manifest.verification else "-",
+        ", ".join(name for name, part in parts.items() if part) or "nothing",
+        " ".join((manifest.failure or manifest.note).split())[:80],
+    )

@@ -1,0 +1,55 @@
+"""Where the files of a restored database go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_LONGEST_PART = 60  # of a file's name: folder, database, logical name and number stay below Windows' 260 characters
+
+
+def database_places(
+    database: str,
+    files: Iterable[Mapping[str, Any]],
+    present: Mapping[str, str],
+    taken: Iterable[str],
+    data_folder: str,
+    log_folder: str,
+) -> dict[str, str]:
+    """Where each logical file of a backup goes: to where the database has it now, else to a folder of the server's.
+
+    A new file is named after the database it is restored to, never after where the backup's database had it: that
+    place may well be another tenant's, still in use.
+
+    Args:
+        database: The name under which the database comes back.
+        files: Rows of RESTORE FILELISTONLY: LogicalName, PhysicalName, Type ("D" data, "L" log).
+        present: Physical path by logical name, of the database as it is now; empty when there is none.
+        taken: Physical paths that are in use by other databases or for another reason not to be had.
+        data_folder, log_folder: The server's own (SERVERPROPERTY InstanceDefaultDataPath, InstanceDefaultLogPath).
+    """
+    places: dict[str, str] = {}
+    gone = {path.casefold() for path in (*taken, *present.values())}
+    for row in files:
+        logical = row["LogicalName"]
+        folder = log_folder if row["Type"] == "L" else data_folder
+        suffix = re.search(r"\.\w{1,5}$", row["PhysicalName"])
+        stem = f"{_safe(database)}_{_safe(logical)}"
+        places[logical] = present.get(logical) or _free(folder, stem, suffix[0] if suffix else "", gone)
+        gone.add(places[logical].casefold())
+    return places
+
+
+def _safe(name: str) -> str:
+    """A name as part of a file's name on any platform."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name)[:_LONGEST_PART]
+
+
+def _free(folder: str, stem: str, suffix: str, gone: set[str]) -> str:
+    separator = "\\" if "\\" in folder else "/"
+    path, number = f"{folder.rstrip(separator)}{separator}{stem}{suffix}", 1
+    while path.casefold() in gone:
+        number += 1
+        path = f"{folder.rstrip(separator)}{separator}{stem}_{number}{suffix}"
+    return path

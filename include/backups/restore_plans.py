@@ -1,0 +1,258 @@
+"""The plan of a restore: what comes back, where to, what it overwrites, and who has to approve it.
+
+A preview decides it from what was asked and from what was found, before anything is touched; the steps only carry it
+out. Whatever must not be done is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from include.backups.backup_files import DatabaseFile
+from include.backups.errors import RefusedError
+from include.backups.recovery_points import Manifest, SnapshotRole
+from include.backups.restore_requests import DatabaseSource, RestoreRequest, What
+from include.backups.tenants import DatabaseHost, Strict, Tenant, WebHost
+
+
+class RestorePlan(Strict):
+    """What one restore does.
+
+    Attributes:
+        source: The tenant whose recovery point comes back.
+        target: The tenant whose place it goes to, as it was known when the plan was made.
+        folder: Where the files go; None when none do.
+        database: The name under which the database comes back; None when it does not.
+        paths: Only these files and folders; empty for all.
+        replaces_files, replaces_database: True when the target's own are overwritten.
+        approvals: Why somebody has to approve it; empty when nobody has to.
+    """
+
+    source: str
+    recovery_point: str
+    target: Tenant
+    what: What
+    folder: str | None = None
+    database: str | None = None
+    database_from: DatabaseSource = DatabaseSource.BACKUP_FILE
+    paths: tuple[str, ...] = ()
+    replaces_files: bool = False
+    replaces_database: bool = False
+    approvals: tuple[str, ...] = ()
+
+    @property
+    def overwrites(self) -> bool:
+        """True when the tenant's site is touched: it goes offline, and a safety point is taken first."""
+        return self.replaces_files or self.replaces_database
+
+    @property
+    def snapshots(self) -> tuple[SnapshotRole, ...]:
+        """The snapshots that are needed as volumes."""
+        database = self.database is not None and self.database_from is DatabaseSource.SNAPSHOT
+        wanted = {SnapshotRole.WEB: self.folder is not None, SnapshotRole.DATABASE: database}
+        return tuple(role for role, needed in wanted.items() if needed)
+
+
+@dataclass(frozen=True)
+class FolderFacts:
+    """What a host says about a folder; `files` and `bytes` are None when counting them took too long."""
+
+    exists: bool
+    empty: bool
+    files: int | None
+    bytes: int | None
+    free_bytes: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found before anything was touched.
+
+    Attributes:
+        folder: Of the folder the files go to; None when no files do.
+        database_state: State of the database of that name on the server, empty when there is none.
+        database_bytes: Size of its files.
+        backup_file: Why the .bak cannot be restored from; empty when it can.
+        snapshots: Why a snapshot cannot be used, by role; those that can are not in it.
+    """
+
+    folder: FolderFacts | None = None
+    database_state: str = ""
+    database_bytes: int = 0
+    backup_file: str = ""
+    snapshots: Mapping[SnapshotRole, str] | None = None
+
+
+def plan_restore(
+    request: RestoreRequest, point: Manifest, target: Tenant, survey: Survey, others: Mapping[str, Tenant], better: str
+) -> RestorePlan:
+    """Decide what the restore does.
+
+    Args:
+        request: What was asked.
+        point: The recovery point that was chosen.
+        target: The tenant whose place it goes to.
+        survey: What was found.
+        others: All tenants of the register.
+        better: A sentence that names the nearest other recovery point.
+
+    Raises:
+        RefusedError: when it must not or cannot be done.
+    """
+    folder = (request.folder or target.web.path) if request.files else None
+    database = (request.database or target.database.name) if request.takes_database else None
+    if folder:
+        _check_files(request, point, target, folder, survey, others, better)
+    way, approvals = DatabaseSource.BACKUP_FILE, _approvals(request, target)
+    if database:
+        _check_database_name(request, target, database, survey, others)
+        way, why = _way_back(request, point, survey, better)
+        approvals += [why] if why else []
+    return RestorePlan(
+        source=point.tenant,
+        recovery_point=point.id,
+        target=target,
+        what=request.what,
+        folder=folder,
+        database=database,
+        database_from=way,
+        paths=request.paths,
+        replaces_files=folder is not None and request.folder is None,
+        replaces_database=database is not None and request.database is None,
+        approvals=tuple(approvals),
+    )
+
+
+def _approvals(request: RestoreRequest, target: Tenant) -> list[str]:
+    reasons = []
+    if request.approval:
+        reasons.append("the request asks for it")
+    if target.plan.restore_approval:
+        reasons.append(f"the plan {target.plan.name} asks for it")
+    if request.target != request.tenant:
+        reasons.append(f"what belongs to tenant {request.tenant} goes into the place of tenant {request.target}")
+    return reasons
+
+
+def _check_files(
+    request: RestoreRequest,
+    point: Manifest,
+    target: Tenant,
+    folder: str,
+    survey: Survey,
+    others: Mapping[str, Tenant],
+    better: str,
+) -> None:
+    unusable = (survey.snapshots or {}).get(SnapshotRole.WEB)
+    if unusable:
+        raise _refused(point, f"the files cannot come back: {unusable}", better)
+    if point.source.web.platform is not target.web.platform:
+        was, now = point.source.web.platform, target.web.platform
+        raise _refused(point, f"its files are from a {was} host, and {target.web.instance} runs {now}", better)
+    if request.folder is None:
+        return
+    for tenant in {**others, target.id: target}.values():
+        if tenant.web.instance == target.web.instance and _overlap(folder, tenant.web.path):
+            raise _refused(
+                point,
+                f"the folder {folder} overlaps {tenant.web.path}, where tenant {tenant.id} lives",
+                "Name a folder of its own, or leave it empty to restore in place.",
+            )
+    if survey.folder and survey.folder.exists and not survey.folder.empty:
+        raise _refused(
+            point,
+            f"the folder {folder} on {target.web.instance} is not empty, and what is in it would be gone",
+            "Name a new folder.",
+        )
+
+
+def _check_database_name(
+    request: RestoreRequest, target: Tenant, database: str, survey: Survey, others: Mapping[str, Tenant]
+) -> None:
+    if request.database is None:
+        return
+    for tenant in {**others, target.id: target}.values():
+        same_server = tenant.database.connection == target.database.connection
+        if same_server and tenant.database.name.lower() == database.lower():
+            raise RefusedError(
+                f"{database} is the database of tenant {tenant.id} on {target.database.connection}.",
+                why="A restore under another name never overwrites; nothing was restored.",
+                todo="Choose a name that is free, or leave it empty to restore in place.",
+            )
+    if survey.database_state:
+        raise RefusedError(
+            f"There is a database {database} on {target.database.connection} already ({survey.database_state}).",
+            why="A restore under another name never overwrites; nothing was restored.",
+            todo="Choose a name that is free, or drop that database first.",
+        )
+
+
+def _way_back(request: RestoreRequest, point: Manifest, survey: Survey, better: str) -> tuple[DatabaseSource, str]:
+    """What the database is brought back from, and why that has to be approved (empty when it need not be)."""
+    if request.database_from is DatabaseSource.BACKUP_FILE and not survey.backup_file:
+        return DatabaseSource.BACKUP_FILE, ""
+    unusable = (survey.snapshots or {}).get(SnapshotRole.DATABASE) or _files_not_found(point)
+    if request.database_from is DatabaseSource.SNAPSHOT:
+        if unusable:
+            raise _refused(point, f"the database cannot come back from the snapshot: {unusable}", better)
+        return DatabaseSource.SNAPSHOT, ""
+    if unusable:
+        raise _refused(point, f"{survey.backup_file}, and the snapshot cannot stand in for it: {unusable}", better)
+    why = f"{survey.backup_file}; the snapshot of the database volume stands in for it, crash-consistent"
+    return DatabaseSource.SNAPSHOT, f"{why} (as after a power cut)"
+
+
+def _files_not_found(point: Manifest) -> str:
+    """Why the database's files cannot be found on the volume; empty when they can."""
+    if point.source.database.mount is None:
+        return "the register did not say where the database volume shows on its host (database.mount)"
+    if not point.database_files:
+        return "the manifest does not name the database's files"
+    outside = [
+        file.physical_path
+        for file in point.database_files
+        if not is_below(file.physical_path, point.source.database.mount)
+    ]
+    return f"{outside[0]} does not lie on the database volume" if outside else ""
+
+
+def host_of(tenant: Tenant, role: SnapshotRole) -> WebHost | DatabaseHost:
+    """The host whose volume a snapshot of this role shows."""
+    return tenant.web if role is SnapshotRole.WEB else tenant.database
+
+
+def is_below(path: str, folder: str) -> bool:
+    """True when `path` lies in `folder` or is it; of either platform."""
+    return _pure(path).is_relative_to(_pure(folder))
+
+
+def path_on_volume(file: DatabaseFile, host: DatabaseHost) -> str:
+    """A database file's path as seen from the root of the volume it lies on, with forward slashes.
+
+    Raises:
+        ValueError: when it does not lie there; the plan has made sure that it does.
+    """
+    parts = PurePosixPath(file.physical_path.replace("\\", "/")).parts
+    mount = PurePosixPath(str(host.mount).replace("\\", "/")).parts
+    if not is_below(file.physical_path, str(host.mount)):
+        raise ValueError(f"{file.physical_path} is not below {host.mount}")
+    return "/".join(parts[len(mount) :])
+
+
+def _overlap(one: str, other: str) -> bool:
+    return is_below(one, other) or is_below(other, one)
+
+
+def _pure(path: str) -> PurePosixPath:
+    windows = "\\" in path or path[1:2] == ":"
+    return PurePosixPath(path.replace("\\", "/").lower() if windows else path)
+
+
+def _refused(point: Manifest, reason: str, todo: str) -> RefusedError:
+    return RefusedError(
+        f"Recovery point {point.id} of tenant {point.tenant} cannot be restored like this: {reason}.",
+        why="Nothing was restored.",
+        todo=todo,
+    )

@@ -1,0 +1,37 @@
+# needs: lib/marker.ps1
+# Takes a site offline: writes the marker into its folder. May be run again at any point.
+# The last line it writes is a JSON object: site is "offline", "was offline already" (by a marker that is not of this
+# restore, which stays as it is) or "no folder".
+#
+# SITE             the site's folder, absolute
+# OFFLINE_MARKER   file name of the marker
+# CONTENT          what visitors see; it names the restore, by which site_online knows the marker as its own
+# RESTORE_ID       the restore
+# CREATE           yes: make the folder when it is missing
+
+if (-not $Env:CONTENT.Contains($Env:RESTORE_ID)) {
+    [Console]::Error.WriteLine(
+        "The content of $Env:OFFLINE_MARKER does not name the restore ${Env:RESTORE_ID}: it would never be taken away.")
+    exit 1
+}
+$marker = [IO.Path]::Combine($Env:SITE, $Env:OFFLINE_MARKER)
+if (-not [IO.Directory]::Exists($Env:SITE)) {
+    if ($Env:CREATE -ne 'yes') { Write-State 'no folder' }
+    [void] [IO.Directory]::CreateDirectory($Env:SITE)
+}
+if (Test-There $marker) {
+    if ((Get-MarkerText $marker).Contains($Env:RESTORE_ID)) { Write-State 'offline' }
+    Write-State 'was offline already'
+}
+# The file takes its rights from the folder; IIS may read it as it may read the site.
+$changed = [IO.Directory]::GetLastWriteTimeUtc($Env:SITE)
+$part = [IO.Path]::Combine($Env:SITE, ".$Env:OFFLINE_MARKER.$Env:RESTORE_ID.part")
+try {
+    [IO.File]::WriteAllText($part, "$Env:CONTENT`n")
+    [IO.File]::Move($part, $marker)
+}
+finally {
+    [IO.File]::Delete($part)
+}
+[IO.Directory]::SetLastWriteTimeUtc($Env:SITE, $changed)  # the folder's time is the site's, not the marker's
+Write-State 'offline'

@@ -1,0 +1,23 @@
+"""The table of recovery points."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from include.backups.catalogue import table
+from tests.unit.builders import NOW, running, verified
+
+
+def test_the_newest_stands_first_and_each_says_what_it_is_worth() -> None:
+    old = verified("acme|daily|2026-11-22", NOW - timedelta(days=1))
+    failed = running().with_failure("no disk,\nreally").closed(NOW)
+    lines = table([old, failed]).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["acme-daily-20261123", "acme-daily-20261122"]
+    assert "failed" in lines[1]
+    assert "nothing" in lines[1]
+    assert lines[1].endswith("no disk, really")
+    assert "web, db, .bak" in lines[2]
+
+
+def test_a_tenant_without_any_is_an_empty_table() -> None:
+    assert len(table([]).splitlines()) == 1

@@ -1,0 +1,56 @@
+"""Where the files of a restored database go."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.backups.database_places import database_places
+
+FILES = [
+    {"LogicalName": "shop", "PhysicalName": "D:\\data\\shop.mdf", "Type": "D"},
+    {"LogicalName": "shop_2", "PhysicalName": "D:\\data\\shop_2.ndf", "Type": "D"},
+    {"LogicalName": "shop_log", "PhysicalName": "D:\\logs\\shop_log.ldf", "Type": "L"},
+]
+
+
+def test_files_go_where_the_database_has_them_now() -> None:
+    present = {"shop": "E:\\now\\shop.mdf", "shop_2": "E:\\now\\s2.ndf", "shop_log": "F:\\l.ldf"}
+    assert database_places("shop", FILES, present, [], "X:\\", "Y:\\") == present
+
+
+def test_files_of_a_database_that_is_not_there_go_to_the_servers_folders_under_its_own_name() -> None:
+    assert database_places("copy", FILES, {}, [], "/var/opt/mssql/data/", "/var/opt/mssql/log") == {
+        "shop": "/var/opt/mssql/data/copy_shop.mdf",
+        "shop_2": "/var/opt/mssql/data/copy_shop_2.ndf",
+        "shop_log": "/var/opt/mssql/log/copy_shop_log.ldf",
+    }
+    windows = database_places("copy", FILES, {}, [], "D:\\data", "D:\\log\\")
+    assert windows["shop_log"] == "D:\\log\\copy_shop_log.ldf"
+
+
+def test_a_file_that_is_taken_is_not_given_again_whatever_its_case() -> None:
+    taken = ["d:\\DATA\\Copy_Shop.mdf", "D:\\data\\copy_shop_2.mdf"]
+    assert database_places("copy", FILES[:1], {}, taken, "D:\\data\\", "D:\\log\\") == {
+        "shop": "D:\\data\\copy_shop_3.mdf"
+    }
+
+
+def test_a_new_file_does_not_take_the_place_of_one_that_stays() -> None:
+    present = {"shop_log": "/data/copy_shop.mdf"}
+    places = database_places("copy", FILES, present, [], "/data/", "/log/")
+    assert places["shop"] == "/data/copy_shop_2.mdf"
+
+
+NAMES = st.text(min_size=1, max_size=128)
+
+
+@given(NAMES, st.lists(NAMES, min_size=1, max_size=5, unique=True))
+def test_no_two_files_share_a_place_and_none_leaves_its_folder(database: str, logical: list[str]) -> None:
+    files = [{"LogicalName": name, "PhysicalName": "D:\\x\\y.ndf", "Type": "D"} for name in logical]
+    places = database_places(database, files, {}, [], "/data/", "/log/")
+    assert len({path.casefold() for path in places.values()}) == len(logical)
+    for path in places.values():
+        assert path.startswith("/data/")
+        assert "/" not in path.removeprefix("/data/")
+        assert len(path) < 200

@@ -1,0 +1,19 @@
+"""Device names for the volumes of a restore."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.backups.devices import free_device
+from include.backups.errors import RefusedError
+from include.backups.tenants import Platform
+
+
+def test_a_device_name_in_use_is_not_given_again_under_any_spelling() -> None:
+    assert free_device(["/dev/sda1", "/dev/xvdf", "/dev/sdg", "sdh"]) == "/dev/sdi"
+    assert free_device(["xvdf", "/dev/sdg"], Platform.WINDOWS) == "xvdh"
+
+
+def test_a_host_without_a_free_device_name_is_refused() -> None:
+    with pytest.raises(RefusedError, match="no free device name"):
+        free_device(f"/dev/sd{letter}" for letter in "fghijklmnop")

@@ -1,0 +1,96 @@
+"""Which recovery point a restore takes, and into whose place it goes."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from include.backups.errors import ConfigurationError, RefusedError
+from include.backups.recovery_points import State
+from include.backups.register import Register, parse_register
+from include.backups.restore_choices import choose_point, target_of
+from include.backups.restore_requests import RestoreRequest
+from tests.unit.builders import NOW, PLANS, running, tenant, tenant_entry, verified
+
+OLD = verified("acme|daily|2026-11-22", NOW - timedelta(days=1))
+NEW = verified()
+SAFETY = verified("acme|safety|2026-11-23T12:00:00Z", NOW + timedelta(hours=3))
+BROKEN = running("acme|daily|2026-11-24").with_failure("no disk").closed(NOW)
+OTHERS = verified("globex|daily|2026-11-23")
+ALL = [NEW, OLD, BROKEN, OTHERS, SAFETY]
+
+
+def request(**form: Any) -> RestoreRequest:
+    return RestoreRequest.parse(json.dumps({"tenant": "acme", "confirm": "acme", **form}), NOW.isoformat())
+
+
+def register(*entries: dict[str, Any]) -> Register:
+    return parse_register({"tenants": list(entries)}, PLANS, tenants_source="t", plans_source="p")
+
+
+def test_by_default_the_newest_verified_point_is_restored_whatever_the_order() -> None:
+    assert choose_point(ALL, "acme", None) == NEW
+    assert choose_point(reversed(ALL), "acme", None) == NEW
+
+
+def test_a_safety_point_is_restored_only_when_it_is_named() -> None:
+    assert choose_point(ALL, "acme", SAFETY.id) == SAFETY
+    with pytest.raises(RefusedError, match=rf"no verified recovery point.*Name its safety point {SAFETY.id}"):
+        choose_point([SAFETY], "acme", None)
+
+
+def test_a_named_point_is_restored() -> None:
+    assert choose_point(ALL, "acme", OLD.id) == OLD
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.VERIFIED])
+def test_a_point_that_is_not_verified_is_refused_and_the_nearest_better_one_named(state: State) -> None:
+    older = verified("acme|daily|2026-11-20", NOW - timedelta(days=3))
+    doubtful = verified("acme|daily|2026-11-21", NOW - timedelta(days=2, hours=1)).model_copy(update={"state": state})
+    with pytest.raises(RefusedError, match=rf"is {state}, not verified.*nearest verified one is {older.id}") as caught:
+        choose_point([NEW, doubtful, older], "acme", doubtful.id)
+    taken_away = state in (State.EXPIRING, State.EXPIRED)
+    assert ("Retention is taking it away" in str(caught.value)) is taken_away
+
+
+def test_why_a_point_failed_is_said() -> None:
+    with pytest.raises(RefusedError, match=r"is failed, not verified \(no disk\)"):
+        choose_point(ALL, "acme", BROKEN.id)
+
+
+def test_a_point_of_another_tenant_is_not_there() -> None:
+    with pytest.raises(RefusedError, match="Tenant acme has no recovery point 'globex-daily-20261123'"):
+        choose_point(ALL, "acme", OTHERS.id)
+
+
+def test_a_tenant_without_any_verified_point_is_told_so() -> None:
+    with pytest.raises(RefusedError, match="Tenant acme has no verified recovery point"):
+        choose_point([BROKEN, OTHERS], "acme", None)
+
+
+def test_the_place_is_the_one_that_the_register_names_today() -> None:
+    moved = tenant_entry("acme", number=7)
+    assert target_of(request(), register(moved), NEW).web.instance == "i-00000007"
+
+
+@pytest.mark.parametrize("known", [None, register(tenant_entry("globex", 2))])
+def test_where_the_register_is_lost_the_place_is_the_one_in_the_manifest(known: Register | None) -> None:
+    assert target_of(request(), known, NEW) == NEW.source
+
+
+def test_a_tenant_whose_entry_is_broken_is_not_restored_to_where_it_was() -> None:
+    broken = register({**tenant_entry("acme"), "plan": "none"})
+    with pytest.raises(ConfigurationError, match="Tenant acme cannot be used"):
+        target_of(request(), broken, NEW)
+
+
+def test_another_tenants_place_has_to_be_in_the_register() -> None:
+    wanted = request(into_tenant="globex", confirm="globex")
+    with pytest.raises(ConfigurationError, match="There is no register"):
+        target_of(wanted, None, NEW)
+    with pytest.raises(ConfigurationError, match="There is no tenant 'globex'"):
+        target_of(wanted, register(tenant_entry("acme")), NEW)
+    assert target_of(wanted, register(tenant_entry("globex", 2)), NEW).id == tenant("globex").id

@@ -1,0 +1,142 @@
+"""The plan of a restore: what is overwritten, what has to be approved, what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from include.backups.backup_files import DatabaseFile, FileType
+from include.backups.errors import RefusedError
+from include.backups.recovery_points import Manifest, SnapshotRole
+from include.backups.restore_plans import FolderFacts, RestorePlan, Survey, path_on_volume, plan_restore
+from include.backups.restore_requests import DatabaseSource, RestoreRequest
+from include.backups.tenants import Tenant
+from tests.unit.builders import NOW, tenant, tenant_entry, verified
+
+FULL = FolderFacts(exists=True, empty=False, files=3, bytes=100, free_bytes=10**9)
+ABSENT = FolderFacts(exists=False, empty=True, files=0, bytes=0, free_bytes=10**9)
+STANDING = Survey(folder=FULL, database_state="ONLINE", database_bytes=8192)
+BETTER = "The nearest verified one is another."
+
+
+def point(mount: str | None = "/data") -> Manifest:
+    entry = tenant_entry()
+    source = tenant(database={**entry["database"], "mount": mount})
+    files = (DatabaseFile(logical_name="shop", physical_path="/data/db/shop.mdf", type=FileType.ROWS),)
+    return verified().model_copy(update={"source": source, "database_files": files})
+
+
+def plan(
+    survey: Survey = STANDING, at: Manifest | None = None, target: Tenant | None = None, **form: Any
+) -> RestorePlan:
+    confirm = form.get("into_tenant") or "acme"
+    asked = RestoreRequest.parse(json.dumps({"tenant": "acme", "confirm": confirm, **form}), NOW.isoformat())
+    others = {"acme": tenant(), "globex": tenant("globex")}
+    return plan_restore(asked, at or point(), target or others[asked.target], survey, others, BETTER)
+
+
+def test_in_place_both_halves_are_overwritten_and_nobody_has_to_approve() -> None:
+    made = plan()
+    assert (made.replaces_files, made.replaces_database, made.approvals) == (True, True, ())
+    assert (made.folder, made.database) == ("/srv/acme/site", "shop_acme")
+    assert made.snapshots == (SnapshotRole.WEB,)
+
+
+def test_one_half_leaves_the_other_alone() -> None:
+    files, database = plan(what="files"), plan(what="database")
+    assert (files.database, files.replaces_database) == (None, False)
+    assert (database.folder, database.replaces_files, database.snapshots) == (None, False, ())
+
+
+def test_elsewhere_nothing_is_overwritten() -> None:
+    made = plan(Survey(folder=ABSENT), folder="/srv/new/site", database="shop_copy")
+    assert not made.overwrites
+    assert (made.folder, made.database) == ("/srv/new/site", "shop_copy")
+
+
+def test_another_tenants_place_is_overwritten_only_with_an_approval() -> None:
+    made = plan(into_tenant="globex")
+    assert made.overwrites
+    assert made.target.id == "globex"
+    assert made.approvals == ("what belongs to tenant acme goes into the place of tenant globex",)
+
+
+def test_the_request_and_the_plan_can_ask_for_an_approval() -> None:
+    careful = tenant(plan={**tenant().plan.model_dump(), "restore_approval": True})
+    assert plan(approval=True).approvals == ("the request asks for it",)
+    assert plan(target=careful).approvals == ("the plan standard asks for it",)
+
+
+def test_a_backup_file_that_cannot_be_read_is_replaced_by_the_snapshot_if_somebody_approves() -> None:
+    made = plan(Survey(folder=FULL, database_state="ONLINE", backup_file="the .bak is damaged"))
+    assert made.database_from is DatabaseSource.SNAPSHOT
+    assert made.snapshots == (SnapshotRole.WEB, SnapshotRole.DATABASE)
+    assert "the .bak is damaged; the snapshot of the database volume stands in" in made.approvals[0]
+    assert "crash-consistent" in made.approvals[0]
+
+
+def test_the_snapshot_can_be_asked_for_without_an_approval() -> None:
+    made = plan(database_from="snapshot")
+    assert (made.database_from, made.approvals) == (DatabaseSource.SNAPSHOT, ())
+
+
+@pytest.mark.parametrize(
+    ("at", "snapshots", "reason"),
+    [
+        (point(mount=None), {}, "did not say where the database volume shows"),
+        (point(mount="/other"), {}, "does not lie on the database volume"),
+        (point().model_copy(update={"database_files": ()}), {}, "does not name the database's files"),
+        (point(), {SnapshotRole.DATABASE: "snapshot snap-1 is gone"}, "snapshot snap-1 is gone"),
+    ],
+)
+def test_where_neither_way_leads_back_it_is_refused_and_another_point_named(
+    at: Manifest, snapshots: dict[SnapshotRole, str], reason: str
+) -> None:
+    broken = Survey(folder=FULL, backup_file="the .bak is missing", snapshots=snapshots)
+    with pytest.raises(RefusedError, match=rf"the \.bak is missing.*{reason}.*{BETTER}"):
+        plan(broken, at=at)
+    with pytest.raises(RefusedError, match=reason):
+        plan(Survey(folder=FULL, snapshots=snapshots), at=at, database_from="snapshot")
+
+
+@pytest.mark.parametrize(
+    ("form", "survey", "reason"),
+    [
+        ({"folder": "/srv/acme/site/old"}, Survey(folder=ABSENT), "overlaps /srv/acme/site, where tenant acme lives"),
+        ({"folder": "/srv/acme"}, Survey(folder=ABSENT), "overlaps /srv/acme/site"),
+        ({"folder": "/srv/globex/site"}, Survey(folder=ABSENT), "where tenant globex lives"),
+        ({"folder": "/srv/new/site"}, Survey(folder=FULL), "is not empty"),
+        ({"what": "database", "database": "SHOP_ACME"}, STANDING, "is the database of tenant acme"),
+        ({"what": "database", "database": "shop_globex"}, STANDING, "is the database of tenant globex"),
+        ({"what": "database", "database": "taken"}, STANDING, "There is a database taken .* already"),
+        ({}, Survey(snapshots={SnapshotRole.WEB: "snapshot snap-9 is gone"}), "the files cannot come back: .*snap-9"),
+    ],
+)
+def test_what_would_overwrite_something_else_is_refused(form: dict[str, Any], survey: Survey, reason: str) -> None:
+    # All tenants of these tests live on one host.
+    entry = tenant_entry("globex")
+    target = tenant(web={**tenant_entry()["web"], "instance": entry["web"]["instance"]})
+    with pytest.raises(RefusedError, match=reason) as caught:
+        plan(survey, target=target, **form)
+    assert "othing was restored." in str(caught.value)
+
+
+def test_files_of_one_platform_do_not_go_to_a_host_of_another() -> None:
+    web = {**tenant_entry()["web"], "platform": "windows"}
+    with pytest.raises(RefusedError, match="its files are from a linux host, and i-00000001 runs windows"):
+        plan(target=tenant(web=web))
+
+
+@pytest.mark.parametrize(
+    ("path", "mount", "expected"),
+    [
+        ("/var/opt/mssql/data/a.mdf", "/var/opt/mssql", "data/a.mdf"),
+        ("D:\\data\\a.mdf", "D:\\", "data/a.mdf"),
+        ("d:\\DATA\\a.mdf", "D:\\data", "a.mdf"),
+    ],
+)
+def test_a_database_file_is_found_on_its_volume(path: str, mount: str, expected: str) -> None:
+    database = tenant(database={**tenant_entry()["database"], "mount": mount}).database
+    assert path_on_volume(DatabaseFile(logical_name="a", physical_path=path, type=FileType.ROWS), database) == expected

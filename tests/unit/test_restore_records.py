@@ -1,0 +1,159 @@
+"""The record of a restore: what is in doubt, when the site may go online, and what is said at the end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from include.backups.restore_plans import RestorePlan, Survey
+from include.backups.restore_previews import expected_duration, preview
+from include.backups.restore_records import (
+    CHECK,
+    COPY_FILES,
+    RESTORE_DATABASE,
+    RestoreRecord,
+    RestoreState,
+    RestoreStep,
+    Site,
+    finished,
+)
+from include.backups.restore_requests import DatabaseSource, What
+from tests.unit.builders import NOW, tenant, verified
+
+POINT = verified()
+
+
+def planned(**plan: Any) -> RestoreRecord:
+    made = RestorePlan(
+        source="acme",
+        recovery_point=POINT.id,
+        target=tenant(),
+        **{
+            "what": What.BOTH,
+            "folder": "/srv/acme/site",
+            "database": "shop_acme",
+            "replaces_files": True,
+            "replaces_database": True,
+            **plan,
+        },
+    )
+    return RestoreRecord(id="acme-restore-1", tenant="acme", plan=made, owner="me", planned_at=NOW)
+
+
+def opened(**plan: Any) -> RestoreRecord:
+    return planned(**plan).opened(owner="me", token=1, now=NOW).model_copy(update={"safety_point": "acme-safety-1"})
+
+
+def done(record: RestoreRecord, *names: str, seconds: float = 1) -> RestoreRecord:
+    for name in names:
+        step = RestoreStep(name=name, said=f"did {name}", began_at=NOW, at=NOW + timedelta(seconds=seconds))
+        record = record.with_step(step)
+    return record
+
+
+def test_what_a_step_has_begun_and_not_ended_is_in_doubt_whatever_other_steps_do() -> None:
+    record = done(opened().beginning_on(COPY_FILES, "/srv/acme/site"), "attach_volumes", "remove_volumes")
+    assert record.in_doubt == ("/srv/acme/site",)
+    assert done(record, COPY_FILES).in_doubt == ()
+
+
+def test_a_new_attempt_does_not_forget_what_the_last_one_had_begun() -> None:
+    again = done(opened().beginning_on(COPY_FILES, "/srv/acme/site"), COPY_FILES).opened(owner="me", token=9, now=NOW)
+    assert again.in_doubt == ("/srv/acme/site",)
+    assert not again.may_go_online
+    assert again.safety_point == "acme-safety-1"
+
+
+def test_a_new_attempt_takes_a_new_safety_point_when_users_were_at_work_in_between() -> None:
+    again = opened().opened(owner="me", token=9, now=NOW + timedelta(hours=1))
+    assert again.safety_point is None
+    assert again.safety_request == "acme|safety|2026-11-23T10:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("record", "may"),
+    [
+        (opened(), True),
+        (opened().beginning_on(COPY_FILES, "x"), False),
+        (done(opened().beginning_on(COPY_FILES, "x"), COPY_FILES), False),
+        (done(opened().beginning_on(RESTORE_DATABASE, "x"), COPY_FILES, RESTORE_DATABASE), False),
+        (done(opened().beginning_on(RESTORE_DATABASE, "x"), COPY_FILES, RESTORE_DATABASE, CHECK), True),
+        (opened(replaces_files=False, replaces_database=False).beginning_on(COPY_FILES, "/srv/new"), True),
+        (opened(replaces_files=False).beginning_on(COPY_FILES, "/srv/new"), True),
+        (opened(replaces_files=False).beginning_on(RESTORE_DATABASE, "x"), False),
+    ],
+)
+def test_a_site_goes_online_only_when_it_shows_one_consistent_state(record: RestoreRecord, may: bool) -> None:
+    assert record.may_go_online is may
+
+
+def test_a_restore_that_changed_nothing_says_that_all_is_as_it_was() -> None:
+    ended = finished(opened().model_copy(update={"failure": "No volume."}), NOW)
+    assert ended.state is RestoreState.FAILED
+    assert ended.failure == "No volume. Tenant acme is as it was: nothing was overwritten."
+
+
+def test_a_restore_that_broke_off_says_what_is_where_and_how_to_go_back() -> None:
+    broken = opened().beginning_on(COPY_FILES, "/srv/acme/site").model_copy(update={"site": Site.OFFLINE})
+    said = finished(broken, NOW, ["Volume vol-1 was left."]).failure or ""
+    assert said.startswith(
+        "The run was ended before it was done. /srv/acme/site may be partly old and partly restored."
+    )
+    assert "Volume vol-1 was left." in said
+    assert "still OFFLINE" in said
+    assert "safety point acme-safety-1: restore it to go back" in said
+
+
+def test_a_step_done_again_stands_once_and_ends_an_earlier_failure() -> None:
+    record = done(opened().model_copy(update={"failure": "x"}), COPY_FILES, COPY_FILES)
+    assert [step.name for step in record.steps] == [COPY_FILES]
+    assert record.failure is None
+
+
+def test_no_safety_point_is_asked_for_when_nothing_is_overwritten() -> None:
+    assert opened(replaces_files=False, replaces_database=False).safety_request == ""
+
+
+def test_the_expected_duration_is_the_median_of_the_same_kind_of_restore() -> None:
+    earlier = []
+    for minutes in (1, 4, 30):
+        record = finished(done(opened(), COPY_FILES, CHECK, seconds=minutes * 50), NOW + timedelta(minutes=minutes))
+        earlier.append(record)
+    other = finished(done(opened(what=What.FILES), CHECK), NOW + timedelta(days=1))
+    broken = finished(opened(), NOW + timedelta(days=2))
+    said = expected_duration(planned().plan, [*earlier, other, broken])
+    assert said.startswith("about 4 min (median of 3; the longest step is copy_files")
+    assert "unknown" in expected_duration(planned().plan, [other, broken])
+
+
+def test_the_preview_names_everything_that_is_overwritten_and_every_step() -> None:
+    text = preview(
+        planned(approvals=("the request asks for it",)).plan, POINT, Survey(database_state="ONLINE"), [], NOW
+    )
+    for part in (
+        "### Restore of acme-daily-20261123",
+        "Folder /srv/acme/site on i-00000001 (not there now) is OVERWRITTEN",
+        "Database shop_acme on sql_server_lab (ONLINE, 0 bytes) is OVERWRITTEN",
+        "Take the site offline",
+        "safety recovery point",
+        "snap-0123456789abcdef0, 8 GiB",
+        "RESTORE DATABASE shop_acme",
+        "Bring the site online",
+        "the request asks for it",
+    ):
+        assert part in text
+
+
+def test_the_preview_of_a_restore_elsewhere_promises_that_nothing_is_overwritten() -> None:
+    plan = planned(replaces_files=False, replaces_database=False, folder="/srv/new/site", database="copy").plan
+    text = preview(plan, POINT, Survey(), [], NOW)
+    assert "OVERWRITTEN" not in text
+    assert "offline" not in text
+    assert text.count("nothing is overwritten") == 2
+
+
+def test_the_preview_says_that_a_snapshot_is_only_crash_consistent_by_its_steps() -> None:
+    text = preview(planned(database_from=DatabaseSource.SNAPSHOT).plan, POINT, Survey(), [], NOW)
+    assert "attach them beside, DBCC CHECKDB, and only then" in text
