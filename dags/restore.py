@@ -1,34 +1,37 @@
 """
 ### Bring a tenant back
 
-Overwrites the tenant's web files and its database, in place, with those of one recovery point. Type the tenant's name
-into `confirm`; leave `recovery_point` empty for the newest verified one.
+Press *Trigger*, name the tenant, choose what comes back, and type the name of the tenant whose place it goes to into
+`confirm`. Everything else may stay empty: the newest verified recovery point, files and database, in place.
 
-1. `open` refuses what must not be restored (a point that is not verified, a tenant that is busy) before anything is
-   touched, and takes the tenant's lease.
-2. `attach_volume` makes a volume from the web snapshot and attaches it to the web host as another drive.
-3. `copy_files` makes the tenant's folder the same as it was, and compares every file.
-4. `restore_database` keeps everybody out, restores the .bak over the database, and lets users in again.
-5. `check` runs DBCC CHECKDB.
-6. `remove_volume` detaches and deletes that volume, after a failure too.
-7. `close` writes how it ended and gives the lease back. When the restore was not completed, it says what is where.
+1. `preview` looks at everything and touches nothing: which recovery point, whether its .bak can be read to the end,
+   what will be overwritten, how large it is, how long it took before. Whatever must not be done is refused here.
+2. `approval` waits for somebody to approve that preview (under *Required actions*), when the form or the plan asks for
+   it, when another tenant's data is involved, or when the snapshot has to stand in for a .bak. Nothing is locked
+   meanwhile. Skipped otherwise.
+3. `open` takes the tenant's lease: no backup and no retention beside the restore.
+4. `take_site_offline` puts `app_offline.htm` into the site's folder, so that nothing that users write is lost.
+5. `take_safety_point` makes a recovery point of what is about to be overwritten. To undo this restore, restore it.
+6. `attach_volumes` makes volumes from the snapshots and attaches them as further drives.
+7. `copy_files` makes the folder (or the chosen paths) the same as it was, and compares it.
+8. `restore_database` keeps everybody out, brings the database back, and lets users in again.
+9. `check` runs DBCC CHECKDB and names users that have lost their login.
+10. `bring_site_online`, `remove_volumes` and `close` clean up; the last two after a failure too. A site that may be
+    half restored stays offline, and `close` says what is where.
 
-**When a run has failed**: mend what `close` says, then clear the task `open`. Every step may be repeated.
+A restore under another name (`folder`, `database`) overwrites nothing: no site goes offline, no safety point is needed.
+
+**When a run has failed**: read what `close` says, mend it, then clear the task `open`. Every step may be repeated.
 """
 
 from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from perennial.operators.restore import (
-    AttachSnapshotVolumeOperator,
-    CheckRestoreOperator,
-    CloseRestoreOperator,
-    CopyFilesOperator,
-    OpenRestoreOperator,
-    RemoveVolumeOperator,
-    RestoreDatabaseOperator,
-)
+from include.backups.restore_requests import DatabaseSource, What
+from perennial.operators.restore_chain import restore_chain
+
+EMPTY_OR_TEXT = ["null", "string"]
 
 with DAG(
     "restore",
@@ -36,34 +39,65 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     catchup=False,
-    max_active_runs=8,
+    max_active_runs=16,
     is_paused_upon_creation=False,
     params={
         # The form wants a value where null is not allowed. A default that breaks its own schema, or none at all, would
         # end the whole triggerer.
-        "tenant": Param("", type="string", title="Tenant", description="Who is brought back"),
+        "tenant": Param("", type="string", title="Tenant", description="Whose recovery point comes back"),
         "recovery_point": Param(
             None,
-            type=["null", "string"],
+            type=EMPTY_OR_TEXT,
             title="Recovery point",
-            description="Its id; empty for the newest verified one",
+            description="Its id (the DAG list_recovery_points shows them); empty for the newest verified one",
+        ),
+        "what": Param(str(What.BOTH), type="string", enum=[str(what) for what in What], title="What comes back"),
+        "paths": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Only these paths",
+            description="Files and folders relative to the tenant's folder, one a line; empty for all",
+        ),
+        "into_tenant": Param(
+            None,
+            type=EMPTY_OR_TEXT,
+            title="Into another tenant",
+            section="Somewhere else",
+            description="Another tenant whose place it goes to (always has to be approved); empty for its own",
+        ),
+        "folder": Param(
+            None,
+            type=EMPTY_OR_TEXT,
+            title="Into another folder",
+            section="Somewhere else",
+            description="A new folder on the web host; empty to overwrite the tenant's own",
+        ),
+        "database": Param(
+            None,
+            type=EMPTY_OR_TEXT,
+            title="Under another database name",
+            section="Somewhere else",
+            description="A new name on the same server; empty to overwrite the tenant's own database",
+        ),
+        "database_from": Param(
+            str(DatabaseSource.BACKUP_FILE),
+            type="string",
+            enum=[str(source) for source in DatabaseSource],
+            title="Database from",
+            section="More",
+            description="The snapshot (crash-consistent) stands in by itself when the .bak cannot be read",
+        ),
+        "approval": Param(
+            False, type="boolean", title="Ask for approval", section="More", description="Show the preview and wait"
         ),
         "confirm": Param(
             "",
             type="string",
             title="Confirm",
-            description="Type the tenant's name: its files and its database will be overwritten",
+            description="Type the name of the tenant whose place it goes to",
         ),
     },
     tags=["restore"],
 ):
-    start = OpenRestoreOperator(task_id="open")
-    attach = AttachSnapshotVolumeOperator(task_id="attach_volume")
-    copy = CopyFilesOperator(task_id="copy_files")
-    remove = RemoveVolumeOperator(task_id="remove_volume").as_teardown(setups=attach)
-    database = RestoreDatabaseOperator(task_id="restore_database")
-    check = CheckRestoreOperator(task_id="check")
-    close = CloseRestoreOperator(task_id="close").as_teardown(setups=start, on_failure_fail_dagrun=True)
-
-    # One after the other: each step takes the lease's next token, which ends the right of the step before it.
-    start >> attach >> copy >> database >> check >> remove >> close
+    restore_chain()

@@ -30,8 +30,12 @@ def database_host(hosts: Hosts) -> DatabaseHost:
 
 
 def lay_data_on_volume(settings: LabSettings) -> None:
-    """Before SQL Server's first start: put its data folder on the volume, so that a snapshot holds its files."""
-    data = settings.state / "sqlserver" / "data"
-    if not data.exists():
-        data.parent.mkdir(parents=True, exist_ok=True)
-        data.symlink_to(database_host(Hosts(settings)).data)
+    """Before SQL Server's first start: put its data and its logs on the volume, so that a snapshot holds its files.
+
+    Both lie in one folder, as a new SQL Server on Linux has them.
+    """
+    for name in ("data", "log"):
+        folder = settings.state / "sqlserver" / name
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.symlink_to(database_host(Hosts(settings)).data)

@@ -74,6 +74,8 @@ def _seed_tenant(settings: LabSettings, hosts: Hosts, tenant: SeedTenant) -> Non
         "instance": server.instance,
         "volume": server.volume,
         "zone": ZONE,
+        "mount": str(server.data),
+        "platform": "linux",
     }
     tags = {"cost-centre": tenant.cost_centre}
     register(settings, {"id": tenant.id, "plan": "standard", "web": web, "database": served, "tags": tags})

@@ -19,6 +19,7 @@ from lab.sqlserver import (
     principal_statements,
     procedures,
     queries,
+    rename,
     reports,
     restore,
     tables,
@@ -115,6 +116,7 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.CreateDatabase: database_statements.create,
     s.DropDatabase: database_statements.drop,
     s.AlterDatabase: alter_database.alter,
+    s.RenameDatabase: rename.rename,
     s.CreateCredential: database_statements.create_credential,
     s.DropCredential: database_statements.drop_credential,
     s.CreateLogin: principal_statements.create_login,
@@ -148,6 +150,7 @@ _COMMANDS: dict[type, str] = {
     s.CheckDatabase: "DBCC",
     s.Execute: "EXECUTE",
     s.AlterDatabase: "ALTER DATABASE",
+    s.RenameDatabase: "ALTER DATABASE",
     s.CreateDatabase: "CREATE DATABASE",
     s.DropDatabase: "DROP DATABASE",
 }

@@ -114,6 +114,10 @@ class Databases:
             self._registry.put("database", database.name, dataclasses.asdict(database))
             return database
 
+    def rename(self, database: Database, new_name: str) -> None:
+        renamed = dataclasses.replace(database, name=new_name)
+        self._registry.rename("database", database.name, new_name, dataclasses.asdict(renamed))
+
     def create(self, name: str) -> Database:
         """A new, empty database in the default folders. Raises SqlServerError 1801, or 5133 or 5170 with 1802."""
         with self.lock:

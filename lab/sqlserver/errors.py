@@ -111,6 +111,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     4338: (16, "The STOPAT clause specifies a point too early to allow this backup set to be restored. Choose a different stop point or use RESTORE DATABASE WITH RECOVERY to recover at the current point."),
     4712: (16, "Cannot truncate table '{}' because it is being referenced by a FOREIGN KEY constraint."),
     5011: (14, "User does not have permission to alter database '{}', the database does not exist, or the database is not in a state that allows access checks."),
+    5030: (16, "The database could not be exclusively locked to perform the operation."),
     5052: (16, "{} is not permitted while a database is in the {} state."),
     5058: (16, "Option '{}' cannot be set in database '{}'."),
     5061: (16, "ALTER DATABASE failed because a lock could not be placed on database '{}'. Try again later."),

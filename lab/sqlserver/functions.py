@@ -13,6 +13,7 @@ import apsw
 
 from lab.sqlserver.dates import DATE_KINDS, coerce, now, parse_moment, stored
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
+from lab.sqlserver.file_space import pages_of
 from lab.sqlserver.instance import PRODUCT_VERSION, SERVER_NAME, Instance
 from lab.sqlserver.sessions import Session
 
@@ -56,6 +57,7 @@ def register(connection: apsw.Connection, instance: Instance, session: Session) 
         "SERVERPROPERTY": (lambda name: server_property(instance, name), 1),
         "DB_ID": (lambda *name: _database_id(instance, name[0] if name else session.database), -1),
         "DB_NAME": (lambda *number: _database_name(instance, session, *number), -1),
+        "FILEPROPERTY": (lambda name, what: file_property(instance, session, name, what), 2),
         "SUSER_SNAME": (lambda: session.login, 0),
         "APP_NAME": (lambda: session.program, 0),
         "SCOPE_IDENTITY": (connection.last_insert_rowid, 0),
@@ -85,6 +87,12 @@ def server_property(instance: Instance, name: str) -> str | int | None:
         "ishadrenabled": 0,
     }
     return properties.get(str(name).lower())
+
+
+def file_property(instance: Instance, session: Session, name: str, what: str) -> int | None:
+    """FILEPROPERTY(name, what) of a file of the current database; None for another file, or another property."""
+    database = instance.databases.get(session.database)
+    return pages_of(database).get(name) if str(what).lower() == "spaceused" else None
 
 
 def _database_id(instance: Instance, name: str) -> int | None:

@@ -31,12 +31,13 @@ LEAVING_SECONDS = 0.5
 class Instance:
     """One server with `user` as its administrator, on one state folder.
 
-    In it are `data/` and `log/` for databases, `backup/` for backups to DISK, `temp/`.
+    In it are `data/` and `log/` for databases (or links to where they are to lie), `backup/` for backups to DISK,
+    `temp/`.
     """
 
     def __init__(self, state: Path, user: str, password: str) -> None:
         self.state = state
-        self.data_folder, self.log_folder = state / "data", state / "log"
+        self.data_folder, self.log_folder = _place(state / "data"), _place(state / "log")
         self.backup_folder, self.temp_folder = state / "backup", state / "temp"
         shutil.rmtree(self.temp_folder, ignore_errors=True)  # what a killed server left
         for folder in (self.data_folder, self.log_folder, self.backup_folder, self.temp_folder):
@@ -122,3 +123,8 @@ class Instance:
         deadline = time.monotonic() + seconds
         while self.sessions.all() and time.monotonic() < deadline:
             time.sleep(0.02)
+
+
+def _place(folder: Path) -> Path:
+    """The folder, or the one that it is a link to: what the host calls it is what the server shows."""
+    return folder.readlink() if folder.is_symlink() else folder

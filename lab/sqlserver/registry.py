@@ -38,6 +38,12 @@ class Registry:
     def put(self, kind: str, name: str, value: dict[str, Any]) -> None:
         self._run("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", kind, name, json.dumps(value))
 
+    def rename(self, kind: str, name: str, new_name: str, value: dict[str, Any]) -> None:
+        """Keep a record under another name, in one step."""
+        self._run(
+            "UPDATE record SET name = ?, value = ? WHERE kind = ? AND name = ?", new_name, json.dumps(value), kind, name
+        )
+
     def delete(self, kind: str, name: str) -> None:
         self._run("DELETE FROM record WHERE kind = ? AND name = ?", kind, name)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import apsw
 
+from lab.sqlserver.databases import PAGE_SIZE
+from lab.sqlserver.file_space import pages_of
 from lab.sqlserver.instance import Instance
 from lab.sqlserver.names import schema_and_name
 from lab.sqlserver.principals import users
@@ -45,8 +48,21 @@ def _master_files(instance: Instance, _session: Session, _connection: apsw.Conne
     for database in instance.databases.all():
         state = _STATES[database.state], database.state
         chain = database.base_lsn or None, database.base_guid, database.redo_lsn or None
-        yield database.id, 1, 0, "ROWS", database.data_name, database.data_file, *state, *chain
-        yield database.id, 2, 1, "LOG", database.log_name, database.log_file, *state, None, None, None
+        yield database.id, 1, 0, "ROWS", database.data_name, *_file(database.data_file), *state, *chain
+        yield database.id, 2, 1, "LOG", database.log_name, *_file(database.log_file), *state, None, None, None
+
+
+def _file(path: str) -> tuple[str, int]:
+    """A file's path and its size in pages, 0 where it is missing."""
+    file = Path(path)
+    return path, -(-file.stat().st_size // PAGE_SIZE) if file.is_file() else 0
+
+
+def _database_files(instance: Instance, session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    database = instance.databases.get(session.database)
+    pages, state = pages_of(database), (_STATES[database.state], database.state)
+    yield 1, 0, "ROWS", database.data_name, database.data_file, *state, pages[database.data_name]
+    yield 2, 1, "LOG", database.log_name, database.log_file, *state, pages[database.log_name]
 
 
 def _recovery_status(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
@@ -143,9 +159,14 @@ VIEWS: dict[str, View] = {
     ),
     "master_files": View(
         "database_id INT; file_id INT; type TINYINT; type_desc NVARCHAR(60); name SYSNAME; "
-        "physical_name NVARCHAR(260); state TINYINT; state_desc NVARCHAR(60); differential_base_lsn NUMERIC(25,0); "
-        "differential_base_guid UNIQUEIDENTIFIER; redo_start_lsn NUMERIC(25,0)",
+        "physical_name NVARCHAR(260); size INT; state TINYINT; state_desc NVARCHAR(60); "
+        "differential_base_lsn NUMERIC(25,0); differential_base_guid UNIQUEIDENTIFIER; redo_start_lsn NUMERIC(25,0)",
         _master_files,
+    ),
+    "database_files": View(
+        "file_id INT; type TINYINT; type_desc NVARCHAR(60); name SYSNAME; physical_name NVARCHAR(260); "
+        "state TINYINT; state_desc NVARCHAR(60); size INT",
+        _database_files,
     ),
     "database_recovery_status": View(
         "database_id INT; family_guid UNIQUEIDENTIFIER; last_log_backup_lsn NUMERIC(25,0); "

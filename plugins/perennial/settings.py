@@ -6,12 +6,19 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from include.backups.backup_files import LARGEST_STRIPE_MB, MB
 from include.backups.errors import ConfigurationError
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+STRIPE_MB = 50_000
+"""Half of what one file can hold: data that does not compress, a log that grows meanwhile and stripes that come out
+unequal all have room.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Settings:
         lease_ttl: A lease that is not renewed for this long may be taken over (PERENNIAL_LEASE_SECONDS).
         lease_wait: How long a backup waits for a busy tenant (PERENNIAL_LEASE_WAIT_SECONDS).
         backups_per_server: How many backups run at once on one SQL Server (PERENNIAL_BACKUPS_PER_SERVER).
+        stripe_bytes: How much of a database one file of its .bak takes, before compression (PERENNIAL_STRIPE_MB).
         poll: Pause between two looks at something that takes its time (PERENNIAL_POLL_SECONDS).
     """
 
@@ -39,6 +47,7 @@ class Settings:
     lease_ttl: timedelta
     lease_wait: timedelta
     backups_per_server: int
+    stripe_bytes: int
     poll: timedelta
 
     @classmethod
@@ -57,6 +66,7 @@ class Settings:
             lease_ttl=_seconds("PERENNIAL_LEASE_SECONDS", 600),
             lease_wait=_seconds("PERENNIAL_LEASE_WAIT_SECONDS", 1800),
             backups_per_server=max(1, round(_number("PERENNIAL_BACKUPS_PER_SERVER", 2))),
+            stripe_bytes=ceil(_number("PERENNIAL_STRIPE_MB", STRIPE_MB, at_most=LARGEST_STRIPE_MB) * MB),
             poll=_seconds("PERENNIAL_POLL_SECONDS", 5),
         )
 
@@ -102,15 +112,15 @@ def _seconds(variable: str, default: float) -> timedelta:
     return timedelta(seconds=_number(variable, default))
 
 
-def _number(variable: str, default: float) -> float:
+def _number(variable: str, default: float, *, at_most: float = 10**6) -> float:
     text = os.environ.get(variable, str(default))
     try:
         value = float(text)
     except ValueError:
         value = 0
-    if not 0 < value <= 10**6:
+    if not 0 < value <= at_most:
         raise ConfigurationError(
-            f"The environment variable {variable} is {text!r}, not a number from 0 to a million.",
+            f"The environment variable {variable} is {text!r}, not a number from 0 to {at_most:,.0f}.",
             why="Nothing was done.",
             todo=f"Set it to a number, or remove it for the default of {default:g}.",
         )

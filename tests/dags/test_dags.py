@@ -17,8 +17,15 @@ from airflow.sdk import DAG
 from perennial.operators.step import StepOperator
 
 DAGS = Path(__file__).parents[2] / "dags"
-EXPECTED = {"confirm_daily_backups", "daily_backups", "manual_backup", "restore", "tenant_backup"}
-ON_WORKERS = {("daily_backups", "queue_tenants"), ("confirm_daily_backups", "queue_missing")}
+EXPECTED = {
+    "confirm_daily_backups",
+    "daily_backups",
+    "list_recovery_points",
+    "manual_backup",
+    "restore",
+    "tenant_backup",
+}
+ON_WORKERS = {("daily_backups", "queue_tenants"), ("confirm_daily_backups", "queue_missing"), ("restore", "approval")}
 CHAIN = ["open", "snapshot_web_volume", "snapshot_db_volume", "backup_database", "verify", "close"]
 
 

@@ -55,10 +55,16 @@ def test_two_tenants_share_a_host_and_all_three_share_the_database_volume(seeded
 
 
 def test_the_files_of_the_databases_lie_on_the_database_volume(seeded: LabSettings) -> None:
-    tenant = register(seeded).tenants["acme"]
+    database = register(seeded).tenants["acme"].database
 
-    volume = seeded.state / "cloud" / "volumes" / tenant.database.volume
-    assert (volume / f"{tenant.database.name}.mdf").stat().st_size > 100_000
+    volume = seeded.state / "cloud" / "volumes" / database.volume
+    assert (volume / f"{database.name}.mdf").stat().st_size > 100_000
+    assert (volume / f"{database.name}_log.ldf").exists()
+    files = lab(
+        seeded, "shell", "sql", stdin=f"USE {database.name}\nSELECT physical_name FROM sys.database_files\nGO\n"
+    )
+    assert f"{database.mount}/{database.name}.mdf" in files.stdout
+    assert f"{database.mount}/{database.name}_log.ldf" in files.stdout
 
 
 def test_a_web_volume_holds_hundreds_of_files_with_links_and_modes(seeded: LabSettings) -> None:

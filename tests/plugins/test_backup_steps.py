@@ -8,10 +8,13 @@ import os
 import threading
 import time
 from datetime import date, timedelta
+from pathlib import Path
 
+import pymssql
 import pytest
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
+from include.backups.backup_files import FileType
 from include.backups.errors import (
     ConfigurationError,
     DamagedBackupError,
@@ -22,27 +25,15 @@ from include.backups.errors import (
     RefusedError,
     UnavailableError,
 )
-from include.backups.recovery_points import Manifest, State
+from include.backups.recovery_points import State
+from perennial.hooks.sql_server import SqlServerError
 from perennial.triggers.recovery_point import OpenRecoveryPointTrigger
 from tests.support.triggers import CutOff
-from tests.support.world import BACKUP, CHAIN, CLOSE, DATABASE, OPEN, VERIFY, WEB, World
+from tests.support.world import BACKUP, CHAIN, CLOSE, DATABASE, OPEN, VERIFY, WEB, World, assert_one_of_each
 
 pytestmark = pytest.mark.lab
 
 TODAY = "acme|daily|2026-11-23"
-
-
-def assert_one_of_each(world: World, request: str) -> Manifest:
-    """The recovery point is verified and the cloud and the vault hold its parts, no more and no less."""
-    manifest = world.manifest(request)
-    assert manifest.state is State.VERIFIED, manifest.failure
-    assert manifest.parts.missing() == ()
-    parts = (manifest.parts.web_snapshot, manifest.parts.db_snapshot)
-    assert {snapshot["SnapshotId"] for snapshot in world.snapshots(request)} == {p.snapshot_id for p in parts if p}
-    assert manifest.parts.bak
-    assert world.files(request) == [manifest.parts.bak.key]
-    assert world.lease("acme").owner is None
-    return manifest
 
 
 def test_a_backup_makes_one_verified_recovery_point_of_three_parts(world: World) -> None:
@@ -57,6 +48,23 @@ def test_a_backup_makes_one_verified_recovery_point_of_three_parts(world: World)
     assert tags["perennial:kind"] == "daily"
     assert tags["perennial:recovery-point"] == "acme-daily-20261123"
     assert tags["cost-centre"] == "4711"
+
+
+def test_the_snapshot_of_the_database_volume_holds_the_files_that_the_manifest_names(world: World) -> None:
+    manifest = world.back_up(TODAY)
+    database, snapshot = manifest.source.database, manifest.parts.db_snapshot
+    assert database.mount
+    assert snapshot
+    assert [(file.logical_name, file.type) for file in manifest.database_files] == [
+        (database.name, FileType.ROWS),
+        (f"{database.name}_log", FileType.LOG),
+    ]
+    on_volume = [Path(file.physical_path).relative_to(database.mount) for file in manifest.database_files]
+    data, log = (world.cloud.snapshot_path(snapshot.snapshot_id) / path for path in on_volume)
+    copy = f"{database.name}_copy"
+    world.sql.attach(copy, data, log)
+    count = "SELECT COUNT(*) FROM dbo.orders"
+    assert world.sql.run(count, database=copy) == world.sql.run(count, database=database.name) == [(50,)]
 
 
 def test_the_same_day_again_makes_no_second_recovery_point(world: World) -> None:
@@ -88,11 +96,17 @@ def test_two_runs_of_one_day_at_once_end_in_one_recovery_point(world: World, mon
 
 
 @pytest.mark.timeout(600)
-def test_a_step_cut_off_at_any_await_and_begun_again_ends_in_one_recovery_point(world: World) -> None:
-    for suspension in range(1, 200):
+@pytest.mark.parametrize("stripe_mb", ["50000", "0.01"])
+def test_a_step_cut_off_at_any_await_and_begun_again_ends_in_one_recovery_point(
+    world: World, monkeypatch: pytest.MonkeyPatch, stripe_mb: str
+) -> None:
+    monkeypatch.setenv("PERENNIAL_STRIPE_MB", stripe_mb)
+    for suspension in range(1, 200, 1 if stripe_mb == "50000" else 4):
         request = f"acme|daily|{date(2026, 1, 1) + timedelta(days=suspension)}"
         reached = [world.cut_off_and_run_again(step, request, suspension) for step in CHAIN]
-        assert_one_of_each(world, request)
+        bak = assert_one_of_each(world, request).parts.bak
+        assert bak
+        assert (len(bak.files) > 1) == (stripe_mb == "0.01")
         if not any(reached):
             break
     else:
@@ -201,6 +215,14 @@ def test_a_database_server_that_is_down_fails_the_run_and_releases_the_tenant(
     assert "s3cr3t" not in world.manifest(TODAY).model_dump_json()
 
 
+def test_a_server_that_is_down_is_told_from_an_earlier_login_that_failed() -> None:
+    stale = pymssql.OperationalError(18456, b"DB-Lib error message 20009, severity 9:\nUnable to connect")
+    assert SqlServerError.of(stale).number == 20009
+    assert SqlServerError.of(stale).lost_connection
+    refused = pymssql.OperationalError(18456, b"Login failed for user 'x'.DB-Lib error message 20018, severity 14:\n")
+    assert SqlServerError.of(refused).number == 18456
+
+
 def test_an_object_store_that_refuses_sql_server_is_named_with_the_way_out(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,12 +280,10 @@ def test_a_login_that_may_not_back_up_is_told_which_right_it_lacks(
 def test_a_damaged_file_is_never_verified_and_never_adopted(world: World) -> None:
     for step in CHAIN[:4]:
         world.run(step, TODAY)
-    vault, s3 = world.vault, world.storage.client()
-    key = vault.documents.prefix + world.files(TODAY)[0]
-    body = bytearray(s3.get_object(Bucket=vault.documents.bucket, Key=key)["Body"].read())
-    body[len(body) // 2] ^= 0xFF
-    s3.put_object(Bucket=vault.documents.bucket, Key=key, Body=bytes(body))
-    with pytest.raises(DamagedBackupError, match=r"The \.bak of tenant acme cannot be trusted"):
+    key = world.files(TODAY)[0]
+    world.write_file(key, flipped(world.read_file(key)))
+    world.record_files_as_they_are(TODAY)
+    with pytest.raises(DamagedBackupError, match=r"The \.bak of tenant acme cannot be trusted: SQL Server error 3\d+"):
         world.run(VERIFY, TODAY)
     with pytest.raises(PartError):
         world.run(CLOSE, TODAY)
@@ -277,11 +297,24 @@ def test_a_damaged_file_is_never_verified_and_never_adopted(world: World) -> Non
 def test_a_file_of_the_wrong_size_is_not_verified(world: World) -> None:
     for step in CHAIN[:4]:
         world.run(step, TODAY)
-    vault = world.vault
-    key = vault.documents.prefix + world.files(TODAY)[0]
-    world.storage.client().put_object(Bucket=vault.documents.bucket, Key=key, Body=b"short")
-    with pytest.raises(DamagedBackupError, match=r"it has 5 bytes; recorded were"):
+    world.write_file(world.files(TODAY)[0], b"short")
+    with pytest.raises(DamagedBackupError, match=r"full-01\.bak has 5 bytes; recorded were"):
         world.run(VERIFY, TODAY)
+
+
+def test_a_file_that_was_overwritten_since_is_not_verified(world: World) -> None:
+    for step in CHAIN[:4]:
+        world.run(step, TODAY)
+    key = world.files(TODAY)[0]
+    world.write_file(key, flipped(world.read_file(key)))
+    with pytest.raises(DamagedBackupError, match=r"full-01\.bak is another object than the one that was recorded"):
+        world.run(VERIFY, TODAY)
+
+
+def flipped(body: bytes) -> bytes:
+    """The bytes with one bit changed in their midst."""
+    middle = len(body) // 2
+    return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
 
 
 def test_another_database_under_the_same_file_name_is_not_verified(world: World) -> None:
@@ -290,15 +323,8 @@ def test_another_database_under_the_same_file_name_is_not_verified(world: World)
     url = world.vault.backup_file_url(world.files(TODAY)[0])
     other = world.add_tenant("globex")["database"]["name"]
     world.sql.run(f"BACKUP DATABASE [{other}] TO URL = N'{url}' WITH FORMAT, CHECKSUM, COMPRESSION, NAME = N'other'")
-    bak = world.manifest(TODAY).parts.bak
-    stored = world.runner.run(world.vault.backup_file(world.files(TODAY)[0]))
-    assert bak
-    assert stored
-    if stored.size_bytes == bak.size_bytes:
-        reason = "its header is not that of this backup: DatabaseName"
-    else:
-        reason = "recorded were"
-    with pytest.raises(DamagedBackupError, match=reason):
+    world.record_files_as_they_are(TODAY)
+    with pytest.raises(DamagedBackupError, match="its header is not that of this backup: DatabaseName"):
         world.run(VERIFY, TODAY)
 
 
@@ -306,31 +332,15 @@ def test_a_backup_whose_connection_was_killed_is_made_again_in_a_new_file(world:
     for step in CHAIN[:3]:
         world.run(step, TODAY)
     with world.sql.slowed(backup_seconds=6):
-        killer = threading.Timer(0, lambda: _kill_backups(world))
+        killer = threading.Thread(target=world.kill_backup, args=("acme-daily-20261123/full-01",))
         killer.start()
         world.sql.slowed(backup_seconds=0)
         said = world.run(BACKUP, TODAY)
         killer.join()
-    assert str(said["key"]).endswith("full-02.bak")
+    assert str(said["keys"][0]).endswith("full-02.bak")
     for step in CHAIN[4:]:
         world.run(step, TODAY)
     assert_one_of_each(world, TODAY)
-
-
-def _kill_backups(world: World) -> None:
-    """Kill the first session that runs a backup of ours, as an administrator would."""
-    query = (
-        "SELECT s.session_id FROM sys.dm_exec_sessions AS s JOIN sys.dm_exec_requests AS r "
-        "ON r.session_id = s.session_id WHERE s.program_name LIKE N'perennial % acme-daily-20261123/full-01' "
-        "AND r.command LIKE N'BACKUP%'"
-    )
-    for _ in range(200):
-        rows = world.sql.run(query)
-        if rows:
-            world.sql.run(f"KILL {rows[0][0]}")
-            return
-        time.sleep(0.05)
-    raise AssertionError("no backup of ours was seen")
 
 
 def test_a_backup_that_somebody_else_takes_of_the_database_is_waited_for(world: World) -> None:
@@ -344,7 +354,7 @@ def test_a_backup_that_somebody_else_takes_of_the_database_is_waited_for(world: 
         _wait_for_backup(world)
     said = world.run(BACKUP, TODAY)
     theirs.join()
-    assert str(said["key"]).endswith("full-01.bak")
+    assert str(said["keys"][0]).endswith("full-01.bak")
 
 
 def _wait_for_backup(world: World) -> None:
@@ -370,7 +380,7 @@ def test_a_server_that_restarts_in_the_middle_of_a_backup_is_waited_for(world: W
         crash.start()
         said = world.run(BACKUP, TODAY)
     crash.join()
-    assert str(said["key"]).endswith(".bak")
+    assert said["keys"]
     for step in CHAIN[4:]:
         world.run(step, TODAY)
     assert_one_of_each(world, TODAY)
@@ -386,7 +396,7 @@ def test_a_backup_that_a_dead_attempt_left_running_is_waited_for_and_adopted(wor
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         said = await world.step(BACKUP, TODAY).work_within_deadline()
-        assert str(said["key"]).endswith("full-01.bak")
+        assert str(said["keys"][0]).endswith("full-01.bak")
 
     with world.sql.slowed(backup_seconds=4):
         world.runner.run(cut_then_again())
@@ -544,7 +554,7 @@ def test_a_file_that_the_vault_has_lost_is_made_again_by_the_next_attempt(world:
     vault = world.vault
     key = vault.documents.prefix + world.files(TODAY)[0]
     world.storage.client().delete_object(Bucket=vault.documents.bucket, Key=key)
-    with pytest.raises(DamagedBackupError, match="it is not there"):
+    with pytest.raises(DamagedBackupError, match=r"full-01\.bak is not there"):
         world.run(VERIFY, TODAY)
     with pytest.raises(PartError):
         world.run(CLOSE, TODAY)

@@ -1,325 +1,278 @@
-"""The steps of a restore on the lab's servers: what comes back, what is refused, and what a crash leaves of it."""
+"""A restore in place, step by step on the lab's servers: what comes back, what is refused, what a crash leaves."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
-import shutil
-import subprocess
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from include.backups.errors import ConfigurationError, LeaseBusyError, PartError, RefusedError
-from include.backups.restores import RestoreRecord, RestoreState
-from lab.cloud.hosts import HOST_TOOLS
-from perennial.hooks.hosts import SCRIPTS
-from perennial.triggers.restore import CloseRestoreTrigger, OpenRestoreTrigger
-from perennial.triggers.restore_database import RestoreDatabaseTrigger
+from include.backups.recovery_points import State
+from include.backups.restore_records import RestoreState
+from perennial.triggers.restore import OpenRestoreTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
-from perennial.triggers.restore_volume import AttachSnapshotVolumeTrigger
+from perennial.triggers.restore_preview import PreviewRestoreTrigger
+from perennial.triggers.restore_step import RestoreTrigger
+from tests.support.restores import (
+    POINT,
+    TODAY,
+    access,
+    assert_all_is_back,
+    assert_nothing_is_left,
+    backed_up,
+    damage,
+    database,
+    is_offline,
+    record,
+    state,
+    volumes_left,
+    wreck,
+)
 from tests.support.triggers import CutOff
-from tests.support.world import OPEN, RESTORE, World
+from tests.support.world import OPEN, RESTORE, Step, World
+
+__all__ = ["backed_up"]
 
 pytestmark = pytest.mark.lab
 
-TODAY = "acme|daily|2026-11-23"
-RESTORE_ID = "acme-restore-20261123T120000Z"
+CLOSE_RESTORE: Step = RESTORE[-1]
 
 
-def fingerprint(folder: Path) -> dict[str, tuple[object, ...]]:
-    """Kind, mode, time and content of everything below a folder."""
-    found: dict[str, tuple[object, ...]] = {}
-    for path in sorted([folder, *folder.rglob("*")]):
-        status = path.lstat()
-        if path.is_symlink():
-            content: object = path.readlink()
-        else:
-            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-        time = None if path.is_symlink() else status.st_mtime_ns
-        found[str(path.relative_to(folder))] = (status.st_mode, time, content)
-    return found
-
-
-def furnish(site: Path) -> None:
-    """Files as real sites have them: odd names, modes, times, links, empty folders."""
-    (site / "bin").mkdir()
-    (site / "bin" / "run.sh").write_text("#!/bin/sh\n")
-    (site / "bin" / "run.sh").chmod(0o755)
-    (site / "secret.cfg").write_text("x")
-    (site / "secret.cfg").chmod(0o600)
-    (site / "with space and ü'\"\n").write_text("odd")
-    (site / "-rf").write_text("odd")
-    (site / "empty").mkdir(mode=0o750)
-    (site / "current").symlink_to("bin")
-    (site / "dangling").symlink_to("/nowhere/at/all")
-    (site / "large.bin").write_bytes(os.urandom(300_000))
-    os.mkfifo(site / "pipe")
-    os.utime(site / "large.bin", (1_600_000_000, 1_600_000_000.5))
-    os.utime(site / "bin", (1_500_000_000, 1_500_000_000))
-
-
-def wreck_files(site: Path) -> None:
-    """What attackers and updates do: files gone, changed, added, folders become files and the other way round."""
-    (site / "index.html").write_text("HACKED")
-    (site / "large.bin").unlink()
-    (site / "new.php").write_text("evil")
-    (site / "new").mkdir()
-    (site / "new" / "deep.php").write_text("evil")
-    shutil.rmtree(site / "bin")
-    (site / "bin").write_text("now a file")
-    (site / "-rf").unlink()
-    (site / "-rf").mkdir()
-    (site / "current").unlink()
-    (site / "current").mkdir()
-    (site / "secret.cfg").chmod(0o644)
-
-
-def wreck(world: World) -> None:
-    """Wreck the tenant's files and drop its table."""
-    wreck_files(world.site("acme"))
-    world.sql.run("DROP TABLE dbo.orders", database=world.entries["acme"]["database"]["name"])
-
-
-@pytest.fixture
-def backed_up(world: World) -> World:
-    """A tenant with real files and rows, and one verified recovery point of it."""
-    furnish(world.site("acme"))
-    world.back_up(TODAY)
-    return world
-
-
-def record(world: World) -> RestoreRecord:
-    version = world.runner.run(world.vault.restores.get("acme", RESTORE_ID))
-    assert version
-    return version.value
-
-
-def volumes_left(world: World) -> list[str]:
-    filters = [{"Name": "tag:perennial:restore", "Values": [RESTORE_ID]}]
-    filters.append({"Name": "tag:perennial:vault", "Values": [world.vault.settings.vault]})
-    found = world.cloud.client("ec2").describe_volumes(Filters=filters)["Volumes"]
-    return [volume["VolumeId"] for volume in found]
-
-
-def access(world: World) -> tuple[object, ...]:
-    name = world.entries["acme"]["database"]["name"]
-    return world.sql.run(f"SELECT state_desc, user_access_desc FROM sys.databases WHERE name = N'{name}'")[0]
-
-
-def assert_all_is_back(world: World, files: dict[str, tuple[object, ...]], rows: list[tuple[object, ...]]) -> None:
-    assert fingerprint(world.site("acme")) == files
-    assert world.rows("acme") == rows
-    assert access(world) == ("ONLINE", "MULTI_USER")
-    assert volumes_left(world) == []
-    assert list((world.cloud.host_path(world.entries["acme"]["web"]["instance"], "/tmp")).iterdir()) == []
-    assert world.lease("acme").owner is None
+def steps_until(last: type[RestoreTrigger]) -> list[Step]:
+    """The steps of a restore before `last`."""
+    return RESTORE[: [cls for cls, _ in RESTORE].index(last)]
 
 
 def test_files_and_rows_come_back_as_they_were(backed_up: World) -> None:
-    files, rows = fingerprint(backed_up.site("acme")), backed_up.rows("acme")
-    wreck(backed_up)
-    assert fingerprint(backed_up.site("acme")) != files
+    before = state(backed_up)
+    assert wreck(backed_up) != before
     said = backed_up.restore()
-    assert_all_is_back(backed_up, files, rows)
-    assert said["recovery_point"] == "acme-daily-20261123"
+    assert_all_is_back(backed_up, before)
+    assert said["recovery_point"] == POINT
     assert record(backed_up).state is RestoreState.DONE
     assert [step.name for step in record(backed_up).steps] == [
-        "attach_volume",
+        "take_site_offline",
+        "take_safety_point",
+        "attach_volumes",
         "copy_files",
         "restore_database",
         "check",
-        "remove_volume",
+        "bring_site_online",
+        "remove_volumes",
     ]
 
 
-def test_files_come_back_the_same_from_a_host_that_has_no_rsync(tmp_path: Path) -> None:
-    host, volume = tmp_path / "host", tmp_path / "volume"
-    source, target = volume / "site", host / "srv" / "site"
-    for folder in (source, target, host / "dev", host / "tmp", tmp_path / "bin"):
-        folder.mkdir(parents=True)
-    for tool in Path("/usr/bin").iterdir():
-        if tool.name != "rsync":
-            (tmp_path / "bin" / tool.name).symlink_to(tool)
-    (host / "dev" / "sdf").symlink_to(volume.rename(tmp_path / "vol-0123456789abcdef0"))
-    source = tmp_path / "vol-0123456789abcdef0" / "site"
-    for site in (source, target):
-        (site / "index.html").write_text("welcome")
-        furnish(site)
-    expected = fingerprint(source)
-    wreck_files(target)
-    parameters = {"VOLUME_ID": "vol-0123456789abcdef0", "SOURCE": "site", "TARGET": str(target), "MOUNT_NAME": "m"}
-    places = {"PATH": f"{HOST_TOOLS}:{tmp_path / 'bin'}", "HOME": str(host), "TMPDIR": str(host / "tmp")}
-    script = SCRIPTS / "copy_tree.sh"
-    for _ in range(2):
-        done = subprocess.run(
-            ["/bin/sh", script],
-            env=parameters | places,
-            cwd=host,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert fingerprint(target) == expected
-        assert list((host / "tmp").iterdir()) == []
+@pytest.mark.parametrize("what", ["files", "database"])
+def test_one_half_comes_back_and_the_other_is_left_alone(backed_up: World, what: str) -> None:
+    files, rows = state(backed_up)
+    wrecked_files, wrecked_rows = wreck(backed_up)
+    backed_up.restore(what=what)
+    assert state(backed_up) == ((files, wrecked_rows) if what == "files" else (wrecked_files, rows))
+    assert_nothing_is_left(backed_up)
 
 
 def test_a_database_that_was_dropped_comes_back(backed_up: World) -> None:
     rows = backed_up.rows("acme")
-    backed_up.sql.run(f"DROP DATABASE [{backed_up.entries['acme']['database']['name']}]")
+    backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
     backed_up.restore()
     assert backed_up.rows("acme") == rows
 
 
 def test_a_database_in_use_is_restored_all_the_same(backed_up: World) -> None:
     rows = backed_up.rows("acme")
-    with backed_up.sql.connect(backed_up.entries["acme"]["database"]["name"]):
+    with backed_up.sql.connect(database(backed_up)):
         backed_up.restore()
     assert backed_up.rows("acme") == rows
 
 
 def test_an_older_point_is_restored_when_it_is_named(backed_up: World) -> None:
-    files = fingerprint(backed_up.site("acme"))
+    before = state(backed_up)
     (backed_up.site("acme") / "index.html").write_text("a day later")
     backed_up.back_up("acme|daily|2026-11-24")
-    backed_up.restore(recovery_point="acme-daily-20261123")
-    assert fingerprint(backed_up.site("acme")) == files
+    backed_up.restore(recovery_point=POINT)
+    assert state(backed_up) == before
 
 
 @pytest.mark.parametrize(
     ("form", "error", "message"),
     [
-        ({"confirm": "yes"}, ConfigurationError, "does not repeat the tenant's name"),
-        ({"tenant": "nobody", "confirm": "nobody"}, ConfigurationError, "There is no tenant 'nobody'"),
-        ({"tenant": "../x", "confirm": "../x"}, ConfigurationError, "is not a tenant id"),
-        ({"recovery_point": "acme-daily-19990101"}, RefusedError, "has no recovery point 'acme-daily-19990101'"),
+        ({"confirm": "yes"}, ConfigurationError, "does not repeat 'acme'"),
+        ({"tenant": "nobody"}, RefusedError, "Tenant nobody has no verified recovery point"),
+        ({"tenant": "../x"}, ConfigurationError, "a tenant id is"),
+        ({"recovery_point": "acme-daily-19990101"}, RefusedError, f"no recovery point.*newest verified one is {POINT}"),
+        ({"into_tenant": "nobody"}, ConfigurationError, "There is no tenant 'nobody'"),
     ],
 )
-def test_what_must_not_be_restored_is_refused_and_nothing_touched(
-    backed_up: World, form: dict[str, str], error: type[Exception], message: str
+def test_what_must_not_be_restored_is_refused_by_the_preview_and_nothing_touched(
+    backed_up: World, form: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    files = fingerprint(backed_up.site("acme"))
+    before = state(backed_up)
     with pytest.raises(error, match=message):
-        backed_up.restore(**form)
-    assert fingerprint(backed_up.site("acme")) == files
+        backed_up.run_restore_step(RESTORE[0], **form)
+    assert state(backed_up) == before
     assert backed_up.lease("acme").owner is None
 
 
+def test_a_preview_touches_nothing_and_holds_nothing(backed_up: World) -> None:
+    before = state(backed_up)
+    said = backed_up.run_restore_step(RESTORE[0])
+    assert "is OVERWRITTEN" in said["preview"]
+    assert record(backed_up).state is RestoreState.PLANNED
+    assert_all_is_back(backed_up, before)
+
+
 def test_a_busy_tenant_is_not_restored_and_the_holder_is_named(backed_up: World) -> None:
+    backed_up.run_restore_step(RESTORE[0])
     backed_up.run(OPEN, "acme|manual|2026-11-23T11:00:00Z", "run-2")
-    with pytest.raises(LeaseBusyError, match=r"Tenant acme is busy: a backup holds its lease.*run-2"):
-        backed_up.restore()
+    for step in RESTORE[:2]:
+        with pytest.raises(LeaseBusyError, match=r"Tenant acme is busy: a backup holds its lease.*run-2"):
+            backed_up.run_restore_step(step)
 
 
 def test_a_backup_waits_while_the_tenant_is_being_restored(backed_up: World) -> None:
-    backed_up.runner.run(backed_up.restore_step(OpenRestoreTrigger).work_within_deadline())
+    for step in RESTORE[:2]:
+        backed_up.run_restore_step(step)
     with pytest.raises(LeaseBusyError, match="a restore holds its lease"):
         backed_up.run(OPEN, "acme|manual|2026-11-23T11:00:00Z", "run-2")
 
 
+def test_a_restore_that_is_done_is_not_carried_out_again(backed_up: World) -> None:
+    backed_up.restore()
+    (backed_up.site("acme") / "index.html").write_text("written since")
+    for step in RESTORE[:2]:
+        with pytest.raises(RefusedError, match="is done"):
+            backed_up.run_restore_step(step)
+    assert (backed_up.site("acme") / "index.html").read_text() == "written since"
+    assert backed_up.lease("acme").owner is None
+
+
+def test_a_tenant_that_has_moved_since_the_preview_is_not_restored(backed_up: World) -> None:
+    backed_up.run_restore_step(RESTORE[0])
+    backed_up.entries["acme"]["web"]["instance"] = "i-0123456789abcdef0"
+    backed_up.write_register()
+    with pytest.raises(RefusedError, match="has moved since restore"):
+        backed_up.run_restore_step(RESTORE[1])
+    assert backed_up.lease("acme").owner is None
+
+
 @pytest.mark.timeout(900)
-def test_a_restore_cut_off_at_any_await_and_begun_again_ends_right(backed_up: World) -> None:
-    files, rows = fingerprint(backed_up.site("acme")), backed_up.rows("acme")
-    # Every third await, because each restore takes half a second.
-    for suspension in range(1, 400, 3):
-        (backed_up.site("acme") / "index.html").write_text("HACKED")
-        form = {"moment": f"2026-11-23T12:{suspension // 60:02}:{suspension % 60:02}Z"}
-        reached = []
-        for step in RESTORE:
-            trigger = backed_up.restore_step(step, **form)
-            cut = backed_up.runner.run(CutOff.run(trigger.work_within_deadline(), suspension))
-            if cut:
-                backed_up.runner.run(backed_up.restore_step(step, **form).work_within_deadline())
-            reached.append(cut)
-        assert_all_is_back(backed_up, files, rows)
-        if not any(reached):
-            break
-    else:
-        pytest.fail("the steps never came to their end")
-    assert suspension > 20
+def test_every_step_cut_off_at_any_await_and_begun_again_ends_right(backed_up: World) -> None:
+    before, cuts = state(backed_up), 0
+    wreck(backed_up)
+    for number, step in enumerate(RESTORE):
+        # A step that is done and begun again does its work again: each cut is one in the midst of it.
+        for suspension in range(1, 400, 2 if number else 5):
+            trigger = backed_up.restore_step(step)
+            if not backed_up.runner.run(CutOff.run(trigger.work_within_deadline(), suspension)):
+                break
+            cuts += 1
+        else:
+            pytest.fail(f"{step} never came to its end")
+    assert cuts > 100
+    assert_all_is_back(backed_up, before)
+    safety = record(backed_up).safety_request
+    assert backed_up.manifest(safety).state is State.VERIFIED
+    assert (len(backed_up.snapshots(safety)), len(backed_up.files(safety))) == (2, 1)
 
 
 def test_the_volume_counts_as_attached_when_the_host_has_it_and_not_before(backed_up: World) -> None:
-    async def attach_and_give_up() -> tuple[str, str | None]:
-        for step in (OpenRestoreTrigger, AttachSnapshotVolumeTrigger):
-            await backed_up.restore_step(step).work_within_deadline()
-        (volume,) = volumes_left(backed_up)
-        seen = backed_up.cloud.volume_state(volume)
-        with pytest.raises(PartError):
-            await backed_up.restore_step(CloseRestoreTrigger).work_within_deadline()
-        return seen
-
-    assert backed_up.runner.run(attach_and_give_up()) == ("in-use", "attached")
+    backed_up.carry_out(steps_until(CopyFilesTrigger))
+    (volume,) = volumes_left(backed_up)
+    assert backed_up.cloud.volume_state(volume) == ("in-use", "attached")
+    with pytest.raises(PartError):
+        backed_up.run_restore_step(CLOSE_RESTORE)
     assert volumes_left(backed_up) == []
 
 
 def test_a_run_marked_failed_during_the_copy_leaves_no_volume_and_says_what_is_where(backed_up: World) -> None:
+    wreck(backed_up)
+    for step in steps_until(CopyFilesTrigger):
+        backed_up.run_restore_step(step)
+
     async def mark_failed() -> str:
-        for step in (OpenRestoreTrigger, AttachSnapshotVolumeTrigger):
-            await backed_up.restore_step(step).work_within_deadline()
-        copy = backed_up.restore_step(CopyFilesTrigger)
+        copy = backed_up.restore_step((CopyFilesTrigger, {}))
         task = asyncio.create_task(copy.work_within_deadline())
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await copy.on_kill()
         with pytest.raises(PartError) as caught:
-            await backed_up.restore_step(CloseRestoreTrigger).work_within_deadline()
+            await backed_up.restore_step(CLOSE_RESTORE).work_within_deadline()
         return str(caught.value)
 
     message = backed_up.runner.run(mark_failed())
-    assert f"Restore {RESTORE_ID} of tenant acme was not completed: The run was ended" in message
-    assert "(attach_volume) Volume vol-" in message
+    assert "of tenant acme was not completed: The run was ended" in message
     assert "may be partly old and partly restored." in message
+    assert "The site of tenant acme is still OFFLINE" in message
+    assert f"safety point {record(backed_up).safety_point}: restore it to go back" in message
+    assert "(attach_volumes) Volume vol-" in message
     assert volumes_left(backed_up) == []
     assert record(backed_up).state is RestoreState.FAILED
     assert backed_up.lease("acme").owner is None
 
 
-def test_users_are_let_in_again_when_the_backup_file_is_damaged(backed_up: World) -> None:
-    vault, s3, rows = backed_up.vault, backed_up.storage.client(), backed_up.rows("acme")
-    key = vault.documents.prefix + backed_up.files(TODAY)[0]
-    body = bytearray(s3.get_object(Bucket=vault.documents.bucket, Key=key)["Body"].read())
-    body[-2000] ^= 0xFF
-    s3.put_object(Bucket=vault.documents.bucket, Key=key, Body=bytes(body))
+def test_a_restore_that_broke_off_is_carried_out_whole_by_clearing_open(backed_up: World) -> None:
+    before, wrecked = state(backed_up), wreck(backed_up)
+    for step in steps_until(CopyFilesTrigger):
+        backed_up.run_restore_step(step)
+    # The copy has changed a file, and died.
+    (backed_up.site("acme") / "index.html").write_text("half restored")
+    backed_up.runner.run(_begun_on_the_copy(backed_up))
+    with pytest.raises(PartError):
+        backed_up.run_restore_step(CLOSE_RESTORE)
+    assert is_offline(backed_up)
+    safety = record(backed_up).safety_point
+    for step in RESTORE[1:]:
+        backed_up.run_restore_step(step)
+    assert_all_is_back(backed_up, before)
+    # What the first attempt had kept safe, before anything was overwritten, is still the state to go back to.
+    assert record(backed_up).safety_point == safety
+    backed_up.restore(recovery_point=safety, moment="2026-11-23T13:00:00Z")
+    assert state(backed_up) == wrecked
 
-    async def restore() -> str:
-        for step in (OpenRestoreTrigger, AttachSnapshotVolumeTrigger):
-            await backed_up.restore_step(step).work_within_deadline()
-        with pytest.raises(PartError, match="The database of tenant acme was not restored"):
-            await backed_up.restore_step(RestoreDatabaseTrigger).work_within_deadline()
-        with pytest.raises(PartError) as caught:
-            await backed_up.restore_step(CloseRestoreTrigger).work_within_deadline()
-        return str(caught.value)
 
-    message = backed_up.runner.run(restore())
-    assert volumes_left(backed_up) == []
+async def _begun_on_the_copy(world: World) -> None:
+    version = await world.vault.restores.get("acme", "acme-restore-20261123T120000Z")
+    assert version
+    begun = version.value.beginning_on("copy_files", "the folder")
+    await world.vault.restores.replace(begun, version.etag)
+
+
+def test_users_are_let_in_again_when_the_backup_file_was_damaged_after_the_preview(backed_up: World) -> None:
+    rows = wreck(backed_up)[1]
+    backed_up.run_restore_step(RESTORE[0], what="database")
+    damage(backed_up)
+    with pytest.raises(PartError, match="was not restored"):
+        backed_up.carry_out(RESTORE[1:], what="database")
+    with pytest.raises(PartError) as caught:
+        backed_up.run_restore_step(CLOSE_RESTORE, what="database")
     if access(backed_up)[0] == "ONLINE":
         assert access(backed_up) == ("ONLINE", "MULTI_USER")
         assert backed_up.rows("acme") == rows
     else:
-        assert f"is {access(backed_up)[0]}" in message
+        assert f"is {access(backed_up)[0]}" in str(caught.value)
+    assert "restore it to go back" in str(caught.value)
+    safety = record(backed_up, what="database").safety_point
+    backed_up.restore(what="database", recovery_point=safety, moment="2026-11-23T13:00:00Z")
+    assert backed_up.rows("acme") == rows
+    assert not is_offline(backed_up) or "OFFLINE" in str(caught.value)
 
 
-def test_a_folder_that_the_snapshot_does_not_have_stops_the_copy_before_anything_is_overwritten(
+def test_a_folder_that_the_snapshot_does_not_have_stops_the_restore_before_anything_is_overwritten(
     world: World,
 ) -> None:
     world.back_up(TODAY)
-    other = world.site("acme").with_name("other")
-    other.mkdir()
-    (other / "keep.txt").write_text("keep")
-    manifest = world.manifest(TODAY)
-    web = manifest.source.web.model_copy(update={"path": manifest.source.web.mount + "/never-there"})
-    version = world.runner.run(world.vault.points.get("acme", manifest.id))
-    assert version
-    changed = manifest.model_copy(update={"source": manifest.source.model_copy(update={"web": web})})
-    world.runner.run(world.vault.points.replace(changed, version.etag))
-    with pytest.raises(PartError, match=r"has no folder never-there; nothing was overwritten"):
+    point = world.manifest(TODAY)
+    web = point.source.web.model_copy(update={"path": point.source.web.mount + "/never-there"})
+    changed = point.source.model_copy(update={"web": web})
+    world.runner.run(world.vault.change_point("acme", point.id, lambda m: m.model_copy(update={"source": changed})))
+    with pytest.raises(PartError, match="has no folder never-there"):
         world.restore()
+    with pytest.raises(PartError, match="Tenant acme is as it was: nothing was overwritten"):
+        world.run_restore_step(CLOSE_RESTORE)
     assert (world.site("acme") / "index.html").read_text() == "welcome to acme"
+    assert_nothing_is_left(world)
 
 
 def test_one_damaged_manifest_stands_in_the_way_of_no_other_point(backed_up: World) -> None:
@@ -329,16 +282,30 @@ def test_one_damaged_manifest_stands_in_the_way_of_no_other_point(backed_up: Wor
         s3.put_object(Bucket=vault.documents.bucket, Key=key, Body=body)
         with pytest.raises(PartError, match=f"{point}/manifest.json"):
             backed_up.restore(recovery_point=point)
-    (backed_up.site("acme") / "index.html").write_text("HACKED")
-    assert backed_up.restore(recovery_point="acme-daily-20261123")["recovery_point"] == "acme-daily-20261123"
-    assert backed_up.restore(moment="2026-11-23T13:00:00Z")["recovery_point"] == "acme-daily-20261123"
+    assert backed_up.restore(recovery_point=POINT)["recovery_point"] == POINT
+    assert backed_up.restore(moment="2026-11-23T13:00:00Z")["recovery_point"] == POINT
 
 
-def test_a_restore_that_is_cut_off_while_it_opens_gives_the_lease_back(backed_up: World) -> None:
+def test_a_restore_that_is_ended_while_it_opens_gives_the_lease_back_and_leaves_the_point_alone(
+    backed_up: World,
+) -> None:
+    backed_up.run_restore_step((PreviewRestoreTrigger, {"approval_task": "approval"}))
+
     async def open_and_end() -> None:
-        trigger = backed_up.restore_step(OpenRestoreTrigger)
+        trigger = backed_up.restore_step((OpenRestoreTrigger, {}))
         await trigger.work_within_deadline()
+        assert (await backed_up.vault.points.require("acme", POINT)).value.readers
         await trigger.on_kill()
 
     backed_up.runner.run(open_and_end())
+    assert_nothing_is_left(backed_up)
+
+
+@pytest.mark.parametrize("state_now", [State.EXPIRING, State.FAILED])
+def test_a_point_that_is_taken_away_after_the_preview_is_not_restored(backed_up: World, state_now: State) -> None:
+    backed_up.run_restore_step(RESTORE[0])
+    change = lambda manifest: manifest.model_copy(update={"state": state_now})  # noqa: E731
+    backed_up.runner.run(backed_up.vault.change_point("acme", POINT, change))
+    with pytest.raises(RefusedError, match=f"is {state_now}, not verified"):
+        backed_up.run_restore_step(RESTORE[1])
     assert backed_up.lease("acme").owner is None

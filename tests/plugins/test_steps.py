@@ -13,19 +13,28 @@ from hypothesis import strategies as st
 
 from include.backups.errors import PartError
 from perennial.triggers.backup_file import BackUpDatabaseTrigger
+from perennial.triggers.catalogue import ListRecoveryPointsTrigger
 from perennial.triggers.fleet import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
 from perennial.triggers.recovery_point import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
 from perennial.triggers.restore import CloseRestoreTrigger, OpenRestoreTrigger
 from perennial.triggers.restore_database import CheckRestoreTrigger, RestoreDatabaseTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
-from perennial.triggers.restore_volume import AttachSnapshotVolumeTrigger, RemoveVolumeTrigger
+from perennial.triggers.restore_preview import PreviewRestoreTrigger
+from perennial.triggers.restore_safety import TakeSafetyPointTrigger
+from perennial.triggers.restore_site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
+from perennial.triggers.restore_volume import AttachVolumesTrigger, RemoveVolumesTrigger
 from perennial.triggers.snapshot import SnapshotVolumeTrigger
 from perennial.triggers.step import Said, StepTrigger
 from perennial.triggers.verification import VerifyRecoveryPointTrigger
 from tests.support.triggers import trigger_of
 
 TRIGGERS = [
-    AttachSnapshotVolumeTrigger,
+    BringSiteOnlineTrigger,
+    ListRecoveryPointsTrigger,
+    PreviewRestoreTrigger,
+    TakeSafetyPointTrigger,
+    TakeSiteOfflineTrigger,
+    AttachVolumesTrigger,
     BackUpDatabaseTrigger,
     CheckRestoreTrigger,
     CloseRecoveryPointTrigger,
@@ -34,7 +43,7 @@ TRIGGERS = [
     CopyFilesTrigger,
     OpenRecoveryPointTrigger,
     OpenRestoreTrigger,
-    RemoveVolumeTrigger,
+    RemoveVolumesTrigger,
     ReportRegisterProblemsTrigger,
     RestoreDatabaseTrigger,
     SnapshotVolumeTrigger,
@@ -43,7 +52,7 @@ TRIGGERS = [
 
 LEAVES = st.none() | st.booleans() | st.floats() | st.text() | st.integers()
 NONSENSE = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=4)
-KEYS = st.sampled_from(["request", "role", "tenant", "deadline", "task", "run", "log", "task_instance", "x"])
+KEYS = st.sampled_from(["request", "role", "tenant", "form", "moment", "deadline", "task", "run", "log", "x"])
 NO_REQUESTS = [None, "", "|||", "{{ nonsense", 7, ["a"], {"a": 1}, "../../etc/passwd|daily|2026-01-01"]
 
 

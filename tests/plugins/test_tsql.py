@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from include.backups.backup_files import MOST_STRIPES
 from perennial.hooks import tsql
 
 MAXDOP = Path(sys.executable).with_name("maxdop")
@@ -34,23 +35,41 @@ NASTY = [
 ]
 URLS = st.builds(lambda key: f"s3://vault.s3.eu-central-1.amazonaws.com/{key}.bak", NAMES)
 
+
+def stripes(url: str) -> list[str]:
+    """One file for some URLs, the most that SQL Server takes for others."""
+    return [url] if len(url) % 2 else [f"{url}-{number}" for number in range(MOST_STRIPES)]
+
+
 STATEMENTS: dict[str, Callable[[str, str], str]] = {
-    "backup_database": lambda name, url: tsql.backup_database(name, url, name, copy_only=len(name) % 2 == 0),
-    "verify": lambda _, url: tsql.verify(url),
-    "header": lambda _, url: tsql.header(url),
-    "file_list": lambda _, url: tsql.file_list(url),
+    "backup_database": lambda name, url: tsql.backup_database(name, stripes(url), name, copy_only=len(name) % 2 == 0),
+    "verify": lambda _, url: tsql.verify(stripes(url)),
+    "header": lambda _, url: tsql.header(stripes(url)),
+    "file_list": lambda _, url: tsql.file_list(stripes(url)),
     "restore_database": lambda name, url: tsql.restore_database(
-        name, url, {name: f"D:\\{name}.mdf", "log": "/l/x.ldf"}
+        name, stripes(url), {name: f"D:\\{name}.mdf", "log": "/l/x.ldf"}, replace=len(name) % 2 == 0
     ),
-    "set_access": lambda name, _: tsql.set_access(name, (tsql.OFFLINE, tsql.ONLINE, tsql.MULTI_USER)[len(name) % 3]),
+    "attach_database": lambda name, _: tsql.attach_database(name, [f"D:\\{name}.mdf", "/l/x.ldf"]),
+    "rename_database": lambda name, _: tsql.rename_database(name, f"{name}]x"),
+    "drop_database": lambda name, _: tsql.drop_database(name),
+    "set_access": lambda name, _: tsql.set_access(
+        name, (tsql.OFFLINE, tsql.ONLINE, tsql.MULTI_USER, tsql.SINGLE_USER)[len(name) % 4]
+    ),
     "check_database": lambda name, _: tsql.check_database(name),
     "database_state": lambda name, _: tsql.database_state(name),
     "database_files": lambda name, _: tsql.database_files(name),
+    "space_used": lambda name, _: tsql.space_used(name),
+    "files_of_others": lambda name, _: tsql.files_of_others(name),
     "default_folders": lambda *_: tsql.default_folders(),
     "finished_backup": tsql.finished_backup,
     "running_sessions": lambda name, _: tsql.running_sessions(name),
+    "sessions_inside": lambda name, _: tsql.sessions_inside(name),
     "kill": lambda name, _: tsql.kill(len(name)),
-    "take_lock": lambda name, _: tsql.take_lock(name),
+    "take_lock": lambda name, _: tsql.take_lock(name, seconds=len(name)),
+    "orphaned_users": lambda name, _: tsql.orphaned_users(name),
+    "logins": lambda *_: tsql.logins(),
+    "map_user": lambda name, _: tsql.map_user(name, f"{name}'", name),
+    "create_login": lambda name, _: tsql.create_login(name, name.encode()),
 }
 
 
@@ -70,7 +89,7 @@ def rejected(statements: list[str], folder: Path) -> str:
 
 
 def test_every_statement_of_the_module_is_judged() -> None:
-    helpers = {"name", "text"}
+    helpers = {"name", "text", "devices"}
     written = {name for name, _ in inspect.getmembers(tsql, inspect.isfunction)} - helpers
     assert written == set(STATEMENTS)
 
@@ -104,5 +123,15 @@ def test_quoting_can_be_undone_and_ends_nowhere_inside(name: str) -> None:
 
 
 def test_only_backups_out_of_turn_are_copy_only() -> None:
-    assert ", COPY_ONLY," in tsql.backup_database("x", "s3://h/b/k", "n", copy_only=True)
-    assert "COPY_ONLY" not in tsql.backup_database("x", "s3://h/b/k", "n", copy_only=False)
+    assert ", COPY_ONLY," in tsql.backup_database("x", ["s3://h/b/k"], "n", copy_only=True)
+    assert "COPY_ONLY" not in tsql.backup_database("x", ["s3://h/b/k"], "n", copy_only=False)
+
+
+def test_only_where_it_is_asked_for_does_a_restore_replace_what_is_there() -> None:
+    assert ", REPLACE," in tsql.restore_database("x", ["s3://h/b/k"], {"x": "/x.mdf"}, replace=True)
+    assert "REPLACE" not in tsql.restore_database("x", ["s3://h/b/k"], {"x": "/x.mdf"}, replace=False)
+
+
+def test_a_login_is_proposed_without_a_password() -> None:
+    statement = tsql.create_login("shop", b"\x01\xab")
+    assert statement == "CREATE LOGIN [shop] WITH PASSWORD = N'<choose one>', SID = 0x01AB"

@@ -21,7 +21,7 @@ from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from tests.real.conftest import AWS, SQL, aws_extra, given
 from tests.support.triggers import trigger_of
-from tests.support.world import CHAIN, PLANS, RESTORE
+from tests.support.world import CHAIN, PLANS, RESTORE, restore_form
 
 pytestmark = [pytest.mark.lab, pytest.mark.real, pytest.mark.timeout(7200)]
 
@@ -77,10 +77,10 @@ async def _back_up(tenant: str) -> State:
 
 
 async def _restore(tenant: str) -> None:
-    form = {"tenant": tenant, "recovery_point": "", "confirm": tenant, "moment": "2026-11-23T12:00:00Z"}
+    form = restore_form(tenant=tenant)
     async with closing_clients():
-        for step in RESTORE:
-            await trigger_of(step, "restore-1", "restore", deadline=DEADLINE, **form).work_within_deadline()
+        for step, fields in RESTORE:
+            await trigger_of(step, "restore-1", "restore", deadline=DEADLINE, **form, **fields).work_within_deadline()
 
 
 def _database(entry: dict[str, object]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -87,6 +88,19 @@ class LabSqlServer(LabServer):
         name = f"test_{uuid4().hex[:12]}"
         self.run(f"CREATE DATABASE [{name}]")
         return name
+
+    def move_files(self, database: str, folder: Path) -> None:
+        """Lay the files of a database into another folder, as an administrator moves them to another volume."""
+        files = [self.folder / "data" / f"{database}.mdf", self.folder / "log" / f"{database}_log.ldf"]
+        self.run(f"ALTER DATABASE [{database}] SET OFFLINE", f"DROP DATABASE [{database}]")
+        for file in files:
+            for part in file.parent.glob(f"{file.name}*"):
+                shutil.move(part, folder / part.name)
+        self.attach(database, *(folder / file.name for file in files))
+
+    def attach(self, database: str, data: Path, log: Path) -> None:
+        """Make a database of files that are there already."""
+        self.run(f"CREATE DATABASE [{database}] ON (FILENAME = N'{data}'), (FILENAME = N'{log}') FOR ATTACH")
 
 
 def run_on(connection: pymssql.Connection, *statements: str) -> list[tuple[Any, ...]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import boto3
 import pytest
 
 from demo.airflow_api import AirflowApi
@@ -17,7 +22,7 @@ from demo.stack import Stack
 from demo.vault import manifests
 from lab.seed.register import registered
 from lab.seed.tenants import seed
-from lab.settings import LabSettings
+from lab.settings import REGION, LabSettings
 from lab.waiting import wait_until
 from tests.support.labs import new_settings
 
@@ -74,6 +79,23 @@ class RunningStack:
         """Everything that the run's tasks have told each other."""
         return self.api.xcoms(dag_id, run_id)
 
+    def airflow(self, *arguments: str) -> str:
+        """Type `airflow dags trigger ...` as on a shell; the id of the run it started."""
+        self.api.wait_for_dags([arguments[2]], DAGS_SECONDS)
+        command = [str(Path(sys.executable).with_name("airflow")), *arguments, "--output", "json"]
+        done = subprocess.run(
+            command, env=self.stack.environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return str(json.loads(done.stdout.splitlines()[-1])[0]["dag_run_id"])
+
+    def volumes_of_restores(self) -> list[str]:
+        """Volumes in the cloud that restores have made and not deleted."""
+        keys = {"aws_access_key_id": self.settings.access_key, "aws_secret_access_key": self.settings.secret_key}
+        ec2 = boto3.client("ec2", endpoint_url=self.settings.cloud_url, region_name=REGION, **keys)
+        filters = [{"Name": "tag-key", "Values": ["perennial:restore"]}]
+        return [volume["VolumeId"] for volume in ec2.describe_volumes(Filters=filters)["Volumes"]]
+
     def kill(self, name: str) -> None:
         """SIGKILL one process of the Procfile (`triggerer`, `sqlserver`, ...) with everything it started."""
         self.stack.processes.kill(name)
@@ -94,6 +116,11 @@ class RunningStack:
         """What the tenant's web folder and database hold now."""
         return fingerprint(self.settings, self.tenant(tenant))
 
+    def fingerprint_of(self, folder: str, database: str) -> Fingerprint:
+        """What any folder and any database hold now."""
+        entry = {"web": {"path": folder}, "database": {"name": database}}
+        return fingerprint(self.settings, entry)
+
     def manifests(self, tenant: str) -> list[dict[str, Any]]:
         """The manifests of the tenant's recovery points in the vault."""
         return [manifest for manifest in manifests(self.settings) if manifest["tenant"] == tenant]
@@ -104,11 +131,13 @@ class RunningStack:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def stack() -> Iterator[RunningStack]:
     """One seeded stack for all tests marked `stack`: take recovery points of your own, and leave all processes up."""
-    running = RunningStack(new_settings(tmp_path_factory.mktemp("stack")))
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
+    # Not below pytest's own folder: another pytest that begins meanwhile closes that to the database's user.
+    with TemporaryDirectory(prefix="perennial-stack-") as folder:
+        running = RunningStack(new_settings(Path(folder)))
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,8 +16,10 @@ import pytest
 import yaml
 
 from include.backups.leases import Lease
-from include.backups.recovery_points import Manifest, SnapshotRole
+from include.backups.recovery_points import Manifest, SnapshotRole, State
 from include.backups.requests import BackupRequest
+from include.backups.restore_records import RestoreRecord
+from include.backups.restore_requests import RestoreRequest
 from lab.settings import HOST, ZONE
 from perennial.hooks.aws import close_clients
 from perennial.hooks.vault import Vault
@@ -25,7 +29,10 @@ from perennial.triggers.recovery_point import CloseRecoveryPointTrigger, OpenRec
 from perennial.triggers.restore import CloseRestoreTrigger, OpenRestoreTrigger
 from perennial.triggers.restore_database import CheckRestoreTrigger, RestoreDatabaseTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
-from perennial.triggers.restore_volume import AttachSnapshotVolumeTrigger, RemoveVolumeTrigger
+from perennial.triggers.restore_preview import PreviewRestoreTrigger
+from perennial.triggers.restore_safety import TakeSafetyPointTrigger
+from perennial.triggers.restore_site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
+from perennial.triggers.restore_volume import AttachVolumesTrigger, RemoveVolumesTrigger
 from perennial.triggers.snapshot import SnapshotVolumeTrigger
 from perennial.triggers.step import Said, StepTrigger
 from perennial.triggers.verification import VerifyRecoveryPointTrigger
@@ -49,15 +56,27 @@ CHAIN: list[Step] = [
 OPEN, WEB, DATABASE, BACKUP, VERIFY, CLOSE = CHAIN
 
 
-RESTORE: list[type[StepTrigger]] = [
-    OpenRestoreTrigger,
-    AttachSnapshotVolumeTrigger,
-    CopyFilesTrigger,
-    RestoreDatabaseTrigger,
-    CheckRestoreTrigger,
-    RemoveVolumeTrigger,
-    CloseRestoreTrigger,
+RESTORE: list[Step] = [
+    (PreviewRestoreTrigger, {"approval_task": "approval"}),
+    (OpenRestoreTrigger, {}),
+    (TakeSiteOfflineTrigger, {}),
+    (TakeSafetyPointTrigger, {}),
+    (AttachVolumesTrigger, {}),
+    (CopyFilesTrigger, {}),
+    (RestoreDatabaseTrigger, {}),
+    (CheckRestoreTrigger, {}),
+    (BringSiteOnlineTrigger, {}),
+    (RemoveVolumesTrigger, {}),
+    (CloseRestoreTrigger, {}),
 ]
+RESTORE_MOMENT = "2026-11-23T12:00:00Z"
+
+
+def restore_form(**changes: Any) -> dict[str, str]:
+    """The fields of a restore's steps; `changes` overrides the form of a whole restore of acme, or its moment."""
+    moment = changes.pop("moment", RESTORE_MOMENT)
+    form = {"tenant": "acme", "confirm": changes.get("into_tenant") or changes.get("tenant") or "acme", **changes}
+    return {"form": json.dumps(form), "moment": moment}
 
 
 @dataclass
@@ -73,10 +92,9 @@ class World:
 
     def add_tenant(self, tenant: str, rows: int = 50) -> dict[str, Any]:
         """Make hosts, volumes, files and a database, and register the tenant; returns its entry."""
-        web_host, db_host = self.cloud.make_instance(), self.cloud.make_instance()
-        mount = f"/srv/{tenant}"
+        web_host, mount = self.cloud.make_instance(), f"/srv/{tenant}"
         web_volume = self.cloud.make_volume(web_host, "/dev/sdf", mount)
-        db_volume = self.cloud.make_volume(db_host, "/dev/sdf", "/data")
+        db_host, db_volume, data = self.database_host
         site = self.cloud.host_path(web_host, f"{mount}/site")
         site.mkdir()
         (site / "index.html").write_text(f"welcome to {tenant}")
@@ -88,6 +106,7 @@ class World:
             f"INSERT INTO dbo.orders (id, customer) VALUES {values}",
             database=database,
         )
+        self.sql.move_files(database, data)
         self.entries[tenant] = {
             "id": tenant,
             "plan": "standard",
@@ -104,11 +123,19 @@ class World:
                 "instance": db_host,
                 "volume": db_volume,
                 "zone": ZONE,
+                "mount": str(data),
+                "platform": "linux",
             },
             "tags": {"cost-centre": "4711"},
         }
         self.write_register()
         return self.entries[tenant]
+
+    @cached_property
+    def database_host(self) -> tuple[str, str, Path]:
+        """The host of all tenants' databases, its volume, and the folder where that is mounted."""
+        host = self.cloud.make_instance()
+        return host, self.cloud.make_volume(host, "/dev/sdf", "/data"), self.cloud.host_path(host, "/data")
 
     def write_register(self) -> None:
         (self.config / "plans.yaml").write_text(yaml.safe_dump({"plans": PLANS}))
@@ -147,16 +174,31 @@ class World:
             self.run(step, request, run_id)
         return self.manifest(request)
 
-    def restore_step(self, step: type[StepTrigger], run_id: str = "restore-1", **form: str) -> StepTrigger:
+    def restore_step(self, step: Step, run_id: str = "restore-1", **form: Any) -> StepTrigger:
         """A restore step's trigger, ready to run; `form` overrides that of a whole restore of acme."""
-        filled = {"tenant": "acme", "recovery_point": "", "confirm": "acme", "moment": "2026-11-23T12:00:00Z", **form}
-        return trigger_of(step, run_id, "restore", **filled)
+        cls, fields = step
+        return trigger_of(cls, run_id, "restore", **restore_form(**form), **fields)
 
-    def restore(self, **form: str) -> Said:
-        """Run all steps of a restore; returns what its last one says."""
-        for step in RESTORE:
-            said = self.runner.run(self.restore_step(step, **form).work_within_deadline())
+    def restore_record(self, **form: Any) -> RestoreRecord | None:
+        """The record of the restore that the form asks for, as it stands."""
+        asked = RestoreRequest.parse(**restore_form(**form))
+        version = self.runner.run(self.vault.restores.get(asked.target, asked.restore_id))
+        return version.value if version else None
+
+    def run_restore_step(self, step: Step, run_id: str = "restore-1", **form: Any) -> Said:
+        """Run one step of a restore to its end; its error comes as it is."""
+        return self.runner.run(self.restore_step(step, run_id, **form).work_within_deadline())
+
+    def carry_out(self, steps: Iterable[Step], run_id: str = "restore-1", **form: Any) -> Said:
+        """Run some steps of a restore; returns what the last one says."""
+        said: Said = {}
+        for step in steps:
+            said = self.run_restore_step(step, run_id, **form)
         return said
+
+    def restore(self, **form: Any) -> Said:
+        """Run all steps of a restore; returns what its last one says."""
+        return self.carry_out(RESTORE, **form)
 
     def rows(self, tenant: str) -> list[tuple[Any, ...]]:
         """The rows of the tenant's table."""
@@ -189,6 +231,58 @@ class World:
         """All backup files in the vault that lie beside the recovery point's manifest."""
         asked = BackupRequest.parse(request)
         return self.runner.run(self.vault.backup_file_keys(asked.tenant, asked.recovery_point_id))
+
+    def read_file(self, key: str) -> bytes:
+        """The content of a backup file in the vault."""
+        place = self.vault.documents
+        body: bytes = self.storage.client().get_object(Bucket=place.bucket, Key=place.prefix + key)["Body"].read()
+        return body
+
+    def write_file(self, key: str, body: bytes) -> None:
+        """Put something else in the place of a backup file."""
+        place = self.vault.documents
+        self.storage.client().put_object(Bucket=place.bucket, Key=place.prefix + key, Body=body)
+
+    def record_files_as_they_are(self, request: str) -> None:
+        """Let the manifest hold the backup files as the vault has them now, as if they had always been so."""
+        bak = self.manifest(request).parts.bak
+        assert bak
+        files = self.runner.run(self.vault.backup_files(bak.keys))
+        self.change_manifest(request, lambda m: m.with_backup_file(bak.model_copy(update={"files": tuple(files)})))
+
+    def change_manifest(self, request: str, change: Callable[[Manifest], Manifest]) -> None:
+        """Change the recovery point's manifest behind the back of all steps."""
+        asked = BackupRequest.parse(request)
+        version = self.runner.run(self.vault.points.get(asked.tenant, asked.recovery_point_id))
+        assert version
+        self.runner.run(self.vault.points.replace(change(version.value), version.etag))
+
+    def kill_backup(self, name: str) -> None:
+        """Wait for the statement that makes the backup of that NAME, and end its session, as an administrator would."""
+        query = (
+            "SELECT s.session_id FROM sys.dm_exec_sessions AS s JOIN sys.dm_exec_requests AS r "
+            f"ON r.session_id = s.session_id WHERE s.program_name LIKE N'perennial % {name}' "
+            "AND r.command LIKE N'BACKUP%'"
+        )
+        for _ in range(200):
+            if rows := self.sql.run(query):
+                self.sql.run(f"KILL {rows[0][0]}")
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"no backup {name} was seen")
+
+
+def assert_one_of_each(world: World, request: str) -> Manifest:
+    """The recovery point is verified and the cloud and the vault hold its parts, no more and no less."""
+    manifest = world.manifest(request)
+    assert manifest.state is State.VERIFIED, manifest.failure
+    assert manifest.parts.missing() == ()
+    parts = (manifest.parts.web_snapshot, manifest.parts.db_snapshot)
+    assert {snapshot["SnapshotId"] for snapshot in world.snapshots(request)} == {p.snapshot_id for p in parts if p}
+    assert manifest.parts.bak
+    assert sorted(world.files(request)) == sorted(manifest.parts.bak.keys)
+    assert world.lease(manifest.tenant).owner is None
+    return manifest
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from lab.sqlserver.tsql.statements import (
     DropCredential,
     DropDatabase,
     Kill,
+    RenameDatabase,
     Use,
 )
 
@@ -54,10 +55,13 @@ def drop_database(reader: Reader) -> DropDatabase:
     return DropDatabase(tuple(names), if_exists)
 
 
-def alter_database(reader: Reader) -> AlterDatabase:
-    """ALTER DATABASE name SET option [WITH ROLLBACK IMMEDIATE | WITH NO_WAIT]."""
+def alter_database(reader: Reader) -> AlterDatabase | RenameDatabase:
+    """ALTER DATABASE name SET option [WITH ROLLBACK IMMEDIATE | WITH NO_WAIT], or MODIFY NAME = name."""
     reader.expect("ALTER", "DATABASE")
     database = None if reader.accept("CURRENT") else reader.name()
+    if reader.accept("MODIFY", "NAME"):
+        reader.expect_symbol("=")
+        return RenameDatabase(database, reader.name())
     reader.expect("SET")
     option = reader.name().upper()
     if option not in ("SINGLE_USER", "MULTI_USER", "OFFLINE", "ONLINE", "RECOVERY"):

@@ -12,7 +12,7 @@ from include.backups.errors import PartError
 from include.backups.leases import Lease
 from include.backups.recovery_points import Manifest
 from include.backups.register import explain
-from include.backups.restores import RestoreRecord
+from include.backups.restore_records import RestoreRecord
 from perennial.hooks.documents import DocumentStore
 
 Document = TypeVar("Document", Manifest, RestoreRecord, Lease)

@@ -90,6 +90,14 @@ class DocumentStore:
                 for item in page.get("Contents", ()):
                     yield item["Key"].removeprefix(self.prefix)
 
+    async def folders(self, prefix: str) -> list[str]:
+        """Names of the folders right below `prefix`, sorted."""
+        s3, whole = await aws.client("s3", self.conn_id), self.prefix + prefix
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=whole, Delimiter="/")
+        with aws.explained("The vault could not be listed", **self._where(prefix)):
+            found = [item["Prefix"] async for page in pages for item in page.get("CommonPrefixes", ())]
+        return sorted(name.removeprefix(whole).rstrip("/") for name in found)
+
     async def _put(self, key: str, content: dict[str, Any], condition: dict[str, str]) -> Stored:
         nonce = secrets.token_hex(16)
         body = json.dumps({**content, "nonce": nonce}, indent=1, sort_keys=True).encode()

@@ -122,9 +122,12 @@ class Ebs:
             )
         return _volume(answer)
 
-    async def volumes_of_restore(self, restore_id: str) -> list[Volume]:
-        """Volumes that a restore has made and not yet deleted."""
-        return await self._volumes([self._ours(), {"Name": f"tag:{RESTORE_TAG}", "Values": [restore_id]}])
+    async def volumes_of_restore(self, restore_id: str, role: SnapshotRole | None = None) -> list[Volume]:
+        """Volumes that a restore has made and not yet deleted; with `role` those made from one part."""
+        filters = [self._ours(), {"Name": f"tag:{RESTORE_TAG}", "Values": [restore_id]}]
+        if role:
+            filters.append({"Name": f"tag:{PART_TAG}", "Values": [role.value]})
+        return await self._volumes(filters)
 
     async def volume(self, volume_id: str) -> Volume | None:
         """One volume; None when AWS does not show it."""

@@ -1,30 +1,38 @@
 """Hosts: runs the scripts of include/scripts/ through AWS Systems Manager and reads what they answer.
 
-A script is a file of this project. Its parameters travel as base64 text in variables of their own, so that no value is
-ever read as code. The command carries a comment by which a later attempt finds it again: SendCommand has no token.
+A command carries a comment by which a later attempt finds it again: SendCommand has no token.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from include.backups.errors import PerennialError, UnavailableError
+from include.backups.tenants import Platform
 from perennial.hooks import aws
-from perennial.settings import PROJECT, Settings
+from perennial.hooks.host_scripts import DOCUMENTS, script_lines
+from perennial.hooks.looks import looks
+from perennial.settings import Settings
 
-SCRIPTS = PROJECT / "include" / "scripts"
 UNDER_WAY = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 START_WITHIN = 600
 """Seconds in which the host's agent must begin (SSM SendCommand, TimeoutSeconds: a deadline for the start)."""
 
 
+REFUSED = 3
+"""Exit code by which our scripts say that they have changed nothing (include/scripts/lib/volume.sh, `refuse`)."""
+
+
 class ScriptError(PerennialError):
     """A script on a host ended badly, or never began."""
+
+
+class ScriptRefusedError(ScriptError):
+    """A script on a host refused before it changed anything."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +66,22 @@ class Hosts:
         """The hosts of this deployment."""
         return cls(settings.aws_conn_id, settings.poll.total_seconds())
 
-    async def run(self, instance: str, script: str, parameters: Mapping[str, str], *, mark: str, limit: int) -> Outcome:
+    async def run(
+        self,
+        instance: str,
+        platform: Platform,
+        script: str,
+        parameters: Mapping[str, str],
+        *,
+        mark: str,
+        limit: int,
+    ) -> Outcome:
         """Run a script to its end, or take part in one that an earlier attempt has started.
 
         Args:
             instance: The host.
-            script: File name below include/scripts/.
+            platform: Its operating system, which decides the script's language.
+            script: Name below include/scripts/, without suffix.
             parameters: Variables that the script finds in its environment.
             mark: Comment of the command, at most 100 characters; unique to what this run is for.
             limit: Seconds after which SSM ends the script.
@@ -73,11 +91,12 @@ class Hosts:
             UnavailableError: when SSM refuses or does not answer.
         """
         command = await self._command_under_way(instance, mark) or await self._send(
-            instance, script, parameters, mark, limit
+            instance, platform, script, parameters, mark, limit
         )
         outcome = await self._outcome(instance, command)
         if outcome.status != "Success":
-            raise ScriptError(
+            kind = ScriptRefusedError if outcome.exit_code == REFUSED else ScriptError
+            raise kind(
                 f"The script {script} on host {instance} ended with {outcome.status} (exit code {outcome.exit_code}): "
                 f"{outcome.errors.strip()[-2000:] or outcome.output.strip()[-2000:] or 'it wrote nothing'}.",
                 command=command,
@@ -95,22 +114,21 @@ class Hosts:
         await self._outcome(instance, command)
         return True
 
-    async def _send(self, instance: str, script: str, parameters: Mapping[str, str], mark: str, limit: int) -> str:
-        body = await asyncio.to_thread((SCRIPTS / script).read_text, encoding="utf-8")
+    async def _send(
+        self, instance: str, platform: Platform, script: str, parameters: Mapping[str, str], mark: str, limit: int
+    ) -> str:
+        lines = await asyncio.to_thread(script_lines, platform, script, parameters)
         ssm = await aws.client("ssm", self.conn_id, resend=False)
         with aws.explained(
             f"The script {script} could not be sent to host {instance}",
-            todo="Check that the instance runs and that its SSM agent is online.",
+            todo=f"Check that the instance runs {platform} and that its SSM agent is online.",
         ):
             answer = await ssm.send_command(
                 InstanceIds=[instance],
-                DocumentName="AWS-RunShellScript",
+                DocumentName=DOCUMENTS[platform],
                 Comment=mark[:100],
                 TimeoutSeconds=START_WITHIN,
-                Parameters={
-                    "commands": [*(_variable(key, value) for key, value in parameters.items()), *body.splitlines()],
-                    "executionTimeout": [str(limit)],
-                },
+                Parameters={"commands": lines, "executionTimeout": [str(limit)]},
             )
         return str(answer["Command"]["CommandId"])
 
@@ -126,7 +144,7 @@ class Hosts:
 
     async def _outcome(self, instance: str, command: str) -> Outcome:
         ssm = await aws.client("ssm", self.conn_id)
-        while True:
+        for pause in looks(self.poll):
             try:
                 found = await ssm.get_command_invocation(CommandId=command, InstanceId=instance)
             except aws.Error as error:
@@ -144,10 +162,5 @@ class Hosts:
                         found.get("StandardOutputContent", ""),
                         found.get("StandardErrorContent", ""),
                     )
-            await asyncio.sleep(self.poll)
-
-
-def _variable(key: str, value: str) -> str:
-    encoded = base64.b64encode(value.encode()).decode()
-    # The dot keeps a value's own trailing newlines from being cut off by the substitution.
-    return f'{key}="$(printf %s {encoded} | base64 -d; printf .)"; export {key}="${{{key}%.}}"'
+            await asyncio.sleep(pause)
+        raise AssertionError("there is always a next look")

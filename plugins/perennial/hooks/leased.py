@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from include.backups.errors import ConflictError, LeaseLostError
 from include.backups.recovery_points import Manifest
-from include.backups.restores import RestoreRecord
+from include.backups.restore_records import RestoreRecord
 from perennial.hooks.collection import Collection, Versioned
 from perennial.hooks.tenant_lease import TenantLease
 from perennial.hooks.vault import Vault, point_prefix

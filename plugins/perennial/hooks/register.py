@@ -16,6 +16,10 @@ from perennial.settings import Settings
 TENANTS, PLANS = "tenants.yaml", "plans.yaml"
 
 
+class MissingRegisterError(ConfigurationError):
+    """There is no register: no tenants.yaml where the settings look for it."""
+
+
 async def read_register(settings: Settings) -> Register:
     """Read and judge the register that the settings name.
 
@@ -31,6 +35,14 @@ async def read_register(settings: Settings) -> Register:
     )
 
 
+async def find_register(settings: Settings) -> Register | None:
+    """Read the register like `read_register`; None when there is no tenants.yaml at all."""
+    try:
+        return await read_register(settings)
+    except MissingRegisterError:
+        return None
+
+
 async def _text(settings: Settings, name: str) -> str:
     where = urlsplit(settings.config)
     try:
@@ -41,7 +53,9 @@ async def _text(settings: Settings, name: str) -> str:
         async with answer["Body"] as body:
             return str(await body.read(), "utf-8")
     except (OSError, UnicodeDecodeError, *aws.Error) as error:
-        raise ConfigurationError(
+        missing = isinstance(error, FileNotFoundError) or aws.code(error) == "NoSuchKey"
+        kind = MissingRegisterError if missing and name == TENANTS else ConfigurationError
+        raise kind(
             f"{settings.config}/{name} cannot be read: {error}.",
             why="Without it no tenant is known, so nothing was done.",
             todo="Check PERENNIAL_CONFIG and the rights of the component that reads it.",

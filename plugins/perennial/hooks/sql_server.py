@@ -28,8 +28,18 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 Row = dict[str, Any]
 
-DAMAGE = frozenset({3183, 3187, 3189, 3203, 3241, 3242, 3243, 3254, 3256, 3266})
-"""Numbers by which SQL Server says that a backup file is not whole (learn.microsoft.com, Database Engine errors)."""
+DAMAGE = frozenset({3132, 3183, 3187, 3189, 3203, 3227, 3241, 3242, 3243, 3254, 3256, 3258, 3266, 3270})
+"""Numbers by which SQL Server says that a backup is not whole, or that its stripes do not belong together
+(learn.microsoft.com, Database Engine errors)."""
+
+CORRUPTION = frozenset(
+    {605, 823, 824, 3313, 3414, 3456, 5171, 5172, 5173, 9003, 9004}
+    | {*range(2508, 2580), *range(7984, 7999), *range(8901, 9000)} - {8921}
+)
+"""Numbers by which SQL Server says that a database's own files are damaged: when it reads, recovers or checks them.
+
+8921 is not among them: a check ends with it when tempdb is full, too (same source).
+"""
 
 CONNECTION = frozenset({20002, 20003, 20004, 20006, 20009, 20017, 20047, 233, 596, 6005, 10054})
 """Numbers by which the client or the server says that the connection is gone: the statement may have ended or not."""
@@ -55,6 +65,11 @@ class SqlServerError(Exception):
         return self.number in DAMAGE
 
     @property
+    def is_corruption(self) -> bool:
+        """True when a database's own files are at fault."""
+        return self.number in CORRUPTION
+
+    @property
     def lost_connection(self) -> bool:
         """True when nobody knows whether the statement ended."""
         return self.number in CONNECTION
@@ -71,6 +86,9 @@ class SqlServerError(Exception):
         number, text = (details[0], details[1]) if len(details) >= 2 else (0, details[0] if details else str(error))
         if isinstance(text, bytes):
             text = text.decode(errors="replace")
+        if of_client := re.match(r"DB-Lib error message (\d+)", str(text)):
+            # No server has spoken: the number beside the text is the last one of some earlier connection.
+            number = of_client[1]
         # The first line of the text is the server's first error; what follows repeats it in DB-Lib's words.
         message = re.split(r"DB-Lib error message", str(text))[0].strip() or str(text).strip()
         if told and told[0] not in message:

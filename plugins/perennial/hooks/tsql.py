@@ -1,16 +1,18 @@
 """Every T-SQL statement that Perennial sends, as text, and the quoting that keeps names from becoming code.
 
 Each of them is judged by Microsoft's own grammar in the tests. Sources: learn.microsoft.com, T-SQL reference, BACKUP,
-RESTORE statements, ALTER DATABASE SET options, sp_getapplock.
+RESTORE statements, CREATE and ALTER DATABASE, sp_getapplock, sys.database_principals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 LOCK_PREFIX = "perennial-backup-"
+RESTORE_LOCK_PREFIX = "perennial-restore-"
 
 MULTI_USER = "MULTI_USER"
+SINGLE_USER = "SINGLE_USER WITH ROLLBACK IMMEDIATE"
 OFFLINE = "OFFLINE WITH ROLLBACK IMMEDIATE"
 ONLINE = "ONLINE"
 
@@ -25,8 +27,13 @@ def text(value: str) -> str:
     return f"N'{value.replace(chr(39), chr(39) * 2)}'"
 
 
-def backup_database(database: str, url: str, backup_name: str, *, copy_only: bool) -> str:
-    """A full backup of `database` to a URL that was never used before.
+def devices(urls: Sequence[str]) -> str:
+    """The files of one backup; the order of its stripes does not matter."""
+    return ", ".join(f"URL = {text(url)}" for url in urls)
+
+
+def backup_database(database: str, urls: Sequence[str], backup_name: str, *, copy_only: bool) -> str:
+    """A full backup of `database` to URLs that were never used before, in equal stripes.
 
     COPY_ONLY keeps backups out of turn (manual, safety) from becoming the base of somebody's differential backups.
     """
@@ -37,31 +44,53 @@ def backup_database(database: str, url: str, backup_name: str, *, copy_only: boo
         *(["COPY_ONLY"] if copy_only else []),
         "STATS = 5",
     ]
-    return f"BACKUP DATABASE {name(database)} TO URL = {text(url)} WITH {', '.join(options)}"
+    return f"BACKUP DATABASE {name(database)} TO {devices(urls)} WITH {', '.join(options)}"
 
 
-def verify(url: str) -> str:
-    """Read a backup file whole and check its checksums."""
-    return f"RESTORE VERIFYONLY FROM URL = {text(url)} WITH CHECKSUM"
+def verify(urls: Sequence[str]) -> str:
+    """Read a backup whole, from all its files, and check its checksums."""
+    return f"RESTORE VERIFYONLY FROM {devices(urls)} WITH CHECKSUM"
 
 
-def header(url: str) -> str:
-    """What a backup file says of itself: one row for each backup set."""
-    return f"RESTORE HEADERONLY FROM URL = {text(url)}"
+def header(urls: Sequence[str]) -> str:
+    """What a backup says of itself: one row for each backup set."""
+    return f"RESTORE HEADERONLY FROM {devices(urls)}"
 
 
-def file_list(url: str) -> str:
-    """The database files inside a backup file."""
-    return f"RESTORE FILELISTONLY FROM URL = {text(url)}"
+def file_list(urls: Sequence[str]) -> str:
+    """The database files inside a backup."""
+    return f"RESTORE FILELISTONLY FROM {devices(urls)}"
 
 
-def restore_database(database: str, url: str, moves: Mapping[str, str]) -> str:
-    """Restore over `database`, each logical file to the path that `moves` gives it."""
+def restore_database(database: str, urls: Sequence[str], moves: Mapping[str, str], *, replace: bool) -> str:
+    """Restore a backup as `database`, each logical file to the path that `moves` gives it.
+
+    Args:
+        replace: True where a database of that name is there and is to be overwritten, whatever it is.
+    """
     moved = [f"MOVE {text(logical)} TO {text(path)}" for logical, path in moves.items()]
-    return (
-        f"RESTORE DATABASE {name(database)} FROM URL = {text(url)} "
-        f"WITH {', '.join([*moved, 'REPLACE', 'CHECKSUM', 'RECOVERY', 'STATS = 5'])}"
-    )
+    options = [*moved, *(["REPLACE"] if replace else []), "CHECKSUM", "RECOVERY", "STATS = 5"]
+    return f"RESTORE DATABASE {name(database)} FROM {devices(urls)} WITH {', '.join(options)}"
+
+
+def attach_database(database: str, files: Sequence[str]) -> str:
+    """Make a database of files that are there already, the primary one first; the server recovers what was open."""
+    named = ", ".join(f"(FILENAME = {text(file)})" for file in files)
+    return f"CREATE DATABASE {name(database)} ON {named} FOR ATTACH"
+
+
+def rename_database(database: str, new_name: str) -> str:
+    """Give a database that nobody is in another name; its files keep theirs."""
+    return f"ALTER DATABASE {name(database)} MODIFY NAME = {name(new_name)}"
+
+
+def drop_database(database: str) -> str:
+    """Drop a database, if it is there, with whoever is in it.
+
+    In one batch, so that nobody has the time to come in between. The files of an offline database stay on the disk.
+    """
+    online = f"SELECT 1 FROM sys.databases WHERE name = {text(database)} AND state_desc = N'ONLINE'"
+    return f"IF EXISTS ({online}) {set_access(database, SINGLE_USER)}; DROP DATABASE IF EXISTS {name(database)}"
 
 
 def set_access(database: str, access: str) -> str:
@@ -80,8 +109,28 @@ def database_state(database: str) -> str:
 
 
 def database_files(database: str) -> str:
-    """Where the files of a database lie now."""
-    return f"SELECT name, physical_name FROM sys.master_files WHERE database_id = DB_ID({text(database)})"
+    """Where the files of a database lie, what they hold, and their sizes in pages of 8 KiB; the primary one first."""
+    return (
+        "SELECT name, physical_name, type_desc, size FROM sys.master_files "
+        f"WHERE database_id = DB_ID({text(database)}) ORDER BY file_id"
+    )
+
+
+def files_of_others(database: str) -> str:
+    """Where the files of all other databases lie."""
+    return f"SELECT physical_name FROM sys.master_files WHERE database_id <> COALESCE(DB_ID({text(database)}), 0)"
+
+
+def space_used(database: str) -> str:
+    """The files of a database, and how many 8 KB pages of each are in use, data and log.
+
+    Asked inside the database: FILEPROPERTY (learn.microsoft.com, same name) answers any of its users. It knows nothing
+    of FILESTREAM containers, whose `size` is what they hold.
+    """
+    return (
+        f"USE {name(database)}; SELECT name, physical_name, type_desc, "
+        "COALESCE(FILEPROPERTY(name, N'SpaceUsed'), size) AS pages FROM sys.database_files ORDER BY file_id"
+    )
 
 
 def default_folders() -> str:
@@ -93,7 +142,7 @@ def default_folders() -> str:
 
 
 def finished_backup(backup_name: str, url: str) -> str:
-    """The row that SQL Server writes only for a backup that succeeded, found by its NAME and the file it went to."""
+    """The row that SQL Server writes only for a backup that succeeded, found by its NAME and its first file."""
     return (
         "SELECT CONVERT(nvarchar(36), s.backup_set_uuid) AS backup_set_uuid, s.database_name, s.is_copy_only, "
         "CONVERT(nvarchar(30), s.first_lsn) AS first_lsn, CONVERT(nvarchar(30), s.last_lsn) AS last_lsn "
@@ -113,15 +162,50 @@ def running_sessions(program: str) -> str:
     )
 
 
+def sessions_inside(database: str) -> str:
+    """Other sessions that have `database` as their current one."""
+    return (
+        "SELECT session_id FROM sys.dm_exec_sessions "
+        f"WHERE database_id = DB_ID({text(database)}) AND is_user_process = 1 AND session_id <> @@SPID"
+    )
+
+
 def kill(session_id: int) -> str:
     """End a session and roll back what it does."""
     return f"KILL {int(session_id)}"
 
 
-def take_lock(resource: str) -> str:
-    """Take an application lock of this server at once or not at all; `granted` is negative when it is taken."""
+def take_lock(resource: str, *, seconds: int = 0) -> str:
+    """Take an application lock of this server, waiting at most `seconds`; `granted` is negative when it is taken."""
     return (
         "DECLARE @granted int; "
         f"EXEC @granted = sp_getapplock @Resource = {text(resource)}, @LockMode = N'Exclusive', "
-        "@LockOwner = N'Session', @LockTimeout = 0; SELECT @granted AS granted"
+        f"@LockOwner = N'Session', @LockTimeout = {int(seconds) * 1000}; SELECT @granted AS granted"
     )
+
+
+def orphaned_users(database: str) -> str:
+    """Users that sign in by a login of the server, by a `sid` that no login has (principals up to 4 are built in).
+
+    Source: learn.microsoft.com, "Troubleshoot orphaned users".
+    """
+    return (
+        f"SELECT u.name, u.sid FROM {name(database)}.sys.database_principals AS u "
+        "WHERE u.type = 'S' AND u.authentication_type_desc = N'INSTANCE' AND u.principal_id > 4 "
+        "AND NOT EXISTS (SELECT 1 FROM sys.server_principals AS l WHERE l.sid = u.sid) ORDER BY u.name"
+    )
+
+
+def logins() -> str:
+    """The server's logins with a password."""
+    return "SELECT name FROM sys.server_principals WHERE type = 'S'"
+
+
+def map_user(database: str, user: str, login: str) -> str:
+    """Let a login sign in as a user that is there already."""
+    return f"USE {name(database)}; ALTER USER {name(user)} WITH LOGIN = {name(login)}"
+
+
+def create_login(login: str, sid: bytes) -> str:
+    """Make a login that is at once the one of all users with that `sid`; its password is for the reader to choose."""
+    return f"CREATE LOGIN {name(login)} WITH PASSWORD = N'<choose one>', SID = 0x{sid.hex().upper()}"

@@ -1,36 +1,33 @@
 """The vault: the only place where Perennial keeps what it must not lose (design, section 3).
 
 recovery-points/<tenant>/<id>/manifest.json    one recovery point
-recovery-points/<tenant>/<id>/full-01.bak      its backup file, written by SQL Server itself
+recovery-points/<tenant>/<id>/full-01.bak      its backup, written by SQL Server itself
+recovery-points/<tenant>/<id>/full-01-01.bak   the same in several files (stripes): -01, -02 and so on
 restores/<tenant>/<id>.json                    the record of one restore
 leases/<tenant>.json                           who may act on the tenant
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
+from include.backups.backup_files import StoredFile
 from include.backups.errors import ConflictError, PartError, UnavailableError
 from include.backups.leases import Lease
 from include.backups.recovery_points import Manifest
-from include.backups.restores import RestoreRecord
+from include.backups.restore_records import RestoreRecord
 from perennial.hooks import aws
-from perennial.hooks.collection import Collection, Versioned
+from perennial.hooks.collection import Collection, Document, Versioned
 from perennial.hooks.documents import DocumentStore
 from perennial.settings import Settings
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class StoredObject:
-    """What the object store says about one backup file."""
-
-    size_bytes: int
-    etag: str
-    checksum: dict[str, str]
+READS_AT_ONCE = 16
+"""Documents that one step reads at the same time."""
 
 
 def point_prefix(tenant: str, point_id: str) -> str:
@@ -68,16 +65,50 @@ class Vault:
 
     async def manifests(self, tenant: str, beginning: str = "") -> list[Manifest]:
         """The manifests of the tenant's recovery points whose id starts with `beginning`, but for unreadable ones."""
-        found = []
-        for point_id in await self.point_ids(tenant, beginning):
-            try:
-                version = await self.points.get(tenant, point_id)
-            except PartError as error:
-                # One damaged manifest must not stand between a tenant and all its other recovery points.
-                log.warning("Left out: %s", error)
-            else:
-                found += [version.value] if version else []
-        return found
+        return await self._readable(self.points, tenant, await self.point_ids(tenant, beginning))
+
+    async def tenants(self) -> list[str]:
+        """Ids of all tenants that have recovery points."""
+        return await self.documents.folders("recovery-points/")
+
+    async def latest_restores(self, tenant: str, count: int) -> list[RestoreRecord]:
+        """The records of the tenant's last restores, oldest first, but for unreadable ones."""
+        prefix = f"restores/{tenant}/"
+        keys = self.documents.keys(prefix)
+        names = sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
+        return await self._readable(self.restores, tenant, names[-count:])
+
+    async def change_point(self, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
+        """Apply `change` to a manifest by compare and swap, without the tenant's lease, again when somebody else was
+        faster.
+
+        Only for what may stand beside everybody else's changes: who reads the point.
+
+        Args:
+            change: Gets the manifest as it stands and returns what it becomes, or raises.
+        """
+        while True:
+            standing = await self.points.require(tenant, point_id)
+            with suppress(ConflictError):
+                return (await self.points.replace(change(standing.value), standing.etag)).value
+
+    async def _readable(
+        self, collection: Collection[Document], tenant: str, document_ids: Iterable[str]
+    ) -> list[Document]:
+        at_once = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def read(document_id: str) -> Document | None:
+            async with at_once:
+                try:
+                    version = await collection.get(tenant, document_id)
+                except PartError as error:
+                    # One damaged document must not stand between a tenant and all its others.
+                    log.warning("Left out: %s", error)
+                    return None
+            return version.value if version else None
+
+        found = await asyncio.gather(*(read(document_id) for document_id in document_ids))
+        return [document for document in found if document is not None]
 
     async def lease(self, tenant: str) -> Versioned[Lease] | None:
         """The tenant's lease as it stands; None when nobody has ever taken it."""
@@ -104,7 +135,7 @@ class Vault:
             todo="Look for runs of this tenant that start again and again.",
         )
 
-    async def backup_file(self, key: str) -> StoredObject | None:
+    async def backup_file(self, key: str) -> StoredFile | None:
         """What the object store says about the backup file at `key`; None when there is none."""
         s3 = await aws.client("s3", self.settings.aws_conn_id)
         with aws.explained("The vault could not be asked for a backup file", key=key):
@@ -119,7 +150,11 @@ class Vault:
         checksum = {
             name: value for name, value in head.items() if name.startswith("Checksum") and name != "ChecksumType"
         }
-        return StoredObject(head["ContentLength"], head["ETag"], checksum)
+        return StoredFile(key=key, size_bytes=head["ContentLength"], etag=head["ETag"], checksum=checksum)
+
+    async def backup_files(self, keys: Iterable[str]) -> list[StoredFile | None]:
+        """What the object store says about several backup files, in their order."""
+        return list(await asyncio.gather(*(self.backup_file(key) for key in keys)))
 
     async def backup_file_keys(self, tenant: str, point_id: str) -> list[str]:
         """Keys of all backup files beside a manifest, those of earlier attempts too."""
@@ -131,6 +166,10 @@ class Vault:
         s3 = await aws.client("s3", self.settings.aws_conn_id)
         with aws.explained("A backup file could not be deleted from the vault", key=key):
             await s3.delete_object(Bucket=self.documents.bucket, Key=self.documents.prefix + key)
+
+    def backup_file_urls(self, keys: Iterable[str]) -> list[str]:
+        """The URLs of several backup files; raises as `backup_file_url` does."""
+        return [self.backup_file_url(key) for key in keys]
 
     def backup_file_url(self, key: str) -> str:
         """The backup file's URL as SQL Server writes it.

@@ -9,9 +9,15 @@ from perennial.operators.step import StepOperator
 from perennial.triggers.restore import CloseRestoreTrigger, OpenRestoreTrigger
 from perennial.triggers.restore_database import CheckRestoreTrigger, RestoreDatabaseTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
+from perennial.triggers.restore_preview import PreviewRestoreTrigger
+from perennial.triggers.restore_safety import TakeSafetyPointTrigger
+from perennial.triggers.restore_site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
 from perennial.triggers.restore_step import RestoreTrigger
-from perennial.triggers.restore_volume import AttachSnapshotVolumeTrigger, RemoveVolumeTrigger
+from perennial.triggers.restore_volume import AttachVolumesTrigger, RemoveVolumesTrigger
 from perennial.triggers.step import StepTrigger
+
+FORM = {"form": "{{ dict(params) | tojson }}", "moment": "{{ dag_run.run_after }}"}
+LONG = timedelta(hours=12)
 
 
 class RestoreOperator(StepOperator):
@@ -22,60 +28,83 @@ class RestoreOperator(StepOperator):
     """
 
     trigger: ClassVar[type[StepTrigger]] = RestoreTrigger
+    longest: ClassVar[timedelta] = timedelta(hours=1)
 
-    def __init__(self, **kwargs: Any) -> None:
-        form = {
-            "tenant": "{{ params.tenant }}",
-            "recovery_point": "{{ params.recovery_point or '' }}",
-            "confirm": "{{ params.confirm }}",
-            "moment": "{{ dag_run.run_after }}",
-        }
-        super().__init__(fields=form, **kwargs)
+    def __init__(self, *, fields: dict[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(fields={**FORM, **(fields or {})}, **{"deadline": self.longest, **kwargs})
+
+
+class PreviewRestoreOperator(RestoreOperator):
+    """Look at everything, decide the plan, show it; skips the approval when nobody has to approve.
+
+    Args:
+        approval_task: The task to skip; it has to be directly downstream.
+    """
+
+    trigger = PreviewRestoreTrigger
+    longest = LONG  # it reads the whole .bak
+    inherits_from_skipmixin = True
+
+    def __init__(self, *, approval_task: str, **kwargs: Any) -> None:
+        super().__init__(fields={"approval_task": approval_task}, **kwargs)
 
 
 class OpenRestoreOperator(RestoreOperator):
-    """Refuse what must not be restored, take the tenant's lease, begin the record."""
+    """Take the tenant's lease and begin to carry the plan out."""
 
     trigger = OpenRestoreTrigger
 
 
-class AttachSnapshotVolumeOperator(RestoreOperator):
-    """Make a volume from the web snapshot and attach it to the web host."""
+class TakeSiteOfflineOperator(RestoreOperator):
+    """Put the offline marker into the site's folder."""
 
-    trigger = AttachSnapshotVolumeTrigger
+    trigger = TakeSiteOfflineTrigger
+
+
+class TakeSafetyPointOperator(RestoreOperator):
+    """Make a recovery point of what is about to be overwritten."""
+
+    trigger = TakeSafetyPointTrigger
+    longest = LONG
+
+
+class AttachVolumesOperator(RestoreOperator):
+    """Make volumes from the snapshots and attach them to the hosts."""
+
+    trigger = AttachVolumesTrigger
 
 
 class CopyFilesOperator(RestoreOperator):
     """Copy the files back, by a script on the web host."""
 
     trigger = CopyFilesTrigger
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"deadline": timedelta(hours=12), **kwargs})
-
-
-class RemoveVolumeOperator(RestoreOperator):
-    """Detach and delete the volume."""
-
-    trigger = RemoveVolumeTrigger
+    longest = LONG
 
 
 class RestoreDatabaseOperator(RestoreOperator):
-    """Restore the .bak over the database."""
+    """Bring the database back, from the .bak or from the snapshot of its volume."""
 
     trigger = RestoreDatabaseTrigger
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"deadline": timedelta(hours=12), **kwargs})
+    longest = LONG
 
 
 class CheckRestoreOperator(RestoreOperator):
     """Check what came back."""
 
     trigger = CheckRestoreTrigger
+    longest = LONG
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"deadline": timedelta(hours=12), **kwargs})
+
+class BringSiteOnlineOperator(RestoreOperator):
+    """Take the offline marker away."""
+
+    trigger = BringSiteOnlineTrigger
+
+
+class RemoveVolumesOperator(RestoreOperator):
+    """Detach and delete the volumes."""
+
+    trigger = RemoveVolumesTrigger
 
 
 class CloseRestoreOperator(RestoreOperator):

@@ -63,9 +63,12 @@ class StepOperator(BaseOperator):
                 return await trigger.work_within_deadline()
 
         try:
-            return asyncio.run(work())
+            said = asyncio.run(work())
         except PerennialError as error:
             raise AirflowException(str(error)) from error
+        for key, value in trigger.xcoms(said).items():
+            context["ti"].xcom_push(key=key, value=value)
+        return said
 
     def execute_complete(self, context: Context, event: object = None) -> object:
         """Airflow asks for the name of such a method; the trigger ends the task itself, so it is never called."""

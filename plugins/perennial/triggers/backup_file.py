@@ -1,8 +1,8 @@
-"""The .bak: one BACKUP DATABASE statement that SQL Server writes straight into the vault.
+"""The .bak: one BACKUP DATABASE statement that SQL Server writes straight into the vault, in as many files as it needs.
 
-The statement cannot be asked for its result after a crash, and it must not be run twice into one file. So its file name
-is claimed in the manifest first, the claim's name goes into the backup's header, and `msdb` has a row of that name only
-for a backup that succeeded. A new attempt looks there first, then for the session that may still be at work.
+The statement cannot be asked for its result after a crash, and it must not be run twice into one file. So its file
+names are claimed in the manifest first, the claim's name goes into the backup's header, and `msdb` has a row of that
+name only for a backup that succeeded. A new attempt looks there first, then for the session that may still be at work.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections import defaultdict
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from include.backups.backup_files import BackupFileClaim, BackupFilePart, stripes_needed
 from include.backups.errors import PartError, PerennialError
-from include.backups.recovery_points import BackupFileClaim, BackupFilePart
+from include.backups.recovery_points import Manifest
 from include.backups.requests import BackupRequest, Kind
 from perennial.hooks import tsql
+from perennial.hooks.database_space import space_used
 from perennial.hooks.leased import LeasedPoint
 from perennial.hooks.per_loop import PerLoop
 from perennial.hooks.sql_server import Row, Session, SqlServer, SqlServerError
@@ -33,6 +35,7 @@ AGAIN = frozenset({3202, 3204, 3271, 3296})
 HINTS = {
     3201: "Check that the vault's bucket exists and that SQL Server has a CREDENTIAL for it (README, first steps).",
     911: "Check the database's name in tenants.yaml.",
+    916: "Give the connection's login a user in the database, with the role db_backupoperator.",
     262: "Give the connection's login the role db_backupoperator in the database.",
     18456: "Check login and password of the Airflow connection.",
 }
@@ -45,12 +48,14 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
     """Makes the .bak of the recovery point, or finds the one that an earlier attempt has made, and records it."""
 
     async def act(self, point: LeasedPoint) -> Said:
+        if "bak" in point.manifest.left_out:
+            return {"said": f"Left out: {point.manifest.left_out['bak']}."}
         if point.manifest.parts.bak:
-            return {"key": point.manifest.parts.bak.key, "said": "An earlier attempt has made it."}
+            return {"keys": list(point.manifest.parts.bak.keys), "said": "An earlier attempt has made it."}
         row = await self._until_it_succeeds(point)
         part = await self._part(point, row)
         await point.change(lambda manifest: manifest.with_backup_file(part))
-        return {"key": part.key, "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
+        return {"keys": list(part.keys), "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
 
     async def on_kill(self) -> None:
         """The run was ended by hand: end the statement too, or it would go on writing for nobody."""
@@ -87,7 +92,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
             try:
                 row = await self._of_earlier_attempt(point)
                 if row is None and not claimed:
-                    await point.change(lambda m: m.with_claim(point.prefix, datetime.now(UTC)))
+                    await self._claim(point)
                 return row or await self._back_up(point)
             except SqlServerError as error:
                 # A backup that was not let begin has written nothing: its claim is still good.
@@ -99,12 +104,18 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
                 self.log.warning("%s Trying again in %.0f s.", error, pause)
             await asyncio.sleep(pause)
 
+    async def _claim(self, point: LeasedPoint) -> None:
+        """Claim a file name for each stripe that the database needs as it is now, and record where its files lie."""
+        manifest = point.manifest
+        space = await space_used(SqlServer(manifest.source.database.connection), manifest.source.database.name)
+        stripes = stripes_needed(manifest.tenant, space.used_bytes, point.vault.settings.stripe_bytes)
+        await point.change(
+            lambda m: m.with_database_files(space.files).with_claim(point.prefix, datetime.now(UTC), stripes=stripes)
+        )
+
     async def _back_up(self, point: LeasedPoint) -> Row:
         """Run the statement for the claim at hand."""
-        manifest = point.manifest
-        claim = manifest.claim
-        if claim is None:
-            raise AssertionError("a claim is made before the statement runs")
+        manifest, claim = point.manifest, _claim_of(point.manifest)
         server = SqlServer(manifest.source.database.connection, point.vault.settings.mark(claim.name))
         await self._run_when_a_slot_is_free(point, server, claim)
         row = await self._finished(point, server, claim)
@@ -115,8 +126,8 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
     async def _run_when_a_slot_is_free(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> None:
         manifest, settings = point.manifest, point.vault.settings
         copy_only = manifest.kind in (Kind.MANUAL, Kind.SAFETY)
-        url = point.vault.backup_file_url(claim.key)
-        statement = tsql.backup_database(manifest.source.database.name, url, claim.name, copy_only=copy_only)
+        urls = point.vault.backup_file_urls(claim.keys)
+        statement = tsql.backup_database(manifest.source.database.name, urls, claim.name, copy_only=copy_only)
         loop, started = asyncio.get_running_loop(), asyncio.Event()
 
         def back_up(session: Session) -> bool:
@@ -146,22 +157,23 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
             await asyncio.sleep(settings.poll.total_seconds())
 
     async def _finished(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> Row | None:
-        rows = await server.run(tsql.finished_backup(claim.name, point.vault.backup_file_url(claim.key)))
+        rows = await server.run(tsql.finished_backup(claim.name, point.vault.backup_file_url(claim.keys[0])))
         return rows[0] if rows else None
 
     async def _part(self, point: LeasedPoint, row: Row) -> BackupFilePart:
-        claim = point.manifest.claim
-        stored = await point.vault.backup_file(claim.key) if claim else None
-        if claim is None or stored is None:
+        claim = _claim_of(point.manifest)
+        stored = await point.vault.backup_files(claim.keys)
+        files = tuple(file for file in stored if file)
+        if len(files) < len(claim.keys):
             await point.change(lambda manifest: manifest.without_part("bak"))
-            raise self._failed(point, "SQL Server has a record of the backup, but the vault has no such file.")
+            missing = [key for key, file in zip(claim.keys, stored, strict=True) if file is None]
+            raise self._failed(
+                point, f"SQL Server has a record of the backup, but the vault has no {', '.join(missing)}."
+            )
         return BackupFilePart(
             number=claim.number,
-            key=claim.key,
+            files=files,
             name=claim.name,
-            size_bytes=stored.size_bytes,
-            etag=stored.etag,
-            checksum=stored.checksum,
             backup_set_uuid=str(row["backup_set_uuid"]),
             first_lsn=str(row["first_lsn"]),
             last_lsn=str(row["last_lsn"]),
@@ -179,3 +191,9 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
             database=manifest.source.database.name,
             server=manifest.source.database.connection,
         )
+
+
+def _claim_of(manifest: Manifest) -> BackupFileClaim:
+    if manifest.claim is None:
+        raise AssertionError("a claim is made before the statement runs")
+    return manifest.claim

@@ -166,8 +166,8 @@ async def _sweep(point: LeasedPoint) -> list[str]:
                 todo="Check the right to delete snapshots tagged perennial:vault, then clear the task `open`.",
                 snapshot=snapshot_id,
             ) from error
-    kept_file = manifest.parts.bak.key if manifest.parts.bak else ""
-    files = [key for key in await point.vault.backup_file_keys(manifest.tenant, manifest.id) if key != kept_file]
+    kept_files = manifest.parts.bak.keys if manifest.parts.bak else ()
+    files = [key for key in await point.vault.backup_file_keys(manifest.tenant, manifest.id) if key not in kept_files]
     for key in files:
         await point.lease.check()
         await point.vault.delete_backup_file(key)

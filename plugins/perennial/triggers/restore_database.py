@@ -1,4 +1,4 @@
-"""The database of a restore: RESTORE DATABASE over the standing one, on one connection, and the checks after it."""
+"""The database of a restore: brought back from the .bak or from the snapshot of its volume, and checked."""
 
 from __future__ import annotations
 
@@ -6,53 +6,91 @@ import asyncio
 from contextlib import suppress
 from typing import ClassVar
 
-from include.backups.errors import PartError, PerennialError, UnavailableError
-from include.backups.recovery_points import Manifest
-from include.backups.restores import moves
-from perennial.hooks import tsql
+from include.backups.errors import PartError, PerennialError, RefusedError, UnavailableError
+from include.backups.recovery_points import Manifest, SnapshotRole
+from include.backups.restore_plans import RestorePlan
+from include.backups.restore_records import CHECK, RESTORE_DATABASE
+from include.backups.restore_requests import DatabaseSource
+from perennial.hooks import databases, restoring
+from perennial.hooks.database_access import let_users_in
+from perennial.hooks.database_users import OrphanedUser, orphaned_users
+from perennial.hooks.hosts import Hosts
 from perennial.hooks.leased import LeasedRestore
 from perennial.hooks.sql_server import Session, SqlServer, SqlServerError
-from perennial.hooks.vault import Vault
 from perennial.settings import Settings
-from perennial.triggers.restore_step import RestoreStepTrigger
-
-ONLINE, OFFLINE, MULTI_USER = "ONLINE", "OFFLINE", "MULTI_USER"
+from perennial.triggers.restore_database_files import attach, copy_files
+from perennial.triggers.restore_step import Done, RestoreStepTrigger
+from perennial.triggers.restore_volume import COPY_MARKS
 
 
 class RestoreDatabaseTrigger(RestoreStepTrigger):
-    """Restores the .bak over the tenant's database; everybody else is kept out meanwhile."""
+    """Brings the database back, over the tenant's own or under another name; everybody else is kept out meanwhile."""
 
-    step: ClassVar[str] = "restore_database"
+    step: ClassVar[str] = RESTORE_DATABASE
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> str:
-        database = restore.record.target.database
-        _, bak = restore.record.parts_of(point)
-        url = restore.vault.backup_file_url(bak.key)
-        server = SqlServer(database.connection, restore.vault.settings.mark(restore.record.id))
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        plan = restore.record.plan
+        if plan.database is None:
+            return Done("No database was asked for.")
+        server = SqlServer(plan.target.database.connection, restore.vault.settings.mark(restore.record.id))
         await self._end_earlier_attempt(server, restore)
-        await restore.change(lambda record: record.beginning_on(f"Database {database.name}"))
+        copied = 0
+        if plan.database_from is DatabaseSource.SNAPSHOT:
+            copied = await copy_files(restore, point, server, limit=float(self.deadline))
+        mine = self.step in restore.record.begun
+        await restore.change(lambda record: record.beginning_on(self.step, f"Database {plan.database}"))
         try:
-            await server.talk(
-                lambda session: restore_over(session, database.name, url), pauses=restore.vault.settings.pauses
-            )
+            if plan.database_from is DatabaseSource.SNAPSHOT:
+                return await self._from_snapshot(restore, point, server, copied)
+            return await self._from_backup_file(restore, point, server, mine=mine)
+        except RefusedError:
+            if not mine:
+                await restore.change(lambda record: record.not_begun_on(self.step))
+            raise
         except SqlServerError as error:
             raise PartError(
                 f"The database of tenant {restore.record.tenant} was not restored: {error}",
-                why=f"Database {database.name} may be unusable until it is.",
-                todo="Mend what the server complains about, then clear the task `open` of this run.",
-                server=database.connection,
-                file=bak.key,
+                why=f"Nobody knows the state of database {plan.database}.",
+                todo="Bring the server up, then clear the task `open` of this run.",
+                server=server.conn_id,
             ) from error
-        return f"Database {database.name} is restored from {bak.key} ({bak.size_bytes:,} bytes)."
 
     async def on_kill(self) -> None:
-        """The run was ended by hand: end the statement too."""
+        """The run was ended by hand: end the statement and the script too."""
         with suppress(PerennialError, SqlServerError):
-            settings, request = Settings.from_environment(), self.request()
-            record = await Vault(settings).restores.get(request.tenant, request.restore_id)
-            if record:
-                server = SqlServer(record.value.target.database.connection)
-                await server.kill_sessions_of(settings.mark(request.restore_id))
+            record = await self.record_of_run()
+            if record is None:
+                return
+            settings, database = Settings.from_environment(), record.plan.target.database
+            await SqlServer(database.connection).kill_sessions_of(settings.mark(record.id))
+            if SnapshotRole.DATABASE in record.plan.snapshots:
+                mark = settings.mark(f"{record.id} {COPY_MARKS[SnapshotRole.DATABASE]}")
+                await Hosts.of(settings).cancel(database.instance, mark)
+
+    async def _from_backup_file(
+        self, restore: LeasedRestore, point: Manifest, server: SqlServer, *, mine: bool
+    ) -> Done:
+        plan, bak = restore.record.plan, point.parts.bak
+        if bak is None or plan.database is None:
+            raise PartError(f"Recovery point {point.id} has no .bak.", todo="Restore another recovery point.")
+        name, urls = plan.database, restore.vault.backup_file_urls(bak.keys)
+
+        def talk(session: Session) -> None:
+            if plan.replaces_database:
+                restoring.restore_over(session, name, urls)
+            else:
+                restoring.restore_as_new(session, name, urls, mine=mine)
+
+        await server.talk(talk, pauses=restore.vault.settings.pauses)
+        return Done(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
+
+    async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer, copied: int) -> Done:
+        await server.talk(lambda session: attach(session, restore.record, point), pauses=restore.vault.settings.pauses)
+        return Done(
+            f"Database {restore.record.plan.database} is attached from the files of the snapshot, crash-consistent "
+            f"({copied:,} bytes).",
+            copied,
+        )
 
     async def _end_earlier_attempt(self, server: SqlServer, restore: LeasedRestore) -> None:
         """An attempt whose task was cleared may still be restoring; two at once would only get in each other's way."""
@@ -71,78 +109,44 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
 class CheckRestoreTrigger(RestoreStepTrigger):
     """Checks what came back: the database is online, open to its users, and DBCC CHECKDB finds it clean."""
 
-    step: ClassVar[str] = "check"
+    step: ClassVar[str] = CHECK
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> str:
-        database = restore.record.target.database
-        server, pauses = SqlServer(database.connection), restore.vault.settings.pauses
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        plan = restore.record.plan
+        if plan.database is None:
+            return Done("Every file was compared when it was copied.")
+        name, server = plan.database, SqlServer(plan.target.database.connection)
+
+        def talk(session: Session) -> tuple[OrphanedUser, ...]:
+            databases.check(session, name)
+            return orphaned_users(session, name)
+
         try:
-            state = await server.talk(lambda session: _state(session, database.name), pauses=pauses)
-            if state != (ONLINE, MULTI_USER):
-                raise PartError(
-                    f"The restored database of tenant {restore.record.tenant} is {' '.join(state) or 'not there'}.",
-                    todo="See SQL Server's error log, then clear the task `open` of this run.",
-                    database=database.name,
-                )
-            await server.run(tsql.check_database(database.name), pauses=pauses)
+            orphans = await server.talk(talk, pauses=restore.vault.settings.pauses)
         except SqlServerError as error:
-            raise PartError(
-                f"The restored database of tenant {restore.record.tenant} did not pass its check: {error}",
-                why="It is open to its users, and it may be damaged.",
-                todo="Restore an older recovery point.",
-                database=database.name,
-                server=database.connection,
+            raise UnavailableError(
+                f"The restored database of tenant {restore.record.tenant} could not be checked: {error}",
+                why="It is restored; nobody has looked whether it is sound.",
+                todo="Bring the server up, then clear the task `check` and what follows it.",
+                database=name,
+                server=server.conn_id,
             ) from error
-        return f"Database {database.name} is online and DBCC CHECKDB found no errors."
-
-
-def restore_over(session: Session, database: str, url: str) -> None:
-    """Restore a backup over `database`, which may be there, left over from a broken restore, or not at all.
-
-    The database is taken offline first: SINGLE_USER would leave one place, and any client could slip into it before
-    the restore does. Users are let in again whatever happens.
-    """
-    defaults = session.run(tsql.default_folders())[0]
-    present = {row["name"]: row["physical_name"] for row in session.run(tsql.database_files(database))}
-    where = moves(session.run(tsql.file_list(url)), present, defaults["data_folder"], defaults["log_folder"])
-    if _state(session, database)[0] == ONLINE:
-        session.run(tsql.set_access(database, tsql.OFFLINE))
-    try:
-        session.run(tsql.restore_database(database, url, where))
-    except SqlServerError:
-        # Whatever this meets (a lost connection, a database left RESTORING), the first error is the one to report.
-        with suppress(SqlServerError):
-            let_users_in(session, database)
-        raise
-    let_users_in(session, database)
-
-
-def let_users_in(session: Session, database: str) -> str:
-    """Bring the database back to where its users can work; returns a sentence when it cannot be."""
-    if _state(session, database)[0] == OFFLINE:
-        session.run(tsql.set_access(database, tsql.ONLINE))
-    state, access = _state(session, database)
-    if state != ONLINE:
-        return f"Database {database} is {state or 'not there'}."
-    if access != MULTI_USER:
-        session.run(tsql.set_access(database, tsql.MULTI_USER))
-    return ""
+        clean = f"Database {name} is online and DBCC CHECKDB found no errors."
+        return Done(" ".join([clean, *(f"User {o.name} has no login: {o.remedy}" for o in orphans)]))
 
 
 async def reopen_database(restore: LeasedRestore) -> str:
     """Let users in again if a broken restore has left them out; returns a sentence when the database is unusable."""
-    database = restore.record.target.database
-    server = SqlServer(database.connection)
+    plan = restore.record.plan
+    if not _may_be_shut(restore, plan):
+        return ""
+    server, name = SqlServer(plan.target.database.connection), str(plan.database)
     try:
         await server.kill_sessions_of(restore.vault.settings.mark(restore.record.id))
-        return await server.talk(
-            lambda session: let_users_in(session, database.name), pauses=restore.vault.settings.pauses
-        )
-    except (SqlServerError, PerennialError) as error:
-        return f"Nobody knows the state of database {database.name}: {error}"
+        return await server.talk(lambda session: let_users_in(session, name), pauses=restore.vault.settings.pauses)
+    except SqlServerError as error:
+        return f"Nobody knows the state of database {name}: {error}"
 
 
-def _state(session: Session, database: str) -> tuple[str, str]:
-    """State and user access, for instance ONLINE and MULTI_USER; empty when there is no such database."""
-    rows = session.run(tsql.database_state(database))
-    return (str(rows[0]["state_desc"]), str(rows[0]["user_access_desc"])) if rows else ("", "")
+def _may_be_shut(restore: LeasedRestore, plan: RestorePlan) -> bool:
+    return plan.replaces_database and RESTORE_DATABASE in restore.record.begun

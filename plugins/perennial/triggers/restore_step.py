@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from include.backups.errors import LeaseLostError, PartError, PerennialError
 from include.backups.recovery_points import Manifest
-from include.backups.restores import RestoreRecord, RestoreRequest
+from include.backups.restore_records import RestoreRecord, RestoreStep
+from include.backups.restore_requests import RestoreRequest
 from perennial.hooks import tenant_lease
 from perennial.hooks.leased import LeasedRestore
 from perennial.hooks.vault import Vault
@@ -16,20 +18,30 @@ from perennial.settings import Settings
 from perennial.triggers.step import Said, StepTrigger
 
 
-class RestoreTrigger(StepTrigger):
-    """A step of a restore; its fields are the form's."""
+@dataclass(frozen=True)
+class Done:
+    """What a step says of itself, in a sentence for the record, and how many bytes it has brought back."""
 
-    fields: ClassVar[tuple[str, ...]] = ("tenant", "recovery_point", "confirm", "moment")
-    tenant: str
-    recovery_point: str
-    confirm: str
+    said: str
+    bytes: int = 0
+
+
+class RestoreTrigger(StepTrigger):
+    """A step of a restore; its fields are the form (the run's parameters as JSON) and the moment of the request."""
+
+    fields: ClassVar[tuple[str, ...]] = ("form", "moment")
+    form: str
     moment: str
 
     def request(self) -> RestoreRequest:
         """The form, checked."""
-        return RestoreRequest.parse(
-            tenant=self.tenant, recovery_point=self.recovery_point, confirm=self.confirm, moment=self.moment
-        )
+        return RestoreRequest.parse(self.form, self.moment)
+
+    async def record_of_run(self) -> RestoreRecord | None:
+        """The restore's record as it stands; for what has to be ended when a run is ended by hand."""
+        request = self.request()
+        version = await Vault(Settings.from_environment()).restores.get(request.target, request.restore_id)
+        return version.value if version else None
 
 
 class RestoreStepTrigger(RestoreTrigger):
@@ -40,8 +52,8 @@ class RestoreStepTrigger(RestoreTrigger):
 
     step: ClassVar[str]
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> str:
-        """Do the step's part, idempotent; returns a sentence for the record.
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        """Do the step's part, idempotent.
 
         Raises:
             PerennialError: when it cannot be done; the record remembers the message.
@@ -50,11 +62,11 @@ class RestoreStepTrigger(RestoreTrigger):
 
     async def work(self) -> Said:
         settings, request = Settings.from_environment(), self.request()
-        vault = Vault(settings)
-        async with tenant_lease.entered(vault, request.tenant, self.owner(settings)) as lease:
+        vault, began_at = Vault(settings), datetime.now(UTC)
+        async with tenant_lease.entered(vault, request.target, self.owner(settings)) as lease:
             restore = await LeasedRestore.load(lease, request.restore_id)
             try:
-                said = await self.act(restore, await self._point(vault, restore.record))
+                done = await self.act(restore, await self._point(vault, restore.record))
             except LeaseLostError:
                 raise
             except Exception as error:
@@ -62,14 +74,17 @@ class RestoreStepTrigger(RestoreTrigger):
                 with suppress(PerennialError):
                     await restore.change(lambda record: record.model_copy(update={"failure": message}))
                 raise
-            await restore.change(lambda record: record.with_step(self.step, said, datetime.now(UTC)))
-        return {"said": said}
+            step = RestoreStep(
+                name=self.step, said=done.said, began_at=began_at, at=datetime.now(UTC), bytes=done.bytes
+            )
+            await restore.change(lambda record: record.with_step(step))
+        return {"said": done.said, "seconds": round(step.seconds, 1)}
 
     async def _point(self, vault: Vault, record: RestoreRecord) -> Manifest:
-        version = await vault.points.get(record.tenant, record.recovery_point)
+        version = await vault.points.get(record.plan.source, record.plan.recovery_point)
         if version is None:
             raise PartError(
-                f"The manifest of recovery point {record.recovery_point} has gone while it was being restored.",
+                f"The manifest of recovery point {record.plan.recovery_point} has gone while it was being restored.",
                 why=f"Restore {record.id} of tenant {record.tenant} stopped.",
                 todo="Restore another recovery point.",
             )

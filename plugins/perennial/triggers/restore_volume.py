@@ -1,4 +1,4 @@
-"""The volume of a restore: made from the web snapshot, attached to the web host, and never left behind."""
+"""The volumes of a restore: made from snapshots, attached to the hosts that need them, and never left behind."""
 
 from __future__ import annotations
 
@@ -7,145 +7,172 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import ClassVar
 
+from include.backups.devices import free_device
 from include.backups.errors import PartError, UnavailableError
-from include.backups.recovery_points import Manifest
-from include.backups.restores import free_device
+from include.backups.recovery_points import Manifest, SnapshotRole
+from include.backups.restore_plans import host_of
 from perennial.hooks import aws
-from perennial.hooks.ebs import RESTORE_TAG, Ebs, Volume
+from perennial.hooks.ebs import PART_TAG, RESTORE_TAG, Ebs, Volume
 from perennial.hooks.hosts import Hosts, ScriptError
 from perennial.hooks.leased import LeasedRestore
-from perennial.settings import Settings
-from perennial.triggers.restore_step import RestoreStepTrigger
+from perennial.hooks.looks import looks
+from perennial.triggers.restore_step import Done, RestoreStepTrigger
 
 USABLE = frozenset({"creating", "available", "in-use"})
+
+COPY_MARKS = {SnapshotRole.WEB: "copy", SnapshotRole.DATABASE: "copy db"}
+"""What the script that copies from a volume is called on its host, after the restore's id."""
 
 GONE_WITHIN = 600
 """Seconds that a volume may take to let go of its host; Amazon says minutes, an open file says never."""
 
 
-class AttachSnapshotVolumeTrigger(RestoreStepTrigger):
-    """Makes a volume from the web snapshot in the host's zone and attaches it as another drive."""
+class AttachVolumesTrigger(RestoreStepTrigger):
+    """Makes a volume from each snapshot that the plan needs, in the host's zone, and attaches it as another drive."""
 
-    step: ClassVar[str] = "attach_volume"
+    step: ClassVar[str] = "attach_volumes"
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> str:
-        web = restore.record.target.web
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        said = [await self._attached(restore, point, role) for role in restore.record.plan.snapshots]
+        return Done(" ".join(said) or "No snapshot is needed.")
+
+    async def _attached(self, restore: LeasedRestore, point: Manifest, role: SnapshotRole) -> str:
+        snapshot, host = point.snapshot(role), host_of(restore.record.plan.target, role)
+        if snapshot is None:
+            raise PartError(f"Recovery point {point.id} has no {role.value}.", todo="Restore another recovery point.")
         ebs = Ebs.of(restore.vault.settings)
-        snapshot, _ = restore.record.parts_of(point)
-        volume = await self._made(ebs, restore, snapshot.snapshot_id)
-        await restore.change(lambda record: record.model_copy(update={"volume": volume.id}))
-        if volume.instance != web.instance:
-            await self._attach(ebs, restore, volume)
+        volume = await self._made(ebs, restore, role, snapshot.snapshot_id)
+        await restore.change(
+            lambda record: record.model_copy(update={"volumes": {**record.volumes, role.value: volume.id}})
+        )
+        if volume.instance != host.instance:
+            await self._attach(ebs, restore, role, volume)
         await self._until(ebs, restore, volume.id, lambda found: found.attachment == "attached")
-        return f"Volume {volume.id} from snapshot {snapshot.snapshot_id} is attached to {web.instance}."
+        return f"Volume {volume.id} from snapshot {snapshot.snapshot_id} is attached to {host.instance}."
 
-    async def _made(self, ebs: Ebs, restore: LeasedRestore, snapshot_id: str) -> Volume:
+    async def _made(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str) -> Volume:
         """The volume that an earlier attempt has made, or a new one."""
         record = restore.record
-        standing = [volume for volume in await ebs.volumes_of_restore(record.id) if volume.state in USABLE]
+        standing = [volume for volume in await ebs.volumes_of_restore(record.id, role) if volume.state in USABLE]
         if standing:
             return standing[0]
         await restore.lease.check()
         tags = {
-            **record.target.tags,
-            "Name": record.id,
+            **record.plan.target.tags,
+            "Name": f"{record.id} {role.value}",
             "perennial:tenant": record.tenant,
             RESTORE_TAG: record.id,
+            PART_TAG: role.value,
         }
         # A volume of an earlier attempt may have been deleted since: its token would bring nothing back.
-        token = sha256(f"{ebs.vault} {record.id} {restore.lease.token}".encode()).hexdigest()
-        return await ebs.create_volume(snapshot_id, record.target.web.zone, tags, token=token)
+        token = sha256(f"{ebs.vault} {record.id} {role.value} {restore.lease.token}".encode()).hexdigest()
+        return await ebs.create_volume(snapshot_id, host_of(record.plan.target, role).zone, tags, token=token)
 
-    async def _attach(self, ebs: Ebs, restore: LeasedRestore, volume: Volume) -> None:
-        instance = restore.record.target.web.instance
+    async def _attach(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:
+        host = host_of(restore.record.plan.target, role)
         await self._until(ebs, restore, volume.id, lambda found: found.state == "available")
         for _ in range(3):
-            device = free_device(await ebs.devices_in_use(instance))
+            device = free_device(await ebs.devices_in_use(host.instance), host.platform)
             await restore.lease.check()
             try:
-                return await ebs.attach_volume(volume.id, instance, device)
+                return await ebs.attach_volume(volume.id, host.instance, device)
             except aws.Error as error:
                 standing = await ebs.volume(volume.id)
-                if standing and standing.instance == instance:
+                if standing and standing.instance == host.instance:
                     return None  # the answer was lost, the volume was attached
                 refused = error
             # Somebody else may have taken the device name in between: look again.
             await asyncio.sleep(restore.vault.settings.poll.total_seconds())
         raise UnavailableError(
-            f"The volume with the files of tenant {restore.record.tenant} could not be attached: {refused}.",
+            f"The volume from the {role.value} for tenant {restore.record.tenant} could not be attached: {refused}.",
             why="Nothing was overwritten.",
-            todo="Check that the web host in the register runs and is in the zone given there.",
+            todo="Check that the host in the register runs and is in the zone given there.",
             volume=volume.id,
-            host=instance,
+            host=host.instance,
         )
 
     async def _until(
         self, ebs: Ebs, restore: LeasedRestore, volume_id: str, is_ready: Callable[[Volume], bool]
     ) -> None:
-        while True:
+        for pause in looks(restore.vault.settings.poll.total_seconds()):
             volume = await ebs.volume(volume_id)
             if volume and is_ready(volume):
                 return
             if volume and volume.state in ("error", "deleting", "deleted"):
                 raise PartError(
-                    f"The volume with the files of tenant {restore.record.tenant} is {volume.state}.",
+                    f"A volume for the restore of tenant {restore.record.tenant} is {volume.state}.",
                     why="Nothing was overwritten.",
                     todo="Clear the task `open` of this run: it makes another one.",
                     volume=volume_id,
                 )
-            await asyncio.sleep(restore.vault.settings.poll.total_seconds())
+            await asyncio.sleep(pause)
 
 
-class RemoveVolumeTrigger(RestoreStepTrigger):
-    """Detaches and deletes the volume of the restore, whatever became of the copy."""
+class RemoveVolumesTrigger(RestoreStepTrigger):
+    """Detaches and deletes the volumes of the restore, whatever became of the copy."""
 
-    step: ClassVar[str] = "remove_volume"
+    step: ClassVar[str] = "remove_volumes"
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> str:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
         left = await remove_volumes(restore)
         if left:
             raise UnavailableError(left)
-        return "The volume is detached and deleted."
+        return Done("No volume is left." if restore.record.plan.snapshots else "There was no volume.")
 
 
 async def remove_volumes(restore: LeasedRestore) -> str:
     """Detach and delete every volume that the restore has made; returns a sentence about what could not be removed."""
     record, settings = restore.record, restore.vault.settings
-    ebs, hosts = Ebs.of(settings), Hosts.of(settings)
-    left = []
-    for volume in await ebs.volumes_of_restore(record.id):
-        await restore.lease.check()
-        if volume.instance:
-            await _unmount(hosts, settings, volume.instance, record.id)
-            await ebs.detach_volume(volume.id)
-        if await _detached(ebs, volume.id, settings.poll.total_seconds()):
-            await ebs.delete_volume(volume.id)
-        else:
-            left.append(volume.id)
+    ebs, left = Ebs.of(settings), []
+    for role in SnapshotRole:
+        for volume in await ebs.volumes_of_restore(record.id, role):
+            await restore.lease.check()
+            if volume.instance:
+                await _unmount(restore, role, volume)
+                await ebs.detach_volume(volume.id)
+            if await _detached(ebs, volume.id, settings.poll.total_seconds()):
+                await ebs.delete_volume(volume.id)
+            else:
+                left.append(volume.id)
     if left:
         return (
-            f"Volume {', '.join(left)} could not be detached from the web host of tenant {record.tenant} and was left "
+            f"Volume {', '.join(left)} could not be detached from the host of tenant {record.tenant} and was left "
             "there. It costs money until it is deleted. See what uses it on the host, detach it, delete it."
         )
     return ""
 
 
-async def _unmount(hosts: Hosts, settings: Settings, instance: str, restore_id: str) -> None:
+def mount_name(volume_id: str) -> str:
+    """Name of the folder under which a host shows a volume of a restore."""
+    return f"perennial-{volume_id}"
+
+
+async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:
+    record, settings = restore.record, restore.vault.settings
+    hosts, platform = Hosts.of(settings), host_of(record.plan.target, role).platform
     # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
-    await hosts.cancel(instance, settings.mark(f"{restore_id} copy"))
+    await hosts.cancel(volume.instance, settings.mark(f"{record.id} {COPY_MARKS[role]}"))
     try:
-        parameters = {"MOUNT_NAME": f"perennial-{restore_id}"}
-        await hosts.run(instance, "unmount.sh", parameters, mark=settings.mark(f"{restore_id} unmount"), limit=120)
+        await hosts.run(
+            volume.instance,
+            platform,
+            "unmount",
+            {"VOLUME_ID": volume.id, "MOUNT_NAME": mount_name(volume.id)},
+            mark=settings.mark(f"{record.id} unmount"),
+            limit=120,
+        )
     except (ScriptError, UnavailableError):
         # A host that does not answer may well have let go of the disk: the detaching will tell.
         return
 
 
-async def _detached(ebs: Ebs, volume_id: str, pause: float) -> bool:
+async def _detached(ebs: Ebs, volume_id: str, poll: float) -> bool:
     end = asyncio.get_running_loop().time() + GONE_WITHIN
-    while asyncio.get_running_loop().time() < end:
+    for pause in looks(poll):
         volume = await ebs.volume(volume_id)
         if volume is None or volume.state in ("available", "error", "deleting", "deleted"):
             return True
+        if asyncio.get_running_loop().time() > end:
+            break
         await asyncio.sleep(pause)
     return False

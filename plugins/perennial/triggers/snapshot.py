@@ -36,6 +36,8 @@ class SnapshotVolumeTrigger(RecoveryPointTrigger):
 
     async def act(self, point: LeasedPoint) -> Said:
         role = SnapshotRole(self.role)
+        if role.value in point.manifest.left_out:
+            return {"said": f"Left out: {point.manifest.left_out[role.value]}."}
         standing = getattr(point.manifest.parts, role.value)
         if standing:
             return {"snapshot": standing.snapshot_id, "said": "An earlier attempt has made it."}

@@ -51,6 +51,10 @@ class StepTrigger(BaseTrigger):
         """
         raise NotImplementedError
 
+    def xcoms(self, said: Said) -> dict[str, Any]:
+        """What Airflow keeps of a task that has succeeded, by key."""
+        return {"return_value": said}
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Do the work within the deadline and say how it ended; errors become a failed task, never an exception."""
         try:
@@ -63,7 +67,7 @@ class StepTrigger(BaseTrigger):
             yield TaskFailedEvent(xcoms={"failure": f"{type(error).__name__}: {error}"})
         else:
             self.log.info("%s", said)
-            yield TaskSuccessEvent(xcoms={"return_value": said})
+            yield TaskSuccessEvent(xcoms=self.xcoms(said))
 
     async def work_within_deadline(self) -> Said:
         """Do the work, for at most `deadline` seconds.

@@ -1,6 +1,7 @@
 """Verification: the barrier that needs all parts complete, and then reads the backup back.
 
-Level 1, complete: both snapshots completed, the file present with the size that was recorded.
+Level 1, complete: both snapshots completed, every file of the .bak present with the size, ETag and checksums that were
+recorded.
 Level 2, readable: RESTORE VERIFYONLY WITH CHECKSUM passes and the header shows this database, this backup, these LSNs.
 """
 
@@ -11,8 +12,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from include.backups.backup_files import BackupFilePart, StoredFile
 from include.backups.errors import DamagedBackupError, PartError, PerennialError, UnavailableError
-from include.backups.recovery_points import BackupFilePart, Manifest, SnapshotRole, Verification
+from include.backups.recovery_points import Manifest, SnapshotRole, Verification
 from include.backups.requests import BackupRequest
 from perennial.hooks import tsql
 from perennial.hooks.leased import LeasedPoint
@@ -29,22 +31,23 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
 
     async def act(self, point: LeasedPoint) -> Said:
         manifest = point.manifest
-        missing = manifest.parts.missing()
-        bak = manifest.parts.bak
-        if missing or bak is None:
+        missing = manifest.missing()
+        if missing:
             raise PartError(
                 f"Recovery point {manifest.id} of tenant {manifest.tenant} has no {', '.join(missing)}.",
                 todo="Clear the task `open` of this run.",
             )
-        await asyncio.gather(*(self._snapshot_completed(point, role) for role in SnapshotRole))
-        await self._file_present(point, bak)
+        roles = [role for role in SnapshotRole if manifest.snapshot(role)]
+        await asyncio.gather(*(self._snapshot_completed(point, role) for role in roles))
+        checks, level = ["snapshots completed"], 1
+        bak = manifest.parts.bak
+        if bak:
+            await self._files_present(point, bak)
         await point.change(lambda m: m.complete())
-        await self._file_readable(point, bak)
-        proof = Verification(
-            level=2,
-            at=datetime.now(UTC),
-            checks=("snapshots completed", "file present", "RESTORE VERIFYONLY WITH CHECKSUM", "RESTORE HEADERONLY"),
-        )
+        if bak:
+            await self._backup_readable(point, bak)
+            checks, level = [*checks, "files present", "RESTORE VERIFYONLY WITH CHECKSUM", "RESTORE HEADERONLY"], 2
+        proof = Verification(level=level, at=datetime.now(UTC), checks=tuple(checks))
         await point.change(lambda m: m.verified(proof))
         return {"recovery_point": manifest.id, "level": proof.level}
 
@@ -70,21 +73,21 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
             snapshot=part.snapshot_id,
         )
 
-    async def _file_present(self, point: LeasedPoint, bak: BackupFilePart) -> None:
-        stored = await point.vault.backup_file(bak.key)
-        if stored is None or stored.size_bytes != bak.size_bytes:
-            found = f"has {stored.size_bytes:,} bytes" if stored else "is not there"
-            raise await self._damaged(point, bak, f"it {found}; recorded were {bak.size_bytes:,} bytes")
+    async def _files_present(self, point: LeasedPoint, bak: BackupFilePart) -> None:
+        found = await point.vault.backup_files(bak.keys)
+        wrong = [_difference(*pair) for pair in zip(bak.files, found, strict=True) if pair[0] != pair[1]]
+        if wrong:
+            raise await self._damaged(point, bak, "; ".join(wrong))
 
-    async def _file_readable(self, point: LeasedPoint, bak: BackupFilePart) -> None:
+    async def _backup_readable(self, point: LeasedPoint, bak: BackupFilePart) -> None:
         database = point.manifest.source.database
         server = SqlServer(database.connection, point.vault.settings.mark(f"verify {bak.name}"))
-        url = point.vault.backup_file_url(bak.key)
+        urls = point.vault.backup_file_urls(bak.keys)
         pauses = point.vault.settings.pauses
         await point.lease.check()
         try:
-            await server.run(tsql.verify(url), pauses=pauses)
-            headers = await server.run(tsql.header(url), pauses=pauses)
+            await server.run(tsql.verify(urls), pauses=pauses)
+            headers = await server.run(tsql.header(urls), pauses=pauses)
         except SqlServerError as error:
             if error.is_damage:
                 raise await self._damaged(point, bak, str(error)) from error
@@ -99,20 +102,30 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
             raise await self._damaged(point, bak, f"its header is not that of this backup: {', '.join(wrong)}")
 
     async def _damaged(self, point: LeasedPoint, bak: BackupFilePart, reason: str) -> DamagedBackupError:
-        """Forget the file, so that no later attempt adopts it, and say what is wrong with it."""
+        """Forget the .bak, so that no later attempt adopts it, and say what is wrong with it."""
         await point.change(lambda manifest: manifest.without_part("bak"))
         return DamagedBackupError(
             f"The .bak of tenant {point.manifest.tenant} cannot be trusted: {reason}",
             why=f"Recovery point {point.manifest.id} cannot be restored from it.",
-            todo="Clear the task `open` of this run: a new attempt makes a new file.",
-            key=bak.key,
+            todo="Clear the task `open` of this run: a new attempt makes a new one.",
+            backup=bak.name,
         )
 
 
+def _difference(recorded: StoredFile, found: StoredFile | None) -> str:
+    """How a file differs from what was recorded when it was made."""
+    if found is None:
+        return f"{recorded.key} is not there"
+    if found.size_bytes != recorded.size_bytes:
+        return f"{recorded.key} has {found.size_bytes:,} bytes; recorded were {recorded.size_bytes:,}"
+    return f"{recorded.key} is another object than the one that was recorded ({found.etag}, not {recorded.etag})"
+
+
 def _mismatches(headers: list[Row], manifest: Manifest, bak: BackupFilePart) -> list[str]:
-    """What the file says of itself that differs from what was recorded when it was made."""
-    if len(headers) != 1:
-        return [f"{len(headers)} backup sets instead of one"]
+    """What the backup says of itself that differs from what was recorded when it was made."""
+    sets = {row["BackupSetGUID"] for row in headers}
+    if len(sets) != 1:
+        return [f"it shows {len(sets)} backup sets instead of one"]
     expected: dict[str, object] = {
         "DatabaseName": manifest.source.database.name,
         "BackupName": bak.name,

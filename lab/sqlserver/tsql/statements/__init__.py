@@ -22,6 +22,7 @@ from lab.sqlserver.tsql.statements.databases import (
     DropCredential,
     DropDatabase,
     Kill,
+    RenameDatabase,
     Use,
 )
 from lab.sqlserver.tsql.statements.principals import AlterRole, AlterUser, CreateLogin, CreateUser, DropPrincipal, Grant
@@ -40,13 +41,13 @@ __all__ = [
     "AlterDatabase", "AlterRole", "AlterTable", "AlterUser", "Backup", "Block", "CheckDatabase", "ColumnDefinition",
     "CreateCredential", "CreateDatabase", "CreateIndex", "CreateLogin", "CreateTable", "CreateUser", "Declare",
     "Device", "DropCredential", "DropDatabase", "DropIndex", "DropPrincipal", "DropTable", "Execute", "Grant", "If",
-    "Kill", "Print", "Query", "Restore", "RestoreReport", "SetOption", "SetVariable", "Statement", "TableConstraint",
-    "Transaction", "TruncateTable", "Use",
+    "Kill", "Print", "Query", "RenameDatabase", "Restore", "RestoreReport", "SetOption", "SetVariable", "Statement",
+    "TableConstraint", "Transaction", "TruncateTable", "Use",
 ]  # fmt: skip
 
 Statement = (
     Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
-    | CreateDatabase | DropDatabase | AlterDatabase | CreateCredential | DropCredential | CreateLogin
+    | CreateDatabase | DropDatabase | AlterDatabase | RenameDatabase | CreateCredential | DropCredential | CreateLogin
     | CreateUser | AlterUser | DropPrincipal | AlterRole | Grant | Backup | Restore
     | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
 )  # fmt: skip

@@ -49,6 +49,14 @@ class AlterDatabase:
 
 
 @dataclass(frozen=True)
+class RenameDatabase:
+    """ALTER DATABASE name MODIFY NAME = name; without a database (CURRENT), the session's own."""
+
+    database: str | None
+    new_name: str
+
+
+@dataclass(frozen=True)
 class CreateCredential:
     name: str
     identity: str

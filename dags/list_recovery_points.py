@@ -1,0 +1,29 @@
+"""
+### What can be restored?
+
+Lists the recovery points of the vault, newest first: their moment, state, how far they were proven, and what is in
+them. Press *Trigger* and open the log of the task `list`; leave `tenant` empty to see all tenants.
+
+It reads the vault alone. A new Airflow that was only told where the vault is lists everything, with no register.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param
+
+from perennial.operators.catalogue import ListRecoveryPointsOperator
+
+with DAG(
+    "list_recovery_points",
+    description="Show what the vault holds",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    max_active_runs=4,
+    is_paused_upon_creation=False,
+    params={
+        "tenant": Param(None, type=["null", "string"], title="Tenant", description="Its id; empty for all tenants"),
+    },
+    tags=["restore"],
+):
+    ListRecoveryPointsOperator(task_id="list", tenant="{{ params.tenant or '' }}")

@@ -1,0 +1,110 @@
+"""Restoring a backup: over the database itself, or as another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from include.backups.database_places import database_places
+from include.backups.errors import RefusedError
+from perennial.hooks import tsql
+from perennial.hooks.database_access import claim, drop, open_again, take_offline, what_is_left
+from perennial.hooks.databases import RESTORING, failed, state_of, survey
+from perennial.hooks.sql_server import Session, SqlServerError
+
+FILE_EXISTS = 3142
+"""Number by which SQL Server says that a file is in the way that belongs to no database."""
+
+STRAY_FILES = 20
+"""How many files may be in the way before a restore gives up."""
+
+
+def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
+    """Restore a backup over `database`: there, offline, suspect, left over from a broken restore, or not at all.
+
+    Everybody is kept out while it lasts and let in again whatever happens.
+
+    Args:
+        urls: The backup's files, all its stripes.
+
+    Raises:
+        DamagedBackupError: when the backup cannot be restored because it is damaged.
+        PartError: when SQL Server refuses for another reason.
+        RefusedError: when another restore is at work on the database.
+        SqlServerError: when the connection was lost: the conversation may be begun again.
+    """
+    claim(session, database)
+    try:
+        take_offline(session, database)
+        _restore(session, database, urls)
+    except SqlServerError as error:
+        if error.lost_connection:
+            raise
+        raise failed(
+            error,
+            f"Database {database} was not restored: {error}",
+            why=what_is_left(session, database),
+            todo=_advice(error),
+        ) from error
+    open_again(session, database)
+
+
+def restore_as_new(session: Session, database: str, urls: Sequence[str], *, mine: bool = False) -> None:
+    """Restore a backup as a new database, whose files get names of their own; nothing that exists is overwritten.
+
+    Args:
+        urls: The backup's files, all its stripes.
+        mine: True when an earlier attempt of this very restore had begun on `database`: what is there is its own, and
+            is dropped first.
+
+    Raises:
+        RefusedError: when a database of that name exists and is not this restore's, or another restore is at work.
+        DamagedBackupError, PartError, SqlServerError: as `restore_over`.
+    """
+    claim(session, database)
+    state, _ = state_of(session, database)
+    if state and not mine:
+        raise RefusedError(
+            f"There is a database {database} already; it is {state}.",
+            why="A restore under another name never overwrites; nothing was restored.",
+            todo="Choose a name that is free, or drop that database first.",
+        )
+    try:
+        drop(session, database)
+        _restore(session, database, urls)
+    except SqlServerError as error:
+        if error.lost_connection:
+            raise
+        with suppress(SqlServerError):
+            if state_of(session, database)[0] == RESTORING:  # half a database is of no use to anybody
+                drop(session, database)
+        raise failed(
+            error,
+            f"Database {database} was not restored: {error}",
+            why="No other database was touched.",
+            todo=_advice(error),
+        ) from error
+    open_again(session, database)
+
+
+def _restore(session: Session, database: str, urls: Sequence[str]) -> None:
+    """Restore to the database's own files where it has them, to new ones where not; nobody is in it any more."""
+    facts = survey(session, database)
+    files = session.run(tsql.file_list(urls))
+    taken = [str(row["physical_name"]) for row in session.run(tsql.files_of_others(database))]
+    for tries_left in reversed(range(STRAY_FILES)):
+        places = database_places(database, files, facts.files, taken, facts.data_folder, facts.log_folder)
+        try:
+            session.run(tsql.restore_database(database, urls, places, replace=facts.state != ""))
+            return
+        except SqlServerError as error:
+            if error.number != FILE_EXISTS or not tries_left:
+                raise
+            # A file of no database, as a dropped offline one leaves it: somebody may still want it.
+            taken += places.values()
+
+
+def _advice(error: SqlServerError) -> str:
+    if error.is_damage or error.is_corruption:
+        return "Restore the database from the snapshot of its volume, or from another recovery point."
+    return "Mend what SQL Server complains about, then begin the restore again."

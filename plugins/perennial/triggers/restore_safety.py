@@ -1,0 +1,128 @@
+"""The safety point of a restore: a recovery point of what is about to be overwritten, taken in the same run.
+
+It is made by the steps of every backup, under the restore's lease and in one task. It leaves out what the restore does
+not touch, and what cannot be backed up any more.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from include.backups.attempts import first_attempt, is_settled, next_attempt, resumed
+from include.backups.backup_files import DatabaseFile
+from include.backups.errors import LeaseLostError, PerennialError, UnavailableError
+from include.backups.recovery_points import Manifest, SnapshotRole
+from include.backups.requests import BackupRequest
+from include.backups.restore_records import RestoreRecord
+from perennial.hooks.databases import ONLINE, survey
+from perennial.hooks.leased import LeasedPoint, LeasedRestore
+from perennial.hooks.sql_server import SqlServer, SqlServerError
+from perennial.settings import Settings
+from perennial.triggers.backup_file import BackUpDatabaseTrigger
+from perennial.triggers.recovery_point import RecoveryPointTrigger, close_point
+from perennial.triggers.restore_step import Done, RestoreStepTrigger
+from perennial.triggers.snapshot import SnapshotVolumeTrigger
+from perennial.triggers.verification import VerifyRecoveryPointTrigger
+
+
+class TakeSafetyPointTrigger(RestoreStepTrigger):
+    """Makes and verifies the safety point; does nothing when nothing is overwritten."""
+
+    step: ClassVar[str] = "take_safety_point"
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        wanted = restore.record.safety_request
+        if not wanted:
+            return Done("This restore overwrites nothing: it needs no safety point.")
+        safety = await self._begun(restore, BackupRequest.parse(wanted))
+        await restore.change(lambda record: record.model_copy(update={"safety_point": safety.manifest.id}))
+        if not is_settled(safety.manifest):
+            try:
+                for part in _parts(wanted):
+                    await part.act(safety)
+            except Exception as error:
+                await _fail(safety, error)
+                raise
+            await close_point(safety)
+        kept = [name for name in ("web_snapshot", "db_snapshot", "bak") if getattr(safety.manifest.parts, name)]
+        return Done(f"Safety point {safety.manifest.id} holds {', '.join(kept)}: restore it to undo this restore.")
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end what SQL Server does for it."""
+        with suppress(PerennialError):
+            record = await self.record_of_run()
+            for part in _parts(record.safety_request) if record and record.safety_request else ():
+                await part.on_kill()
+
+    async def _begun(self, restore: LeasedRestore, request: BackupRequest) -> LeasedPoint:
+        """Claim the point's id, or take up what an earlier attempt has claimed."""
+        vault, lease, target = restore.vault, restore.lease, restore.record.plan.target
+        standing = await vault.points.get(target.id, request.recovery_point_id)
+        if standing and is_settled(standing.value):
+            # Taken by an earlier attempt, before anything was overwritten: that is the state to go back to.
+            return LeasedPoint(lease, vault.points, standing)
+        left_out, files = await _left_out(restore.record, vault.settings)
+        changes, now = {"left_out": left_out, "database_files": files}, datetime.now(UTC)
+        if standing is None:
+            note = f"Before {restore.record.id}"
+            manifest = first_attempt(request, target, owner=lease.owner, token=lease.token, now=now, note=note)
+            version = await vault.points.create(manifest.model_copy(update=changes))
+        else:
+            manifest = resumed(standing.value, owner=lease.owner, token=lease.token, now=now) or next_attempt(
+                standing.value, target, owner=lease.owner, token=lease.token, now=now
+            )
+            version = await vault.points.replace(manifest.model_copy(update=changes), standing.etag)
+        return LeasedPoint(lease, vault.points, version)
+
+
+async def close_safety_point(restore: LeasedRestore) -> str:
+    """End the safety point's attempt if it has not come to its end; returns a sentence when it could not be ended."""
+    if restore.record.safety_point is None:
+        return ""
+    point = await LeasedPoint.load(restore.lease, restore.record.safety_point)
+    if point.manifest.closed_at is None:
+        await close_point(point)
+    return ""
+
+
+def _parts(request: str) -> tuple[RecoveryPointTrigger, ...]:
+    """The steps of a backup, in their order."""
+    return (
+        SnapshotVolumeTrigger(request=request, role=SnapshotRole.WEB.value),
+        SnapshotVolumeTrigger(request=request, role=SnapshotRole.DATABASE.value),
+        BackUpDatabaseTrigger(request=request),
+        VerifyRecoveryPointTrigger(request=request),
+    )
+
+
+async def _fail(safety: LeasedPoint, error: Exception) -> None:
+    message = str(error) if isinstance(error, PerennialError) else f"{type(error).__name__}: {error}"
+    if not isinstance(error, LeaseLostError):
+        with suppress(PerennialError):
+            await safety.change(lambda manifest: manifest.with_failure(message))
+
+
+async def _left_out(record: RestoreRecord, settings: Settings) -> tuple[dict[str, str], tuple[DatabaseFile, ...]]:
+    """Parts that the safety point does without, and why; and the files by which the others find the database."""
+    plan = record.plan
+    if not plan.replaces_database:
+        reason = "the restore does not touch the database"
+        return {"db_snapshot": reason, "bak": reason}, ()
+    left_out = {} if plan.replaces_files else {"web_snapshot": "the restore does not touch the files"}
+    database = plan.target.database
+    try:
+        facts = await SqlServer(database.connection).talk(
+            lambda session: survey(session, database.name), pauses=settings.pauses
+        )
+    except SqlServerError as error:
+        raise UnavailableError(
+            f"The database server of tenant {record.tenant} does not answer: {error}",
+            why="Without a safety point nothing is overwritten; nothing was.",
+            todo="Bring the server up, then clear the task `open` of this run.",
+            server=database.connection,
+        ) from error
+    if facts.state != ONLINE:
+        left_out["bak"] = f"database {database.name} is {facts.state or 'not there'}: its snapshot has to do"
+    return left_out, facts.described

@@ -1,0 +1,91 @@
+"""The tenant's site while it is being restored: offline by the marker file that IIS and ASP.NET know, and online again.
+
+Whether a restored site may go online is a rule of the record: it has to show one consistent state.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from include.backups.errors import UnavailableError
+from include.backups.recovery_points import Manifest
+from include.backups.restore_records import Site
+from perennial.hooks.host_scripts import OFFLINE_MARKER
+from perennial.hooks.hosts import Hosts, ScriptError
+from perennial.hooks.leased import LeasedRestore
+from perennial.triggers.restore_step import Done, RestoreStepTrigger
+
+PAGE = "<!doctype html><title>Maintenance</title><p>This site is being restored and will be back soon.</p><!-- {} -->"
+
+NOT_OVERWRITTEN = "This restore overwrites nothing: the site stays as it is."
+SECONDS = 300
+
+
+class TakeSiteOfflineTrigger(RestoreStepTrigger):
+    """Takes the site offline, so that nothing that its users write is lost between the safety point and the copy."""
+
+    step: ClassVar[str] = "take_site_offline"
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        plan = restore.record.plan
+        if not plan.overwrites:
+            return Done(NOT_OVERWRITTEN)
+        # Recorded first: a marker whose step died must be taken away by `close`.
+        await restore.change(lambda record: record.model_copy(update={"site": Site.OFFLINE}))
+        answer = await _run(
+            restore,
+            "site_offline",
+            {"CONTENT": PAGE.format(restore.record.id), "CREATE": "yes" if plan.replaces_files else "no"},
+        )
+        return Done(f"The site in {plan.target.web.path} on {plan.target.web.instance}: {answer}.")
+
+
+class BringSiteOnlineTrigger(RestoreStepTrigger):
+    """Brings the site online again after the check."""
+
+    step: ClassVar[str] = "bring_site_online"
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        return Done(await _online(restore) or NOT_OVERWRITTEN)
+
+
+async def bring_online(restore: LeasedRestore) -> str:
+    """Bring the site online when it may; returns a sentence when the host could not be told to."""
+    if not restore.record.may_go_online:
+        return ""
+    try:
+        await _online(restore)
+    except UnavailableError as error:
+        return str(error)
+    return ""
+
+
+async def _online(restore: LeasedRestore) -> str:
+    if restore.record.site is not Site.OFFLINE:
+        return ""
+    answer = await _run(restore, "site_online", {})
+    await restore.change(lambda record: record.model_copy(update={"site": Site.ONLINE}))
+    return f"The site: {answer}."
+
+
+async def _run(restore: LeasedRestore, script: str, parameters: dict[str, str]) -> str:
+    record, settings = restore.record, restore.vault.settings
+    web = record.plan.target.web
+    await restore.lease.check()
+    try:
+        outcome = await Hosts.of(settings).run(
+            web.instance,
+            web.platform,
+            script,
+            {"SITE": web.path, "OFFLINE_MARKER": OFFLINE_MARKER, "RESTORE_ID": record.id, **parameters},
+            mark=settings.mark(f"{record.id} {script.removeprefix('site_')}"),
+            limit=SECONDS,
+        )
+    except ScriptError as error:
+        raise UnavailableError(
+            f"The site of tenant {record.tenant} could not be taken {script.removeprefix('site_')}: {error.what}",
+            why="Its host did not do as it was told.",
+            todo=f"Look at {web.path} on {web.instance}; the site is offline as long as {OFFLINE_MARKER} lies there.",
+            **error.ids,
+        ) from error
+    return str(outcome.answer()["site"])

@@ -1,0 +1,127 @@
+"""The scripts for Windows: their syntax, and that they are asked and answer as those for Linux. None is run here."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tree_sitter_powershell
+from tree_sitter import Language, Node, Parser
+
+from include.backups.tenants import Platform
+from perennial.hooks.host_scripts import SCRIPTS, script_lines
+
+SCRIPT_NAMES = sorted(file.stem for file in SCRIPTS.glob("*.sh"))
+FILES = sorted(SCRIPTS.rglob("*.ps1"))
+OF_LINUX_ONLY = {"MOUNT_NAME"}
+ANSWERED_BY_WINDOWS_ONLY = {"links_left_out", "free_letter"}
+_COMMENTS = re.compile(r"^#.*$", re.MULTILINE)
+
+
+def syntax_errors(text: str) -> list[str]:
+    """Line and text of everything that is not PowerShell."""
+    parser = Parser(Language(tree_sitter_powershell.language()))
+
+    def broken(node: Node) -> Iterator[str]:
+        if node.type == "ERROR" or node.is_missing:
+            yield f"line {node.start_point.row + 1}: {node.type} {(node.text or b'').decode()[:80]!r}"
+        for child in node.children:
+            yield from broken(child)
+
+    return list(broken(parser.parse(text.encode()).root_node))
+
+
+def whole(name: str, platform: Platform = Platform.WINDOWS) -> str:
+    """A script with its library."""
+    return "\n".join(script_lines(platform, name, {}))
+
+
+def documented(text: str) -> set[str]:
+    """The parameters that the comments name: capitals at a line's beginning, and a description."""
+    found = re.findall(r"^# ((?:[A-Z_]{4,}, )*[A-Z_]{4,}) {2,}\S", text, re.MULTILINE)
+    return {name for names in found for name in names.split(", ")}
+
+
+def answers(text: str) -> set[str]:
+    """The fields that the comments say the answer has."""
+    (said,) = re.findall(r"The last line it writes is a JSON object(.*?)\n#\n", text, re.DOTALL)
+    lines = said.replace("\n# ", "\n")
+    if ":\n" in lines:
+        return {
+            name for names in re.findall(r"^ {2}((?:\w+, )*\w+) +\S", lines, re.MULTILINE) for name in names.split(", ")
+        }
+    return set(re.findall(r"\b(files|bytes|seconds|links_left_out|site)\b(?=[ ,.:])", lines))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_script_is_powershell(file: Path) -> None:
+    assert syntax_errors(file.read_text(encoding="ascii")) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "if ($a) { 'open'\n",
+        "foreach ($a in 1..3 { $a }\n",
+        "$text = 'no end\n",
+        "function Broken { if }\n",
+        "$a = @{ b = 1\n",
+        "try { 1 }\nif (\n",
+    ],
+)
+def test_a_broken_script_is_seen(broken: str) -> None:
+    assert syntax_errors(broken) != []
+    whole_script = (SCRIPTS / "site_online.ps1").read_text()
+    assert syntax_errors(whole_script + broken) != []
+
+
+def test_every_script_is_there_for_both_platforms() -> None:
+    assert "copy_tree" in SCRIPT_NAMES
+    assert sorted(file.stem for file in SCRIPTS.glob("*.ps1")) == SCRIPT_NAMES
+
+
+@pytest.mark.parametrize("name", SCRIPT_NAMES)
+def test_a_script_is_asked_the_same_on_both_platforms_and_uses_what_it_documents(name: str) -> None:
+    windows, linux = whole(name), whole(name, Platform.LINUX)
+    used = set(re.findall(r"\$\{?Env:([A-Z_]+)", _COMMENTS.sub("", windows)))
+    assert used == documented(windows)
+    if name != "unmount":
+        assert documented(windows) == documented(linux) - OF_LINUX_ONLY
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPT_NAMES if name != "unmount"])
+def test_a_script_answers_the_same_on_both_platforms(name: str) -> None:
+    files = {
+        platform: (SCRIPTS / f"{name}{suffix}").read_text() for platform, suffix in (("sh", ".sh"), ("ps", ".ps1"))
+    }
+    assert answers(files["sh"])
+    assert answers(files["ps"]) - ANSWERED_BY_WINDOWS_ONLY == answers(files["sh"])
+
+
+@pytest.mark.parametrize("name", SCRIPT_NAMES)
+def test_a_script_ends_with_exit_code_0_whatever_its_last_program_left(name: str) -> None:
+    text = whole(name).rstrip()
+    assert text.endswith("\nexit 0") or text.splitlines()[-1].startswith("Write-State ")
+
+
+@pytest.mark.parametrize("value", ["", "it's", "'; Remove-Item C:\\ -Recurse #", "a\nb\n", "ümläut 名前", '$(1) `"'])
+def test_a_parameter_is_data_and_never_code(value: str) -> None:
+    line = script_lines(Platform.WINDOWS, "unmount", {"VALUE": value})[0]
+    found = re.fullmatch(
+        r"\$Env:VALUE = \[Text\.Encoding\]::UTF8\.GetString\(\[Convert\]::FromBase64String\('([A-Za-z0-9+/=]*)'\)\)",
+        line,
+    )
+    assert found
+    assert base64.b64decode(found[1]).decode() == value
+    assert syntax_errors(line) == []
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_what_a_script_needs_stands_before_it(platform: Platform) -> None:
+    text = whole("copy_tree", platform)
+    definition = {Platform.LINUX: "mount_volume() {", Platform.WINDOWS: "function Mount-SnapshotVolume {"}[platform]
+    use = {Platform.LINUX: "\nmount_volume\n", Platform.WINDOWS: "$root = Mount-SnapshotVolume"}[platform]
+    assert 0 <= text.index(definition) < text.index(use)

@@ -1,0 +1,228 @@
+"""Never worse than before: the site offline, the safety point, and the way back from a restore."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from include.backups.errors import PerennialError
+from include.backups.recovery_points import State
+from include.backups.restore_records import RestoreState, Site
+from perennial.hooks.host_scripts import OFFLINE_MARKER
+from perennial.triggers.restore_files import CopyFilesTrigger
+from perennial.triggers.restore_safety import TakeSafetyPointTrigger
+from perennial.triggers.restore_volume import AttachVolumesTrigger
+from tests.support.restores import (
+    access,
+    assert_all_is_back,
+    assert_nothing_is_left,
+    backed_up,
+    database,
+    is_offline,
+    record,
+    state,
+    wreck,
+)
+from tests.support.world import RESTORE, Step, World
+
+__all__ = ["backed_up"]
+
+pytestmark = pytest.mark.lab
+
+NAMES = [cls for cls, _ in RESTORE]
+
+
+def before(step: type) -> list[Step]:
+    return RESTORE[: NAMES.index(step)]
+
+
+def test_restoring_the_safety_point_brings_back_what_the_restore_has_overwritten(backed_up: World) -> None:
+    wrecked = wreck(backed_up)
+    safety = backed_up.restore()["safety_point"]
+    assert state(backed_up) != wrecked
+    backed_up.restore(recovery_point=safety, moment="2026-11-23T13:00:00Z")
+    assert_all_is_back(backed_up, wrecked)
+
+
+@pytest.mark.parametrize(
+    ("what", "kept"),
+    [
+        ("files", {"web_snapshot"}),
+        ("database", {"db_snapshot", "bak"}),
+        ("files and database", {"web_snapshot", "db_snapshot", "bak"}),
+    ],
+)
+def test_a_safety_point_holds_what_is_about_to_be_overwritten_and_leaves_out_the_rest(
+    backed_up: World, what: str, kept: set[str]
+) -> None:
+    backed_up.restore(what=what)
+    point = backed_up.manifest(record(backed_up, what=what).safety_request)
+    parts = {name for name in ("web_snapshot", "db_snapshot", "bak") if getattr(point.parts, name)}
+    assert (parts, set(point.left_out)) == (kept, {"web_snapshot", "db_snapshot", "bak"} - kept)
+    assert point.state is State.VERIFIED
+    assert (point.parts.bak is None) or point.parts.bak.copy_only
+    if what != "files and database":
+        other = {"recovery_point": point.id, "what": "database" if what == "files" else "files"}
+        with pytest.raises(PerennialError, match="the restore does not touch"):
+            backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T13:00:00Z", **other)
+
+
+def test_a_database_that_cannot_be_backed_up_any_more_is_kept_safe_by_its_snapshot(backed_up: World) -> None:
+    rows, name = backed_up.rows("acme"), database(backed_up)
+    backed_up.sql.run(f"ALTER DATABASE [{name}] SET OFFLINE")
+    backed_up.restore()
+    point = backed_up.manifest(record(backed_up).safety_request)
+    assert point.left_out == {"bak": f"database {name} is OFFLINE: its snapshot has to do"}
+    assert point.parts.db_snapshot
+    assert (backed_up.rows("acme"), access(backed_up)) == (rows, ("ONLINE", "MULTI_USER"))
+
+
+def test_the_site_is_offline_from_the_safety_point_to_the_check_and_its_marker_survives_the_copy(
+    backed_up: World,
+) -> None:
+    files, rows = state(backed_up)
+    wreck(backed_up)
+    seen = {}
+    for step in RESTORE:
+        backed_up.run_restore_step(step)
+        seen[step[0].__name__] = is_offline(backed_up)
+    offline = [name for name, was in seen.items() if was]
+    assert offline[0] == "TakeSiteOfflineTrigger"
+    assert offline[-1] == "CheckRestoreTrigger"
+    assert "CopyFilesTrigger" in offline
+    assert_all_is_back(backed_up, (files, rows))
+
+
+def test_a_marker_that_was_part_of_the_snapshot_does_not_come_back(world: World) -> None:
+    (world.site("acme") / OFFLINE_MARKER).write_text("an update was going on")
+    world.back_up("acme|daily|2026-11-23")
+    (world.site("acme") / OFFLINE_MARKER).unlink()
+    world.restore()
+    assert_nothing_is_left(world)
+
+
+def test_a_site_that_somebody_else_has_taken_offline_stays_so(backed_up: World) -> None:
+    marker = backed_up.site("acme") / OFFLINE_MARKER
+    marker.write_text("an update is going on")
+    (backed_up.site("acme") / "index.html").write_text("HACKED")
+    backed_up.restore()
+    assert marker.read_text() == "an update is going on"
+    assert (backed_up.site("acme") / "index.html").read_text() == "welcome to acme"
+    assert "was offline already" in next(s.said for s in record(backed_up).steps if s.name == "take_site_offline")
+
+
+def test_a_restore_that_fails_before_it_overwrites_anything_brings_the_site_online_again(backed_up: World) -> None:
+    wrecked = wreck(backed_up)
+    backed_up.cloud.add_fault("ec2:CreateVolume", code="VolumeLimitExceeded", status=400)
+    with pytest.raises(PerennialError, match="VolumeLimitExceeded"):
+        backed_up.restore()
+    assert is_offline(backed_up)
+    with pytest.raises(PerennialError, match="Tenant acme is as it was: nothing was overwritten"):
+        backed_up.run_restore_step(RESTORE[-1])
+    assert_all_is_back(backed_up, wrecked)
+    assert record(backed_up).site is Site.ONLINE
+
+
+def test_a_restore_begun_again_after_the_site_was_online_takes_another_safety_point(backed_up: World) -> None:
+    files, rows = state(backed_up)
+    wreck(backed_up)
+    for step in before(AttachVolumesTrigger):
+        backed_up.run_restore_step(step)
+    with pytest.raises(PerennialError):
+        backed_up.run_restore_step(RESTORE[-1])
+    first = record(backed_up).safety_point
+    (backed_up.site("acme") / "upload.txt").write_text("written while the site was online")
+    time.sleep(1.1)  # the safety point's slot is a second
+    for step in RESTORE[1:]:
+        backed_up.run_restore_step(step)
+    second = record(backed_up).safety_point
+    assert second != first
+    backed_up.restore(recovery_point=second, moment="2026-11-23T13:00:00Z")
+    assert (backed_up.site("acme") / "upload.txt").exists()
+    assert files != state(backed_up)[0]
+    assert rows
+
+
+def test_without_a_safety_point_nothing_is_overwritten(backed_up: World) -> None:
+    wrecked = wreck(backed_up)
+    backed_up.cloud.add_fault("ec2:CreateSnapshot", code="UnauthorizedOperation", status=403)
+    with pytest.raises(PerennialError, match="could not be snapshotted"):
+        backed_up.restore()
+    with pytest.raises(PerennialError, match="nothing was overwritten"):
+        backed_up.run_restore_step(RESTORE[-1])
+    assert_all_is_back(backed_up, wrecked)
+    assert backed_up.manifest(record(backed_up).safety_request).state is State.FAILED
+
+
+def test_no_write_is_lost_between_the_safety_point_and_the_copy(backed_up: World) -> None:
+    """Somebody uploads for as long as the site is online: every upload is in the live site or in the safety point."""
+    site, stop, written = backed_up.site("acme"), threading.Event(), list[str]()
+
+    def upload() -> None:
+        number = 0
+        while not stop.is_set():
+            # As an application does that its server shuts down while the marker is there.
+            if not is_offline(backed_up):
+                name = f"upload-{number}.txt"
+                (site / name).write_text(name)
+                written.append(name)
+                number += 1
+            time.sleep(0.005)
+
+    uploads = threading.Thread(target=upload)
+    uploads.start()
+    try:
+        for step in RESTORE[: NAMES.index(CopyFilesTrigger)]:
+            backed_up.run_restore_step(step)
+    finally:
+        stop.set()
+        uploads.join()
+    for step in RESTORE[NAMES.index(CopyFilesTrigger) :]:
+        backed_up.run_restore_step(step)
+    assert len(written) > 10
+    backed_up.restore(recovery_point=record(backed_up).safety_point, moment="2026-11-23T13:00:00Z")
+    missing = [name for name in written if not (site / name).exists()]
+    assert missing in ([], written[-1:])  # the last one may have been written in the moment the marker came
+
+
+def test_a_preview_of_a_host_that_does_not_answer_refuses(backed_up: World) -> None:
+    backed_up.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
+    before_it = state(backed_up)
+    with pytest.raises(PerennialError, match="could not be sent to host"):
+        backed_up.run_restore_step(RESTORE[0])
+    assert_all_is_back(backed_up, before_it)
+
+
+def test_an_approval_is_asked_for_when_the_request_or_the_plan_wants_it(backed_up: World) -> None:
+    forms: list[dict[str, Any]] = [{}, {"approval": True, "moment": "2026-11-23T13:00:00Z"}]
+    for form in forms:
+        trigger = backed_up.restore_step(RESTORE[0], **form)
+        said = backed_up.runner.run(trigger.work_within_deadline())
+        skipped = trigger.xcoms(said)["skipmixin_key"]["skipped"]
+        assert (skipped, said["approval"]) == ((["approval"], []) if not form else ([], ["the request asks for it"]))
+
+
+def test_a_safety_point_taken_twice_is_one(backed_up: World) -> None:
+    for step in before(TakeSafetyPointTrigger):
+        backed_up.run_restore_step(step)
+    opened: Step = (TakeSafetyPointTrigger, {})
+    said = [backed_up.run_restore_step(opened)["said"] for _ in range(2)]
+    assert said[0] == said[1]
+    assert len(backed_up.snapshots(record(backed_up).safety_request)) == 2
+
+
+def test_a_volume_that_cannot_be_deleted_makes_a_good_restore_end_red(backed_up: World) -> None:
+    before_it = state(backed_up)
+    wreck(backed_up)
+    backed_up.carry_out(RESTORE[:-2])
+    backed_up.cloud.add_fault("ec2:DeleteVolume", code="UnauthorizedOperation", status=403, times=None)
+    for step in RESTORE[-2:]:
+        with pytest.raises(PerennialError, match="UnauthorizedOperation"):
+            backed_up.run_restore_step(step)
+    backed_up.cloud.clear_faults()
+    assert record(backed_up).state is RestoreState.DONE
+    assert state(backed_up) == before_it
+    assert backed_up.lease("acme").owner is None

@@ -1,0 +1,124 @@
+"""Taking a site offline and online again, and looking at a folder: on a real host of the lab."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from tests.support.host_scripts import MARKER, HostWithVolume
+from tests.support.trees import fingerprint, furnish
+
+pytestmark = pytest.mark.lab
+
+RESTORE = "acme-restore-20261123T120000Z"
+CONTENT = f'<p>"Back soon" & so on: $(id) `id` <!-- {RESTORE} -->\nümläut</p>'
+
+
+def offline(host: HostWithVolume, create: str = "no") -> object:
+    answer = host.ask("site_offline", SITE=str(host.site), CONTENT=CONTENT, RESTORE_ID=RESTORE, CREATE=create)
+    return answer["site"]
+
+
+def online(host: HostWithVolume) -> object:
+    return host.ask("site_online", SITE=str(host.site), RESTORE_ID=RESTORE)["site"]
+
+
+def test_a_site_goes_offline_and_online_again_however_often_it_is_asked(host: HostWithVolume) -> None:
+    host.site.chmod(0o750)
+    os.chown(host.site, 4711, 4712)
+    marker = host.site / MARKER
+    assert [offline(host), offline(host)] == ["offline", "offline"]
+    assert marker.read_text() == CONTENT + "\n"
+    status = marker.stat()
+    assert (status.st_mode & 0o777, status.st_uid, status.st_gid) == (0o644, 4711, 4712)
+    assert [online(host), online(host)] == ["online", "was online already"]
+    assert list(host.site.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "folder"])
+def test_a_marker_of_somebody_else_is_left_as_it_is(host: HostWithVolume, kind: str) -> None:
+    marker = host.site / MARKER
+    if kind == "file":
+        marker.write_text("closed for the holidays")
+    elif kind == "link":
+        marker.symlink_to("/nowhere/at/all")
+    else:
+        marker.mkdir()
+    before = fingerprint(host.site)
+    assert offline(host) == "was offline already"
+    assert online(host) == "offline by somebody else"
+    assert fingerprint(host.site) == before
+
+
+def test_what_a_killed_attempt_has_left_is_taken_away(host: HostWithVolume) -> None:
+    part = host.site / f".{MARKER}.{RESTORE}.part"
+    part.write_text("half a mark")
+    assert offline(host) == "offline"
+    assert [path.name for path in host.site.iterdir()] == [MARKER]
+    part.write_text("half a mark")
+    assert online(host) == "online"
+    assert list(host.site.iterdir()) == []
+
+
+def test_a_site_without_a_folder_is_told_and_made_only_on_request(host: HostWithVolume) -> None:
+    host.site.rmdir()
+    assert [offline(host), online(host)] == ["no folder", "no folder"]
+    assert not host.site.exists()
+    assert offline(host, create="yes") == "offline"
+    assert (host.site / MARKER).read_text() == CONTENT + "\n"
+
+
+def test_a_content_that_does_not_name_the_restore_is_refused(host: HostWithVolume) -> None:
+    said = host.refusal("site_offline", SITE=str(host.site), CONTENT="closed", RESTORE_ID=RESTORE, CREATE="no")
+    assert f"does not name the restore {RESTORE}" in said
+    assert list(host.site.iterdir()) == []
+
+
+def inspect(host: HostWithVolume, seconds: str = "30", target: str = "") -> dict[str, object]:
+    return host.ask("inspect_folder", TARGET=target or str(host.site), COUNT_SECONDS=seconds)
+
+
+def test_looking_at_a_folder_counts_files_and_bytes_and_changes_nothing(host: HostWithVolume) -> None:
+    furnish(host.site)
+    before = fingerprint(host.site)
+    files = [path for path in host.site.rglob("*") if path.is_file() and not path.is_symlink()]
+    found = inspect(host)
+    free = found.pop("free_bytes")
+    assert isinstance(free, int)
+    assert free == pytest.approx(shutil.disk_usage(host.site).free, rel=0.05)
+    assert found == {
+        "exists": True,
+        "empty": False,
+        "files": len(files),
+        "bytes": sum(path.stat().st_size for path in files),
+        "counted": True,
+        "marker": None,
+    }
+    assert fingerprint(host.site) == before
+
+
+def test_a_folder_that_is_not_there_is_told_with_the_room_above_it(host: HostWithVolume) -> None:
+    found = inspect(host, target=str(host.site / "not" / "there"))
+    assert (found["exists"], found["empty"], found["files"]) == (False, True, 0)
+    assert isinstance(found["free_bytes"], int)
+    assert found["free_bytes"] > 0
+
+
+def test_a_folder_is_empty_when_only_the_marker_lies_in_it_and_the_marker_tells_whose_it_is(
+    host: HostWithVolume,
+) -> None:
+    offline(host)
+    assert (inspect(host)["empty"], inspect(host)["marker"]) == (True, RESTORE)
+    (host.site / MARKER).write_text("closed for the holidays")
+    assert (inspect(host)["empty"], inspect(host)["files"], inspect(host)["marker"]) == (True, 0, "unknown")
+
+
+def test_counting_that_takes_too_long_is_given_up_and_said_so(host: HostWithVolume) -> None:
+    for folder in range(300):
+        (host.site / f"folder {folder}").mkdir()
+        for file in range(20):
+            (host.site / f"folder {folder}" / str(file)).touch()
+    assert inspect(host, seconds="0.001")["counted"] is False
+    assert inspect(host)["files"] == 6000
