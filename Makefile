@@ -12,7 +12,7 @@ UV := env VIRTUAL_ENV=$(VENV) $(call as_uv,PIP_INDEX_URL,UV_DEFAULT_INDEX) $(cal
 PACKAGES := include plugins/perennial dags lab demo bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down install test lint format lock clean
+.PHONY: help demo up down install test lint bench format lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +26,14 @@ up: install ## Start the lab and Airflow in the foreground; Ctrl-C stops all of 
 down: install ## Stop what a killed `make up` or `make demo` has left running
 	@$(BIN)/python -m demo down
 
-test: lint ## Lint, then run all tests
+test: lint ## Lint, then run all tests; those on the real components wait most of their time, so beside the others
+	@$(MAKE) --jobs=2 --output-sync=target test-parts test-stack
+
+.PHONY: test-parts test-stack
+test-parts: install
 	$(BIN)/pytest -n 2 --dist loadfile -m "not stack"
+
+test-stack: install
 	$(BIN)/pytest -m stack
 
 lint: install ## Style, types, import contracts, spelling, shell scripts
@@ -37,6 +43,9 @@ lint: install ## Style, types, import contracts, spelling, shell scripts
 	PYTHONPATH=.:plugins $(BIN)/lint-imports
 	$(BIN)/codespell
 	(git ls-files '*.sh'; git grep --files-with-matches --extended-regexp '^#!/.*sh$$') | sort -u | xargs $(BIN)/shellcheck
+
+bench: install ## Measure how fast files are copied back, beside rsync -a and cp -a (TMPDIR chooses the disk)
+	PYTHONPATH=.:plugins $(BIN)/python -m bench.restore_files
 
 format: install ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix .

@@ -78,6 +78,11 @@ class AirflowApi:
         }
         self._send("POST", f"/dags/{dag_id}/clearTaskInstances", body)
 
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """What an operator does under "Required actions": choose an option of a task that waits for a person."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        self._send("PATCH", path, {"chosen_options": [option], "params_input": {}})
+
     def xcoms(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """What the run's tasks have returned or told, with its values: `task_id`, `key`, `value`."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"

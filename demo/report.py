@@ -28,7 +28,7 @@ def _recovery_points(settings: LabSettings, outcome: Outcome) -> Iterator[str]:
         yield f"  {manifest['id']}: {manifest['state']}, level {manifest['verification']['level']}"
         yield f"    web snapshot  {_snapshot(parts['web_snapshot'])}: {len(held.files)} files and folders"
         yield f"    db snapshot   {_snapshot(parts['db_snapshot'])}"
-        yield f"    .bak          {bak['key']}, {bak['size_bytes'] / MIB:.1f} MiB: {_rows(held.rows, len(held.tables))}"
+        yield f"    .bak          {_files(bak['files'])}: {_rows(held.rows, len(held.tables))}"
         yield f"    took          {_seconds(run)}"
 
 
@@ -61,6 +61,11 @@ def _worker_starts(outcome: Outcome) -> Iterator[str]:
 
 def _snapshot(part: dict[str, Any]) -> str:
     return f"{part['snapshot_id']} of {part['volume_id']}"
+
+
+def _files(files: list[dict[str, Any]]) -> str:
+    others = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{files[0]['key']}{others}, {sum(file['size_bytes'] for file in files) / MIB:.1f} MiB"
 
 
 def _rows(rows: int, tables: int) -> str:

@@ -19,8 +19,10 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 pytest_plugins = [
     "tests.support.cloud",
+    "tests.support.host_scripts",
     "tests.support.storage",
     "tests.support.sql_server",
+    "tests.support.databases",
     "tests.support.vaults",
     "tests.support.world",
     "tests.support.stack",

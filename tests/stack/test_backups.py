@@ -45,9 +45,9 @@ def wait_for_fault(settings: LabSettings) -> None:
     wait_until(lambda: bool(faults(settings, "GET")["hits"]), 60, "the call with the fault never came")
 
 
-def wait_for_running_backup(stack: RunningStack) -> None:
-    """Wait until SQL Server is in the midst of a BACKUP DATABASE."""
-    query = "SELECT COUNT(*) FROM sys.dm_exec_requests WHERE command LIKE N'BACKUP%' AND percent_complete > 0"
+def wait_for_running(stack: RunningStack, command: str) -> None:
+    """Wait until SQL Server is in the midst of a statement, such as BACKUP DATABASE."""
+    query = f"SELECT COUNT(*) FROM sys.dm_exec_requests WHERE command LIKE N'{command}%' AND percent_complete > 0"
 
     def running() -> bool:
         options = connect_arguments(stack.settings)
@@ -55,7 +55,7 @@ def wait_for_running_backup(stack: RunningStack) -> None:
             cursor.execute(query)
             return bool(cursor.fetchall()[0][0])
 
-    wait_until(running, 60, "no BACKUP DATABASE was seen")
+    wait_until(running, 90, f"no {command} was seen")
 
 
 def slow_backups(stack: RunningStack, seconds: float) -> None:
@@ -96,7 +96,7 @@ def assert_one_of_each(stack: RunningStack, manifest: dict[str, Any]) -> None:
         parts["db_snapshot"]["snapshot_id"],
     }
     folder = f"recovery-points/{manifest['tenant']}/{manifest['id']}/"
-    assert files_of(stack, manifest) == {parts["bak"]["key"], f"{folder}manifest.json"}
+    assert files_of(stack, manifest) == {*(file["key"] for file in parts["bak"]["files"]), f"{folder}manifest.json"}
     assert lease_of(stack, manifest["tenant"])["owner"] is None
 
 
@@ -142,7 +142,7 @@ def test_a_triggerer_killed_while_a_snapshot_is_asked_for_ends_in_one_recovery_p
 def test_a_triggerer_killed_in_the_middle_of_a_bak_ends_in_one_recovery_point(stack: RunningStack) -> None:
     slow_backups(stack, 20)
     run = stack.trigger("manual_backup", tenant="globex")
-    wait_for_running_backup(stack)
+    wait_for_running(stack, "BACKUP DATABASE")
     stack.kill("triggerer")
     slow_backups(stack, 0)
     stack.restart("triggerer")
@@ -155,7 +155,7 @@ def test_a_triggerer_killed_in_the_middle_of_a_bak_ends_in_one_recovery_point(st
 def test_a_run_marked_failed_in_its_midst_leaves_no_lease_and_can_be_begun_again(stack: RunningStack) -> None:
     slow_backups(stack, 60)
     run = stack.trigger("manual_backup", tenant="initech")
-    wait_for_running_backup(stack)
+    wait_for_running(stack, "BACKUP DATABASE")
     stack.api.mark("manual_backup", run, "failed")
     stack.wait_for_task("manual_backup", run, "close", {"success", "failed", "upstream_failed"})
     slow_backups(stack, 0)
