@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
+from include.backups.holds import Hold
 from include.backups.requests import Kind
 from include.backups.tenants import Strict, Tenant
 
@@ -113,6 +114,19 @@ class Verification(Strict):
     checks: tuple[str, ...]
 
 
+class Expiry(Strict):
+    """Retention's mark on a recovery point that nothing keeps any more.
+
+    Attributes:
+        was: What the point was before, and is again when it is taken back.
+        deletion_began_at: When its first part was about to be deleted; from then on it cannot be taken back.
+    """
+
+    marked_at: AwareDatetime
+    was: State
+    deletion_began_at: AwareDatetime | None = None
+
+
 class Manifest(Strict):
     """The whole truth about one recovery point; it is enough to restore from, without register and without Airflow.
 
@@ -123,6 +137,8 @@ class Manifest(Strict):
         token: Fencing token of the lease under which the manifest was last written; a lower one may not write.
         source: The tenant as the register described it when the attempt began.
         failure: Why the last attempt failed; None otherwise.
+        hold: The legal hold on the point, also one that is over; None when there was none or it was lifted.
+        expiry: Retention's mark; there while the state is expiring or expired, and only then.
     """
 
     version: Literal[1] = MANIFEST_VERSION
@@ -142,6 +158,16 @@ class Manifest(Strict):
     claim: BackupFileClaim | None = None
     verification: Verification | None = None
     failure: str | None = None
+    hold: Hold | None = None
+    expiry: Expiry | None = None
+
+    @model_validator(mode="after")
+    def _marked_while_expiring(self) -> Manifest:
+        if (self.expiry is not None) != (self.state in (State.EXPIRING, State.EXPIRED)):
+            raise ValueError(
+                f"a recovery point that is {self.state} has {'no' if self.expiry is None else 'an'} expiry"
+            )
+        return self
 
     def with_snapshot(self, role: SnapshotRole, part: SnapshotPart) -> Manifest:
         """Record a snapshot; the point's time is the start of the earliest one."""
