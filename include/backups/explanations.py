@@ -34,6 +34,8 @@ def _said(verdict: Verdict, plan: RetentionPlan, stands: dict[str, str]) -> str:
             return f"spared, although parts of it were deleted: {_reasons(verdict)}"
         case Action.WAIT if point.expiry:
             return f"expiring, to be deleted from {point.expiry.marked_at + grace:%Y-%m-%d %H:%MZ} on"
+        case _ if point.expiry and point.expiry.deletion_began_at:
+            return f"deleted: what is left since the deletion began on {point.expiry.deletion_began_at:%Y-%m-%d %H:%MZ}"
         case _:
             return "deleted: its grace period is over"
 
@@ -65,12 +67,9 @@ def _why_not(point: Point, plan: RetentionPlan, stands: dict[str, str]) -> str:
     if point.state is State.FAILED:
         return "it failed, and the time for diagnosis is over"
     if point.kind is Kind.DAILY:
-        named = [(window, window.unit.name(window.unit.number(point.time))) for window in windows(policy)]
+        named = [window.unit.name(window.unit.number(point.time)) for window in windows(policy)]
         return ", ".join(
-            f"{name} is {stands[name]}"
-            if point.time >= window.start(plan.now) and name in stands
-            else f"{name} has left its window"
-            for window, name in named
+            f"{name} is {stands[name]}" if name in stands else f"{name} has left its window" for name in named
         )
     return {
         Kind.MANUAL: f"there are {policy.manual} newer manual ones",

@@ -66,6 +66,8 @@ def test_marked_points_say_from_when_on_they_are_deleted() -> None:
     assert line(expiring("2026-05-29", NOW - DAY / 2), month) == "expiring, to be deleted from 2026-06-30 18:00Z on"
     assert line(expiring("2026-05-29", NOW - DAY), month) == "deleted: its grace period is over"
     assert line(expiring("2026-05-31", NOW - DAY)).startswith("taken back, kept until 2027-05-31: weekly 2026-W22")
+    begun = expiring("2026-05-29", NOW - 2 * DAY, deletion_began_at=NOW - DAY)
+    assert line(begun, month) == "deleted: what is left since the deletion began on 2026-06-29 06:00Z"
     spared = expiring("2026-05-29", NOW - 2 * DAY, deletion_began_at=NOW - DAY, hold=hold())
     assert line(spared, month) == "spared, although parts of it were deleted: on hold: case 4711 (ada)"
 

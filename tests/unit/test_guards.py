@@ -55,6 +55,7 @@ def test_three_points_a_day_may_expire_and_four_need_approval() -> None:
 def test_the_limit_counts_every_day_since_the_last_completed_run() -> None:
     made = plan(days("2026-06-30T02", 8), STRICT)
     assert refusals(made, last_run=NOW - 2 * DAY - timedelta(minutes=1)) == []
+    assert refusals(made, last_run=NOW - 2 * DAY + timedelta(minutes=1)) == []
     assert only(refusals(made, last_run=NOW - timedelta(hours=35))).guard is Guard.MAX_DELETE
     assert only(refusals(made, last_run=None)).guard is Guard.MAX_DELETE, "before the first run: one day"
 

@@ -162,6 +162,12 @@ def test_a_running_point_that_no_run_carries_has_failed_after_a_day(lease_owner:
     assert [actions(plan([it], lease_owner=lease_owner))[it.id] for it in (young, old)] == ["keep", "fail"]
 
 
+def test_a_pending_point_waits_two_days_for_its_verification() -> None:
+    better = point(NOW - timedelta(hours=47, minutes=30))
+    young, old = (point(better.time, Kind.DAILY, State.PENDING, id="p", since=NOW - h * DAY / 24) for h in (47, 48))
+    assert [actions(plan([it, better]))["p"] for it in (young, old)] == ["keep", "expire"]
+
+
 def test_what_is_left_of_a_failed_point_goes_after_seven_days() -> None:
     young, old = (point(NOW - age * DAY, state=State.FAILED) for age in (6, 7))
     assert actions(plan([young, old])) == {young.id: "keep", old.id: "expire"}
