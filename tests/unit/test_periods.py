@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.backups.periods import DAY, MONTH, WEEK, YEAR, Unit, Window
@@ -28,6 +28,7 @@ def test_a_day_belongs_to_one_period_of_each_tier(day: str, named: list[str]) ->
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.tier)
+@settings(deadline=None)
 @given(day=st.dates(date(1980, 1, 1), date(2400, 1, 1)))
 def test_periods_follow_each_other_without_gap_or_overlap(unit: Unit, day: date) -> None:
     number = unit.number(day)
@@ -44,6 +45,7 @@ def test_a_window_reaches_back_whole_periods() -> None:
 
 
 @pytest.mark.parametrize(("unit", "before"), [(DAY, 29), (WEEK, 12), (MONTH, 12), (YEAR, 3)])
+@settings(deadline=None)
 @given(day=st.dates(date(1980, 1, 1), date(2400, 1, 1)))
 def test_a_period_leaves_its_window_after_the_day_that_is_named(unit: Unit, before: int, day: date) -> None:
     window = Window(unit, before)

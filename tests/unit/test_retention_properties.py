@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.backups.fleet import plan_fleet
@@ -20,6 +20,9 @@ from tests.unit.timelines import NOW, hold, offboarding, point
 
 MINUTES_OF_FOUR_YEARS = 4 * 366 * 24 * 60
 WHOLE = (State.VERIFIED, State.PENDING)
+
+patient = settings(deadline=None)
+"""A busy machine is no counterexample."""
 
 ages = st.one_of(
     st.integers(-60, 3 * 24 * 60),  # a few minutes of the future, and the days in which kinds and states differ
@@ -61,12 +64,14 @@ def kept(planned: RetentionPlan) -> set[str]:
     return {verdict.point.id for verdict in planned.kept}
 
 
+@patient
 @given(points=timelines(), policy=policies)
 def test_a_plan_of_what_was_kept_keeps_all_of_it(points: list[Point], policy: RetentionPolicy) -> None:
     first = kept(plan(points, policy))
     assert kept(plan([it for it in points if it.id in first], policy)) == first
 
 
+@patient
 @given(points=timelines(), policy=policies, seed=st.integers())
 def test_the_order_of_the_points_does_not_matter(points: list[Point], policy: RetentionPolicy, seed: int) -> None:
     shuffled = list(points)
@@ -74,6 +79,7 @@ def test_the_order_of_the_points_does_not_matter(points: list[Point], policy: Re
     assert plan(shuffled, policy).verdicts == plan(points, policy).verdicts
 
 
+@patient
 @given(points=timelines(), policy=policies, later=ages)
 def test_whatever_a_later_run_keeps_an_earlier_one_has_kept(
     points: list[Point], policy: RetentionPolicy, later: int
@@ -84,6 +90,7 @@ def test_whatever_a_later_run_keeps_an_earlier_one_has_kept(
     assert kept(plan(points, policy)) & {it.id for it in there} <= kept(plan(there, policy, then))
 
 
+@patient
 @given(points=timelines(), policy=policies)
 def test_the_last_verified_point_stays(points: list[Point], policy: RetentionPolicy) -> None:
     made = [it for it in points if it.state is State.VERIFIED and it.kind is not Kind.SAFETY and it.time <= NOW]
@@ -91,6 +98,7 @@ def test_the_last_verified_point_stays(points: list[Point], policy: RetentionPol
         assert max(made, key=lambda it: (it.time, it.id)).id in kept(plan(points, policy))
 
 
+@patient
 @given(points=timelines((*WHOLE, State.FAILED, State.RUNNING)), policy=policies, gone=st.booleans())
 def test_a_held_point_stays(points: list[Point], policy: RetentionPolicy, gone: bool) -> None:
     around = Circumstances(offboarding=offboarding("2026-06-29") if gone else None)
@@ -99,12 +107,14 @@ def test_a_held_point_stays(points: list[Point], policy: RetentionPolicy, gone: 
     assert not takes_away & {it.id for it in points if it.hold}
 
 
+@patient
 @given(points=timelines(), policy=policies)
 def test_a_kept_point_keeps_what_it_needs(points: list[Point], policy: RetentionPolicy) -> None:
     stays = kept(plan(points, policy))
     assert {need for it in points if it.id in stays for need in it.needs} <= stays
 
 
+@patient
 @given(points=timelines(), others=timelines(), policy=policies)
 def test_one_tenants_plan_never_depends_on_anothers_points(
     points: list[Point], others: list[Point], policy: RetentionPolicy
@@ -120,6 +130,7 @@ def test_one_tenants_plan_never_depends_on_anothers_points(
         assert fleet.plans["acme"].verdicts == plan(points, policy).verdicts
 
 
+@patient
 @given(points=timelines(), policy=policies)
 def test_a_point_that_was_marked_is_not_wanted_again_the_same_day(points: list[Point], policy: RetentionPolicy) -> None:
     """Marking is no decision that the next run takes back: otherwise points would swing between the two for ever."""
