@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
 from include.backups.backup_files import BackupFileClaim, BackupFilePart, DatabaseFile, file_names, stem_of
+from include.backups.holds import Hold
 from include.backups.manifest_versions import upgraded
 from include.backups.requests import Kind
 from include.backups.tenants import Strict, Tenant
@@ -81,6 +82,19 @@ class Reader(Strict):
     until: AwareDatetime
 
 
+class Expiry(Strict):
+    """Retention's mark on a recovery point that nothing keeps any more.
+
+    Attributes:
+        was: What the point was before, and is again when it is taken back.
+        deletion_began_at: When its first part was about to be deleted; from then on it cannot be taken back.
+    """
+
+    marked_at: AwareDatetime
+    was: State
+    deletion_began_at: AwareDatetime | None = None
+
+
 class Manifest(Strict):
     """The whole truth about one recovery point; it is enough to restore from, without register and without Airflow.
 
@@ -95,6 +109,9 @@ class Manifest(Strict):
         failure: Why the last attempt failed; None otherwise.
         left_out: Parts that a safety point does without, and why: its restore does not touch that half.
         readers: Restores that read this point: retention leaves it alone meanwhile.
+        hold: The legal hold on the point, also one that is over; None when there was none or it was lifted.
+        locked_until: Until then the store refuses to delete the parts; None where nothing was locked.
+        expiry: Retention's mark; there while the state is expiring or expired, and only then.
     """
 
     version: Literal[2] = MANIFEST_VERSION
@@ -117,6 +134,22 @@ class Manifest(Strict):
     failure: str | None = None
     left_out: dict[str, str] = Field(default_factory=dict)
     readers: tuple[Reader, ...] = ()
+    hold: Hold | None = None
+    locked_until: AwareDatetime | None = None
+    expiry: Expiry | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_version(cls, document: object) -> object:
+        return upgraded(document)
+
+    @model_validator(mode="after")
+    def _marked_while_expiring(self) -> Manifest:
+        if (self.expiry is not None) != (self.state in (State.EXPIRING, State.EXPIRED)):
+            raise ValueError(
+                f"a recovery point that is {self.state} has {'no' if self.expiry is None else 'an'} expiry"
+            )
+        return self
 
     def missing(self) -> tuple[str, ...]:
         """Names of the parts that are not there yet and have to be."""
@@ -135,10 +168,9 @@ class Manifest(Strict):
         """The restore is over."""
         return self.model_copy(update={"readers": tuple(r for r in self.readers if r.restore != restore)})
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_any_version(cls, document: object) -> object:
-        return upgraded(document)
+    def read_until(self, now: datetime) -> datetime | None:
+        """Until when restores read the point at the most; None while none does."""
+        return max((reader.until for reader in self.readers if reader.until > now), default=None)
 
     def with_snapshot(self, role: SnapshotRole, part: SnapshotPart) -> Manifest:
         """Record a snapshot; the point's time is the start of the earliest one."""
@@ -179,6 +211,12 @@ class Manifest(Strict):
     def volume_of(self, role: SnapshotRole) -> str:
         """The volume that a snapshot of this role shows."""
         return self.source.web.volume if role is SnapshotRole.WEB else self.source.database.volume
+
+    @property
+    def to_lock_until(self) -> datetime | None:
+        """Until when the parts are to be locked where they are stored, by the plan at the time of the backup."""
+        days = self.source.plan.retention.locked_days
+        return (self.time or self.opened_at) + timedelta(days=days) if days else None
 
     def complete(self) -> Manifest:
         """All parts are there: pending until the verification has passed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -83,6 +83,41 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class RetentionPolicy(Strict):
+    """Which recovery points a plan keeps, and for how long; the defaults are the requirement document's.
+
+    Attributes:
+        daily: Days of which one daily point is kept: today and those before, `daily` in all.
+        weekly, monthly, yearly: ISO weeks, months and years before the current one of which one daily point is kept;
+            "all" years: for ever.
+        manual: How many manual points are kept, the newest ones, whatever their age.
+        hourly_hours: Age in hours up to which hourly points are kept.
+        safety_days: Age in days up to which the points are kept that a restore takes before it overwrites anything.
+        grace_hours: Hours between a point's expiry and its deletion, in which it can be taken back.
+        locked_days: Days for which a verified point's parts are locked where they are stored, so that nobody can delete
+            them; 0 where nothing is locked.
+    """
+
+    daily: int = Field(default=30, ge=0, le=3660)
+    weekly: int = Field(default=12, ge=0, le=520)
+    monthly: int = Field(default=12, ge=0, le=600)
+    yearly: Annotated[int, Field(ge=0, le=100)] | Literal["all"] = "all"
+    manual: int = Field(default=10, ge=1, le=1000)
+    hourly_hours: int = Field(default=48, ge=1, le=24 * 366)
+    safety_days: int = Field(default=14, ge=1, le=3660)
+    grace_hours: int = Field(default=24, ge=24, le=24 * 366)
+    locked_days: int = Field(default=0, ge=0, le=3660)
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> RetentionPolicy:
+        if not any((self.daily, self.weekly, self.monthly, self.yearly)):
+            raise ValueError(
+                "EMPTY_POLICY: daily, weekly, monthly and yearly are all 0, so that no daily recovery point would be "
+                "kept; give at least one of them a number"
+            )
+        return self
+
+
 class Plan(Strict):
     """What a tenant bought.
 
@@ -92,6 +127,7 @@ class Plan(Strict):
         manual_backups_per_month: How many backups an operator may take by hand in one calendar month (UTC).
         rpo_hours: Recovery point objective: the age in hours that the newest verified point should never exceed.
         restore_approval: Whether a restore waits until somebody has approved its preview.
+        retention: Which of its recovery points are kept.
     """
 
     name: str
@@ -99,6 +135,7 @@ class Plan(Strict):
     manual_backups_per_month: int = Field(ge=0, le=1000)
     rpo_hours: int = Field(ge=1, le=24 * 31)
     restore_approval: bool = False
+    retention: RetentionPolicy = RetentionPolicy()
 
 
 class WebHost(Strict):

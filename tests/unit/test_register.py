@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from include.backups.errors import ConfigurationError
 from include.backups.register import Register, parse_register
@@ -131,6 +133,36 @@ def test_a_broken_plan_costs_only_its_own_tenants() -> None:
     register = parse(tenant_entry("acme", 1), tenant_entry("globex", 2, plan="gold"), plans=plans)
     assert set(register.tenants) == {"acme"}
     assert {problem.entry for problem in register.problems} == {"plan gold", "tenant globex"}
+
+
+@pytest.mark.parametrize(
+    ("retention", "said"),
+    [
+        (
+            {"daily": 0, "weekly": 0, "monthly": 0, "yearly": 0},
+            (
+                "retention: EMPTY_POLICY: daily, weekly, monthly and yearly are all 0, so that no daily recovery point "
+                "would be kept; give at least one of them a number"
+            ),
+        ),
+        ({"daily": -1}, "retention.daily: Input should be greater than or equal to 0"),
+        ({"weekly": 521}, "retention.weekly: Input should be less than or equal to 520"),
+        ({"grace_hours": 1}, "retention.grace_hours: Input should be greater than or equal to 24"),
+        ({"dayly": 30}, "retention.dayly: Extra inputs are not permitted"),
+        ({"yearly": "some"}, "retention.yearly"),
+        (None, "retention: Input should be a valid dictionary or instance of RetentionPolicy"),
+    ],
+)
+def test_a_retention_policy_that_cannot_be_meant_is_refused_by_name(retention: Any, said: str) -> None:
+    plans = {"plans": {**PLANS["plans"], "gold": {**PLANS["plans"]["standard"], "retention": retention}}}
+    assert f"plans.yaml: plan gold: {said}" in only_problem(parse(plans=plans))
+
+
+def test_a_plan_that_names_no_retention_keeps_what_the_requirement_says() -> None:
+    kept = parse(tenant_entry("acme", 1)).tenant("acme").plan.retention
+    assert (kept.daily, kept.weekly, kept.monthly, kept.yearly, kept.manual) == (30, 12, 12, "all", 10)
+    shipped = yaml.safe_load((Path(__file__).parents[2] / "include" / "config" / "plans.yaml").read_text())
+    assert shipped["plans"]["standard"]["retention"] == kept.model_dump(), "the file spells the defaults out"
 
 
 @pytest.mark.parametrize("entry", [None, "acme", 7, ["acme"], {}])

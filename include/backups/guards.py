@@ -1,0 +1,151 @@
+"""What must not happen by itself: reasons to stop a retention plan before anybody acts on it.
+
+A refusal stops what takes something away: expiring, deleting and sweeping. What keeps more than before (taking a point
+back, closing an abandoned one) goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from include.backups.deletion_limits import too_many, too_many_hourly
+from include.backups.points import Offboarding
+from include.backups.reasons import eligible, last_verified
+from include.backups.recovery_points import State
+from include.backups.refusals import Guard, Refusal, ask_approval
+from include.backups.retention import Action, RetentionPlan
+from include.backups.tenants import Tenant
+
+STALE_AFTER = timedelta(hours=48)
+
+
+def check_tenant(
+    plan: RetentionPlan,
+    tenant: Tenant | None,
+    *,
+    now: datetime,
+    last_run: datetime | None,
+) -> tuple[Refusal, ...]:
+    """What speaks against carrying out the plan of one tenant; empty when nothing does or nothing would go.
+
+    Args:
+        tenant: The tenant as the register has it; None for one that has left and has an offboarding record.
+        now: The moment of acting, in UTC; later than the plan's own when that had to be approved.
+        last_run: The moment (UTC) of the last completed retention run of the fleet; None before the first one. It is
+            the fleet's so that a tenant that was stopped for a month does not lose a month's points at once, unasked.
+    """
+    if not plan.to(Action.EXPIRE, Action.DELETE):
+        return ()
+    offboarding = plan.circumstances.offboarding
+    if offboarding and (tenant or offboarding.is_over(now)):
+        found = [_offboarded(plan, tenant, offboarding)]
+    else:
+        stale = _stale(plan, tenant, now) if tenant else None
+        found = [stale, _nothing_kept(plan), too_many(plan, now, last_run), too_many_hourly(plan, now, last_run)]
+    return tuple(refusal for refusal in found if refusal)
+
+
+def unknown_tenant(tenant: str, points: int, problem: str = "") -> Refusal:
+    """Points of a tenant without a usable entry in the register: they are reported, never deleted.
+
+    Args:
+        points: How many there are.
+        problem: What is wrong with the tenant's entry; empty when there is none.
+    """
+    entry = f"its entry in the register cannot be used ({problem})" if problem else "it is not in the register"
+    return Refusal(
+        Guard.UNKNOWN_TENANT,
+        tenant,
+        f"The vault has {points} recovery points of tenant {tenant}, and {entry}.",
+        "Nobody knows which of them to keep, so all were kept; they cost money.",
+        "Correct the register, or record that the tenant has left and until when its last point is kept; the next "
+        "`retention` does the rest.",
+    )
+
+
+def after_approval(refusals: Iterable[Refusal], plan: RetentionPlan, approved: str) -> tuple[Refusal, ...]:
+    """What still stops a plan that a person has approved.
+
+    Args:
+        refusals: What the guards say of the plan as it is now.
+        plan: The plan made again, just before acting, for the approved plan's own `now`.
+        approved: The fingerprint of the plan that was approved.
+    """
+    left = [refusal for refusal in refusals if not refusal.approvable]
+    if plan.fingerprint != approved:
+        left.append(
+            Refusal(
+                Guard.PLAN_CHANGED,
+                plan.tenant,
+                f"Retention stopped for tenant {plan.tenant}: what would go is no longer what was approved.",
+                "A point has changed since (a hold, a failure, another run); nothing was expired or deleted.",
+                f"Start `retention` with `tenant: {plan.tenant}` again and look at the new plan.",
+            )
+        )
+    return tuple(left)
+
+
+def _offboarded(plan: RetentionPlan, tenant: Tenant | None, offboarding: Offboarding) -> Refusal | None:
+    record = f"Tenant {plan.tenant} is recorded as gone since {offboarding.left_at:%Y-%m-%d} (by {offboarding.author})"
+    if tenant:
+        return Refusal(
+            Guard.OFFBOARDED,
+            plan.tenant,
+            f"{record} and is in the register.",
+            "Only one can be true; nothing was expired or deleted.",
+            "Take the tenant out of the register or its offboarding record away; the next `retention` does the rest.",
+        )
+    goes = len(plan.to(Action.EXPIRE))
+    if not goes:  # what is past its grace period was approved when it was marked
+        return None
+    return Refusal(
+        Guard.OFFBOARDED,
+        plan.tenant,
+        f"{record}, and its last points were to be kept until {offboarding.final_until}: {goes} would expire now.",
+        "Afterwards nothing of the tenant can be restored; nothing was expired or deleted.",
+        ask_approval(plan.tenant),
+        approvable=True,
+    )
+
+
+def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Refusal | None:
+    newest = last_verified(eligible([verdict.point for verdict in plan.verdicts.values()], now))
+    limit = max(STALE_AFTER, 2 * timedelta(hours=tenant.plan.rpo_hours))
+    if tenant.suspended:
+        said, todo = (
+            "is suspended",
+            "Take `suspended` out of its entry in tenants.yaml when it is to be backed up again;",
+        )
+    elif newest is None:
+        said, todo = "has no verified recovery point", "Look at its failed backups and start `manual_backup`;"
+    elif now - newest.time > limit:
+        said = (
+            f"has no newer verified recovery point than {newest.id} of {newest.time:%Y-%m-%d %H:%MZ} "
+            f"(limit {limit / timedelta(hours=1):.0f} hours)"
+        )
+        todo = "Look at its failed backups and start `manual_backup`;"
+    else:
+        return None
+    return Refusal(
+        Guard.STALE,
+        plan.tenant,
+        f"Retention stopped for tenant {plan.tenant}: it {said}.",
+        "While no backups come in, the old ones are all there is; nothing was expired or deleted.",
+        f"{todo} the next `retention` goes on by itself.",
+    )
+
+
+def _nothing_kept(plan: RetentionPlan) -> Refusal | None:
+    verified = [verdict for verdict in plan.verdicts.values() if verdict.point.worth is State.VERIFIED]
+    if not verified or any(verdict.action in (Action.KEEP, Action.TAKE_BACK) for verdict in verified):
+        return None
+    return Refusal(
+        Guard.NOTHING_KEPT,
+        plan.tenant,
+        f"Retention stopped for tenant {plan.tenant}: the plan keeps none of its {len(verified)} verified recovery "
+        "points.",
+        "Nothing could be restored any more; nothing was expired or deleted.",
+        f"No policy may do that, so this cannot be approved: start `retention` with `tenant: {plan.tenant}` and "
+        "`dry_run`, and report the plan that it shows as a fault.",
+    )

@@ -1,0 +1,107 @@
+"""How a recovery point goes: marked, perhaps taken back, deleted, a tombstone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from include.backups.errors import RefusedError
+from include.backups.expiry import abandoned, deletion_begun, marked, replaced_parts, taken_back, tombstone
+from include.backups.holds import Hold
+from include.backups.recovery_points import Manifest, State
+from tests.unit.builders import NOW, running, verified
+
+HOLD = Hold(reason="case 4711", author="ada", placed_at=NOW)
+LATER = NOW + timedelta(days=1)
+
+
+def held(manifest: Manifest) -> Manifest:
+    return manifest.model_copy(update={"hold": HOLD})
+
+
+def test_a_marked_point_comes_back_as_what_it_was() -> None:
+    expiring = marked(verified(), NOW)
+    assert expiring.state is State.EXPIRING
+    assert taken_back(expiring) == verified()
+    assert taken_back(expiring, HOLD) == held(verified())
+
+
+def test_taking_back_for_a_new_reason_leaves_the_hold_alone() -> None:
+    assert taken_back(held(marked(verified(), NOW))).hold == HOLD
+
+
+def test_a_point_whose_deletion_has_begun_cannot_be_taken_back() -> None:
+    deleting = deletion_begun(marked(verified(), NOW), LATER)
+    with pytest.raises(
+        RefusedError, match=r"acme-daily-20261123 of tenant acme has been losing its parts since 2026-11-24"
+    ):
+        taken_back(deleting)
+
+
+def test_a_deletion_that_is_begun_again_began_the_first_time() -> None:
+    deleting = deletion_begun(marked(verified(), NOW), LATER)
+    assert deletion_begun(deleting, LATER + timedelta(hours=5)) == deleting
+
+
+def test_a_hold_that_was_placed_since_the_plan_stops_the_mark_and_the_deletion() -> None:
+    message = r"is under a hold for ever \(case 4711, placed by ada\)\. It was left as it is\. Lift the hold first"
+    with pytest.raises(RefusedError, match=message):
+        marked(held(verified()), NOW)
+    with pytest.raises(RefusedError, match=message):
+        deletion_begun(held(marked(verified(), NOW)), LATER)
+
+
+def test_a_hold_that_is_over_stops_nothing() -> None:
+    over = verified().model_copy(update={"hold": HOLD.model_copy(update={"until": NOW.date()})})
+    assert marked(over, LATER).state is State.EXPIRING
+
+
+@pytest.mark.parametrize("manifest", [running(), marked(verified(), NOW), tombstone(marked(verified(), NOW))])
+def test_what_is_no_finished_point_is_not_marked(manifest: Manifest) -> None:
+    with pytest.raises(RefusedError, match=f"is {manifest.state}. It was left as it is. Start `retention` again"):
+        marked(manifest, NOW)
+
+
+def test_what_is_not_marked_is_not_deleted_nor_taken_back() -> None:
+    with pytest.raises(RefusedError, match="is verified, not expiring"):
+        deletion_begun(verified(), NOW)
+    with pytest.raises(RefusedError, match="is verified, not expiring"):
+        taken_back(verified())
+
+
+def test_a_tombstone_says_what_the_point_was() -> None:
+    dead = tombstone(deletion_begun(marked(verified(), NOW), LATER))
+    assert dead.expiry
+    assert (dead.state, dead.expiry.was, dead.expiry.marked_at) == (State.EXPIRED, State.VERIFIED, NOW)
+
+
+def test_a_manifest_is_read_with_a_mark_only_while_it_expires() -> None:
+    for damaged in (
+        {**verified().model_dump(), "state": "expiring"},
+        {**marked(verified(), NOW).model_dump(), "state": "verified"},
+    ):
+        with pytest.raises(ValidationError, match="a recovery point that is"):
+            Manifest.model_validate(damaged)
+    assert Manifest.model_validate(marked(verified(), NOW).model_dump(mode="json")) == marked(verified(), NOW)
+
+
+def test_an_abandoned_attempt_has_failed_and_says_so() -> None:
+    failed = abandoned(running(), LATER)
+    assert (failed.state, failed.failure, failed.closed_at) == (
+        State.FAILED, "No run was at work on it any more.", LATER
+    )  # fmt: skip
+    assert abandoned(running().with_failure("no disk"), LATER).failure == "no disk"
+
+
+def test_parts_that_a_later_attempt_has_replaced_are_named() -> None:
+    point = verified()
+    assert point.parts.bak
+    (own,), prefix = point.parts.bak.keys, "recovery-points/acme/acme-daily-20261123/"
+    found = replaced_parts(point, ["snap-0123456789abcdef0", "snap-extra"], [own, f"{prefix}full-02.bak"])
+    assert found == ("snap-extra", f"{prefix}full-02.bak")
+
+
+def test_parts_of_a_point_that_is_not_verified_may_still_be_wanted() -> None:
+    assert replaced_parts(running(), ["snap-extra"], ["full-01.bak"]) == ()

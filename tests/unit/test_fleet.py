@@ -1,0 +1,103 @@
+"""Retention of the whole fleet, day after day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from include.backups.fleet import FleetPlan, plan_fleet
+from include.backups.points import Point
+from include.backups.recovery_points import Expiry, State
+from include.backups.refusals import Guard
+from include.backups.register import Problem, Register
+from include.backups.requests import Kind
+from include.backups.retention import Action, Circumstances
+from include.backups.tenants import RetentionPolicy
+from tests.unit.builders import tenant
+from tests.unit.timelines import DAY, NOW, POLICY, days, moment, offboarding, point
+
+HOURLY = tenant(plan={"name": "hourly", "cadence": "hourly", "manual_backups_per_month": 9, "rpo_hours": 2})
+
+
+def register(*tenants: str, retention: RetentionPolicy = POLICY) -> Register:
+    plan = HOURLY.plan.model_copy(update={"retention": retention})
+    return Register({name: HOURLY.model_copy(update={"id": name, "plan": plan}) for name in tenants})
+
+
+def guards(planned: FleetPlan) -> dict[str | None, Guard]:
+    return {refusal.tenant: refusal.guard for refusal in planned.refusals}
+
+
+def acted_on(planned: FleetPlan) -> Iterator[Point]:
+    """What is left once the plans have been carried out."""
+    for plan in planned.plans.values():
+        for verdict in plan.verdicts.values():
+            it = verdict.point
+            if verdict.action is Action.EXPIRE:
+                yield replace(it, state=State.EXPIRING, expiry=Expiry(marked_at=plan.now, was=it.state))
+            elif verdict.action is not Action.DELETE:
+                assert verdict.action in (Action.KEEP, Action.WAIT)
+                yield it
+
+
+def test_a_steady_fleet_of_hourly_tenants_never_needs_an_approval() -> None:
+    """A point every hour and a daily one at nine, retention at noon; in the first year every third run is half an hour
+    late, as a busy scheduler makes it.
+    """
+    names, points, held = ("acme", "globex"), list[Point](), list[int]()
+    last_run: datetime | None = None
+    for number in range(450):
+        today = moment("2024-01-01") + number * DAY
+        for name in names:
+            hours = [point(today + timedelta(hours=hour) - DAY / 2, Kind.HOURLY, tenant=name) for hour in range(24)]
+            points += [*hours, point(today + timedelta(hours=9), tenant=name)]
+        now = today + timedelta(hours=12, minutes=30 if number < 365 and number % 3 == 0 else 0)
+        planned = plan_fleet(points, register(*names), now, last_run=last_run)
+        assert planned.refusals == (), now
+        points, last_run = list(acted_on(planned)), now
+        held.append(len(points) // 2)
+    assert max(held[420:]) <= 48 + 24 + 60, "hourly points, those in their grace period, and the daily ones"
+
+
+def test_one_tenants_refusal_leaves_the_others_alone() -> None:
+    points = [*days("2026-06-30T02", 33), *days("2026-06-01T02", 31, tenant="globex")]
+    planned = plan_fleet(points, register("acme", "globex"), NOW, last_run=NOW - 30 * DAY)
+    assert guards(planned) == {"globex": Guard.STALE}
+    assert planned.stopping("acme") == ()
+    assert [refusal.guard for refusal in planned.stopping("globex")] == [Guard.STALE]
+
+
+def test_a_fleet_that_would_lose_too_much_stops_as_a_whole() -> None:
+    names = [f"t{number}" for number in range(9)]
+    points = [it for name in names for it in days("2026-06-30T02", 10, tenant=name)]
+    week = RetentionPolicy(daily=7, weekly=0, monthly=0, yearly=0)
+    planned = plan_fleet(points, register(*names, retention=week), NOW, last_run=NOW - DAY)
+    assert guards(planned) == {None: Guard.MAX_DELETE}
+    assert [refusal.guard for refusal in planned.stopping("t3")] == [Guard.MAX_DELETE]
+
+
+def test_a_stopped_tenant_does_not_stop_the_fleet() -> None:
+    names = [f"t{number}" for number in range(9)]
+    points = [it for name in names for it in days("2026-06-30T02", 30, tenant=name)]
+    planned = plan_fleet(
+        [*points, *days("2026-06-30T02", 400, tenant="big")], register(*names, "big"), NOW, last_run=None
+    )
+    assert guards(planned) == {"big": Guard.MAX_DELETE}
+
+
+def test_a_tenant_without_a_usable_entry_has_no_plan_and_is_named() -> None:
+    broken = Register({}, (Problem("tenants.yaml", "tenant acme", "plan: there is no usable plan 'gold'"),))
+    points = [*days("2020-06-30T02", 3), *days("2020-06-30T02", 2, tenant="acme-2")]
+    planned = plan_fleet(points, broken, NOW, last_run=None)
+    assert planned.plans == {}
+    assert guards(planned) == {"acme": Guard.UNKNOWN_TENANT, "acme-2": Guard.UNKNOWN_TENANT}
+    assert "plan: there is no usable plan 'gold'" in planned.refusals[0].what
+    assert "3 recovery points" in planned.refusals[0].what, "a tenant is never told by how an id begins"
+
+
+def test_a_tenant_that_has_left_is_planned_by_what_its_record_says() -> None:
+    around = {"acme": Circumstances(offboarding=offboarding("2026-07-30"))}
+    planned = plan_fleet(days("2026-06-01T02", 33), register(), NOW, last_run=NOW - 60 * DAY, circumstances=around)
+    assert planned.refusals == ()
+    assert planned.plans["acme"].to(Action.EXPIRE)

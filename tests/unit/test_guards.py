@@ -1,0 +1,225 @@
+"""The guards: when a plan is stopped, and what the operator reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from include.backups.deletion_limits import check_fleet
+from include.backups.guards import after_approval, check_tenant, unknown_tenant
+from include.backups.points import Point
+from include.backups.recovery_points import State
+from include.backups.refusals import Guard, Refusal
+from include.backups.requests import Kind
+from include.backups.retention import Action, Circumstances, RetentionPlan, Verdict, plan_retention
+from include.backups.tenants import RetentionPolicy
+from tests.unit.builders import tenant
+from tests.unit.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
+
+YESTERDAY = NOW - DAY
+STRICT = RetentionPolicy(daily=2, weekly=0, monthly=0, yearly=0)
+
+
+def plan(points: Iterable[Point], policy: RetentionPolicy = POLICY, **around: Any) -> RetentionPlan:
+    return plan_retention("acme", points, policy, NOW, Circumstances(**around))
+
+
+def refusals(made: RetentionPlan, **changes: Any) -> list[Refusal]:
+    asked = {"tenant": tenant(), "now": NOW, "last_run": YESTERDAY, **changes}
+    return list(check_tenant(made, asked.pop("tenant"), **asked))
+
+
+def only(found: Iterable[Refusal]) -> Refusal:
+    (refusal,) = found
+    return refusal
+
+
+def test_an_ordinary_day_is_stopped_by_nothing() -> None:
+    made = plan(days("2026-06-30T02", 33))
+    assert [verdict.point.time.day for verdict in made.to(Action.EXPIRE)] == [30, 29]
+    assert refusals(made) == []
+
+
+def test_three_points_a_day_may_expire_and_four_need_approval() -> None:
+    assert refusals(plan(days("2026-06-30T02", 5), STRICT)) == []
+    refusal = only(refusals(plan(days("2026-06-30T02", 6), STRICT)))
+    assert refusal.approvable
+    assert str(refusal) == (
+        "MAX_DELETE: Retention stopped for tenant acme: the plan would expire 4 of 6 recovery points "
+        "(limit 3). A changed policy or a wrong clock can do that; nothing was expired or deleted. Start `retention` "
+        "with `tenant: acme`: it shows the plan, asks for approval and goes on."
+    )
+
+
+def test_the_limit_counts_every_day_since_the_last_completed_run() -> None:
+    made = plan(days("2026-06-30T02", 8), STRICT)
+    assert refusals(made, last_run=NOW - 2 * DAY - timedelta(minutes=1)) == []
+    assert refusals(made, last_run=NOW - 2 * DAY + timedelta(minutes=1)) == []
+    assert only(refusals(made, last_run=NOW - timedelta(hours=35))).guard is Guard.MAX_DELETE
+    assert only(refusals(made, last_run=None)).guard is Guard.MAX_DELETE, "before the first run: one day"
+
+
+def test_the_remains_of_failed_backups_are_no_loss() -> None:
+    failed = [point(NOW - (8 + age) * DAY, state=State.FAILED) for age in range(9)]
+    made = plan([*failed, point(NOW)])
+    assert len(made.to(Action.EXPIRE)) == 9
+    assert refusals(made) == []
+
+
+def test_what_was_marked_before_is_not_counted_again() -> None:
+    marked = [expiring(NOW - age * DAY, YESTERDAY) for age in range(3, 20)]
+    made = plan([*marked, *days("2026-06-30T02", 2)], STRICT)
+    assert len(made.to(Action.DELETE)) == 17
+    assert refusals(made) == []
+
+
+def test_as_many_hourly_points_may_expire_as_were_made_and_three_more() -> None:
+    made_today = [point(NOW - timedelta(hours=age), Kind.HOURLY) for age in range(6)]
+    old = [point(NOW - timedelta(hours=age), Kind.HOURLY) for age in range(48, 58)]
+    daily = days("2026-06-30T02", 1)
+    assert refusals(plan([*made_today, *old[:9], *daily])) == []
+    refusal = only(refusals(plan([*made_today, *old, *daily])))
+    assert refusal.approvable
+    assert refusal.what == (
+        "Retention stopped for tenant acme: the plan would expire 10 hourly ones of 17 recovery points "
+        "(6 were made since 2026-06-29 06:00Z, limit 9)."
+    )
+
+
+def test_nothing_goes_while_no_verified_point_comes_in() -> None:
+    made = plan(days("2026-06-28T01", 60))
+    assert made.to(Action.EXPIRE)
+    refusal = only(refusals(made, last_run=NOW - 60 * DAY))
+    assert not refusal.approvable
+    assert str(refusal) == (
+        "STALE: Retention stopped for tenant acme: it has no newer verified recovery point than acme-daily-20260628 of "
+        "2026-06-28 01:00Z (limit 52 hours). While no backups come in, the old ones are all there is; nothing was "
+        "expired or deleted. Look at its failed backups and start `manual_backup`; the next `retention` goes on by "
+        "itself."
+    )
+    assert refusals(plan(days("2026-06-28T02", 60)), last_run=NOW - 60 * DAY) == [], "twice the RPO of 26 hours"
+
+
+def test_a_short_rpo_does_not_stop_retention_before_two_days() -> None:
+    hourly = tenant(plan={"name": "h", "cadence": "hourly", "manual_backups_per_month": 1, "rpo_hours": 2})
+    assert refusals(plan(days("2026-06-28T06", 60)), tenant=hourly, last_run=NOW - 60 * DAY) == []
+    stale = plan(days("2026-06-28T05", 60))
+    assert only(refusals(stale, tenant=hourly, last_run=NOW - 60 * DAY)).guard is Guard.STALE
+
+
+def test_a_safety_point_is_no_sign_that_backups_are_made() -> None:
+    made = plan([*days("2026-06-20T02", 60), point(NOW, Kind.SAFETY)])
+    assert only(refusals(made, last_run=NOW - 60 * DAY)).guard is Guard.STALE
+
+
+def test_nothing_of_a_suspended_tenant_goes() -> None:
+    refusal = only(refusals(plan(days("2026-06-30T02", 33)), tenant=tenant(suspended=True)))
+    assert refusal.guard is Guard.STALE
+    assert "it is suspended." in refusal.what
+
+
+def test_nothing_goes_while_there_is_no_verified_point_at_all() -> None:
+    refusal = only(refusals(plan([point(NOW - 9 * DAY, state=State.FAILED)])))
+    assert "it has no verified recovery point." in refusal.what
+
+
+def test_what_needs_nothing_is_not_stopped() -> None:
+    assert refusals(plan(days("2026-01-01", 1))) == [], "stale, but nothing would go"
+
+
+def test_a_plan_that_keeps_no_verified_point_is_a_fault_and_cannot_be_approved() -> None:
+    verdicts = {it.id: Verdict(it, Action.EXPIRE) for it in days("2026-06-30T02", 2)}
+    refusal = only(refusals(RetentionPlan("acme", NOW, POLICY, Circumstances(), verdicts)))
+    assert refusal.guard is Guard.NOTHING_KEPT
+    assert not refusal.approvable
+    assert "the plan keeps none of its 2 verified recovery points." in refusal.what
+    assert "start `retention` with `tenant: acme` and `dry_run`" in refusal.todo
+
+
+def test_points_of_nobody_are_reported_and_kept() -> None:
+    assert str(unknown_tenant("acme", 7)) == (
+        "UNKNOWN_TENANT: The vault has 7 recovery points of tenant acme, and it is not in the register. Nobody knows "
+        "which of them to keep, so all were kept; they cost money. Correct the register, or record that the tenant has "
+        "left and until when its last point is kept; the next `retention` does the rest."
+    )
+    assert (
+        "its entry in the register cannot be used (plan: no such plan)"
+        in unknown_tenant("a", 1, "plan: no such plan").what
+    )
+
+
+def test_a_tenant_that_has_left_is_not_stale() -> None:
+    made = plan(days("2026-06-01T02", 33), offboarding=offboarding("2026-07-30"))
+    assert made.to(Action.EXPIRE)
+    assert refusals(made, tenant=None, last_run=NOW - 60 * DAY) == []
+
+
+def test_the_last_points_of_a_tenant_that_has_left_need_approval() -> None:
+    made = plan(days("2026-06-01T02", 3), offboarding=offboarding("2026-06-29"))
+    refusal = only(refusals(made, tenant=None))
+    assert refusal.guard is Guard.OFFBOARDED
+    assert refusal.approvable
+    assert refusal.what == (
+        "Tenant acme is recorded as gone since 2026-06-29 (by ada), and its last points were to be kept until "
+        "2026-06-29: 3 would expire now."
+    )
+    assert "Start `retention` with `tenant: acme`" in refusal.todo
+    marked = [expiring(it.time, YESTERDAY) for it in days("2026-06-01T02", 3)]
+    approved_yesterday = plan(marked, offboarding=offboarding("2026-06-28"))
+    assert len(approved_yesterday.to(Action.DELETE)) == 3
+    assert refusals(approved_yesterday, tenant=None) == []
+
+
+def test_a_tenant_cannot_have_left_and_be_in_the_register() -> None:
+    refusal = only(refusals(plan(days("2026-06-30T02", 33), offboarding=offboarding("2026-07-30"))))
+    assert refusal.guard is Guard.OFFBOARDED
+    assert not refusal.approvable
+    assert refusal.what.endswith("is recorded as gone since 2026-06-29 (by ada) and is in the register.")
+
+
+def test_an_approval_lifts_what_can_be_approved_and_nothing_else() -> None:
+    made = plan(days("2026-06-30T02", 6), STRICT)
+    assert after_approval(refusals(made), made, made.fingerprint) == ()
+    suspended = refusals(made, tenant=tenant(suspended=True))
+    assert [it.guard for it in after_approval(suspended, made, made.fingerprint)] == [Guard.STALE]
+
+
+def test_an_approval_is_void_when_something_else_would_go() -> None:
+    points = days("2026-06-30T02", 6)
+    approved = plan(points, STRICT).fingerprint
+    held = [*points[:5], point(points[5].time, hold=hold())]
+    now_planned = plan(held, STRICT)
+    refusal = only(after_approval(refusals(now_planned), now_planned, approved))
+    assert refusal.guard is Guard.PLAN_CHANGED
+    assert "what would go is no longer what was approved." in refusal.what
+    assert "Start `retention` with `tenant: acme` again" in refusal.todo
+
+
+def fleet(tenants: int, losing: int) -> list[RetentionPlan]:
+    """Plans of tenants with 10 points, of which each loses `losing`."""
+    return [
+        plan_retention(
+            f"t{number}",
+            days("2026-06-30T02", 10, tenant=f"t{number}"),
+            RetentionPolicy(daily=10 - losing, weekly=0, monthly=0, yearly=0),
+            NOW,
+        )
+        for number in range(tenants)
+    ]
+
+
+def test_a_tenth_of_the_fleet_may_expire_and_more_needs_approval() -> None:
+    assert check_fleet(fleet(20, losing=1), now=NOW, last_run=YESTERDAY) == ()
+    refusal = only(check_fleet(fleet(20, losing=2), now=NOW, last_run=YESTERDAY))
+    assert refusal.tenant is None
+    assert refusal.approvable
+    assert (
+        "Retention stopped for all tenants: the plans would expire 40 of 200 recovery points of the fleet (limit 10%)"
+        in (refusal.what)
+    )
+    assert "start `retention` with `tenant` for one tenant after the other" in refusal.todo
+
+
+def test_a_fleet_of_one_tenant_may_lose_what_that_tenant_may_lose() -> None:
+    assert check_fleet(fleet(1, losing=3), now=NOW, last_run=YESTERDAY) == ()

@@ -1,0 +1,258 @@
+"""Retention's plan: which point stays, why, and what becomes of the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.backups.points import Point
+from include.backups.reasons import FOR_EVER
+from include.backups.recovery_points import State
+from include.backups.requests import Kind
+from include.backups.retention import Action, Circumstances, RetentionPlan, plan_retention
+from include.backups.tenants import RetentionPolicy
+from tests.unit.builders import running
+from tests.unit.timelines import DAY, NOW, POLICY, actions, days, expiring, hold, moment, offboarding, point, said
+
+CASES = json.loads((Path(__file__).parent / "data" / "retention_cases.json").read_text())
+
+
+def plan(
+    points: Iterable[Point], now: datetime = NOW, policy: RetentionPolicy = POLICY, **around: Any
+) -> RetentionPlan:
+    return plan_retention("acme", points, policy, now, Circumstances(**around))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_the_case(case: dict[str, Any]) -> None:
+    points = [
+        point(
+            datetime.fromisoformat(given["at"]),
+            Kind.DAILY if given["kind"] == "scheduled" else Kind(given["kind"]),
+            State(given["state"]),
+            id=given["id"],
+        )
+        for given in case["points"]
+    ]
+    made = plan(points, datetime.fromisoformat(case["now"]))
+    assert {verdict.point.id: [reason.text for reason in verdict.reasons] for verdict in made.kept} == case["keep"]
+    assert sorted(verdict.point.id for verdict in made.to(Action.EXPIRE)) == case["expire"]
+
+
+def test_a_kept_point_says_on_which_day_its_last_reason_ends() -> None:
+    verdicts = plan(days("2026-06-30T02", 400)).verdicts
+    assert verdicts["acme-daily-20260610"].until == date(2026, 7, 9), "30 days with the tenth of June itself"
+    assert verdicts["acme-daily-20260607"].until == date(2026, 8, 30), "a Sunday: twelve weeks after its own"
+    assert verdicts["acme-daily-20260531"].until == date(2027, 5, 31), "the end of May: twelve months after its own"
+    assert verdicts["acme-daily-20251231"].until == FOR_EVER
+
+
+def test_what_a_newer_point_may_take_over_is_no_firm_reason() -> None:
+    newest = plan(days("2026-06-30T02", 3)).verdicts["acme-daily-20260630"]
+    assert [reason.firm for reason in newest.reasons] == [False] * 5
+    assert newest.until is None
+
+
+def test_a_policy_may_limit_the_years() -> None:
+    points = [point(f"{year}-12-31") for year in range(2020, 2026)] + [point(NOW)]
+    kept = {verdict.point.time.year for verdict in plan(points, policy=RetentionPolicy(yearly=2)).kept}
+    assert kept == {2024, 2025, 2026}
+
+
+def test_a_tier_of_zero_keeps_nothing() -> None:
+    only_daily = RetentionPolicy(daily=3, weekly=0, monthly=0, yearly=0)
+    assert len(plan(days("2026-06-30T02", 50), policy=only_daily).kept) == 3
+
+
+def test_a_point_just_after_midnight_by_another_clock_takes_nothing_from_the_day_before() -> None:
+    ahead = plan([point("2026-06-30T02"), point("2026-07-01T00:02")], moment("2026-06-30T23:58"))
+    assert "daily 2026-06-30" in said(ahead)["acme-daily-20260630"]
+    assert "daily 2026-07-01" in said(ahead)["acme-daily-20260701"]
+
+
+def test_hourly_points_are_a_pool_of_their_own() -> None:
+    hourly = [point(NOW - timedelta(hours=age), Kind.HOURLY) for age in range(60)]
+    made = plan([*hourly, *days("2026-06-30T02", 3)])
+    assert [v.point.time for v in made.to(Action.EXPIRE)] == [NOW - timedelta(hours=age) for age in range(48, 60)]
+    assert said(made)["acme-hourly-20260629T06"] == ["hourly, younger than 48 hours"]
+    assert "daily 2026-06-30" in said(made)["acme-daily-20260630"], "later hourly points do not stand for the day"
+
+
+def test_the_full_backup_that_a_kept_hourly_point_needs_is_kept_as_long() -> None:
+    full, better = point("2026-06-29T02", id="full"), point("2026-06-29T04", id="better")
+    needy = point("2026-06-29T03", Kind.HOURLY, needs=("full",))
+    made = plan([full, better, needy, point("2026-06-30T02")])
+    assert said(made)["full"] == ["needed by acme-hourly-20260629T03"]
+    assert made.verdicts["full"].until == date(2026, 7, 1)
+    assert actions(plan([full, better, needy], moment("2026-07-01T03")))["full"] == "expire"
+
+
+def test_a_chain_is_kept_from_its_end_to_its_beginning() -> None:
+    chain = [point(f"2026-06-0{day}", Kind.HOURLY, id=f"p{day}", needs=(f"p{day - 1}",)) for day in (2, 3, 4)]
+    full = point("2026-06-01", id="p1")
+    full_of_the_day = point("2026-06-01T04", id="better")
+    wanted = point("2026-06-30T05", Kind.HOURLY, needs=("p4", "gone"))
+    made = plan([full, full_of_the_day, *chain, wanted])
+    assert {name for name, action in actions(made).items() if action == "keep"} == {
+        "p1", "p2", "p3", "p4", "better", wanted.id
+    }  # fmt: skip
+
+
+def test_safety_points_stay_fourteen_days() -> None:
+    young, old = (point(NOW - age * DAY, Kind.SAFETY) for age in (13, 14))
+    made = plan([young, old, point(NOW)])
+    assert said(made)[young.id] == ["safety, younger than 14 days"]
+    assert actions(made)[old.id] == "expire"
+
+
+def test_a_safety_point_is_the_last_verified_one_only_where_there_is_no_other() -> None:
+    safety, daily = point("2026-06-20", Kind.SAFETY), point("2025-03-01")
+    only_days = RetentionPolicy(weekly=0, monthly=0, yearly=0)
+    assert said(plan([safety, daily], policy=only_days))[daily.id] == ["last verified"]
+    assert "last verified" in said(plan([safety]))[safety.id]
+
+
+def test_the_last_verified_point_stays_whatever_its_age_and_kind() -> None:
+    manual = [point(f"2026-05-{day:02d}", Kind.MANUAL) for day in range(1, 13)]
+    pending = [point(f"2026-06-{day:02d}", Kind.MANUAL, State.PENDING) for day in range(1, 12)]
+    assert said(plan([*manual, *pending]))[manual[-1].id] == ["last verified"]
+
+
+def test_a_hold_keeps_a_point_until_its_last_day() -> None:
+    held = point("2020-05-05", hold=hold("2026-06-30"))
+    assert said(plan([held, point("2020-12-31")]))[held.id] == ["on hold: case 4711 (ada)"]
+    assert actions(plan([held, point("2020-12-31")], NOW + DAY))[held.id] == "expire"
+
+
+def test_a_manual_point_on_hold_uses_no_place() -> None:
+    manual = [point(NOW - age * DAY, Kind.MANUAL) for age in range(1, 11)]
+    held = point(NOW, Kind.MANUAL, hold=hold())
+    made = plan([*manual, held])
+    assert made.to(Action.EXPIRE) == ()
+    assert said(made)[manual[0].id][0] == "manual 1 of 10"
+    assert made.verdicts[held.id].until == FOR_EVER
+
+
+def test_a_point_that_a_restore_is_reading_stays() -> None:
+    read = point("2026-05-29")
+    assert said(plan([read, point("2026-05-31")], reading=frozenset({read.id})))[read.id] == ["a restore is reading it"]
+
+
+def test_a_locked_point_stays_until_its_lock_ends() -> None:
+    locked = RetentionPolicy(locked_days=90)
+    old = point("2026-05-29")
+    made = plan([old, point("2026-05-31"), point("2026-06-30T02")], policy=locked)
+    assert said(made)[old.id] == ["locked where it is stored"]
+    assert made.verdicts[old.id].until == date(2026, 8, 27)
+
+
+def test_a_running_point_stays_while_its_run_holds_the_lease() -> None:
+    at_work = point(NOW - 5 * DAY, state=State.RUNNING)
+    assert actions(plan([at_work], lease_owner=at_work.owner))[at_work.id] == "keep"
+
+
+@pytest.mark.parametrize("lease_owner", [None, "lab/retention/two"])
+def test_a_running_point_that_no_run_carries_has_failed_after_a_day(lease_owner: str | None) -> None:
+    young, old = (point(NOW - age * timedelta(hours=1), state=State.RUNNING) for age in (23, 24))
+    assert [actions(plan([it], lease_owner=lease_owner))[it.id] for it in (young, old)] == ["keep", "fail"]
+
+
+def test_a_pending_point_waits_two_days_for_its_verification() -> None:
+    better = point(NOW - timedelta(hours=47, minutes=30))
+    young, old = (point(better.time, Kind.DAILY, State.PENDING, id="p", since=NOW - h * DAY / 24) for h in (47, 48))
+    assert [actions(plan([it, better]))["p"] for it in (young, old)] == ["keep", "expire"]
+
+
+def test_what_is_left_of_a_failed_point_goes_after_seven_days() -> None:
+    young, old = (point(NOW - age * DAY, state=State.FAILED) for age in (6, 7))
+    assert actions(plan([young, old])) == {young.id: "keep", old.id: "expire"}
+
+
+def test_a_failed_point_counts_its_days_from_the_end_of_its_attempt() -> None:
+    tried_again = point(NOW - 30 * DAY, state=State.FAILED, since=NOW - DAY)
+    assert actions(plan([tried_again]))[tried_again.id] == "keep"
+
+
+def test_a_marked_point_waits_for_its_grace_period() -> None:
+    newer = point("2026-06-30T02")
+    young, old = (expiring("2026-05-29", NOW - age * timedelta(hours=1)) for age in (23, 24))
+    month = point("2026-05-31")
+    assert [actions(plan([it, newer, month]))[it.id] for it in (young, old)] == ["wait", "delete"]
+
+
+def test_a_marked_point_that_is_wanted_again_is_taken_back() -> None:
+    marked = expiring("2026-05-30", NOW - 2 * DAY)
+    made = plan([marked, point("2026-05-31", state=State.FAILED), point("2026-06-30T02")])
+    assert actions(made)[marked.id] == "take back"
+    assert said(made)[marked.id] == ["weekly 2026-W22", "monthly 2026-05"]
+    assert made.verdicts[marked.id] in made.kept
+
+
+def test_a_marked_point_under_a_hold_is_taken_back_and_not_deleted() -> None:
+    marked = expiring("2026-05-30", NOW - 2 * DAY, hold=hold())
+    assert actions(plan([marked, point("2026-05-31")]))[marked.id] == "take back"
+
+
+def test_a_point_that_has_lost_a_part_never_comes_back_and_stands_for_nothing() -> None:
+    began = expiring("2026-05-31T04", NOW - 2 * DAY, deletion_began_at=NOW - DAY)
+    made = plan([began, point("2026-05-30"), point("2026-06-30T02")])
+    assert actions(made)[began.id] == "delete"
+    assert said(made)["acme-daily-20260530"] == ["weekly 2026-W22", "monthly 2026-05"]
+
+
+def test_a_hold_spares_what_a_begun_deletion_has_left() -> None:
+    began = expiring("2026-05-29", NOW - 2 * DAY, deletion_began_at=NOW - DAY, hold=hold())
+    assert actions(plan([began, point("2026-05-31")]))[began.id] == "wait"
+
+
+def test_a_tombstone_that_still_lies_among_the_points_is_cleared_away() -> None:
+    dead = point("2026-05-29", state=State.EXPIRED, hold=hold())
+    assert actions(plan([dead, point(NOW)]))[dead.id] == "delete"
+
+
+def test_a_tenant_that_has_left_keeps_its_last_point_until_the_day_that_is_recorded() -> None:
+    points = days("2026-06-01T02", 3)
+    until = plan(points, offboarding=offboarding("2026-06-30"))
+    assert until.verdicts["acme-daily-20260601"].reasons[-1] == ("last verified", date(2026, 6, 30), True)
+    over = plan(points, NOW + DAY, offboarding=offboarding("2026-06-30"))
+    assert set(actions(over).values()) == {"expire"}
+
+
+def test_a_hold_outlives_the_tenant() -> None:
+    held, other = point("2026-06-01", hold=hold()), point("2026-06-02")
+    over = plan([held, other], NOW + DAY, offboarding=offboarding("2026-06-30"))
+    assert actions(over) == {held.id: "keep", other.id: "expire"}
+
+
+def test_points_of_two_tenants_are_never_planned_together() -> None:
+    with pytest.raises(ValueError, match=r"tenant acme was asked for with points of other tenants: acme-2-daily-"):
+        plan([point(NOW), point(NOW, tenant="acme-2")])
+
+
+def test_a_point_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="a recovery point that stands twice"):
+        plan([point(NOW), point(NOW)])
+
+
+def test_the_fingerprint_is_of_what_goes_and_of_nothing_else() -> None:
+    before = days("2026-06-30T02", 40)
+    approved = plan(before)
+    newer = point("2026-06-30T09", Kind.MANUAL)
+    assert plan([*before, newer]).fingerprint == approved.fingerprint, "a new backup does not void an approval"
+    goes = approved.to(Action.EXPIRE)[0].point
+    kept = [it for it in before if it.id != goes.id] + [point(goes.time, hold=hold())]
+    assert plan(kept).fingerprint != approved.fingerprint
+
+
+def test_a_manifest_becomes_a_point_with_times_in_utc() -> None:
+    manifest = running()
+    made = Point.of(manifest, needs=["acme-daily-20261122"])
+    assert (made.id, made.time, made.needs) == (manifest.id, manifest.opened_at, ("acme-daily-20261122",))
+    elsewhere = manifest.model_copy(update={"time": datetime.fromisoformat("2026-11-23T00:30+02:00")})
+    assert Point.of(elsewhere).time == datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
+    assert Point.of(elsewhere).time.date() == date(2026, 11, 22)

@@ -1,0 +1,60 @@
+"""Points on a timeline, for the tests of retention; each test changes the one thing it is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from include.backups.holds import Hold
+from include.backups.points import Offboarding, Point
+from include.backups.recovery_points import Expiry, State
+from include.backups.requests import SLOT_FORMATS, Kind
+from include.backups.retention import RetentionPlan
+from include.backups.tenants import RetentionPolicy
+
+POLICY = RetentionPolicy()
+NOW = datetime(2026, 6, 30, 6, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def moment(text: str) -> datetime:
+    """`2026-06-30`, `2026-06-30T02` or any longer ISO form, in UTC."""
+    return datetime.fromisoformat(text if len(text) != 13 else f"{text}:00").replace(tzinfo=UTC)
+
+
+def point(at: str | datetime, kind: Kind = Kind.DAILY, state: State = State.VERIFIED, **changes: Any) -> Point:
+    """A point of acme with the id that its kind and time give it."""
+    time = moment(at) if isinstance(at, str) else at
+    fields = {"tenant": "acme", "time": time, "since": time, "owner": "lab/tenant_backup/one", **changes}
+    fields.setdefault("id", f"{fields['tenant']}-{kind}-{time.strftime(SLOT_FORMATS[kind])}")
+    return Point(kind=kind, state=state, **fields)
+
+
+def expiring(at: str | datetime, marked_at: datetime, was: State = State.VERIFIED, **changes: Any) -> Point:
+    """A point in its grace period; `deletion_began_at` among the changes when that is over."""
+    began = changes.pop("deletion_began_at", None)
+    expiry = Expiry(marked_at=marked_at, was=was, deletion_began_at=began)
+    return point(at, state=State.EXPIRING, expiry=expiry, **changes)
+
+
+def days(newest: str, count: int, **changes: Any) -> list[Point]:
+    """Verified daily points of consecutive days, the newest first."""
+    return [point(moment(newest) - number * DAY, **changes) for number in range(count)]
+
+
+def hold(until: str | None = None, reason: str = "case 4711") -> Hold:
+    return Hold(reason=reason, author="ada", placed_at=NOW, until=moment(until).date() if until else None)
+
+
+def offboarding(final_until: str) -> Offboarding:
+    last_day = moment(final_until).date()
+    return Offboarding(tenant="acme", left_at=NOW - DAY, final_until=last_day, author="ada", retention=POLICY)
+
+
+def said(plan: RetentionPlan) -> dict[str, list[str]]:
+    """The reasons of every point, in words."""
+    return {name: [reason.text for reason in verdict.reasons] for name, verdict in plan.verdicts.items()}
+
+
+def actions(plan: RetentionPlan) -> dict[str, str]:
+    return {name: str(verdict.action) for name, verdict in plan.verdicts.items()}
