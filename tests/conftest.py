@@ -25,5 +25,6 @@ pytest_plugins = [
     "tests.support.databases",
     "tests.support.vaults",
     "tests.support.world",
+    "tests.support.retention",
     "tests.support.stack",
 ]

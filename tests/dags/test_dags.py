@@ -20,12 +20,24 @@ DAGS = Path(__file__).parents[2] / "dags"
 EXPECTED = {
     "confirm_daily_backups",
     "daily_backups",
+    "hold_recovery_point",
+    "lift_hold",
     "list_recovery_points",
     "manual_backup",
+    "offboard_tenant",
     "restore",
+    "retention",
     "tenant_backup",
 }
-ON_WORKERS = {("daily_backups", "queue_tenants"), ("confirm_daily_backups", "queue_missing"), ("restore", "approval")}
+ON_WORKERS = {
+    ("daily_backups", "queue_tenants"),
+    ("confirm_daily_backups", "queue_missing"),
+    # The triggerer is not told who triggered a run, and these record it.
+    ("hold_recovery_point", "hold"),
+    ("lift_hold", "lift"),
+    ("offboard_tenant", "offboard"),
+}
+WAITING_FOR_A_PERSON = {("restore", "approval"), ("retention", "approval")}
 CHAIN = ["open", "snapshot_web_volume", "snapshot_db_volume", "backup_database", "verify", "close"]
 
 
@@ -68,7 +80,18 @@ def test_every_step_of_a_tenants_backup_and_restore_is_workerless(bag: DagBag) -
         for task in dag.tasks:
             if not (isinstance(task, StepOperator) and task.start_from_trigger):
                 on_workers.add((dag_id, task.task_id))
-    assert on_workers == ON_WORKERS
+    assert on_workers == ON_WORKERS | WAITING_FOR_A_PERSON
+
+
+def test_retention_waits_for_a_person_only_when_its_preview_asks_for_it(bag: DagBag) -> None:
+    dag = bag.dags["retention"]
+    preview, approval, carry_out = (dag.get_task(name) for name in order_of(dag))
+    assert isinstance(preview, StepOperator)
+    assert preview.start_trigger_args
+    assert (preview.start_trigger_args.trigger_kwargs or {})["approval_task"] == approval.task_id
+    assert preview.downstream_task_ids == {approval.task_id}
+    assert carry_out.trigger_rule == "none_failed"  # neither skipped with the approval nor begun after a refusal
+    assert dag.params.get_param("tenant").resolve() is None
 
 
 def test_both_backup_dags_are_built_from_the_same_chain(bag: DagBag) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 
 import pytest
 
 from include.backups.errors import PartError
 from include.backups.recovery_points import State
 from lab.cloud.permissions import LIMITED_USER, POLICY_FILE
+from perennial.hooks.ebs import Ebs
+from tests.support.cloud import LabCloud
+from tests.support.retention import DAY, NOW, Stock
 from tests.support.vaults import AWS_CONNECTION
 from tests.support.world import OPEN, WEB, World
 
@@ -22,11 +26,27 @@ TODAY = "acme|daily|2026-11-23"
 @pytest.fixture
 def limited(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The world, with Perennial signed in as the user whose policy is docs/iam-policy.json."""
-    keys = world.cloud.settings
-    connection = json.loads(os.environ[VARIABLE])
+    sign_in(world.cloud, monkeypatch)
+    return world
+
+
+def sign_in(cloud: LabCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, connection = cloud.settings, json.loads(os.environ[VARIABLE])
     connection |= {"login": keys.limited_access_key, "password": keys.limited_secret_key}
     monkeypatch.setenv(VARIABLE, json.dumps(connection))
-    return world
+
+
+def test_retention_and_locks_need_no_more_than_the_policy(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_in(stock.cloud, monkeypatch)
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    young, *_ = stock.add_daily(NOW, 3)
+    old = stock.add_expiring(NOW - 60 * DAY, NOW - 2 * DAY)
+    assert stock.retain().not_done() == []
+    assert stock.state(old) == "gone"
+    assert young.parts.web_snapshot
+    snapshot = young.parts.web_snapshot.snapshot_id
+    stock.run(Ebs.of(stock.vault.settings).lock_snapshot(snapshot, datetime.now(UTC) + 2 * DAY))
+    assert stock.ec2.describe_locked_snapshots(SnapshotIds=[snapshot])["Snapshots"]
 
 
 def test_a_backup_and_a_restore_need_no_more_than_the_policy(limited: World) -> None:

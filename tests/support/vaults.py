@@ -68,6 +68,22 @@ def set_vault(monkeypatch: pytest.MonkeyPatch, config: Path, *, bucket: str, s3:
 
 
 @pytest.fixture
+def vault_bucket(lab_storage: LabStorage) -> str:
+    """The vault's bucket; tests that want one with versions and locks override it."""
+    return lab_storage.bucket
+
+
+@pytest.fixture
+def versioned_bucket(lab_storage: LabStorage) -> str:
+    """A bucket that keeps versions and knows Object Lock."""
+    name = f"locked-{uuid4().hex[:12]}"
+    lab_storage.client().create_bucket(
+        Bucket=name, ObjectLockEnabledForBucket=True, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    return name
+
+
+@pytest.fixture
 def weed_vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lab_storage: LabStorage) -> VaultUnderTest:
     """A vault in SeaweedFS."""
     url = lab_storage.settings.storage_url

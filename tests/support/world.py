@@ -292,10 +292,11 @@ def world(
     lab_cloud: LabCloud,
     lab_storage: LabStorage,
     lab_sql_server: LabSqlServer,
+    vault_bucket: str,
 ) -> Iterator[World]:
     """A lab with the tenant `acme` in it."""
     s3, keys = lab_storage.settings.storage_url, lab_storage.settings
-    set_vault(monkeypatch, tmp_path, bucket=lab_storage.bucket, s3=s3, cloud=lab_cloud.settings.cloud_url, server=keys)
+    set_vault(monkeypatch, tmp_path, bucket=vault_bucket, s3=s3, cloud=lab_cloud.settings.cloud_url, server=keys)
     sql = lab_sql_server.settings
     connection = {
         "conn_type": "mssql",
@@ -305,7 +306,7 @@ def world(
         "password": sql.sql_password,
     }
     monkeypatch.setenv("AIRFLOW_CONN_SQL_SERVER_LAB", json.dumps(connection))
-    credential = f"s3://{s3.removeprefix('http://')}/{lab_storage.bucket}"
+    credential = f"s3://{s3.removeprefix('http://')}/{vault_bucket}"
     lab_sql_server.run(
         f"IF NOT EXISTS (SELECT 1 FROM sys.credentials WHERE name = N'{credential}') "
         f"CREATE CREDENTIAL [{credential}] WITH IDENTITY = N'S3 Access Key', "

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from include.backups.errors import PartError
+from include.backups.errors import ConflictError, PartError
 from include.backups.leases import Lease
+from include.backups.points import Offboarding
 from include.backups.recovery_points import Manifest
 from include.backups.register import explain
 from include.backups.restore_records import RestoreRecord
+from include.backups.retention_records import ShownPlan
 from perennial.hooks.documents import DocumentStore
 
-Document = TypeVar("Document", Manifest, RestoreRecord, Lease)
+Document = TypeVar("Document", Manifest, RestoreRecord, Lease, ShownPlan, Offboarding)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,13 @@ class Collection(Generic[Document]):
             ConflictError: when it exists.
         """
         return Versioned(value, (await self.documents.create(self._key_of(value), value.model_dump(mode="json"))).etag)
+
+    async def put(self, value: Document) -> Versioned[Document]:
+        """Write a document whatever stands there; of two writers the later one has the last word."""
+        while True:
+            stored = await self.documents.get(self._key_of(value))
+            with suppress(ConflictError):
+                return await (self.replace(value, stored.etag) if stored else self.create(value))
 
     async def replace(self, value: Document, etag: str) -> Versioned[Document]:
         """Write a document over the one that was read under `etag`.

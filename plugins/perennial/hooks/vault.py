@@ -4,6 +4,10 @@ recovery-points/<tenant>/<id>/manifest.json    one recovery point
 recovery-points/<tenant>/<id>/full-01.bak      its backup, written by SQL Server itself
 recovery-points/<tenant>/<id>/full-01-01.bak   the same in several files (stripes): -01, -02 and so on
 restores/<tenant>/<id>.json                    the record of one restore
+expired/<tenant>/<id>.json                     the tombstone of a recovery point that retention has deleted
+retention/<tenant>.json                        the plan that was shown to a person, to be approved
+offboarded/<tenant>.json                       the record that a tenant has left
+last-retention.json                            when retention last looked at the whole fleet
 leases/<tenant>.json                           who may act on the tenant
 """
 
@@ -17,11 +21,14 @@ from contextlib import suppress
 from include.backups.backup_files import StoredFile
 from include.backups.errors import ConflictError, PartError, UnavailableError
 from include.backups.leases import Lease
+from include.backups.points import Offboarding
 from include.backups.recovery_points import Manifest
 from include.backups.restore_records import RestoreRecord
+from include.backups.retention_records import ShownPlan
 from perennial.hooks import aws
 from perennial.hooks.collection import Collection, Document, Versioned
 from perennial.hooks.documents import DocumentStore
+from perennial.hooks.object_versions import delete_version, versions_below
 from perennial.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,6 +50,9 @@ class Vault:
 
     Attributes:
         points: The manifests.
+        tombstones: What is left of recovery points that have gone.
+        shown_plans: Retention's plans that wait for approval.
+        offboarded: The records of tenants that have left.
         restores: The records of restores.
     """
 
@@ -55,6 +65,15 @@ class Vault:
         self.restores = Collection(
             self.documents, RestoreRecord, lambda tenant, name: f"restores/{tenant}/{name}.json", "record of"
         )
+        self.tombstones = Collection(
+            self.documents, Manifest, lambda tenant, name: f"expired/{tenant}/{name}.json", "tombstone of"
+        )
+        self.shown_plans = Collection(
+            self.documents, ShownPlan, lambda tenant, _: f"retention/{tenant}.json", "retention plan of"
+        )
+        self.offboarded = Collection(
+            self.documents, Offboarding, lambda tenant, _: f"offboarded/{tenant}.json", "offboarding record of"
+        )
         self._leases = Collection(self.documents, Lease, lambda tenant, _: f"leases/{tenant}.json", "lease")
 
     async def point_ids(self, tenant: str, beginning: str = "") -> list[str]:
@@ -65,7 +84,14 @@ class Vault:
 
     async def manifests(self, tenant: str, beginning: str = "") -> list[Manifest]:
         """The manifests of the tenant's recovery points whose id starts with `beginning`, but for unreadable ones."""
-        return await self._readable(self.points, tenant, await self.point_ids(tenant, beginning))
+        found, _ = await self._readable(self.points, tenant, await self.point_ids(tenant, beginning))
+        return [version.value for version in found]
+
+    async def points_and_problems(
+        self, tenant: str, point_ids: Iterable[str]
+    ) -> tuple[list[Versioned[Manifest]], list[PartError]]:
+        """These manifests of the tenant with their ETags, and what is wrong with those that cannot be read."""
+        return await self._readable(self.points, tenant, point_ids)
 
     async def tenants(self) -> list[str]:
         """Ids of all tenants that have recovery points."""
@@ -76,13 +102,14 @@ class Vault:
         prefix = f"restores/{tenant}/"
         keys = self.documents.keys(prefix)
         names = sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
-        return await self._readable(self.restores, tenant, names[-count:])
+        found, _ = await self._readable(self.restores, tenant, names[-count:])
+        return [version.value for version in found]
 
     async def change_point(self, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
         """Apply `change` to a manifest by compare and swap, without the tenant's lease, again when somebody else was
         faster.
 
-        Only for what may stand beside everybody else's changes: who reads the point.
+        Only for what may stand beside everybody else's changes: who reads the point, and a hold on it.
 
         Args:
             change: Gets the manifest as it stands and returns what it becomes, or raises.
@@ -94,21 +121,21 @@ class Vault:
 
     async def _readable(
         self, collection: Collection[Document], tenant: str, document_ids: Iterable[str]
-    ) -> list[Document]:
-        at_once = asyncio.Semaphore(READS_AT_ONCE)
+    ) -> tuple[list[Versioned[Document]], list[PartError]]:
+        at_once, problems = asyncio.Semaphore(READS_AT_ONCE), list[PartError]()
 
-        async def read(document_id: str) -> Document | None:
+        async def read(document_id: str) -> Versioned[Document] | None:
             async with at_once:
                 try:
-                    version = await collection.get(tenant, document_id)
+                    return await collection.get(tenant, document_id)
                 except PartError as error:
                     # One damaged document must not stand between a tenant and all its others.
                     log.warning("Left out: %s", error)
+                    problems.append(error)
                     return None
-            return version.value if version else None
 
         found = await asyncio.gather(*(read(document_id) for document_id in document_ids))
-        return [document for document in found if document is not None]
+        return [version for version in found if version is not None], problems
 
     async def lease(self, tenant: str) -> Versioned[Lease] | None:
         """The tenant's lease as it stands; None when nobody has ever taken it."""
@@ -162,10 +189,10 @@ class Vault:
         return [key async for key in keys if not key.endswith("/manifest.json")]
 
     async def delete_backup_file(self, key: str) -> None:
-        """Delete a backup file; deleting it twice is the same as once."""
-        s3 = await aws.client("s3", self.settings.aws_conn_id)
-        with aws.explained("A backup file could not be deleted from the vault", key=key):
-            await s3.delete_object(Bucket=self.documents.bucket, Key=self.documents.prefix + key)
+        """Delete a backup file in all its versions; deleting it twice is the same as once."""
+        for version in await versions_below(self.documents, key):
+            if version.key == key:
+                await delete_version(self.documents, version)
 
     def backup_file_urls(self, keys: Iterable[str]) -> list[str]:
         """The URLs of several backup files; raises as `backup_file_url` does."""

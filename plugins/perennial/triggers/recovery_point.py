@@ -17,6 +17,7 @@ from perennial.hooks import tenant_lease
 from perennial.hooks.collection import Versioned
 from perennial.hooks.ebs import Ebs
 from perennial.hooks.leased import LeasedPoint
+from perennial.hooks.locking import lock_parts
 from perennial.hooks.register import read_register
 from perennial.hooks.sql_server import SqlServer, SqlServerError
 from perennial.hooks.tenant_lease import TenantLease
@@ -49,7 +50,7 @@ class OpenRecoveryPointTrigger(StepTrigger):
             raise
         if manifest.state is State.VERIFIED:
             async with tenant_lease.given_back(lease):
-                swept = await _sweep(await LeasedPoint.load(lease, manifest.id))
+                swept = await _completed(await LeasedPoint.load(lease, manifest.id))
             return {"recovery_point": manifest.id, "said": "It is verified already: nothing to do.", "swept": swept}
         return {"recovery_point": manifest.id, "attempt": manifest.attempt}
 
@@ -138,7 +139,9 @@ class CloseRecoveryPointTrigger(StepTrigger):
 
 
 async def close_point(point: LeasedPoint) -> list[str]:
-    """End the attempt: stop what still runs for it, write its final state, sweep extras; returns what was swept."""
+    """End the attempt: stop what still runs for it, write its final state, lock it, sweep extras; returns what was
+    swept.
+    """
     manifest = point.manifest
     if manifest.claim and manifest.parts.bak is None:
         with suppress(SqlServerError, PerennialError):  # a server that is down runs no backup either
@@ -146,7 +149,13 @@ async def close_point(point: LeasedPoint) -> list[str]:
             await server.kill_sessions_of(point.vault.settings.mark(manifest.claim.name))
     if manifest.closed_at is None:
         manifest = await point.change(lambda m: m.closed(datetime.now(UTC)))
-    return await _sweep(point) if manifest.state is State.VERIFIED else []
+    return await _completed(point) if manifest.state is State.VERIFIED else []
+
+
+async def _completed(point: LeasedPoint) -> list[str]:
+    """What a verified point still needs: the locks of its plan, and an end of what it has left over."""
+    await lock_parts(point)
+    return await _sweep(point)
 
 
 async def _sweep(point: LeasedPoint) -> list[str]:

@@ -1,0 +1,36 @@
+"""
+### Keep a recovery point, whatever the policy says
+
+Puts one recovery point under a hold: retention leaves it alone until the last day that you name, or until somebody
+lifts the hold. Who triggered this run is recorded as its author. A point that is expiring is taken back, as long as its
+deletion has not begun; of one whose deletion has, the rest is spared.
+
+A second hold on the same point replaces the first. It never waits for a backup or a restore of the tenant.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param
+
+from perennial.operators.retention import PlaceHoldOperator
+
+with DAG(
+    "hold_recovery_point",
+    description="Put a recovery point under a legal hold",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    max_active_runs=16,
+    is_paused_upon_creation=False,
+    params={
+        # A default that breaks its own schema, or none at all, would end the whole triggerer.
+        "tenant": Param("", type="string", title="Tenant", description="The tenant's id"),
+        "recovery_point": Param("", type="string", title="Recovery point", description="Its id"),
+        "reason": Param("", type="string", title="Reason", description="A case number, or what it is kept for"),
+        "until": Param(
+            None, type=["null", "string"], title="Until", description="The last day (2027-12-31); empty for ever"
+        ),
+    },
+    tags=["retention"],
+):
+    PlaceHoldOperator(task_id="hold")

@@ -1,0 +1,35 @@
+"""
+### A tenant has left
+
+Records that a tenant has left, who decided it, and the last day on which its last verified recovery point is kept.
+Until then the policy of its newest recovery point goes on; afterwards `retention` asks for approval before the last
+points go, and only holds keep anything.
+
+Take the tenant out of `tenants.yaml` too: while it stands in both, retention leaves it alone and says so. Without this
+record the points of a tenant that is not in the register are reported every day and never deleted.
+
+Started again it replaces the record. To take it back, delete `offboarded/<tenant>.json` from the vault.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param
+
+from perennial.operators.retention import OffboardTenantOperator
+
+with DAG(
+    "offboard_tenant",
+    description="Record that a tenant has left and until when its last point is kept",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    max_active_runs=16,
+    is_paused_upon_creation=False,
+    params={
+        # A default that breaks its own schema, or none at all, would end the whole triggerer.
+        "tenant": Param("", type="string", title="Tenant", description="The tenant's id"),
+        "final_until": Param("", type="string", title="Kept until", description="The last day (2027-12-31)"),
+    },
+    tags=["retention", "fleet"],
+):
+    OffboardTenantOperator(task_id="offboard")

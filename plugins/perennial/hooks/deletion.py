@@ -1,0 +1,119 @@
+"""Deletes what belongs to one recovery point, each part by itself: what AWS refuses stops no other part.
+
+Only what carries our tags, or lies beside the manifest, is ever deleted; every deletion looks at the lease first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+from include.backups.deletions import Refused
+from include.backups.errors import ConflictError, UnavailableError
+from include.backups.expiry import tombstone
+from include.backups.recovery_points import Manifest, SnapshotRole
+from perennial.hooks import aws
+from perennial.hooks.ebs import PART_TAG, Ebs, Snapshot
+from perennial.hooks.leased import LeasedPoint
+from perennial.hooks.object_versions import ObjectVersion, delete_version, locked_until, versions_below
+
+
+class Deletion:
+    """The deletion of one recovery point, or of some of its parts.
+
+    Args:
+        point: The point, under the tenant's lease.
+
+    Attributes:
+        refused: What AWS has refused to delete so far.
+    """
+
+    def __init__(self, point: LeasedPoint) -> None:
+        self.point = point
+        self.ebs = Ebs.of(point.vault.settings)
+        self.refused: list[Refused] = []
+
+    async def whole(self) -> bool:
+        """Delete all parts and leave a tombstone; False when a part had to stay, and the manifest with it.
+
+        The manifest says that the deletion has begun. A point that is `expired` already has no parts any more.
+        """
+        await self.files(await self._versions_of_files())
+        for snapshot in sorted(await self.ebs.snapshots_of_point(self.point.manifest.id), key=_database_first):
+            await self.snapshot(snapshot)
+        await self._look_for_untagged()
+        if self.refused:
+            return False
+        await self._bury()
+        return not self.refused
+
+    async def parts(self, names: Iterable[str], snapshots: Iterable[Snapshot]) -> list[str]:
+        """Delete some of the point's snapshots (by id) and files (by key); the names of those that have gone."""
+        wanted = set(names)
+        files = [version for version in await self._versions_of_files() if version.key in wanted]
+        await self.files(files)
+        for snapshot in snapshots:
+            if snapshot.id in wanted:
+                await self.snapshot(snapshot)
+        stay = {refused.part for refused in self.refused}
+        return sorted(name for name in wanted if name not in stay and f"snapshot {name}" not in stay)
+
+    async def files(self, versions: Iterable[ObjectVersion]) -> None:
+        """Delete these versions of objects."""
+        documents = self.point.vault.documents
+        for version in versions:
+            refused = await self._tried(version.key, partial(delete_version, documents, version))
+            if refused and not version.marker:
+                self.refused[-1] = replace(refused, locked_until=await locked_until(documents, version))
+
+    async def snapshot(self, snapshot: Snapshot) -> None:
+        """Delete a snapshot that was just seen to carry the tags of this vault and this point."""
+        await self._tried(f"snapshot {snapshot.id}", partial(self.ebs.delete_snapshot, snapshot.id))
+
+    async def _versions_of_files(self) -> list[ObjectVersion]:
+        found = await versions_below(self.point.vault.documents, self.point.prefix)
+        return [version for version in found if version.key != self._manifest_key]
+
+    @property
+    def _manifest_key(self) -> str:
+        return f"{self.point.prefix}manifest.json"
+
+    async def _look_for_untagged(self) -> None:
+        """A part of ours whose tags somebody took away is not deleted, and its manifest has to stay."""
+        ids = _snapshot_ids(self.point.manifest)
+        reported = {refused.part for refused in self.refused}
+        for found in (await self.ebs.snapshots(ids)).values():
+            if f"snapshot {found.id}" not in reported and not self.ebs.is_of_point(found, self.point.manifest.id):
+                said = "it no longer carries the tags of this vault and this recovery point"
+                self.refused.append(Refused(f"snapshot {found.id}", "", said))
+
+    async def _bury(self) -> None:
+        """Move the tombstone under expired/; interrupted anywhere, the next run finds an expired point and ends it."""
+        vault = self.point.vault
+        expired = await self.point.change(tombstone)
+        with suppress(ConflictError):  # an interrupted run has written it
+            await vault.tombstones.create(expired)
+        found = await versions_below(vault.documents, self._manifest_key)
+        await self.files(version for version in found if version.key == self._manifest_key)
+
+    async def _tried(self, part: str, deletion: Callable[[], Awaitable[None]]) -> Refused | None:
+        """Carry out one deletion, after a look at the lease; a refusal is remembered."""
+        await self.point.lease.check()
+        try:
+            await deletion()
+        except UnavailableError as error:
+            cause = error.__cause__ or error
+            message = cause.response["Error"].get("Message", "") if isinstance(cause, aws.ClientError) else str(cause)
+            self.refused.append(Refused(part, aws.code(cause), message, transient=aws.is_transient(cause)))
+            return self.refused[-1]
+        return None
+
+
+def _snapshot_ids(manifest: Manifest) -> list[str]:
+    return [part.snapshot_id for part in (manifest.parts.db_snapshot, manifest.parts.web_snapshot) if part]
+
+
+def _database_first(snapshot: Snapshot) -> tuple[bool, str]:
+    return snapshot.tags.get(PART_TAG) != SnapshotRole.DATABASE.value, snapshot.id

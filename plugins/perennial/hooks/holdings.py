@@ -1,0 +1,113 @@
+"""Everything that there is of one tenant, in the vault and in EBS, as retention looks at it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from include.backups.errors import PartError
+from include.backups.expiry import replaced_parts
+from include.backups.points import Point
+from include.backups.recovery_points import Manifest
+from include.backups.retention import Circumstances
+from perennial.hooks.collection import Versioned
+from perennial.hooks.ebs import POINT_TAG, Ebs, Snapshot
+from perennial.hooks.vault import Vault
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What there is of one tenant.
+
+    Attributes:
+        manifests: By recovery point id, as they were read.
+        problems: What is wrong with manifests that could not be read; their points are left alone.
+        snapshots: By recovery point id.
+        left_over: By recovery point id, snapshots and files that are no part of the point any more.
+        circumstances: What else bears on the tenant's points at the moment.
+    """
+
+    tenant: str
+    manifests: Mapping[str, Versioned[Manifest]]
+    problems: tuple[PartError, ...]
+    snapshots: Mapping[str, tuple[Snapshot, ...]]
+    left_over: Mapping[str, tuple[str, ...]]
+    circumstances: Circumstances
+
+    @property
+    def points(self) -> list[Point]:
+        """What the rules of retention know of them."""
+        return [Point.of(version.value) for version in self.manifests.values()]
+
+
+async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) -> Holdings:
+    """Look at everything that there is of a tenant.
+
+    Args:
+        but_for: The owner whose own lease carries no backup.
+
+    Raises:
+        PartError: when the tenant's lease or its offboarding record cannot be read.
+    """
+    prefix = f"recovery-points/{tenant}/"
+    files, ids = defaultdict[str, list[str]](list), list[str]()
+    async for key in vault.documents.keys(prefix):
+        point_id, _, name = key.removeprefix(prefix).partition("/")
+        if name == "manifest.json":
+            ids.append(point_id)
+        else:
+            files[point_id].append(key)
+    versions, problems = await vault.points_and_problems(tenant, ids)
+    stands = Counter(version.value.id for version in versions)
+    manifests = {
+        v.value.id: v for v in versions if v.value.tenant == tenant and v.value.id in ids and stands[v.value.id] == 1
+    }
+    problems += [_misplaced(v.value, tenant) for v in versions if v.value.id not in manifests]
+    snapshots = defaultdict[str, list[Snapshot]](list)
+    for snapshot in await Ebs.of(vault.settings).snapshots_of_tenant(tenant):
+        snapshots[snapshot.tags.get(POINT_TAG, "")].append(snapshot)
+    return Holdings(
+        tenant,
+        manifests,
+        tuple(problems),
+        {name: tuple(found) for name, found in snapshots.items()},
+        _left_over(manifests.values(), snapshots, files),
+        await _circumstances(vault, tenant, manifests.values(), now, but_for),
+    )
+
+
+def _left_over(
+    manifests: Iterable[Versioned[Manifest]],
+    snapshots: Mapping[str, list[Snapshot]],
+    files: Mapping[str, list[str]],
+) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for version in manifests:
+        manifest = version.value
+        made = [snapshot.id for snapshot in snapshots.get(manifest.id, ())]
+        names = replaced_parts(manifest, made, files.get(manifest.id, ()))
+        if names:
+            found[manifest.id] = names
+    return found
+
+
+async def _circumstances(
+    vault: Vault, tenant: str, manifests: Iterable[Versioned[Manifest]], now: datetime, but_for: str
+) -> Circumstances:
+    lease, offboarding = await vault.lease(tenant), await vault.offboarded.get(tenant, tenant)
+    busy = lease is not None and lease.value.is_live(now) and lease.value.owner != but_for
+    return Circumstances(
+        lease_owner=lease.value.owner if lease and busy else None,
+        reading=frozenset(v.value.id for v in manifests if v.value.read_until(now)),
+        offboarding=offboarding.value if offboarding else None,
+    )
+
+
+def _misplaced(manifest: Manifest, tenant: str) -> PartError:
+    return PartError(
+        f"A manifest of tenant {tenant} in the vault says that it is {manifest.id} of tenant {manifest.tenant}.",
+        why="Somebody has copied or moved it; nothing of it was touched.",
+        todo="Move it back, or out of the vault.",
+    )

@@ -1,0 +1,163 @@
+"""Retention of the whole fleet: all of it is looked at first, because a guard counts all of it; then every tenant is
+acted on by itself, some of them at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from include.backups.errors import PerennialError
+from include.backups.explanations import explain
+from include.backups.fleet import FleetPlan, plan_fleet
+from include.backups.points import Point
+from include.backups.refusals import Refusal
+from include.backups.register import Register
+from include.backups.retention import Circumstances
+from include.backups.retention_records import LastRun, ShownPlan
+from include.backups.retention_reports import FleetReport, TenantReport
+from perennial.hooks.holdings import holdings
+from perennial.hooks.last_retention import last_retention, record_retention
+from perennial.hooks.vault import Vault
+from perennial.triggers.retention_tenant import Mandate, carry_out
+
+log = logging.getLogger(__name__)
+
+TENANTS_AT_ONCE = 16
+
+
+@dataclass
+class Outlook:
+    """What retention knows of some tenants before it acts: little of each point, because a fleet has many.
+
+    Attributes:
+        plans: The plans and what speaks against them.
+        sweep: Tenants that have parts which belong to no point any more.
+        reports: By tenant id, what there is to say so far.
+    """
+
+    plans: FleetPlan = field(default_factory=lambda: FleetPlan({}, ()))
+    sweep: set[str] = field(default_factory=set)
+    reports: dict[str, TenantReport] = field(default_factory=dict)
+
+
+class Retention:
+    """Retention for one moment.
+
+    Args:
+        owner: Deployment, DAG and run, as a lease names its holder.
+        now: The moment of acting, in UTC.
+    """
+
+    def __init__(self, vault: Vault, register: Register, owner: str, now: datetime) -> None:
+        self.vault, self.register, self.owner, self.now = vault, register, owner, now
+        self.last: LastRun | None = None
+
+    async def of_the_fleet(self, *, dry_run: bool = False) -> FleetReport:
+        """Look at all tenants that have recovery points, and carry out what no guard stops.
+
+        Args:
+            dry_run: Report what would be done, and do nothing.
+
+        Raises:
+            PerennialError: when the vault as a whole cannot be read.
+        """
+        outlook = await self._outlook(await self.vault.tenants(), self.now)
+        for refusal in outlook.plans.refusals:
+            if refusal.tenant:
+                outlook.reports[refusal.tenant].refused([refusal])
+        if not dry_run:
+            await self._for_each(outlook.plans.plans, lambda t: self._act(t, outlook), outlook.reports)
+            await record_retention(self.vault.documents, self.now, self.owner)
+        fleet = [refusal for refusal in outlook.plans.refusals if refusal.tenant is None]
+        return FleetReport(outlook.reports, tuple(fleet))
+
+    async def preview(self, tenant: str) -> tuple[ShownPlan, TenantReport]:
+        """The plan of one tenant, as it is shown; it asks for approval where nothing but that is missing."""
+        outlook = await self._outlook([tenant], self.now)
+        report, plan = outlook.reports[tenant], outlook.plans.plans.get(tenant)
+        refusals = _own(outlook, tenant)
+        report.refused(refusals)
+        asked = bool(refusals) and all(refusal.approvable for refusal in refusals)
+        fingerprint = plan.fingerprint if plan else ""
+        return ShownPlan(tenant=tenant, owner=self.owner, now=self.now, fingerprint=fingerprint, asked=asked), report
+
+    async def of_tenant(self, shown: ShownPlan) -> FleetReport:
+        """Carry out the plan of one tenant as it was shown, and approved where that was asked for."""
+        tenant = shown.tenant
+        outlook = await self._outlook([tenant], shown.now)
+        stopped = tuple(r for r in _own(outlook, tenant) if not (shown.asked and r.approvable))
+        outlook.reports[tenant].refused(stopped)
+        if tenant in outlook.plans.plans:
+            mandate = self._mandate(outlook, tenant, stopped, shown.fingerprint, approved=shown.asked)
+            await self._carry_out(mandate, outlook)
+        return FleetReport(outlook.reports)
+
+    async def _outlook(self, tenants: Iterable[str], planned_for: datetime) -> Outlook:
+        self.last = await last_retention(self.vault.documents)
+        outlook = Outlook()
+        points, circumstances = list[Point](), dict[str, Circumstances]()
+
+        async def look(tenant: str) -> None:
+            found = await holdings(self.vault, tenant, self.now, but_for=self.owner)
+            for problem in found.problems:
+                outlook.reports[tenant].not_done(problem, for_person=True)
+            points.extend(found.points)
+            circumstances[tenant] = found.circumstances
+            if found.left_over:
+                outlook.sweep.add(tenant)
+
+        await self._for_each(tenants, look, outlook.reports)
+        outlook.plans = plan_fleet(
+            points, self.register, planned_for, last_run=self._last_run, circumstances=circumstances
+        )
+        for tenant, plan in outlook.plans.plans.items():
+            report = outlook.reports[tenant]
+            report.explained, report.kept = explain(plan), len(plan.kept)
+        return outlook
+
+    @property
+    def _last_run(self) -> datetime | None:
+        return self.last.at if self.last else None
+
+    def _mandate(
+        self, outlook: Outlook, tenant: str, stopped: tuple[Refusal, ...], fingerprint: str, *, approved: bool = False
+    ) -> Mandate:
+        plan, entry = outlook.plans.plans[tenant], self.register.tenants.get(tenant)
+        return Mandate(plan, fingerprint, entry, stopped, self._last_run, approved)
+
+    async def _act(self, tenant: str, outlook: Outlook) -> None:
+        plan = outlook.plans.plans[tenant]
+        await self._carry_out(self._mandate(outlook, tenant, outlook.plans.stopping(tenant), plan.fingerprint), outlook)
+
+    async def _carry_out(self, mandate: Mandate, outlook: Outlook) -> None:
+        tenant = mandate.plan.tenant
+        await carry_out(
+            self.vault, mandate, self.owner, self.now, outlook.reports[tenant], sweep=tenant in outlook.sweep
+        )
+
+    async def _for_each(
+        self, tenants: Iterable[str], work: Callable[[str], Awaitable[None]], reports: dict[str, TenantReport]
+    ) -> None:
+        """Work on some tenants at a time; one tenant's trouble goes into its report and stops no other."""
+        gate = asyncio.Semaphore(TENANTS_AT_ONCE)
+
+        async def one(tenant: str) -> None:
+            report = reports.setdefault(tenant, TenantReport(tenant))
+            async with gate:
+                try:
+                    await work(tenant)
+                except PerennialError as error:
+                    report.not_done(error, for_person=True)
+                except Exception as error:
+                    log.exception("This is an error in Perennial itself: please report it with these lines.")
+                    report.not_done(f"Tenant {tenant}: {type(error).__name__}: {error}", for_person=True)
+
+        await asyncio.gather(*(one(tenant) for tenant in tenants))
+
+
+def _own(outlook: Outlook, tenant: str) -> tuple[Refusal, ...]:
+    return tuple(refusal for refusal in outlook.plans.refusals if refusal.tenant == tenant)

@@ -1,0 +1,146 @@
+"""Retention of one tenant: its plan as it was judged is made again under the tenant's lease, and carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from include.backups.errors import LeaseBusyError, LeaseLostError, PerennialError
+from include.backups.expiry import abandoned, deletion_begun, marked, taken_back
+from include.backups.guards import after_approval, check_tenant
+from include.backups.recovery_points import Manifest, State
+from include.backups.refusals import Refusal
+from include.backups.retention import Action, RetentionPlan, plan_retention
+from include.backups.retention_reports import TenantReport
+from include.backups.tenants import Tenant
+from perennial.hooks import tenant_lease
+from perennial.hooks.deletion import Deletion
+from perennial.hooks.holdings import Holdings, holdings
+from perennial.hooks.leased import LeasedPoint
+from perennial.hooks.tenant_lease import TenantLease
+from perennial.hooks.vault import Vault
+
+Change = Callable[[Manifest], Manifest]
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """What a run may do with one tenant's points.
+
+    Attributes:
+        plan: The plan that the guards have judged.
+        fingerprint: What may go: the hash of the plan as the guards, or a person, have seen it.
+        tenant: The tenant as the register has it; None for one that has left.
+        stopped: Guards that stop whatever takes something away.
+        approved: True when a person has approved the plan.
+        last_run: The moment of the last completed run of the fleet.
+    """
+
+    plan: RetentionPlan
+    fingerprint: str
+    tenant: Tenant | None
+    stopped: tuple[Refusal, ...]
+    last_run: datetime | None
+    approved: bool = False
+
+
+async def carry_out(
+    vault: Vault, mandate: Mandate, owner: str, now: datetime, report: TenantReport, *, sweep: bool
+) -> None:
+    """Act on one tenant under its lease; what goes wrong is written into the report.
+
+    Args:
+        now: The moment of acting, in UTC.
+        sweep: Whether there are parts that belong to no point any more.
+    """
+    actions = [Action.FAIL, Action.TAKE_BACK] + ([] if mandate.stopped else [Action.EXPIRE, Action.DELETE])
+    if not mandate.plan.to(*actions) and not (sweep and not mandate.stopped):
+        return
+    try:
+        lease = await tenant_lease.acquire(vault, mandate.plan.tenant, owner, "retention")
+        async with tenant_lease.given_back(lease), tenant_lease.kept(lease):
+            await _act(lease, mandate, now, report)
+    except (LeaseBusyError, LeaseLostError) as error:
+        report.not_done(error, for_person=False)
+
+
+async def _act(lease: TenantLease, mandate: Mandate, now: datetime, report: TenantReport) -> None:
+    judged = mandate.plan
+    found = await holdings(lease.vault, lease.tenant, now, but_for=lease.owner)
+    plan = plan_retention(lease.tenant, found.points, judged.policy, judged.now, found.circumstances)
+    stopped = mandate.stopped or _refusals(plan, mandate, now)
+    if not mandate.stopped:
+        report.refused(stopped)
+    work = _Work(lease, found, now, report)
+    for verdict in plan.to(Action.FAIL):
+        await work.change(verdict.point.id, "failed", lambda m: abandoned(m, now))
+    for verdict in plan.to(Action.TAKE_BACK):
+        await work.change(verdict.point.id, "taken back", taken_back)
+    if stopped:
+        return
+    for point_id, names in found.left_over.items():
+        await work.sweep(point_id, names)
+    for verdict in plan.to(Action.EXPIRE):
+        await work.change(verdict.point.id, "marked", lambda m: marked(m, now))
+    for verdict in plan.to(Action.DELETE):
+        await work.delete(verdict.point.id)
+
+
+def _refusals(plan: RetentionPlan, mandate: Mandate, now: datetime) -> tuple[Refusal, ...]:
+    """What speaks against the plan now that nobody else can act on the tenant."""
+    refusals = check_tenant(plan, mandate.tenant, now=now, last_run=mandate.last_run)
+    if refusals and not mandate.approved:
+        return refusals
+    return after_approval(refusals, plan, mandate.fingerprint)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done to the points of one tenant, one after the other; one point's trouble stops no other."""
+
+    lease: TenantLease
+    found: Holdings
+    now: datetime
+    report: TenantReport
+
+    def _point(self, point_id: str) -> LeasedPoint:
+        return LeasedPoint(self.lease, self.lease.vault.points, self.found.manifests[point_id])
+
+    async def change(self, point_id: str, what: str, change: Change) -> None:
+        """Change a manifest, unless it is not to be changed any more: a hold or a restore came in between."""
+        with self._reported():
+            await self._point(point_id).change(change)
+            self.report.did(what, point_id)
+
+    async def sweep(self, point_id: str, names: tuple[str, ...]) -> None:
+        """Delete parts that a later attempt has replaced."""
+        deletion = Deletion(self._point(point_id))
+        with self._reported(deletion):
+            self.report.swept += await deletion.parts(names, self.found.snapshots.get(point_id, ()))
+
+    async def delete(self, point_id: str) -> None:
+        """Delete a point for good, after its manifest says so."""
+        point = self._point(point_id)
+        deletion = Deletion(point)
+        with self._reported(deletion):
+            if point.manifest.state is not State.EXPIRED:
+                await point.change(lambda manifest: deletion_begun(manifest, self.now))
+            if await deletion.whole():
+                self.report.did("deleted", point_id)
+
+    @contextmanager
+    def _reported(self, deletion: Deletion | None = None) -> Iterator[None]:
+        """What goes wrong with one point is reported, and the next run tries again; only a lost lease ends all."""
+        try:
+            yield
+        except LeaseLostError:
+            raise
+        except PerennialError as error:
+            self.report.not_done(error, for_person=False)
+        finally:
+            if deletion:
+                point_id = deletion.point.manifest.id
+                for refused in deletion.refused:
+                    self.report.not_done(refused.said(self.lease.tenant, point_id), for_person=refused.for_person)

@@ -1,0 +1,243 @@
+"""Holds, locks and records of tenants that have left: what a person decides, and what the store enforces."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+
+from include.backups.errors import PerennialError
+from include.backups.recovery_points import Expiry, Manifest, State
+from perennial.hooks import tenant_lease
+from perennial.hooks.leased import LeasedPoint
+from perennial.hooks.locking import lock_parts
+from perennial.triggers.holds import LiftHoldTrigger, OffboardTenantTrigger, PlaceHoldTrigger
+from perennial.triggers.step import Said, StepTrigger
+from tests.support.retention import DAY, NOW, Stock
+from tests.support.triggers import trigger_of
+from tests.support.world import PLANS, World, assert_one_of_each
+
+pytestmark = pytest.mark.lab
+
+OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
+
+
+def decide(stock: Stock, cls: type[StepTrigger], point: Manifest | None = None, **fields: str) -> Said:
+    """Run one of the steps by which a person decides something, as `ada`."""
+    named = {"tenant": "acme", "recovery_point": point.id if point else "", "author": "ada"}
+    said: Said = stock.run(trigger_of(cls, "one", "by_hand", **{**named, **fields}).work_within_deadline())
+    return said
+
+
+def hold(stock: Stock, point: Manifest, **fields: str) -> Said:
+    return decide(stock, PlaceHoldTrigger, point, **{"reason": "case 4711", "until": "", **fields})
+
+
+@pytest.fixture
+def fleet(stock: Stock) -> Stock:
+    """A tenant whose newest point is of today, on a policy of three days."""
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(NOW, 3)
+    return stock
+
+
+def test_a_point_under_a_hold_stays_until_the_hold_is_lifted(fleet: Stock) -> None:
+    old = fleet.add(OLD)
+    assert hold(fleet, old)["hold"]["author"] == "ada"
+    assert "kept for ever: on hold: case 4711 (ada)" in fleet.retain().tenants["acme"].text()
+    assert fleet.state(old) == "verified"
+    assert decide(fleet, LiftHoldTrigger, old)["lifted"]["reason"] == "case 4711"
+    fleet.retain()
+    assert fleet.state(old) == "expiring"
+
+
+def test_a_hold_takes_an_expiring_point_back(fleet: Stock) -> None:
+    old = fleet.add_expiring(OLD, NOW - 2 * DAY)
+    assert hold(fleet, old)["state"] == "verified"
+    fleet.retain()
+    assert fleet.state(old) == "verified"
+
+
+def test_a_hold_on_a_point_whose_deletion_has_begun_spares_the_rest(fleet: Stock) -> None:
+    began = Expiry(marked_at=NOW - 2 * DAY, was=State.VERIFIED, deletion_began_at=NOW - DAY)
+    old = fleet.add(OLD, state=State.EXPIRING, expiry=began)
+    assert hold(fleet, old)["state"] == "expiring"
+    assert "spared, although parts of it were deleted" in fleet.retain().tenants["acme"].text()
+    assert [len(left) for left in fleet.left_of(old)] == [2, 2]
+
+
+def test_a_hold_with_a_last_day_ends_by_itself(fleet: Stock) -> None:
+    old = fleet.add(OLD)
+    day = (datetime.now(UTC) + DAY).date()
+    assert hold(fleet, old, until=str(day))["hold"]["until"] == str(day)
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    fleet.add_daily(noon + DAY, 3)
+    fleet.retain(noon)
+    assert fleet.state(old) == "verified"
+    fleet.retain(noon + DAY)
+    assert fleet.state(old) == "expiring"
+
+
+def test_a_hold_without_a_known_author_names_the_run(fleet: Stock) -> None:
+    said = hold(fleet, fleet.add(OLD), author="")
+    assert said["hold"]["author"] == "unknown, by run test/by_hand/one"
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"reason": " "}, "has no reason"),
+        ({"until": "2026-01-01"}, "2026-01-01 is over"),
+        ({"until": "next year"}, "'next year' is not a date"),
+        ({"recovery_point": "acme-daily-19990101"}, "no recovery point 'acme-daily-19990101' of tenant 'acme'"),
+        ({"tenant": "globex"}, "of tenant 'globex'"),
+    ],
+)
+def test_a_hold_that_cannot_be_meant_is_refused_and_changes_nothing(
+    fleet: Stock, fields: dict[str, str], complaint: str
+) -> None:
+    old = fleet.add(OLD)
+    with pytest.raises(PerennialError, match=complaint):
+        hold(fleet, old, **fields)
+    assert fleet.manifest(old) == old
+
+
+def test_a_hold_that_is_not_there_cannot_be_lifted(fleet: Stock) -> None:
+    with pytest.raises(PerennialError, match="is under no hold"):
+        decide(fleet, LiftHoldTrigger, fleet.add(OLD))
+
+
+def test_a_tenant_that_has_left_keeps_what_its_policy_keeps_until_its_last_day(fleet: Stock) -> None:
+    old, last = fleet.add(OLD), (datetime.now(UTC) + DAY).date()
+    said = decide(fleet, OffboardTenantTrigger, final_until=str(last))
+    assert (said["author"], said["final_until"], said["retention"]["daily"]) == ("ada", str(last), 3)
+    fleet.register("globex")
+    report = fleet.retain()
+    assert (fleet.state(old), report.for_a_person()) == ("expiring", [])
+
+
+def test_nobody_leaves_who_was_never_there(fleet: Stock) -> None:
+    with pytest.raises(PerennialError, match="no recovery points of a tenant 'globex'"):
+        decide(fleet, OffboardTenantTrigger, tenant="globex", final_until="2099-12-31")
+
+
+class TestLocks:
+    """Plans whose points are locked where they are stored; the bucket keeps versions."""
+
+    @pytest.fixture
+    def vault_bucket(self, versioned_bucket: str) -> str:
+        return versioned_bucket
+
+    @pytest.fixture
+    def locked(self, fleet: Stock) -> Stock:
+        fleet.register("acme", daily=3, weekly=0, monthly=0, yearly=0, locked_days=20)
+        return fleet
+
+    @staticmethod
+    def lock(stock: Stock, point: Manifest) -> Manifest:
+        """What `close` does with a verified point."""
+
+        async def locking() -> Manifest:
+            lease = await tenant_lease.acquire(stock.vault, "acme", "test/tenant_backup/one", "backup")
+            async with tenant_lease.given_back(lease):
+                leased = await LeasedPoint.load(lease, point.id)
+                await lock_parts(leased)
+                return leased.manifest
+
+        manifest: Manifest = stock.run(locking())
+        return manifest
+
+    def test_in_a_bucket_with_versions_nothing_is_left_of_a_deleted_point(self, fleet: Stock) -> None:
+        old = fleet.add_expiring(OLD, NOW - 2 * DAY, stripes=2)
+        key, place = old.parts.bak.keys[0], fleet.vault.documents  # type: ignore[union-attr]
+        fleet.s3.put_object(Bucket=place.bucket, Key=place.prefix + key, Body=b"written over")
+        fleet.s3.delete_object(Bucket=place.bucket, Key=place.prefix + key)
+        fleet.change(old, note="changed, so that the manifest has versions too")
+        assert len(fleet.left_of(old)[1]) == 6
+        fleet.retain()
+        assert fleet.state(old) == "gone"
+        assert fleet.left_of(old) == ([], [])
+
+    def test_a_verified_point_is_locked_in_all_its_parts_and_once_only(self, locked: Stock) -> None:
+        point = locked.add(datetime.now(UTC), kind="manual", stripes=2)
+        manifest = self.lock(locked, point)
+        assert manifest.locked_until == point.to_lock_until.replace(microsecond=0)  # type: ignore[union-attr]
+        assert self.lock(locked, point).locked_until == manifest.locked_until
+        place = locked.vault.documents
+        for key in point.parts.bak.keys:  # type: ignore[union-attr]
+            held = locked.s3.get_object_retention(Bucket=place.bucket, Key=place.prefix + key)["Retention"]
+            assert (held["Mode"], held["RetainUntilDate"]) == ("GOVERNANCE", manifest.locked_until)
+        for snapshot in locked.left_of(point)[0]:
+            with pytest.raises(ClientError, match="SnapshotLocked"):
+                locked.ec2.delete_snapshot(SnapshotId=snapshot)
+
+    def test_a_plan_that_locks_for_one_day_locks_for_as_long_as_aws_takes(self, fleet: Stock) -> None:
+        fleet.register("acme", locked_days=1)
+        point = fleet.add(datetime.now(UTC) - timedelta(hours=2), kind="manual")
+        manifest = self.lock(fleet, point)
+        assert manifest.locked_until
+        assert manifest.locked_until > datetime.now(UTC) + DAY
+
+    def test_a_locked_point_does_not_expire_even_when_the_plan_no_longer_locks(self, locked: Stock) -> None:
+        point = locked.add(OLD, locked_until=NOW + DAY)
+        locked.register("acme", daily=3, weekly=0, monthly=0, yearly=0, locked_days=0)
+        assert "kept until 2026-07-01: locked where it is stored" in locked.retain().tenants["acme"].text()
+        assert locked.state(point) == "verified"
+
+    def test_a_part_that_is_locked_is_reported_without_calling_anybody_and_goes_when_the_lock_has_ended(
+        self, fleet: Stock
+    ) -> None:
+        """Locked by somebody else than Perennial: the manifest knows nothing of it."""
+        old, place = fleet.add_expiring(OLD, NOW - 2 * DAY), fleet.vault.documents
+        key = old.parts.bak.keys[0]  # type: ignore[union-attr]
+        end = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + 2 * DAY}
+        fleet.s3.put_object_retention(Bucket=place.bucket, Key=place.prefix + key, Retention=end)
+        snapshot = old.parts.db_snapshot.snapshot_id  # type: ignore[union-attr]
+        fleet.ec2.lock_snapshot(SnapshotId=snapshot, LockMode="governance", LockDuration=2)
+        report = fleet.retain()
+        assert report.for_a_person() == []
+        said = [trouble.said for trouble in report.tenants["acme"].troubles]
+        assert [one.split(" of recovery point")[0] for one in said] == [
+            f"LOCKED: {key}",
+            f"LOCKED: snapshot {snapshot}",
+        ]
+        assert "Its lock ends on" in said[0]
+        assert "the next `retention` tries again" in said[1]
+        assert fleet.state(old) == "expiring"
+        assert fleet.left_of(old)[0] == [snapshot]  # the other snapshot has gone
+
+        fleet.ec2.unlock_snapshot(SnapshotId=snapshot)
+        fleet.s3.put_object_retention(
+            Bucket=place.bucket,
+            Key=place.prefix + key,
+            Retention={**end, "RetainUntilDate": datetime.now(UTC) + timedelta(seconds=1)},
+            BypassGovernanceRetention=True,
+        )
+        time.sleep(2.1)
+        fleet.retain(NOW + DAY)
+        assert fleet.state(old) == "gone"
+        assert fleet.left_of(old) == ([], [])
+
+    def test_a_backup_ends_with_its_parts_locked_and_once_more_changes_nothing(self, world: World) -> None:
+        plan = {**PLANS["standard"], "retention": {"locked_days": 3}}
+        (world.config / "plans.yaml").write_text(yaml.safe_dump({"plans": {"standard": plan}}))
+        request = "acme|daily|2026-11-23"
+        manifest = world.back_up(request)
+        assert_one_of_each(world, request)
+        assert manifest.time
+        assert manifest.locked_until == (manifest.time + 3 * DAY).replace(microsecond=0)
+        for snapshot in world.snapshots(request):
+            with pytest.raises(ClientError, match="SnapshotLocked"):
+                world.cloud.client("ec2").delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+        assert world.back_up(request, "run-2") == manifest
+
+
+def test_a_bucket_without_object_lock_says_so_and_the_point_stays_verified(stock: Stock) -> None:
+    stock.register("acme", locked_days=20)
+    point = stock.add(datetime.now(UTC), kind="manual")
+    with pytest.raises(PerennialError, match=r"is verified, but not all of its parts could be locked.*Object Lock"):
+        TestLocks.lock(stock, point)
+    assert stock.state(point) == "verified"

@@ -1,0 +1,266 @@
+"""What stops retention: each guard leaves everything as it was, says why, and names the run to start."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+
+from include.backups.errors import PerennialError
+from include.backups.leases import Lease
+from include.backups.points import Offboarding
+from include.backups.retention_records import LastRun
+from include.backups.tenants import RetentionPolicy
+from perennial.hooks.last_retention import last_retention, record_retention
+from perennial.triggers.retention import CarryOutRetentionTrigger, PreviewRetentionTrigger
+from perennial.triggers.retention_fleet import Retention
+from tests.support.retention import DAY, NOW, Stock
+from tests.support.triggers import trigger_of
+
+pytestmark = pytest.mark.lab
+
+OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
+
+
+def preview(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
+    """The task `preview` of a run for acme, with the tasks it skips."""
+    given = {"tenant": "acme", "dry_run": "False", "approval_task": "approval", **fields}
+    trigger = trigger_of(PreviewRetentionTrigger, run_id, "retention", **given)
+    said = stock.run(trigger.work_within_deadline())
+    return {**said, "skipped": trigger.xcoms(said)["skipmixin_key"]["skipped"]}
+
+
+def carry_out(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
+    """The task `carry_out` of a run, for acme unless `fields` say otherwise."""
+    given = {"tenant": "acme", "dry_run": "False", **fields}
+    said: dict[str, Any] = stock.run(
+        trigger_of(CarryOutRetentionTrigger, run_id, "retention", **given).work_within_deadline()
+    )
+    return said
+
+
+def today() -> datetime:
+    """The steps take the clock's own time."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def too_many(stock: Stock) -> Stock:
+    """A tenant whose policy has become so short that ten points would expire at once."""
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(today(), 3)
+    stock.add_daily(today() - 60 * DAY, 10)
+    return stock
+
+
+def assert_stopped(stock: Stock, now: datetime, *parts: str) -> str:
+    """A run over the fleet changes nothing and says all these parts; returns what it says to a person."""
+    before = stock.everything()
+    states = {point.id: point.state for point in stock.run(stock.vault.manifests("acme"))}
+    report = stock.retain(now)
+    assert stock.everything() == before
+    assert {point.id: point.state for point in stock.run(stock.vault.manifests("acme"))} == states
+    said = " ".join(report.not_done())
+    for part in parts:
+        assert part in said
+    return " ".join(report.for_a_person())
+
+
+def test_max_delete_stops_the_tenant_and_names_the_run_that_asks(too_many: Stock) -> None:
+    said = assert_stopped(too_many, today(), "MAX_DELETE", "would expire 10 of 13", "nothing was expired or deleted")
+    assert "Start `retention` with `tenant: acme`: it shows the plan, asks for approval and goes on." in said
+
+
+def test_max_delete_of_the_fleet_stops_every_tenant(stock: Stock) -> None:
+    tenants = [f"tenant-{number}" for number in range(3)]
+    stock.register(*tenants, daily=3, weekly=0, monthly=0, yearly=0)
+    for tenant in tenants:
+        stock.add_daily(NOW, 3, tenant=tenant)
+        stock.add_daily(NOW - 60 * DAY, 2, tenant=tenant)
+    before = stock.everything()
+    report = stock.retain()
+    assert stock.everything() == before
+    (said,) = report.for_a_person()
+    assert "MAX_DELETE: Retention stopped for all tenants: the plans would expire 6 of 15 recovery points" in said
+    assert all(not of_tenant.done for of_tenant in report.tenants.values())
+
+
+def test_a_stale_tenant_keeps_everything_and_nobody_is_called_twice(stock: Stock) -> None:
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(NOW - 3 * DAY, 4)
+    said = assert_stopped(stock, NOW, "STALE", "has no newer verified recovery point than", "`manual_backup`")
+    assert said == ""
+
+
+def test_points_of_a_tenant_that_nobody_knows_are_reported_and_never_deleted(stock: Stock) -> None:
+    stock.add_daily(NOW - 60 * DAY, 3)
+    stock.register("globex")
+    known = "UNKNOWN_TENANT: The vault has 3 recovery points of tenant acme"
+    said = assert_stopped(stock, NOW, known, "not in the register")
+    assert "record that the tenant has left" in said
+
+
+def test_a_tenant_whose_entry_is_wrong_keeps_everything(stock: Stock) -> None:
+    stock.add_daily(NOW - 60 * DAY, 3)
+    entries = yaml.safe_load((stock.config / "tenants.yaml").read_text())
+    entries["tenants"][0]["plan"] = "no-such-plan"
+    (stock.config / "tenants.yaml").write_text(yaml.safe_dump(entries))
+    assert "its entry in the register cannot be used" in assert_stopped(stock, NOW, "UNKNOWN_TENANT", "no-such-plan")
+
+
+def test_a_policy_that_keeps_nothing_is_refused_by_name_and_its_tenants_keep_everything(stock: Stock) -> None:
+    stock.add_daily(NOW - 60 * DAY, 3)
+    stock.register("acme", daily=0, weekly=0, monthly=0, yearly=0)
+    assert "no usable plan" in assert_stopped(stock, NOW, "UNKNOWN_TENANT")
+    assert "EMPTY_POLICY" in str(stock.read_register().problems)
+
+
+def test_a_tenant_that_is_gone_and_in_the_register_keeps_everything(stock: Stock) -> None:
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(NOW, 6)
+    offboard(stock, NOW + DAY)
+    said = assert_stopped(stock, NOW, "OFFBOARDED", "and is in the register", "nothing was expired or deleted")
+    assert "Take the tenant out of the register or its offboarding record away" in said
+
+
+def offboard(stock: Stock, until: datetime) -> None:
+    policy = RetentionPolicy(daily=3, weekly=0, monthly=0, yearly=0)
+    record = Offboarding(tenant="acme", left_at=NOW - DAY, final_until=until.date(), author="ada", retention=policy)
+    stock.run(stock.vault.offboarded.put(record))
+
+
+def test_the_last_points_of_a_tenant_that_has_left_go_after_their_day_and_an_approval(stock: Stock) -> None:
+    points = stock.add_daily(today() - 60 * DAY, 2)
+    offboard(stock, today() - DAY)
+    stock.register("globex")
+    assert "OFFBOARDED" in assert_stopped(stock, today(), "its last points were to be kept until")
+    assert preview(stock)["approval"] is True
+    assert sorted(carry_out(stock)["marked"]) == sorted(point.id for point in points)
+    stock.retain(today() + DAY)
+    assert {stock.state(point) for point in points} == {"gone"}
+
+
+def test_a_run_for_one_tenant_shows_the_plan_and_carries_out_what_was_approved(too_many: Stock) -> None:
+    shown = preview(too_many)
+    assert (shown["approval"], shown["skipped"]) == (True, [])
+    assert shown["preview"].count(": expires, to be deleted from") == 10
+    assert "MAX_DELETE" in shown["preview"]
+    assert len(carry_out(too_many)["marked"]) == 10
+
+
+def test_where_no_guard_stops_it_nobody_is_asked(stock: Stock) -> None:
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(today(), 3)
+    old = stock.add(OLD)
+    shown = preview(stock)
+    assert (shown["approval"], shown["skipped"]) == (False, ["approval"])
+    assert carry_out(stock)["marked"] == [old.id]
+
+
+def test_a_guard_that_nobody_may_approve_is_not_shown_for_approval(stock: Stock) -> None:
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(today() - 5 * DAY, 6)
+    before = stock.everything()
+    assert preview(stock)["skipped"] == ["approval"]
+    with pytest.raises(PerennialError, match="STALE"):
+        carry_out(stock)
+    assert stock.everything() == before
+
+
+def test_a_new_backup_does_not_void_an_approval(too_many: Stock) -> None:
+    preview(too_many)
+    new = too_many.add(today() + timedelta(minutes=1), kind="manual")
+    assert len(carry_out(too_many)["marked"]) == 10
+    assert too_many.state(new) == "verified"
+
+
+def test_a_plan_that_has_changed_since_it_was_approved_is_not_carried_out(too_many: Stock) -> None:
+    preview(too_many)
+    later = too_many.add(today() - 80 * DAY)
+    before = too_many.everything()
+    with pytest.raises(PerennialError, match=r"PLAN_CHANGED.*what would go is no longer what was approved"):
+        carry_out(too_many)
+    assert too_many.everything() == before
+    assert too_many.state(later) == "verified"
+
+
+def test_nobody_carries_out_a_plan_that_another_run_has_shown(too_many: Stock) -> None:
+    preview(too_many, "one")
+    preview(too_many, "two")
+    with pytest.raises(PerennialError, match=r"no longer there.*Clear the task `preview`"):
+        carry_out(too_many, "one")
+    assert len(carry_out(too_many, "two")["marked"]) == 10
+
+
+def test_a_dry_run_for_one_tenant_asks_nobody_and_does_nothing(too_many: Stock) -> None:
+    before = too_many.everything()
+    shown = preview(too_many, dry_run="True")
+    assert (shown["skipped"], "MAX_DELETE" in shown["preview"]) == (["approval"], True)
+    assert carry_out(too_many, dry_run="True")["dry_run"] is True
+    assert too_many.everything() == before
+
+
+def test_the_fleets_run_goes_on_past_one_tenants_trouble_and_fails_at_its_end(stock: Stock) -> None:
+    stock.register("acme", "globex", "initech", daily=3, weekly=0, monthly=0, yearly=0)
+    old = {}
+    for tenant in stock.tenants:
+        stock.add_daily(today(), 3, tenant=tenant)
+        stock.add_daily(today() - 3 * DAY, 10, tenant=tenant, kind="manual")
+        old[tenant] = stock.add(OLD, tenant=tenant)
+    place = stock.vault.documents
+    damaged = f"{place.prefix}recovery-points/acme/acme-manual-20260101T000000Z/manifest.json"
+    stock.s3.put_object(Bucket=place.bucket, Key=damaged, Body=b"{")
+    far = today() + timedelta(hours=1)
+    busy = Lease(tenant="globex", owner="test/restore/one", purpose="restore", token=7, expires_at=far)
+    stock.run(stock.vault.change_lease("globex", lambda _: busy))
+    with pytest.raises(PerennialError, match=r"left 1 things to a person: .*acme-manual-20260101T000000Z.* is no JSON"):
+        carry_out(stock, tenant="")
+    assert {tenant: stock.state(point) for tenant, point in old.items()} == {
+        "acme": "expiring",
+        "globex": "verified",
+        "initech": "expiring",
+    }
+    assert stock.run(last_retention(place))
+
+
+def test_one_tenants_lease_that_cannot_be_read_stops_no_other(stock: Stock) -> None:
+    stock.register("acme", "globex", daily=3, weekly=0, monthly=0, yearly=0)
+    for tenant in stock.tenants:
+        stock.add_daily(NOW, 3, tenant=tenant)
+    old = {tenant: stock.add(OLD, tenant=tenant) for tenant in stock.tenants}
+    place = stock.vault.documents
+    stock.s3.put_object(Bucket=place.bucket, Key=f"{place.prefix}leases/acme.json", Body=json.dumps([]).encode())
+    (said,) = stock.retain().for_a_person()
+    assert "leases/acme.json" in said
+    assert {tenant: stock.state(point) for tenant, point in old.items()} == {"acme": "verified", "globex": "expiring"}
+
+
+def test_a_manifest_in_another_points_place_is_named_and_left_alone(stock: Stock) -> None:
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    point, *_ = stock.add_daily(NOW, 3)
+    place = stock.vault.documents
+    copy = f"{place.prefix}recovery-points/acme/acme-daily-20200101/manifest.json"
+    source = {"Bucket": place.bucket, "Key": f"{place.prefix}recovery-points/acme/{point.id}/manifest.json"}
+    stock.s3.copy_object(Bucket=place.bucket, Key=copy, CopySource=source)
+    report = stock.retain()
+    assert f"says that it is {point.id} of tenant acme" in report.for_a_person()[0]
+    assert stock.state(point) == "verified"
+
+
+def test_the_last_completed_run_is_remembered_and_never_goes_back(stock: Stock) -> None:
+    documents = stock.vault.documents
+    stock.retain(NOW)
+    stock.run(record_retention(documents, NOW - DAY, "test/retention/late"))
+    assert stock.run(last_retention(documents)) == LastRun(at=NOW, owner="test/retention/run-1")
+
+
+def test_a_vault_that_cannot_be_read_ends_the_run_before_anything_is_done(stock: Stock) -> None:
+    place = stock.vault.documents
+    stock.s3.put_object(Bucket=place.bucket, Key=f"{place.prefix}last-retention.json", Body=b'{"at": 3}')
+    old = stock.add(OLD)
+    with pytest.raises(PerennialError, match="does not know how many points may go"):
+        stock.run(Retention(stock.vault, stock.read_register(), "test/retention/one", NOW).of_the_fleet())
+    assert stock.state(old) == "verified"

@@ -1,0 +1,172 @@
+"""Retention cut off, raced and overtaken: whatever happens in its midst, the next run ends what it began."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from include.backups.errors import PerennialError
+from include.backups.expiry import held, taken_back
+from include.backups.holds import Hold
+from include.backups.leases import Lease
+from include.backups.recovery_points import Manifest, Reader
+from include.backups.restore_choices import choose_point
+from include.backups.retention_reports import FleetReport
+from perennial.hooks.register import read_register
+from perennial.triggers.retention_fleet import Retention
+from tests.support.retention import DAY, NOW, Stock
+from tests.support.triggers import CutOff
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
+HOLD = Hold(reason="case 4711", author="ada", placed_at=NOW)
+EVERY = 2
+"""Every second suspension is cut: a deletion has more (the lease, the call, its answer), so that each is hit."""
+SECONDS = 1.0
+
+
+@pytest.fixture
+def fleet(stock: Stock) -> Stock:
+    """A tenant with one point of today, on a policy that keeps little."""
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(NOW, 1)
+    return stock
+
+
+async def run(fleet: Stock, run_id: str = "run-1", now: datetime = NOW) -> FleetReport:
+    """A run over the fleet."""
+    register = await read_register(fleet.vault.settings)
+    return await Retention(fleet.vault, register, f"test/retention/{run_id}", now).of_the_fleet()
+
+
+async def run_for_acme(fleet: Stock) -> dict[str, Any]:
+    """A run for the one tenant: it does the same in this very coroutine, where it can be cut off."""
+    register = await read_register(fleet.vault.settings)
+    retention = Retention(fleet.vault, register, "test/retention/run-1", NOW)
+    shown, _ = await retention.preview("acme")
+    return (await retention.of_tenant(shown)).said()
+
+
+def test_cut_off_anywhere_the_next_run_finishes_and_a_half_deleted_point_is_worth_nothing(fleet: Stock) -> None:
+    before, halves = fleet.everything(), 0
+    for number in range(1, 100):
+        old = fleet.add_expiring(OLD - number * DAY, NOW - 2 * DAY)
+        whole = [len(left) for left in fleet.left_of(old)]
+        reached = fleet.run(CutOff.run(run_for_acme(fleet), number * EVERY))
+        if fleet.manifest(old) and [len(left) for left in fleet.left_of(old)] != whole:
+            halves += 1
+            assert_worth_nothing(fleet, old)
+        fleet.retain()
+        assert fleet.state(old) == "gone"
+        assert fleet.everything() == before
+        if not reached:
+            break
+    else:
+        pytest.fail("retention never came to its end")
+    assert halves >= 10
+
+
+def assert_worth_nothing(fleet: Stock, point: Manifest) -> None:
+    """The point cannot be restored, does not count as the last verified one, and never comes back."""
+    known = fleet.run(fleet.vault.manifests("acme"))
+    assert choose_point(known, "acme", None).id != point.id
+    with pytest.raises(PerennialError, match=r"is expir(ing|ed), not verified"):
+        choose_point(known, "acme", point.id)
+    with pytest.raises(PerennialError):
+        fleet.run(fleet.vault.change_point("acme", point.id, taken_back))
+
+
+async def leased(fleet: Stock) -> None:
+    """Until somebody holds the tenant's lease."""
+    for _ in range(1000):
+        lease = await fleet.vault.lease("acme")
+        if lease and lease.value.owner:
+            return
+        await asyncio.sleep(0.01)
+
+
+async def while_it_looks(fleet: Stock, meanwhile: Callable[[], Awaitable[Any]]) -> FleetReport:
+    """Do something after retention has read the manifests under its lease and before it changes any."""
+    for delay in (0.01, SECONDS):  # it looks once for all tenants without a lease, and once more under it
+        fleet.cloud.add_fault("ec2:DescribeSnapshots", delay=delay)
+    running = asyncio.create_task(run(fleet))
+    await asyncio.wait_for(leased(fleet), 10)
+    await asyncio.sleep(SECONDS / 2)
+    await meanwhile()
+    return await running
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_a_hold_that_is_placed_in_its_midst_wins(fleet: Stock, began: bool) -> None:
+    """Before the mark, and before the deletion begins."""
+    old = fleet.add_expiring(OLD, NOW - 2 * DAY) if began else fleet.add(OLD)
+    place = partial(fleet.vault.change_point, "acme", old.id, lambda m: held(m, HOLD))
+    report = fleet.run(while_it_looks(fleet, place))
+    assert fleet.state(old) == "verified"
+    assert [len(left) for left in fleet.left_of(old)] == [2, 2]
+    (trouble,) = report.tenants["acme"].troubles
+    assert "is under a hold for ever (case 4711, placed by ada)" in trouble.said or "not expiring" in trouble.said
+    assert fleet.retain(NOW + DAY).tenants["acme"].troubles == []
+
+
+def test_a_restore_that_begins_to_read_in_its_midst_wins(fleet: Stock) -> None:
+    old = fleet.add(OLD)
+    reader = Reader(restore="acme-restore", until=NOW + timedelta(hours=12))
+    read = partial(fleet.vault.change_point, "acme", old.id, lambda m: m.with_reader(reader, NOW))
+    report = fleet.run(while_it_looks(fleet, read))
+    assert fleet.state(old) == "verified"
+    assert "is read by a restore until 2026-07-01 00:00Z at the latest" in report.tenants["acme"].troubles[0].said
+
+
+def test_a_point_that_a_restore_reads_is_neither_marked_nor_deleted(fleet: Stock) -> None:
+    read = fleet.add(OLD, readers=(Reader(restore="one", until=NOW + timedelta(hours=12)),))
+    over = fleet.add(OLD - DAY, readers=(Reader(restore="one", until=NOW - timedelta(hours=12)),))
+    assert "a restore is reading it" in fleet.retain().tenants["acme"].text()
+    assert (fleet.state(read), fleet.state(over)) == ("verified", "expiring")
+
+
+def test_two_runs_at_once_do_the_work_of_one(fleet: Stock) -> None:
+    before = fleet.everything()
+    old = [fleet.add_expiring(OLD - n * DAY, NOW - 2 * DAY) for n in range(3)]
+
+    async def both() -> list[FleetReport]:
+        return await asyncio.gather(*(run(fleet, f"run-{n}") for n in range(2)))
+
+    reports = fleet.run(both())
+    deleted = [point for report in reports for point in report.tenants["acme"].done.get("deleted", [])]
+    assert sorted(deleted) == sorted(point.id for point in old)
+    assert [report.for_a_person() for report in reports] == [[], []]
+    assert {fleet.state(point) for point in old} == {"gone"}
+    assert fleet.everything() == before
+
+
+def test_a_busy_tenant_is_left_for_the_next_day_and_nobody_is_called(fleet: Stock) -> None:
+    old = fleet.add(OLD)
+    far = datetime.now(UTC) + timedelta(hours=1)
+    busy = Lease(tenant="acme", owner="test/restore/one", purpose="restore", token=7, expires_at=far)
+    fleet.run(fleet.vault.change_lease("acme", lambda _: busy))
+    report = fleet.retain()
+    assert (fleet.state(old), report.for_a_person()) == ("verified", [])
+    assert "Tenant acme is busy: a restore holds its lease" in report.tenants["acme"].troubles[0].said
+
+
+def test_an_overtaken_run_deletes_nothing_more(fleet: Stock) -> None:
+    """Its lease has gone to somebody else while it was looking: it stops before its next effect."""
+    old = fleet.add_expiring(OLD, NOW - 2 * DAY)
+
+    async def overtake() -> None:
+        def by_force(lease: Lease | None) -> Lease:
+            assert lease
+            return lease.model_copy(update={"owner": "test/restore/one", "token": lease.token + 1})
+
+        await fleet.vault.change_lease("acme", by_force)
+
+    report = fleet.run(while_it_looks(fleet, overtake))
+    assert [len(left) for left in fleet.left_of(old)] == [2, 2]
+    assert "no longer holds the lease of tenant acme" in report.tenants["acme"].troubles[0].said

@@ -1,0 +1,147 @@
+"""Retention on the lab's vault and EBS: what goes, in which order, and what a refusal leaves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from include.backups.recovery_points import SnapshotRole, State
+from perennial.hooks.last_retention import last_retention
+from tests.support.retention import DAY, NOW, Stock
+
+pytestmark = pytest.mark.lab
+
+OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
+"""A Tuesday that stands for no week, month or year once there are later points."""
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def fleet(stock: Stock) -> Stock:
+    """A tenant whose newest point is of today, on a policy of three days and nothing else."""
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(NOW, 3)
+    return stock
+
+
+def test_a_point_is_marked_then_deleted_after_its_grace_period_and_leaves_a_tombstone(fleet: Stock) -> None:
+    old = fleet.add(OLD, stripes=3)
+    report = fleet.retain(NOW)
+    assert fleet.state(old) == "expiring"
+    assert (report.tenants["acme"].done, report.tenants["acme"].kept) == ({"marked": [old.id]}, 3)
+    assert len(fleet.left_of(old)[0]) == 2
+    assert len(fleet.left_of(old)[1]) == 4
+
+    fleet.retain(NOW + 23 * HOUR)
+    assert fleet.state(old) == "expiring"
+    assert len(fleet.left_of(old)[1]) == 4
+
+    report = fleet.retain(NOW + DAY)
+    assert report.tenants["acme"].done["deleted"] == [old.id]
+    assert report.for_a_person() == []
+    assert fleet.state(old) == "gone"
+    assert fleet.left_of(old) == ([], [])
+    tombstone = fleet.run(fleet.vault.tombstones.require("acme", old.id)).value
+    assert (tombstone.state, tombstone.parts) == (State.EXPIRED, old.parts)
+    assert old.id not in [point.id for point in fleet.run(fleet.vault.manifests("acme"))]
+
+
+def test_nothing_but_the_point_itself_goes(fleet: Stock) -> None:
+    before = fleet.everything()
+    fleet.add_expiring(OLD, NOW - 2 * DAY)
+    assert fleet.everything() != before
+    fleet.retain()
+    assert fleet.everything() == before
+
+
+def test_a_dry_run_says_what_would_go_and_does_nothing(fleet: Stock) -> None:
+    old, marked = fleet.add(OLD), fleet.add_expiring(OLD - DAY, NOW - 2 * DAY)
+    before = fleet.everything()
+    report = fleet.retain(dry_run=True)
+    assert fleet.everything() == before
+    assert (fleet.state(old), fleet.state(marked)) == ("verified", "expiring")
+    said = report.tenants["acme"].text()
+    assert f"{old.id}: expires, to be deleted from 2026-07-01 12:00Z on" in said
+    assert f"{marked.id}: deleted: its grace period is over" in said
+    assert fleet.run(last_retention(fleet.vault.documents)) is None
+
+
+def test_a_new_reason_takes_a_point_back(fleet: Stock) -> None:
+    old = fleet.add_expiring(OLD, NOW - 2 * HOUR)
+    fleet.register("acme", daily=300, weekly=0, monthly=0, yearly=0)
+    assert fleet.retain().tenants["acme"].done == {"taken back": [old.id]}
+    assert fleet.state(old) == "verified"
+
+
+def test_a_run_that_was_left_without_anybody_at_work_fails_and_its_parts_go_after_the_time_for_diagnosis(
+    fleet: Stock,
+) -> None:
+    left = fleet.add(NOW - 2 * DAY + HOUR, kind="manual", state=State.RUNNING, closed_at=None, verification=None)
+    fleet.retain()
+    assert fleet.state(left) == "failed"
+    for days in (8, 9):
+        fleet.add(NOW + days * DAY)
+        fleet.retain(NOW + days * DAY)
+    assert fleet.state(left) == "gone"
+    assert fleet.left_of(left) == ([], [])
+
+
+def test_parts_that_a_later_attempt_has_replaced_are_swept(fleet: Stock) -> None:
+    point = fleet.add(NOW - 3 * HOUR, kind="manual")
+    extra = fleet.add_snapshot(point, SnapshotRole.WEB, NOW).snapshot_id
+    file = fleet.add_file(point, "full-00.bak")
+    report = fleet.retain()
+    assert sorted(report.tenants["acme"].swept) == sorted([extra, file])
+    assert (len(fleet.left_of(point)[0]), len(fleet.left_of(point)[1])) == (2, 2)
+    assert fleet.state(point) == "verified"
+
+
+def test_snapshots_of_another_vault_with_the_same_names_are_never_touched(fleet: Stock) -> None:
+    old = fleet.add_expiring(OLD, NOW - 2 * DAY)
+    theirs = fleet.add_snapshot(old, SnapshotRole.WEB, NOW, vault="s3://somebody-elses")
+    fleet.retain()
+    assert fleet.state(old) == "gone"
+    assert theirs.snapshot_id in fleet.snapshots("s3://somebody-elses")
+
+
+def test_a_part_that_has_lost_our_tags_is_not_deleted_and_its_manifest_stays(fleet: Stock) -> None:
+    old = fleet.add_expiring(OLD, NOW - 2 * DAY)
+    assert old.parts.web_snapshot
+    snapshot = old.parts.web_snapshot.snapshot_id
+    fleet.ec2.delete_tags(Resources=[snapshot], Tags=[{"Key": "perennial:vault"}])
+    (said,) = fleet.retain().for_a_person()
+    assert f"snapshot {snapshot} of recovery point {old.id} of tenant acme was not deleted" in said
+    assert "it no longer carries the tags" in said
+    assert "Tag it again, or delete it by hand." in said
+    assert fleet.state(old) == "expiring"
+    assert fleet.ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"]
+    fleet.ec2.delete_snapshot(SnapshotId=snapshot)
+    assert fleet.retain(NOW + DAY).for_a_person() == []
+    assert fleet.state(old) == "gone"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "todo"),
+    [
+        ("InvalidSnapshot.InUse", "The snapshot is currently in use by ami-0123", "deregister the image"),
+        ("InvalidParameterValue", "This snapshot is managed by the AWS Backup service", "delete it there"),
+        ("UnauthorizedOperation", "You are not authorized", "docs/iam-policy.json"),
+    ],
+)
+def test_a_snapshot_that_aws_does_not_delete_stops_no_other_part_and_is_tried_again(
+    fleet: Stock, code: str, message: str, todo: str
+) -> None:
+    stuck, other = (fleet.add_expiring(OLD - n * DAY, NOW - 2 * DAY) for n in range(2))
+    assert stuck.parts.db_snapshot
+    snapshot = stuck.parts.db_snapshot.snapshot_id
+    fleet.cloud.add_fault("ec2:DeleteSnapshot", match=snapshot, code=code, message=message, status=400, times=99)
+    report = fleet.retain()
+    (said,) = report.for_a_person()
+    assert f"{snapshot} of recovery point {stuck.id} of tenant acme was not deleted: AWS answered {code}" in said
+    assert todo in said
+    assert (fleet.state(stuck), fleet.state(other)) == ("expiring", "gone")
+    assert [len(left) for left in fleet.left_of(stuck)] == [1, 1]
+    fleet.cloud.clear_faults()
+    assert fleet.retain(NOW + DAY).tenants["acme"].done["deleted"] == [stuck.id]
+    assert fleet.left_of(stuck) == ([], [])
