@@ -12,10 +12,10 @@ UV := env VIRTUAL_ENV=$(VENV) $(call as_uv,PIP_INDEX_URL,UV_DEFAULT_INDEX) $(cal
 PACKAGES := include plugins/perennial dags lab demo bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down install test lint bench format lock clean
+.PHONY: help demo up down install test properties lint bench format lock clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install ## Back up three tenants, wreck one, restore it, compare, report: a few minutes, leaves nothing running
 	@$(BIN)/python -m demo run
@@ -35,6 +35,9 @@ test-parts: install
 
 test-stack: install
 	$(BIN)/pytest -m stack
+
+properties: install ## Ask the rules of retention of 2,000 random timelines each (minutes)
+	$(BIN)/pytest -n 2 tests/unit/test_periods.py tests/unit/test_retention_properties.py --hypothesis-profile thorough
 
 lint: install ## Style, types, import contracts, spelling, shell scripts
 	$(BIN)/ruff check .
