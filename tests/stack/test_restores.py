@@ -97,7 +97,7 @@ def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) 
     second = [typed(stack, snapshot), typed(stack, undo, told(stack, first[0])["safety_point"])]
     stack.wait_for_task("restore", into_globex, "approval", {"awaiting_input"})
     assert lease_of(stack, "globex")["owner"] is None, "a lease is held while a person is waited for"
-    stack.api.answer("restore", into_globex, "approval", "Approve")
+    stack.answer("restore", into_globex, "Approve")
     assert_success(stack, into_globex, *second)
     assert stack.fingerprint("globex") == before["acme"]
     assert stack.fingerprint("initech") == Fingerprint(wrecked["initech"].files, before["initech"].tables)
@@ -108,8 +108,7 @@ def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) 
 def test_a_restore_that_is_turned_down_touches_nothing(stack: RunningStack) -> None:
     before = fingerprints(stack)
     run = stack.trigger("restore", tenant="acme", confirm="acme", approval=True)
-    stack.wait_for_task("restore", run, "approval", {"awaiting_input"})
-    stack.api.answer("restore", run, "approval", "Reject")
+    stack.answer("restore", run, "Reject")
     assert stack.wait_for_run("restore", run) == "failed"
     assert fingerprints(stack) == before
     assert_nothing_is_left(stack)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import boto3
 import pytest
 
-from demo.airflow_api import AirflowApi
+from demo.airflow_api import AirflowApi, AirflowError
 from demo.environment import airflow_url
 from demo.fingerprint import Fingerprint, fingerprint
 from demo.records import worker_starts
@@ -78,6 +80,16 @@ class RunningStack:
     def xcoms(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Everything that the run's tasks have told each other."""
         return self.api.xcoms(dag_id, run_id)
+
+    def answer(self, dag_id: str, run_id: str, option: str) -> None:
+        """Answer the task `approval` under "Required actions", again where Airflow has lost the answer."""
+        while True:
+            self.wait_for_task(dag_id, run_id, "approval", {"awaiting_input", "success", "failed"})
+            if self.task_states(dag_id, run_id)["approval"] != "awaiting_input":
+                return
+            with suppress(AirflowError):  # the answer before is on its way still
+                self.api.answer(dag_id, run_id, "approval", option)
+            time.sleep(1)
 
     def airflow(self, *arguments: str) -> str:
         """Type `airflow dags trigger ...` as on a shell; the id of the run it started."""
