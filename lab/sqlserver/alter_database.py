@@ -26,7 +26,10 @@ def alter(context: Context, statement: AlterDatabase) -> None:
         raise SqlServerError(5011, name, state=9).then(5069)
     try:
         with context.instance.working(context.session, database.name, Work.ALTER):
-            _alter(context, database.name, statement)
+            try:
+                _alter(context, database.name, statement)
+            finally:
+                context.instance.in_transition.discard(database.name)
     except SqlServerError as error:
         error.then(5069)
         raise
@@ -46,6 +49,7 @@ def _alter(context: Context, name: str, statement: AlterDatabase) -> None:
                 return
             if statement.termination == "NO_WAIT":
                 raise SqlServerError(5070, database.name)
+            instance.in_transition.add(database.name)
             if statement.termination == "ROLLBACK":
                 for other in others:
                     other.end(Cause.KILLED)

@@ -44,7 +44,7 @@ def run(context: Context, statement: Backup) -> None:
         with context.instance.working(context.session, statement.database, work):
             database = context.instance.databases.readable(statement.database)
             permissions.check_backup(context.instance, context.session, database, what)
-            context.instance.check_single_user(context.session, database)
+            context.instance.check_place(context.session, database)
             _check_chain(database, statement)
             with _whole(context, database, statement):
                 if statement.kind == "LOG":

@@ -59,7 +59,7 @@ def drop(context: Context, statement: DropDatabase) -> None:
 def check(context: Context, statement: CheckDatabase) -> None:
     """DBCC CHECKDB: every page and every index of the database's file, and its foreign keys' targets."""
     database = context.instance.databases.readable(statement.database or context.session.database)
-    context.instance.check_single_user(context.session, database)
+    context.instance.check_place(context.session, database)
     found = _integrity_errors(context, database)
     for problem in found:
         context.reply.message(SqlServerError(8939, database.name, problem).messages[0])

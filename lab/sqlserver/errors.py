@@ -38,6 +38,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     924: (14, "Database '{}' is already open and can only have one user at a time."),
     927: (14, "Database '{}' cannot be opened. It is in the middle of a restore."),
     942: (14, "Database '{}' cannot be opened because it is offline."),
+    952: (16, "Database '{}' is in transition. Try the statement later."),
     1039: (16, "Option '{}' is specified more than once."),
     1222: (16, "Lock request time out period exceeded."),
     1223: (16, "Cannot release the application lock (Database Principal: 'public', Resource: '{}') because it is not currently held."),

@@ -50,6 +50,8 @@ class Instance:
         self.history = BackupHistory(Path(self.databases.get("msdb").data_file))
         self.sessions = Sessions()
         self.locks = ApplicationLocks()
+        self.in_transition: set[str] = set()
+        """Databases that an ALTER DATABASE waits to have to itself; changed under `databases.lock`."""
 
     @property
     def control(self) -> Control:
@@ -65,16 +67,19 @@ class Instance:
     def enter(self, session: Session, name: str) -> Database:
         """Make a database the session's current one.
 
-        Raises SqlServerError 911, 927 or 942 where it cannot be read, 924 where its single user is someone else.
+        Raises SqlServerError 911, 927 or 942 where it cannot be read, 924 or 952 as `check_place` does.
         """
         with self.databases.lock:
             database = self.databases.readable(name)
-            self.check_single_user(session, database)
+            self.check_place(session, database)
             session.database = database.name
             return database
 
-    def check_single_user(self, session: Session, database: Database) -> None:
-        """Raises SqlServerError 924 when the one place in a single-user database is taken."""
+    def check_place(self, session: Session, database: Database) -> None:
+        """Raises SqlServerError 924 when the one place in a single-user database is taken, 952 when a session waits to
+        be alone in it: clients that connect again at once would keep it waiting for ever."""
+        if database.name in self.in_transition and not session.uses(database.name):
+            raise SqlServerError(952, database.name)
         if database.user_access == "SINGLE_USER" and self.others_inside(session, database):
             raise SqlServerError(924, database.name)
 

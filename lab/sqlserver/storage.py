@@ -92,8 +92,8 @@ class Storage:
     def table(self, parts: tuple[str, ...], action: str = "SELECT") -> Table:
         """The table of that name, of one to three parts, for SELECT, INSERT, UPDATE or DELETE.
 
-        Raises SqlServerError 208 if there is none, 229 if that is not allowed, 911, 916, 924, 927 or 942 if its
-        database is not there to be read.
+        Raises SqlServerError 208 if there is none, 229 if that is not allowed, 911, 916, 924, 927, 942 or 952 if
+        its database is not there to be read.
         """
         database, schema, name = ("", "", *parts)[-3:]
         if schema.lower() == "sys" or name.lower() == "sysdatabases":
@@ -156,7 +156,7 @@ class Storage:
             with self._instance.databases.lock:
                 database = self._instance.databases.readable(name)
                 permissions.check_entry(self._instance, self._session, database)
-                self._instance.check_single_user(self._session, database)
+                self._instance.check_place(self._session, database)
                 self._session.attached.add(key)
             self._instance.logs.of(database.name)
             self._attached[key] = f"database {database.id}"

@@ -110,6 +110,26 @@ def test_an_alter_that_waits_keeps_a_second_one_out(lab_sql_server: LabSqlServer
     assert states(lab_sql_server, database) == ("ONLINE", "SINGLE_USER")
 
 
+def test_nobody_comes_into_a_database_that_a_statement_waits_to_have_to_itself(
+    lab_sql_server: LabSqlServer, database: str
+) -> None:
+    with lab_sql_server.connect(database) as user:
+        thread, outcome = start(
+            lambda: lab_sql_server.run(f"ALTER DATABASE [{database}] SET OFFLINE", appname=database)
+        )
+        while not lab_sql_server.run("SELECT 1 FROM sys.dm_exec_requests WHERE command = N'ALTER DATABASE'"):
+            assert thread.is_alive()
+        assert run_on(user, "SELECT COUNT(*) FROM t") == [(2,)]
+        used = first_words(lab_sql_server, f"USE [{database}]")
+        read = first_words(lab_sql_server, f"SELECT COUNT(*) FROM [{database}].dbo.t")
+        with pytest.raises(pymssql.Error, match="Login failed"):
+            lab_sql_server.connect(database)
+    thread.join(WAIT_SECONDS)
+    assert {used, read} == {f"Database '{database}' is in transition. Try the statement later."}
+    assert outcome == [[]]
+    assert states(lab_sql_server, database) == ("OFFLINE", "MULTI_USER")
+
+
 def test_the_log_is_backed_up_while_a_full_backup_runs_and_brings_its_rows_back(
     lab_sql_server: LabSqlServer, database: str
 ) -> None:
