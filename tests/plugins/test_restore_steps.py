@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from include.backups.errors import ConfigurationError, LeaseBusyError, PartError, RefusedError
-from include.backups.recovery_points import State
+from include.backups.expiry import marked
+from include.backups.recovery_points import Manifest, State
 from include.backups.restore_records import RestoreState
 from perennial.triggers.restore import OpenRestoreTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
@@ -301,11 +304,20 @@ def test_a_restore_that_is_ended_while_it_opens_gives_the_lease_back_and_leaves_
     assert_nothing_is_left(backed_up)
 
 
-@pytest.mark.parametrize("state_now", [State.EXPIRING, State.FAILED])
-def test_a_point_that_is_taken_away_after_the_preview_is_not_restored(backed_up: World, state_now: State) -> None:
+def failed(manifest: Manifest) -> Manifest:
+    return manifest.model_copy(update={"state": State.FAILED})
+
+
+def expiring(manifest: Manifest) -> Manifest:
+    return marked(manifest, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("change", [failed, expiring])
+def test_a_point_that_is_taken_away_after_the_preview_is_not_restored(
+    backed_up: World, change: Callable[[Manifest], Manifest]
+) -> None:
     backed_up.run_restore_step(RESTORE[0])
-    change = lambda manifest: manifest.model_copy(update={"state": state_now})  # noqa: E731
-    backed_up.runner.run(backed_up.vault.change_point("acme", POINT, change))
+    state_now = backed_up.runner.run(backed_up.vault.change_point("acme", POINT, change)).state
     with pytest.raises(RefusedError, match=f"is {state_now}, not verified"):
         backed_up.run_restore_step(RESTORE[1])
     assert backed_up.lease("acme").owner is None
