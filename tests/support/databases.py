@@ -188,7 +188,7 @@ class DatabasesUnderTest:
                         with connection.cursor() as cursor:
                             cursor.execute("SELECT 1")
 
-        threads = [threading.Thread(target=work) for _ in range(clients)]
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(clients)]
         for thread in threads:
             thread.start()
         try:
