@@ -94,6 +94,7 @@ class Manifest(Strict):
             in manifests of version 1.
         failure: Why the last attempt failed; None otherwise.
         left_out: Parts that a safety point does without, and why: its restore does not touch that half.
+        half_restored: The restore that had left the tenant half restored when the attempt began; None when none had.
         readers: Restores that read this point: retention leaves it alone meanwhile.
     """
 
@@ -116,6 +117,7 @@ class Manifest(Strict):
     verification: Verification | None = None
     failure: str | None = None
     left_out: dict[str, str] = Field(default_factory=dict)
+    half_restored: str | None = None
     readers: tuple[Reader, ...] = ()
 
     def missing(self) -> tuple[str, ...]:
