@@ -108,6 +108,7 @@ class Manifest(Strict):
             in manifests of version 1.
         failure: Why the last attempt failed; None otherwise.
         left_out: Parts that a safety point does without, and why: its restore does not touch that half.
+        half_restored: The restore that had left the tenant half restored when the attempt began; None when none had.
         readers: Restores that read this point: retention leaves it alone meanwhile.
         hold: The legal hold on the point, also one that is over; None when there was none or it was lifted.
         locked_until: Until then the store refuses to delete the parts; None where nothing was locked.
@@ -133,6 +134,7 @@ class Manifest(Strict):
     verification: Verification | None = None
     failure: str | None = None
     left_out: dict[str, str] = Field(default_factory=dict)
+    half_restored: str | None = None
     readers: tuple[Reader, ...] = ()
     hold: Hold | None = None
     locked_until: AwareDatetime | None = None

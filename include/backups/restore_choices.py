@@ -9,14 +9,16 @@ from include.backups.errors import ConfigurationError, RefusedError
 from include.backups.recovery_points import Manifest, State
 from include.backups.register import Register
 from include.backups.requests import Kind
-from include.backups.restore_requests import RestoreRequest
+from include.backups.restore_plans import RestorePlan, overlap
+from include.backups.restore_requests import RestoreRequest, What
 from include.backups.tenants import Tenant
 
 
 def choose_point(manifests: Iterable[Manifest], tenant: str, wanted: str | None) -> Manifest:
     """The recovery point to restore: the one that was asked for, or else the newest verified one.
 
-    A safety point shows the state that somebody wanted to get away from, so it is taken only when it is named.
+    A safety point shows the state that somebody wanted to get away from, and a backup of a half restored tenant shows
+    no consistent one: each is taken only when it is named.
 
     Raises:
         RefusedError: when it is not this tenant's, not there, or not verified; the message names the nearest that is.
@@ -24,13 +26,13 @@ def choose_point(manifests: Iterable[Manifest], tenant: str, wanted: str | None)
     own = sorted((m for m in manifests if m.tenant == tenant), key=_moment_and_id)
     verified = [manifest for manifest in own if manifest.state is State.VERIFIED]
     if not wanted:
-        regular = [manifest for manifest in verified if manifest.kind is not Kind.SAFETY]
+        regular = [m for m in verified if m.kind is not Kind.SAFETY and not m.half_restored]
         if regular:
             return regular[-1]
         raise RefusedError(
             f"Tenant {tenant} has no verified recovery point.",
             why="There is nothing that is known to come back; nothing was restored.",
-            todo=f"Name its safety point {verified[-1].id} if that is what you want."
+            todo=f"Name {_described(verified[-1])} if that is what you want."
             if verified
             else "Look at the tenant's failed backups, and mend what they say.",
         )
@@ -43,6 +45,69 @@ def choose_point(manifests: Iterable[Manifest], tenant: str, wanted: str | None)
         )
     check_restorable(chosen, verified)
     return chosen
+
+
+def passed_over(points: Iterable[Manifest], chosen: Manifest) -> str:
+    """A sentence for the preview about verified points that show a half restored tenant; empty when there is none.
+
+    Names the chosen one if it is such a point, else those newer than it.
+    """
+    if chosen.half_restored:
+        return f"It was taken while restore {chosen.half_restored} had left the tenant HALF RESTORED."
+    newer = [
+        point
+        for point in sorted(points, key=_moment_and_id)
+        if point.half_restored and point.state is State.VERIFIED and _moment_and_id(point) > _moment_and_id(chosen)
+    ]
+    if not newer:
+        return ""
+    return (
+        f"Passed over, because restore {newer[-1].half_restored} had left the tenant half restored when they were "
+        f"taken: {', '.join(point.id for point in newer)}. Name one as the recovery point to restore it all the same."
+    )
+
+
+def check_halves(request: RestoreRequest, point: Manifest) -> None:
+    """Refuse to restore a half that a safety point does without, because its own restore did not touch it.
+
+    Raises:
+        RefusedError: which says what to restore instead.
+    """
+    no_files = "web_snapshot" in point.left_out
+    no_database = {"db_snapshot", "bak"} <= set(point.left_out)
+    if (request.files and no_files) or (request.takes_database and no_database):
+        held, missing = (What.DATABASE, "web_snapshot") if no_files else (What.FILES, "db_snapshot")
+        raise RefusedError(
+            f"Recovery point {point.id} of tenant {point.tenant} holds the {held} only: {point.left_out[missing]}.",
+            why=f"{request.what.capitalize()} cannot be restored from it; nothing was restored.",
+            todo=f"Set what to {str(held)!r}.",
+        )
+
+
+def check_own_place(plan: RestorePlan, register: Register | None) -> None:
+    """Refuse a place that is another tenant's in the register: the manifest of a tenant that was renamed or removed
+    remembers it as that tenant's own.
+
+    Raises:
+        RefusedError: when what the restore writes to (the marker included) belongs to another tenant.
+    """
+    target = plan.target
+    for tenant in register.tenants.values() if register else ():
+        if tenant.id == target.id:
+            continue
+        web, database = tenant.web, tenant.database
+        folders = {plan.folder, target.web.path if plan.overwrites else None} - {None}
+        shared = [f for f in folders if f and web.instance == target.web.instance and overlap(f, web.path)]
+        shared += [web.volume] if plan.overwrites and web.volume == target.web.volume else []
+        if plan.database and database.connection == target.database.connection:
+            shared += [database.name] if database.name.lower() == plan.database.lower() else []
+        if shared:
+            raise RefusedError(
+                f"{shared[0]}, where tenant {target.id} was to be restored, belongs to tenant {tenant.id} today.",
+                why=f"The restore would overwrite what is tenant {tenant.id}'s; nothing was restored.",
+                todo=f"If {target.id} is now {tenant.id}, set into_tenant to {tenant.id}; else restore into a folder "
+                "and a database of other names, or correct the register.",
+            )
 
 
 def check_restorable(point: Manifest, known: Iterable[Manifest] = ()) -> None:
@@ -96,6 +161,17 @@ def target_of(request: RestoreRequest, register: Register | None, point: Manifes
             todo="Leave into_tenant empty, or put tenants.yaml back in place.",
         )
     return register.tenant(request.target)
+
+
+def is_registered(tenant: str, register: Register | None) -> bool:
+    """True when the register knows the tenant."""
+    return register is not None and tenant in register.tenants
+
+
+def _described(point: Manifest) -> str:
+    if point.kind is Kind.SAFETY:
+        return f"its safety point {point.id}"
+    return f"{point.id}, taken while restore {point.half_restored} had left the tenant half restored,"
 
 
 def _moment_and_id(manifest: Manifest) -> tuple[datetime, str]:

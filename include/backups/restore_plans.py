@@ -154,7 +154,7 @@ def _check_files(
     if request.folder is None:
         return
     for tenant in {**others, target.id: target}.values():
-        if tenant.web.instance == target.web.instance and _overlap(folder, tenant.web.path):
+        if tenant.web.instance == target.web.instance and overlap(folder, tenant.web.path):
             raise _refused(
                 point,
                 f"the folder {folder} overlaps {tenant.web.path}, where tenant {tenant.id} lives",
@@ -241,7 +241,8 @@ def path_on_volume(file: DatabaseFile, host: DatabaseHost) -> str:
     return "/".join(parts[len(mount) :])
 
 
-def _overlap(one: str, other: str) -> bool:
+def overlap(one: str, other: str) -> bool:
+    """True when one of two folders lies in the other, or both are the same."""
     return is_below(one, other) or is_below(other, one)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from include.backups.errors import RefusedError
 from include.backups.requests import Kind
 from include.backups.restore_plans import RestorePlan
+from include.backups.restore_requests import What
 from include.backups.tenants import Strict
 
 COPY_FILES, RESTORE_DATABASE, CHECK = "copy_files", "restore_database", "check"
 INTERRUPTED = "The run was ended before it was done."
+LEASE_LOST = "The run had lost the tenant's lease, and somebody else has held it since."
 
 
 class RestoreState(StrEnum):
@@ -53,12 +57,15 @@ class RestoreRecord(Strict):
 
     Attributes:
         tenant: Whose place the restore goes to, and whose lease it holds.
+        registered: True when the register knew the tenant as the plan was made.
         preview: What the operator was shown before anything was touched.
         owner, token: The run, and the fencing token under which the record was last written.
         volumes: The volumes made from snapshots, by the part's name, while they exist.
         safety_moment: Slot of the safety point: the moment from which on the site was offline for this restore.
         safety_point: The recovery point that was taken before anything was overwritten.
         begun: What a step has begun to overwrite, by the step's name; never forgotten, whatever came of it.
+        inherited: What an earlier restore of the tenant had left half restored under the marker that lay there, by the
+            step's name; the site goes online only when this restore has brought all of it back.
         steps: What has been done, in order.
     """
 
@@ -66,6 +73,7 @@ class RestoreRecord(Strict):
     id: str
     tenant: str
     plan: RestorePlan
+    registered: bool = False
     preview: str = ""
     state: RestoreState = RestoreState.PLANNED
     owner: str
@@ -78,14 +86,20 @@ class RestoreRecord(Strict):
     safety_moment: AwareDatetime | None = None
     safety_point: str | None = None
     begun: dict[str, str] = Field(default_factory=dict)
+    inherited: dict[str, str] = Field(default_factory=dict)
     steps: tuple[RestoreStep, ...] = ()
     failure: str | None = None
 
-    def opened(self, *, owner: str, token: int, now: datetime) -> RestoreRecord:
+    def opened(
+        self, *, owner: str, token: int, now: datetime, inherited: Mapping[str, str] | None = None
+    ) -> RestoreRecord:
         """Begin to carry the plan out, or begin again: all steps are done anew.
 
         What an earlier attempt has left (volumes, a site offline, what it had begun on) stays known. Its safety point
         is the one to go back to once the site was changed; before that, users may have worked on since: take another.
+
+        Args:
+            inherited: What an earlier restore has left half restored, when the site is offline by its marker.
         """
         keeps_safety_point = self.has_changed_the_site and self.safety_moment
         return self.model_copy(
@@ -96,6 +110,7 @@ class RestoreRecord(Strict):
                 "owner": owner,
                 "token": token,
                 "opened_at": now,
+                "inherited": {**self.inherited, **(inherited or {})},
                 "closed_at": None,
                 "steps": (),
                 "failure": None,
@@ -143,7 +158,43 @@ class RestoreRecord(Strict):
     @property
     def may_go_online(self) -> bool:
         """True when the site shows one consistent state: all of the old one, or all of the restored one."""
-        return self.has_done(CHECK) or not self.has_changed_the_site
+        return not self.half_restored
+
+    @property
+    def half_restored(self) -> dict[str, str]:
+        """What of the tenant's own is not, or perhaps not, in one consistent state with the rest, by the step's name:
+        what this restore has begun to change and not checked, and what an earlier one has left that this one leaves.
+        """
+        checked, replaced = self.has_done(CHECK), {COPY_FILES: self.plan.replaces_files}
+        replaced[RESTORE_DATABASE] = self.plan.replaces_database
+        mended = {step for step, whole in replaced.items() if whole and not (step == COPY_FILES and self.plan.paths)}
+        left = {step: what for step, what in self.inherited.items() if not (checked and step in mended)}
+        mine = {step: what for step, what in self.begun.items() if replaced.get(step) and not checked}
+        return left | mine
+
+    @property
+    def way_back(self) -> str:
+        """The form, as JSON, of a restore of the safety point: it holds what this restore overwrites, and no more."""
+        half = {(True, False): What.FILES, (False, True): What.DATABASE}.get(
+            (self.plan.replaces_files, self.plan.replaces_database)
+        )
+        form = {"tenant": self.tenant, "recovery_point": self.safety_point, "what": half, "confirm": self.tenant}
+        return json.dumps({name: value for name, value in form.items() if value})
+
+
+def check_owner(record: RestoreRecord, owner: str) -> None:
+    """Refuse a record that another run has written: two runs started in the same second have one id between them.
+
+    Raises:
+        RefusedError: when it is not `owner`'s; then its plan is not the one that was shown or approved here.
+    """
+    if record.owner != owner:
+        raise RefusedError(
+            f"Restore {record.id} of tenant {record.tenant} belongs to another run, started in the same second.",
+            why="What was approved for one must not be carried out by the other; nothing was restored.",
+            todo="Start this restore again.",
+            owner=record.owner,
+        )
 
 
 def finished(record: RestoreRecord, now: datetime, left: Sequence[str] = ()) -> RestoreRecord:
@@ -153,7 +204,8 @@ def finished(record: RestoreRecord, now: datetime, left: Sequence[str] = ()) -> 
         left: Sentences about what could not be cleaned up.
     """
     if record.has_done(CHECK):
-        state, failure = RestoreState.DONE, " ".join(left) or None
+        stays = f"The site stays OFFLINE: {_earlier_left(record)}" if record.half_restored else ""
+        state, failure = RestoreState.DONE, " ".join(part for part in (*left, stays) if part) or None
         return record.model_copy(update={"state": state, "closed_at": now, "failure": failure})
     doubts = [f"{what} may be partly old and partly restored." for what in record.in_doubt]
     parts = [record.failure or INTERRUPTED, *doubts, *left, _what_is_where(record)]
@@ -166,14 +218,47 @@ def finished(record: RestoreRecord, now: datetime, left: Sequence[str] = ()) -> 
     )
 
 
+def left_unclosed(record: RestoreRecord) -> str:
+    """What an operator has to know of a restore that cannot be closed, because somebody else holds the lease."""
+    volumes = ", ".join(record.volumes.values())
+    parts = [
+        record.failure or LEASE_LOST,
+        *(f"{what} may be partly old and partly restored." for what in record.in_doubt),
+        f"Volumes that may still be attached, and cost money: {volumes}." if volumes else "",
+        _what_is_where(record),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def half_restored_by(records: Iterable[RestoreRecord]) -> RestoreRecord | None:
+    """The restore that has left the tenant half restored, of the records of all; None when none has.
+
+    The last one that has changed anything counts: what came before it is overwritten, or has become its own to mend.
+    """
+    changed = [r for r in records if r.opened_at and (r.has_changed_the_site or r.inherited)]
+    last = max(changed, key=lambda r: r.opened_at or r.planned_at, default=None)
+    return last if last and last.half_restored else None
+
+
+def _earlier_left(record: RestoreRecord) -> str:
+    left = " and ".join(record.half_restored.values())
+    return f"an earlier restore of tenant {record.tenant} has left {left} half restored. Restore that too."
+
+
 def _what_is_where(record: RestoreRecord) -> str:
     said = []
+    both = record.plan.replaces_files and record.plan.replaces_database
+    if both and record.has_done(COPY_FILES) and RESTORE_DATABASE not in record.begun:
+        said.append("The files are restored; the database is still the old one.")
+    if record.inherited and not record.has_changed_the_site:
+        said.append(f"Before it, {_earlier_left(record)}")
     if record.plan.overwrites and not record.has_changed_the_site:
         said.append(f"Tenant {record.tenant} is as it was: nothing was overwritten.")
     if record.site is Site.OFFLINE:
         said.append(f"The site of tenant {record.tenant} is still OFFLINE (app_offline.htm in its folder).")
     if record.has_changed_the_site and record.safety_point:
         said.append(
-            f"The state before this restore is in the safety point {record.safety_point}: restore it to go back."
+            f"The state before this restore is in the safety point {record.safety_point}: restore it to go back, with "
+            f"`airflow dags trigger restore --conf '{record.way_back}'`."
         )
     return " ".join(said)

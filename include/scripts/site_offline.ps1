@@ -1,7 +1,8 @@
 # needs: lib/marker.ps1
 # Takes a site offline: writes the marker into its folder. May be run again at any point.
-# The last line it writes is a JSON object: site is "offline", "was offline already" (by a marker that is not of this
-# restore, which stays as it is) or "no folder".
+# A marker of an earlier restore of the same tenant becomes this restore's.
+# The last line it writes is a JSON object: site is "offline", "was offline already" (by a marker that is of no restore
+# of this tenant, which stays as it is) or "no folder".
 #
 # SITE             the site's folder, absolute
 # OFFLINE_MARKER   file name of the marker
@@ -20,15 +21,18 @@ if (-not [IO.Directory]::Exists($Env:SITE)) {
     [void] [IO.Directory]::CreateDirectory($Env:SITE)
 }
 if (Test-There $marker) {
-    if ((Get-MarkerText $marker).Contains($Env:RESTORE_ID)) { Write-State 'offline' }
-    Write-State 'was offline already'
+    $said = Get-MarkerText $marker
+    if ($said.Contains($Env:RESTORE_ID)) { Write-State 'offline' }
+    $tenant = $Env:RESTORE_ID -creplace '-restore-[^-]*$', ''
+    if ($said -cnotmatch "(^|[^a-z0-9-])$tenant-restore-[0-9]{8}T[0-9]{6}Z") { Write-State 'was offline already' }
 }
 # The file takes its rights from the folder; IIS may read it as it may read the site.
 $changed = [IO.Directory]::GetLastWriteTimeUtc($Env:SITE)
 $part = [IO.Path]::Combine($Env:SITE, ".$Env:OFFLINE_MARKER.$Env:RESTORE_ID.part")
 try {
     [IO.File]::WriteAllText($part, "$Env:CONTENT`n")
-    [IO.File]::Move($part, $marker)
+    if (Test-There $marker) { [IO.File]::Replace($part, $marker, [NullString]::Value) }
+    else { [IO.File]::Move($part, $marker) }
 }
 finally {
     [IO.File]::Delete($part)

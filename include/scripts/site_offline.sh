@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # Takes a site offline: writes the marker into its folder. May be run again at any point.
-# The last line it writes is a JSON object: site is "offline", "was offline already" (by a marker that is not of this
-# restore, which stays as it is) or "no folder".
+# A marker of an earlier restore of the same tenant becomes this restore's.
+# The last line it writes is a JSON object: site is "offline", "was offline already" (by a marker that is of no restore
+# of this tenant, which stays as it is) or "no folder".
 #
 # SITE             the site's folder, absolute
 # OFFLINE_MARKER   file name of the marker
@@ -23,12 +24,13 @@ if [ ! -d "$SITE" ] && [ "$CREATE" != yes ]; then
     exit
 fi
 mkdir -p "$SITE"
-if [ -e "$marker" ] || [ -L "$marker" ]; then
-    if grep -qsF -e "$RESTORE_ID" "$marker"; then
-        echo '{"site": "offline"}'
-    else
-        echo '{"site": "was offline already"}'
-    fi
+if grep -qsF -e "$RESTORE_ID" "$marker"; then
+    echo '{"site": "offline"}'
+    exit
+fi
+earlier="(^|[^a-z0-9-])${RESTORE_ID%-restore-*}-restore-[0-9]{8}T[0-9]{6}Z"
+if { [ -e "$marker" ] || [ -L "$marker" ]; } && ! grep -qsE -e "$earlier" "$marker"; then
+    echo '{"site": "was offline already"}'
     exit
 fi
 changed="$(stat -c %y "$SITE")"

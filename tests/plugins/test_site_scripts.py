@@ -52,6 +52,27 @@ def test_a_marker_of_somebody_else_is_left_as_it_is(host: HostWithVolume, kind: 
     assert fingerprint(host.site) == before
 
 
+@pytest.mark.parametrize(
+    ("earlier", "becomes_its_own"),
+    [
+        ("acme-restore-20261122T120000Z", True),
+        ("my-acme-restore-20261122T120000Z", False),
+        ("acme-restore-notes", False),
+    ],
+)
+def test_a_marker_of_an_earlier_restore_of_the_same_tenant_becomes_the_restores_own(
+    host: HostWithVolume, earlier: str, becomes_its_own: bool
+) -> None:
+    marker = host.site / MARKER
+    marker.write_text(f"<!-- {earlier} -->")
+    if becomes_its_own:
+        assert (offline(host), marker.read_text()) == ("offline", CONTENT + "\n")
+        assert online(host) == "online"
+        assert list(host.site.iterdir()) == []
+    else:
+        assert [offline(host), online(host)] == ["was offline already", "offline by somebody else"]
+
+
 def test_what_a_killed_attempt_has_left_is_taken_away(host: HostWithVolume) -> None:
     part = host.site / f".{MARKER}.{RESTORE}.part"
     part.write_text("half a mark")

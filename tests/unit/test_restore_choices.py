@@ -11,8 +11,9 @@ import pytest
 from include.backups.errors import ConfigurationError, RefusedError
 from include.backups.recovery_points import State
 from include.backups.register import Register, parse_register
-from include.backups.restore_choices import choose_point, target_of
-from include.backups.restore_requests import RestoreRequest
+from include.backups.restore_choices import check_halves, check_own_place, choose_point, passed_over, target_of
+from include.backups.restore_plans import RestorePlan
+from include.backups.restore_requests import RestoreRequest, What
 from tests.unit.builders import NOW, PLANS, running, tenant, tenant_entry, verified
 
 OLD = verified("acme|daily|2026-11-22", NOW - timedelta(days=1))
@@ -94,3 +95,54 @@ def test_another_tenants_place_has_to_be_in_the_register() -> None:
     with pytest.raises(ConfigurationError, match="There is no tenant 'globex'"):
         target_of(wanted, register(tenant_entry("acme")), NEW)
     assert target_of(wanted, register(tenant_entry("globex", 2)), NEW).id == tenant("globex").id
+
+
+HALF = verified("acme|daily|2026-11-25", NOW + timedelta(days=2)).model_copy(
+    update={"half_restored": "acme-restore-20261125T010000Z"}
+)
+
+
+def test_a_backup_of_a_half_restored_tenant_is_passed_over_and_the_preview_says_so() -> None:
+    assert choose_point([*ALL, HALF], "acme", None) == NEW
+    assert choose_point([*ALL, HALF], "acme", HALF.id) == HALF
+    assert f"{HALF.half_restored} had left the tenant half restored when they were taken: {HALF.id}" in passed_over(
+        [*ALL, HALF], NEW
+    )
+    assert "HALF RESTORED" in passed_over([*ALL, HALF], HALF)
+    assert passed_over(ALL, NEW) == ""
+    with pytest.raises(RefusedError, match=f"Name {HALF.id}, taken while restore"):
+        choose_point([HALF], "acme", None)
+
+
+def test_a_half_that_a_safety_point_does_without_is_refused_with_the_half_that_it_holds() -> None:
+    reason = "the restore does not touch the database"
+    files_only = SAFETY.model_copy(update={"left_out": {"db_snapshot": reason, "bak": reason}})
+    with pytest.raises(RefusedError, match=r"holds the files only: the restore does not touch.*Set what to 'files'"):
+        check_halves(request(), files_only)
+    check_halves(request(what="files"), files_only)
+    check_halves(request(), SAFETY.model_copy(update={"left_out": {"bak": "database x is OFFLINE"}}))
+    with pytest.raises(RefusedError, match="Set what to 'database'"):
+        check_halves(request(), SAFETY.model_copy(update={"left_out": {"web_snapshot": "no files"}}))
+
+
+def test_a_place_that_the_register_gives_to_another_tenant_is_refused() -> None:
+    def plan(**changes: Any) -> RestorePlan:
+        place = {"folder": "/srv/acme/site", "database": "shop_acme", "replaces_files": True, "replaces_database": True}
+        return RestorePlan(
+            source="acme", recovery_point=NEW.id, target=tenant(), what=What.BOTH, **{**place, **changes}
+        )
+
+    beside = {"folder": "/srv/old/site", "database": "old", "replaces_files": False, "replaces_database": False}
+    renamed = tenant_entry("acme2")
+    for field in ("web", "database"):
+        entry = {**tenant_entry("acme2", 2), field: tenant_entry("acme")[field]}
+        with pytest.raises(RefusedError, match=r"belongs to tenant acme2 today.*set into_tenant to acme2"):
+            check_own_place(plan(), register(entry))
+        check_own_place(plan(**beside), register(entry))
+    for folder in ("/srv/old", "/srv/old/site/deeper"):
+        entry = {**renamed, "web": {**renamed["web"], "mount": "/srv/old", "path": folder + "/site"}}
+        taken = {**beside, "folder": folder + "/site/below"}
+        with pytest.raises(RefusedError, match="belongs to tenant acme2 today"):
+            check_own_place(plan(**taken), register(entry))
+    check_own_place(plan(), register(tenant_entry("acme"), tenant_entry("globex", 2)))
+    check_own_place(plan(), None)

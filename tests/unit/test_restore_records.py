@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from include.backups.errors import RefusedError
 from include.backups.restore_plans import RestorePlan, Survey
 from include.backups.restore_previews import expected_duration, preview
 from include.backups.restore_records import (
@@ -17,7 +19,10 @@ from include.backups.restore_records import (
     RestoreState,
     RestoreStep,
     Site,
+    check_owner,
     finished,
+    half_restored_by,
+    left_unclosed,
 )
 from include.backups.restore_requests import DatabaseSource, What
 from tests.unit.builders import NOW, tenant, verified
@@ -157,3 +162,62 @@ def test_the_preview_of_a_restore_elsewhere_promises_that_nothing_is_overwritten
 def test_the_preview_says_that_a_snapshot_is_only_crash_consistent_by_its_steps() -> None:
     text = preview(planned(database_from=DatabaseSource.SNAPSHOT).plan, POINT, Survey(), [], NOW)
     assert "attach them beside, DBCC CHECKDB, and only then" in text
+
+
+@pytest.mark.parametrize(
+    ("plan", "left"),
+    [
+        ({}, set()),
+        ({"replaces_database": False}, {RESTORE_DATABASE}),
+        ({"replaces_files": False}, {COPY_FILES}),
+        ({"paths": ("a.txt",)}, {COPY_FILES}),
+    ],
+)
+def test_what_an_earlier_restore_has_left_half_restored_keeps_the_site_offline_until_all_of_it_is_back(
+    plan: dict[str, Any], left: set[str]
+) -> None:
+    inherited = {COPY_FILES: "/srv/acme/site", RESTORE_DATABASE: "Database shop_acme"}
+    record = planned(**plan).opened(owner="me", token=1, now=NOW, inherited=inherited)
+    assert set(record.half_restored) == set(inherited)
+    assert not record.may_go_online
+    record = done(record, CHECK)
+    assert set(record.half_restored) == left
+    assert record.may_go_online is not bool(left)
+    ended = finished(record, NOW)
+    assert ended.state is RestoreState.DONE
+    assert ("The site stays OFFLINE" in (ended.failure or "")) is bool(left)
+
+
+def test_the_last_restore_that_has_changed_anything_says_whether_the_tenant_is_half_restored() -> None:
+    broken = finished(opened().beginning_on(COPY_FILES, "/srv/acme/site"), NOW)
+    unchanged = finished(opened(replaces_files=False, replaces_database=False), NOW).model_copy(
+        update={"opened_at": NOW + timedelta(hours=1)}
+    )
+    whole = finished(done(opened().beginning_on(COPY_FILES, "/srv/acme/site"), CHECK), NOW).model_copy(
+        update={"opened_at": NOW + timedelta(hours=2)}
+    )
+    assert half_restored_by([broken, unchanged]) is broken
+    assert half_restored_by([whole, broken, unchanged]) is None
+    assert half_restored_by([planned(), unchanged]) is None
+
+
+def test_the_way_back_asks_for_the_half_that_was_overwritten() -> None:
+    def form(**plan: Any) -> Any:
+        return json.loads(opened(**plan).way_back)
+
+    assert form() == {"tenant": "acme", "recovery_point": "acme-safety-1", "confirm": "acme"}
+    assert form(replaces_database=False)["what"] == "files"
+    assert form(replaces_files=False)["what"] == "database"
+
+
+def test_a_record_belongs_to_the_run_that_has_planned_it() -> None:
+    check_owner(planned(), "me")
+    with pytest.raises(RefusedError, match="belongs to another run, started in the same second"):
+        check_owner(planned(), "somebody else")
+
+
+def test_a_restore_that_cannot_be_closed_says_what_is_where() -> None:
+    record = done(opened().beginning_on(COPY_FILES, "/srv/acme/site"), COPY_FILES)
+    said = left_unclosed(record.model_copy(update={"volumes": {"web_snapshot": "vol-1"}, "site": Site.OFFLINE}))
+    for part in ("had lost the tenant's lease", "vol-1", "the database is still the old one", "still OFFLINE"):
+        assert part in said

@@ -12,6 +12,7 @@ from include.backups.errors import LeaseLostError, PartError, PerennialError, Un
 from include.backups.quotas import check_manual_quota, month_prefix
 from include.backups.recovery_points import Manifest, State
 from include.backups.requests import BackupRequest, Kind
+from include.backups.restore_records import half_restored_by
 from include.backups.tenants import Tenant
 from perennial.hooks import tenant_lease
 from perennial.hooks.collection import Versioned
@@ -24,6 +25,9 @@ from perennial.hooks.tenant_lease import TenantLease
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.step import Said, StepTrigger
+
+LATEST = 20
+"""How many of the tenant's restores are asked whether one has left it half restored."""
 
 INTERRUPTED = "The run was ended by hand before the recovery point was complete."
 
@@ -61,13 +65,15 @@ class OpenRecoveryPointTrigger(StepTrigger):
             return standing.value
         if request.kind is Kind.MANUAL:
             check_manual_quota(request, tenant, await vault.manifests(tenant.id, month_prefix(request)))
+        half = half_restored_by(await vault.latest_restores(tenant.id, LATEST))
+        half_restored = {"half_restored": half.id if half else None}
         if standing is None:
             first = first_attempt(request, tenant, owner=lease.owner, token=lease.token, now=now, note=self.note[:1000])
-            return (await vault.points.create(first)).value
+            return (await vault.points.create(first.model_copy(update=half_restored))).value
         again = resumed(standing.value, owner=lease.owner, token=lease.token, now=now) or next_attempt(
             standing.value, tenant, owner=lease.owner, token=lease.token, now=now
         )
-        return (await vault.points.replace(again, standing.etag)).value
+        return (await vault.points.replace(again.model_copy(update=half_restored), standing.etag)).value
 
     async def on_kill(self) -> None:
         """The run was ended by hand while it opened: no `close` will follow, so leave nothing behind."""

@@ -127,7 +127,7 @@ class CheckRestoreTrigger(RestoreStepTrigger):
             raise UnavailableError(
                 f"The restored database of tenant {restore.record.tenant} could not be checked: {error}",
                 why="It is restored; nobody has looked whether it is sound.",
-                todo="Bring the server up, then clear the task `check` and what follows it.",
+                todo="Bring the server up, then clear the task `open` of this run.",
                 database=name,
                 server=server.conn_id,
             ) from error

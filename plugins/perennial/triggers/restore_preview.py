@@ -7,10 +7,18 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from include.backups.errors import ConflictError, LeaseBusyError, PerennialError, RefusedError
-from include.backups.restore_choices import choose_point, nearest, target_of
+from include.backups.restore_choices import (
+    check_halves,
+    check_own_place,
+    choose_point,
+    is_registered,
+    nearest,
+    passed_over,
+    target_of,
+)
 from include.backups.restore_plans import plan_restore
 from include.backups.restore_previews import preview
-from include.backups.restore_records import RestoreRecord, RestoreState
+from include.backups.restore_records import RestoreRecord, RestoreState, check_owner
 from include.backups.restore_requests import RestoreRequest
 from perennial.hooks.register import find_register
 from perennial.hooks.sql_server import SqlServerError
@@ -66,17 +74,20 @@ class PreviewRestoreTrigger(RestoreTrigger):
             await vault.points.get(request.tenant, request.recovery_point)
         known = await vault.manifests(request.tenant)
         point = choose_point(known, request.tenant, request.recovery_point)
+        check_halves(request, point)
         target = target_of(request, register, point)
         self.surveyor = Surveyor(vault, request, point, target)
         survey = await self.surveyor.survey()
         better = nearest([m for m in known if m.id != point.id], point.time)
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, better)
+        check_own_place(plan, register)
         earlier = await vault.latest_restores(request.target, EARLIER)
         return RestoreRecord(
             id=request.restore_id,
             tenant=request.target,
             plan=plan,
-            preview=preview(plan, point, survey, earlier, now),
+            registered=is_registered(request.target, register),
+            preview="\n\n".join(filter(None, (preview(plan, point, survey, earlier, now), passed_over(known, point)))),
             owner=owner,
             planned_at=now,
         )
@@ -99,6 +110,7 @@ async def _write(vault: Vault, record: RestoreRecord) -> RestoreRecord:
         try:
             if standing is None:
                 return (await vault.restores.create(record)).value
+            check_owner(standing.value, record.owner)
             if standing.value.state is not RestoreState.PLANNED:
                 raise RefusedError(
                     f"Restore {record.id} of tenant {record.tenant} is {standing.value.state} already.",

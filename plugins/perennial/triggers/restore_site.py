@@ -9,15 +9,17 @@ from typing import ClassVar
 
 from include.backups.errors import UnavailableError
 from include.backups.recovery_points import Manifest
-from include.backups.restore_records import Site
+from include.backups.restore_records import RestoreRecord, Site
 from perennial.hooks.host_scripts import OFFLINE_MARKER
 from perennial.hooks.hosts import Hosts, ScriptError
 from perennial.hooks.leased import LeasedRestore
+from perennial.settings import Settings
 from perennial.triggers.restore_step import Done, RestoreStepTrigger
 
 PAGE = "<!doctype html><title>Maintenance</title><p>This site is being restored and will be back soon.</p><!-- {} -->"
 
 NOT_OVERWRITTEN = "This restore overwrites nothing: the site stays as it is."
+OTHERS = "offline by somebody else"
 SECONDS = 300
 
 
@@ -46,6 +48,8 @@ class BringSiteOnlineTrigger(RestoreStepTrigger):
     step: ClassVar[str] = "bring_site_online"
 
     async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        if not restore.record.may_go_online:
+            return Done("The site stays OFFLINE: an earlier restore has left a part of it half restored.")
         return Done(await _online(restore) or NOT_OVERWRITTEN)
 
 
@@ -60,10 +64,39 @@ async def bring_online(restore: LeasedRestore) -> str:
     return ""
 
 
+async def marker_on_site(settings: Settings, record: RestoreRecord) -> str | None:
+    """Whose marker lies in the tenant's folder: the id of a restore, "unknown" for somebody else's, None for none.
+
+    Raises:
+        UnavailableError: when the host does not say.
+    """
+    web = record.plan.target.web
+    try:
+        outcome = await Hosts.of(settings).run(
+            web.instance,
+            web.platform,
+            "inspect_folder",
+            {"TARGET": web.path, "OFFLINE_MARKER": OFFLINE_MARKER, "COUNT_SECONDS": "0.1"},
+            mark=settings.mark(f"{record.id} marker"),
+            limit=SECONDS,
+        )
+    except ScriptError as error:
+        raise UnavailableError(
+            f"The site of tenant {record.tenant} could not be looked at: {error.what}",
+            why="Nobody knows whether it is offline; nothing was restored.",
+            todo=f"Check that {web.instance} runs and that {web.path} can be read, then clear the task `open`.",
+            **error.ids,
+        ) from error
+    marker = outcome.answer()["marker"]
+    return None if marker is None else str(marker)
+
+
 async def _online(restore: LeasedRestore) -> str:
     if restore.record.site is not Site.OFFLINE:
         return ""
     answer = await _run(restore, "site_online", {})
+    if answer == OTHERS:
+        return f"The site stays OFFLINE, as it was: {OFFLINE_MARKER} in its folder is of no restore of this tenant."
     await restore.change(lambda record: record.model_copy(update={"site": Site.ONLINE}))
     return f"The site: {answer}."
 

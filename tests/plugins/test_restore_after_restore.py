@@ -1,0 +1,203 @@
+"""One restore after another: markers, records, leases and places that an earlier one has left, or that have changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from include.backups.errors import PartError, PerennialError, RefusedError
+from include.backups.leases import Lease
+from include.backups.restore_records import RestoreState, Site
+from perennial.hooks.host_scripts import OFFLINE_MARKER
+from perennial.triggers.restore_database import RestoreDatabaseTrigger
+from perennial.triggers.restore_files import CopyFilesTrigger
+from tests.support.restores import (
+    POINT,
+    assert_all_is_back,
+    assert_nothing_is_left,
+    backed_up,
+    is_offline,
+    record,
+    state,
+    volumes_left,
+    wreck,
+)
+from tests.support.world import OPEN, RESTORE, Step, World
+
+__all__ = ["backed_up"]
+
+pytestmark = pytest.mark.lab
+
+LATER = "2026-11-23T13:00:00Z"
+CLOSE: Step = RESTORE[-1]
+NAMES = [cls for cls, _ in RESTORE]
+
+
+def fail_after_the_copy(world: World) -> None:
+    """The files are restored, the database is not, and the run is closed."""
+    world.carry_out(RESTORE[: NAMES.index(RestoreDatabaseTrigger)])
+    with pytest.raises(PartError, match="The files are restored; the database is still the old one"):
+        world.run_restore_step(CLOSE)
+
+
+def test_going_back_to_the_safety_point_brings_the_site_online_that_a_failed_restore_has_left_offline(
+    backed_up: World,
+) -> None:
+    wrecked = wreck(backed_up)
+    fail_after_the_copy(backed_up)
+    assert is_offline(backed_up)
+    safety = record(backed_up).safety_point
+    backed_up.restore(recovery_point=safety, moment=LATER)
+    assert_all_is_back(backed_up, wrecked)
+    assert record(backed_up, moment=LATER).site is Site.ONLINE
+
+
+def test_a_site_half_restored_by_another_run_stays_offline_when_the_next_one_changes_nothing(backed_up: World) -> None:
+    fail_after_the_copy(backed_up)
+    backed_up.carry_out(RESTORE[: NAMES.index(CopyFilesTrigger)], moment=LATER)
+    with pytest.raises(PartError, match=r"has left .* half restored"):
+        backed_up.run_restore_step(CLOSE, moment=LATER)
+    assert is_offline(backed_up)
+
+
+def test_a_site_stays_offline_when_only_the_other_half_of_it_comes_back(backed_up: World) -> None:
+    fail_after_the_copy(backed_up)
+    form = {"what": "database", "moment": LATER}
+    with pytest.raises(PartError, match=r"is done and checked, but: The site stays OFFLINE.*half restored"):
+        backed_up.restore(**form)
+    assert is_offline(backed_up)
+    assert record(backed_up, **form).state is RestoreState.DONE
+
+
+def test_a_marker_of_somebody_else_that_stays_never_counts_as_online(backed_up: World) -> None:
+    (backed_up.site("acme") / OFFLINE_MARKER).write_text("closed for the holidays")
+    said = backed_up.restore()
+    assert said["site"] == "offline"
+    assert "stays OFFLINE" in said["steps"]["bring_site_online"]
+    assert record(backed_up).site is Site.OFFLINE
+
+
+def test_a_run_whose_site_was_brought_online_by_hand_is_not_carried_out_again(backed_up: World) -> None:
+    fail_after_the_copy(backed_up)
+    (backed_up.site("acme") / OFFLINE_MARKER).unlink()
+    (backed_up.site("acme") / "upload.txt").write_text("a day of work")
+    with pytest.raises(RefusedError, match=r"cannot be carried out again.*Start a new restore"):
+        backed_up.run_restore_step(RESTORE[1])
+    assert (backed_up.site("acme") / "upload.txt").exists()
+    assert not is_offline(backed_up)
+    assert backed_up.lease("acme").owner is None
+
+
+def test_a_run_is_not_carried_out_again_once_another_restore_has_come_after_it(backed_up: World) -> None:
+    fail_after_the_copy(backed_up)
+    backed_up.restore(moment=LATER)
+    now = state(backed_up)
+    with pytest.raises(RefusedError, match="cannot be carried out again"):
+        backed_up.run_restore_step(RESTORE[1])
+    assert_all_is_back(backed_up, now)
+
+
+def test_a_backup_of_a_half_restored_tenant_is_restored_only_when_it_is_named(backed_up: World) -> None:
+    fail_after_the_copy(backed_up)
+    taken = backed_up.back_up("acme|daily|2026-11-24", "run-2")
+    assert taken.half_restored == record(backed_up).id
+    said = backed_up.run_restore_step(RESTORE[0], moment=LATER)
+    assert said["recovery_point"] == POINT
+    assert f"Passed over, because restore {record(backed_up).id}" in said["preview"]
+    assert taken.id in said["preview"]
+    named = backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T14:00:00Z", recovery_point=taken.id)
+    assert "HALF RESTORED" in named["preview"]
+
+
+def test_a_backup_after_a_restore_that_came_to_its_end_is_one_like_any_other(backed_up: World) -> None:
+    fail_after_the_copy(backed_up)
+    backed_up.restore(moment=LATER)
+    taken = backed_up.back_up("acme|daily|2026-11-24", "run-2")
+    assert taken.half_restored is None
+    assert backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T14:00:00Z")["recovery_point"] == taken.id
+
+
+@pytest.mark.parametrize("second", ["2026-11-23T12:00:00.900000Z", "2026-11-23T12:00:00Z"])
+def test_two_runs_of_the_same_second_never_share_a_plan(backed_up: World, second: str) -> None:
+    beside = {"what": "files", "folder": str(backed_up.site("acme").parent / "old" / "site")}
+    backed_up.run_restore_step(RESTORE[0], "run-a", moment="2026-11-23T12:00:00.100000Z", **beside)
+    for step in RESTORE[:2]:
+        with pytest.raises(RefusedError, match="belongs to another run, started in the same second"):
+            backed_up.run_restore_step(step, "run-b", moment=second)
+    assert backed_up.lease("acme").owner is None
+    assert record(backed_up).plan.folder == beside["folder"]
+
+
+def test_the_place_of_a_renamed_tenant_is_not_overwritten_under_its_old_name(backed_up: World) -> None:
+    rename(backed_up)
+    with pytest.raises(RefusedError, match=r"belongs to tenant acme2 today.*set into_tenant to acme2"):
+        backed_up.run_restore_step(RESTORE[0])
+    beside = {"folder": str(backed_up.site("acme2").parent / "old" / "site"), "database": "beside_the_renamed"}
+    assert backed_up.restore_record() is None
+    assert backed_up.run_restore_step(RESTORE[0], moment=LATER, **beside)["recovery_point"] == POINT
+
+
+@pytest.mark.parametrize("new_name", [True, False])
+def test_a_tenant_that_has_left_the_register_since_the_preview_is_not_restored(
+    backed_up: World, new_name: bool
+) -> None:
+    backed_up.add_tenant("globex", rows=3)
+    backed_up.run_restore_step(RESTORE[0])
+    if new_name:
+        rename(backed_up)
+    else:
+        del backed_up.entries["acme"]
+        backed_up.write_register()
+    with pytest.raises(RefusedError, match="the register has changed"):
+        backed_up.run_restore_step(RESTORE[1])
+    assert backed_up.lease("acme").owner is None
+
+
+def test_a_lease_that_was_lost_and_is_free_again_is_taken_once_more_to_clean_up(backed_up: World) -> None:
+    wreck(backed_up)
+    backed_up.carry_out(RESTORE[: NAMES.index(CopyFilesTrigger)])
+    expire_lease(backed_up)
+    backed_up.back_up("acme|manual|2026-11-23T11:00:00Z", "run-2")
+    with pytest.raises(PerennialError, match="no longer holds the lease"):
+        backed_up.run_restore_step((CopyFilesTrigger, {}))
+    with pytest.raises(PartError, match="Tenant acme is as it was: nothing was overwritten"):
+        backed_up.run_restore_step(CLOSE)
+    assert_nothing_is_left(backed_up)
+    assert record(backed_up).state is RestoreState.FAILED
+
+
+def test_a_lease_that_somebody_else_holds_is_left_alone_and_what_is_where_is_said(backed_up: World) -> None:
+    backed_up.carry_out(RESTORE[: NAMES.index(RestoreDatabaseTrigger)])
+    expire_lease(backed_up)
+    backed_up.run(OPEN, "acme|manual|2026-11-23T11:00:00Z", "run-2")
+    holder = backed_up.lease("acme").owner
+    with pytest.raises(PartError, match="could not be closed: The run had lost") as caught:
+        backed_up.run_restore_step(CLOSE)
+    said = str(caught.value)
+    (volume,) = volumes_left(backed_up)
+    for part in (
+        volume,
+        "The files are restored; the database is still the old one",
+        "still OFFLINE",
+        "clear the task",
+    ):
+        assert part in said
+    assert backed_up.lease("acme").owner == holder
+
+
+def rename(world: World) -> None:
+    entry = world.entries.pop("acme")
+    world.entries["acme2"] = {**entry, "id": "acme2"}
+    world.write_register()
+
+
+def expire_lease(world: World) -> None:
+    """The triggerer was down for longer than the lease lasts."""
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+
+    def expired(lease: Lease | None) -> Lease:
+        assert lease
+        return lease.model_copy(update={"expires_at": past})
+
+    world.runner.run(world.vault.change_lease("acme", expired))
