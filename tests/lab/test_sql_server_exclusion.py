@@ -122,7 +122,7 @@ def test_nobody_comes_into_a_database_that_a_statement_waits_to_have_to_itself(
         assert run_on(user, "SELECT COUNT(*) FROM t") == [(2,)]
         used = first_words(lab_sql_server, f"USE [{database}]")
         read = first_words(lab_sql_server, f"SELECT COUNT(*) FROM [{database}].dbo.t")
-        with pytest.raises(pymssql.Error, match="Login failed"):
+        with pytest.raises(pymssql.Error, match="18456"):
             lab_sql_server.connect(database)
     thread.join(WAIT_SECONDS)
     assert {used, read} == {f"Database '{database}' is in transition. Try the statement later."}
