@@ -54,7 +54,7 @@ with DAG(
         "what": Param(str(What.BOTH), type="string", enum=[str(what) for what in What], title="What comes back"),
         "paths": Param(
             [],
-            type="array",
+            type=["null", "array"],  # without null the form marks the field as required
             items={"type": "string"},
             title="Only these paths",
             description="Files and folders relative to the tenant's folder, one a line; empty for all",
@@ -86,7 +86,7 @@ with DAG(
             enum=[str(source) for source in DatabaseSource],
             title="Database from",
             section="More",
-            description="The snapshot (crash-consistent) stands in by itself when the .bak cannot be read",
+            description="The snapshot (crash-consistent) stands in, once approved, when the .bak cannot be read",
         ),
         "approval": Param(
             False, type="boolean", title="Ask for approval", section="More", description="Show the preview and wait"

@@ -45,6 +45,10 @@ def _none_for_nothing(value: object) -> object:
     return (value.strip() or None) if isinstance(value, str) else value
 
 
+def _empty_for_none(value: object) -> object:
+    return () if value is None else value
+
+
 RelativePath = Annotated[str, AfterValidator(_relative_path)]
 Optional = BeforeValidator(_none_for_nothing)
 
@@ -73,7 +77,7 @@ class RestoreRequest(Strict):
     folder: Annotated[OwnFolder | None, Optional] = None
     database: Annotated[DatabaseName | None, Optional] = None
     database_from: DatabaseSource = DatabaseSource.BACKUP_FILE
-    paths: tuple[RelativePath, ...] = Field(default=(), max_length=MOST_PATHS)
+    paths: Annotated[tuple[RelativePath, ...], BeforeValidator(_empty_for_none)] = Field((), max_length=MOST_PATHS)
     approval: bool = False
     confirm: str
     moment: AwareDatetime

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from include.backups.errors import PartError
 from perennial import triggers
 from perennial.triggers.retention import PreviewRetentionTrigger
-from perennial.triggers.step import Said, StepTrigger
+from perennial.triggers.step import Said, StepTrigger, as_lines
 from tests.support.triggers import trigger_of
 
 
@@ -103,6 +103,11 @@ class Bug(StepTrigger):
 class Works(StepTrigger):
     async def work(self) -> Said:
         return {"done": 1}
+
+
+def test_a_step_says_what_it_did_line_by_line() -> None:
+    said: Said = {"restore": "r-1", "way_back": None, "seconds": 0, "steps": {"copy": "6 files", "check": "sound"}}
+    assert as_lines(said).splitlines() == ["restore: r-1", "seconds: 0", "steps:", "  copy: 6 files", "  check: sound"]
 
 
 def test_the_deadline_ends_a_step_that_hangs() -> None:

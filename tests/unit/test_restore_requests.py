@@ -22,6 +22,7 @@ def test_an_almost_empty_form_asks_for_everything_in_place() -> None:
     assert (request.what, request.database_from) == (What.BOTH, DatabaseSource.BACKUP_FILE)
     assert (request.recovery_point, request.folder, request.database, request.into_tenant) == (None, None, None, None)
     assert request.target == "acme"
+    assert asked(paths=None).paths == asked(paths=[]).paths == ()
 
 
 def test_a_restore_is_named_after_the_tenant_whose_place_it_goes_to_and_its_moment() -> None:

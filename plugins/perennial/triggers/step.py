@@ -66,7 +66,7 @@ class StepTrigger(BaseTrigger):
             self.log.exception("This is an error in Perennial itself: please report it with these lines.")
             yield TaskFailedEvent(xcoms={"failure": f"{type(error).__name__}: {error}"})
         else:
-            self.log.info("%s", said)
+            self.log.info("%s", as_lines(said))
             yield TaskSuccessEvent(xcoms=self.xcoms(said))
 
     async def work_within_deadline(self) -> Said:
@@ -95,3 +95,14 @@ class StepTrigger(BaseTrigger):
         if instance is None:
             raise UnavailableError("The trigger does not know which run it works for.", todo="Clear the task.")
         return f"{settings.deployment}/{instance.dag_id}/{instance.run_id}"
+
+
+def as_lines(said: Said) -> str:
+    """What a step says as its log shows it: a line for each value that is there, those of one kind under their name."""
+    lines = []
+    for name, value in said.items():
+        if isinstance(value, dict):
+            lines += [f"{name}:", *(f"  {line}" for line in as_lines(value).splitlines())]
+        elif value is not None:
+            lines.append(f"{name}: {value}")
+    return "\n".join(lines)
