@@ -11,6 +11,7 @@ import pytest
 from include.backups.errors import PerennialError
 from include.backups.recovery_points import State
 from include.backups.restore_records import RestoreState, Site
+from perennial.hooks import tsql
 from perennial.hooks.host_scripts import OFFLINE_MARKER
 from perennial.triggers.restore_files import CopyFilesTrigger
 from perennial.triggers.restore_safety import TakeSafetyPointTrigger
@@ -226,3 +227,13 @@ def test_a_volume_that_cannot_be_deleted_makes_a_good_restore_end_red(backed_up:
     assert record(backed_up).state is RestoreState.DONE
     assert state(backed_up) == before_it
     assert backed_up.lease("acme").owner is None
+
+
+def test_a_safety_point_does_not_queue_behind_the_backups_of_others(backed_up: World) -> None:
+    backed_up.carry_out(before(TakeSafetyPointTrigger))
+    with backed_up.sql.connect() as others, others.cursor() as cursor:
+        for slot in range(backed_up.vault.settings.backups_per_server):
+            cursor.execute(tsql.take_lock(f"{tsql.LOCK_PREFIX}{slot}"))
+            assert cursor.fetchall() == [(0,)]
+        said = backed_up.run_restore_step(RESTORE[NAMES.index(TakeSafetyPointTrigger)])["said"]
+    assert "restore it to undo this restore" in said
