@@ -58,6 +58,7 @@ class RestoreRecord(Strict):
         volumes: The volumes made from snapshots, by the part's name, while they exist.
         safety_moment: Slot of the safety point: the moment from which on the site was offline for this restore.
         safety_point: The recovery point that was taken before anything was overwritten.
+        lost_database: Why no safety point could keep the database that is overwritten; empty when one does.
         begun: What a step has begun to overwrite, by the step's name; never forgotten, whatever came of it.
         steps: What has been done, in order.
     """
@@ -77,6 +78,7 @@ class RestoreRecord(Strict):
     site: Site = Site.UNTOUCHED
     safety_moment: AwareDatetime | None = None
     safety_point: str | None = None
+    lost_database: str = ""
     begun: dict[str, str] = Field(default_factory=dict)
     steps: tuple[RestoreStep, ...] = ()
     failure: str | None = None
@@ -172,7 +174,11 @@ def _what_is_where(record: RestoreRecord) -> str:
         said.append(f"Tenant {record.tenant} is as it was: nothing was overwritten.")
     if record.site is Site.OFFLINE:
         said.append(f"The site of tenant {record.tenant} is still OFFLINE (app_offline.htm in its folder).")
-    if record.has_changed_the_site and record.safety_point:
+    if record.has_changed_the_site and record.lost_database:
+        said.append(f"The database as it was before could not be kept safe: {record.lost_database}.")
+        if record.plan.replaces_files:
+            said.append(f"The safety point {record.safety_point} leads back for the files only.")
+    elif record.has_changed_the_site and record.safety_point:
         said.append(
             f"The state before this restore is in the safety point {record.safety_point}: restore it to go back."
         )

@@ -61,6 +61,7 @@ class Surveyor:
             folder=folder.result() if folder else None,
             database_state=facts.state if facts else "",
             database_bytes=facts.size_bytes if facts else 0,
+            database_files=facts.described if facts else (),
             backup_file=file.result() if file else "",
             snapshots=snapshots.result(),
         )
