@@ -56,6 +56,7 @@ class RestoreRecord(Strict):
         preview: What the operator was shown before anything was touched.
         owner, token: The run, and the fencing token under which the record was last written.
         volumes: The volumes made from snapshots, by the part's name, while they exist.
+        copied_files: Where the database's files were, or are being, copied to from the snapshot of its volume.
         safety_moment: Slot of the safety point: the moment from which on the site was offline for this restore.
         safety_point: The recovery point that was taken before anything was overwritten.
         lost_database: Why no safety point could keep the database that is overwritten; empty when one does.
@@ -75,6 +76,7 @@ class RestoreRecord(Strict):
     opened_at: AwareDatetime | None = None
     closed_at: AwareDatetime | None = None
     volumes: dict[str, str] = Field(default_factory=dict)
+    copied_files: tuple[str, ...] = ()
     site: Site = Site.UNTOUCHED
     safety_moment: AwareDatetime | None = None
     safety_point: str | None = None
@@ -175,10 +177,12 @@ def _what_is_where(record: RestoreRecord) -> str:
     if record.site is Site.OFFLINE:
         said.append(f"The site of tenant {record.tenant} is still OFFLINE (app_offline.htm in its folder).")
     if record.has_changed_the_site and record.lost_database:
-        said.append(f"The database as it was before could not be kept safe: {record.lost_database}.")
-        if record.plan.replaces_files:
-            said.append(f"The safety point {record.safety_point} leads back for the files only.")
-    elif record.has_changed_the_site and record.safety_point:
+        back = f" The safety point {record.safety_point} leads back for the files only."
+        said.append(
+            f"The database as it was before could not be kept safe: {record.lost_database}."
+            f"{back if record.plan.replaces_files else ''}"
+        )
+    if record.has_changed_the_site and record.safety_point and not record.lost_database:
         said.append(
             f"The state before this restore is in the safety point {record.safety_point}: restore it to go back."
         )
