@@ -10,7 +10,7 @@ _LONGEST_PART = 60  # of a file's name: folder, database, logical name and numbe
 
 
 def database_places(
-    database: str,
+    stem: str,
     files: Iterable[Mapping[str, Any]],
     present: Mapping[str, str],
     taken: Iterable[str],
@@ -19,11 +19,11 @@ def database_places(
 ) -> dict[str, str]:
     """Where each logical file of a backup goes: to where the database has it now, else to a folder of the server's.
 
-    A new file is named after the database it is restored to, never after where the backup's database had it: that
+    A new file is named after what it is restored to, never after where the backup's database had it: that
     place may well be another tenant's, still in use.
 
     Args:
-        database: The name under which the database comes back.
+        stem: What new files are named after: the database, or something that only this restore has.
         files: Rows of RESTORE FILELISTONLY: LogicalName, PhysicalName, Type ("D" data, "L" log).
         present: Physical path by logical name, of the database as it is now; empty when there is none.
         taken: Physical paths that are in use by other databases or for another reason not to be had.
@@ -35,10 +35,16 @@ def database_places(
         logical = row["LogicalName"]
         folder = log_folder if row["Type"] == "L" else data_folder
         suffix = re.search(r"\.\w{1,5}$", row["PhysicalName"])
-        stem = f"{_safe(database)}_{_safe(logical)}"
-        places[logical] = present.get(logical) or _free(folder, stem, suffix[0] if suffix else "", gone)
+        name = f"{_safe(stem)}_{_safe(logical)}"
+        places[logical] = present.get(logical) or _free(folder, name, suffix[0] if suffix else "", gone)
         gone.add(places[logical].casefold())
     return places
+
+
+def named_after(stem: str, paths: Iterable[str]) -> bool:
+    """True when all of these files, at least one, are new ones of that `stem`: whoever chose it has made them."""
+    names = [re.split(r"[/\\]", path)[-1] for path in paths]
+    return bool(names) and all(name.casefold().startswith(f"{_safe(stem)}_".casefold()) for name in names)
 
 
 def _safe(name: str) -> str:
@@ -46,10 +52,10 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name)[:_LONGEST_PART]
 
 
-def _free(folder: str, stem: str, suffix: str, gone: set[str]) -> str:
+def _free(folder: str, name: str, suffix: str, gone: set[str]) -> str:
     separator = "\\" if "\\" in folder else "/"
-    path, number = f"{folder.rstrip(separator)}{separator}{stem}{suffix}", 1
+    path, number = f"{folder.rstrip(separator)}{separator}{name}{suffix}", 1
     while path.casefold() in gone:
         number += 1
-        path = f"{folder.rstrip(separator)}{separator}{stem}_{number}{suffix}"
+        path = f"{folder.rstrip(separator)}{separator}{name}_{number}{suffix}"
     return path

@@ -6,7 +6,7 @@ out. Whatever must not be done is refused here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -15,6 +15,9 @@ from include.backups.errors import RefusedError
 from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.restore_requests import DatabaseSource, RestoreRequest, What
 from include.backups.tenants import DatabaseHost, Strict, Tenant, WebHost
+
+ATTACHABLE = frozenset({"OFFLINE", "SUSPECT", "RECOVERY_PENDING", "RECOVERING", "EMERGENCY"})
+"""States of a database (sys.databases) whose files are at least what a power cut would have left."""
 
 
 class RestorePlan(Strict):
@@ -27,6 +30,7 @@ class RestorePlan(Strict):
         database: The name under which the database comes back; None when it does not.
         paths: Only these files and folders; empty for all.
         replaces_files, replaces_database: True when the target's own are overwritten.
+        loses_database: Why the database that is overwritten cannot be kept safe first; empty when it can.
         approvals: Why somebody has to approve it; empty when nobody has to.
     """
 
@@ -40,6 +44,7 @@ class RestorePlan(Strict):
     paths: tuple[str, ...] = ()
     replaces_files: bool = False
     replaces_database: bool = False
+    loses_database: str = ""
     approvals: tuple[str, ...] = ()
 
     @property
@@ -74,6 +79,7 @@ class Survey:
         folder: Of the folder the files go to; None when no files do.
         database_state: State of the database of that name on the server, empty when there is none.
         database_bytes: Size of its files.
+        database_files: Where they lie.
         backup_file: Why the .bak cannot be restored from; empty when it can.
         snapshots: Why a snapshot cannot be used, by role; those that can are not in it.
     """
@@ -81,6 +87,7 @@ class Survey:
     folder: FolderFacts | None = None
     database_state: str = ""
     database_bytes: int = 0
+    database_files: tuple[DatabaseFile, ...] = ()
     backup_file: str = ""
     snapshots: Mapping[SnapshotRole, str] | None = None
 
@@ -105,11 +112,14 @@ def plan_restore(
     database = (request.database or target.database.name) if request.takes_database else None
     if folder:
         _check_files(request, point, target, folder, survey, others, better)
-    way, approvals = DatabaseSource.BACKUP_FILE, _approvals(request, target)
+    way, approvals, loses = DatabaseSource.BACKUP_FILE, _approvals(request, target), ""
     if database:
         _check_database_name(request, target, database, survey, others)
         way, why = _way_back(request, point, survey, better)
         approvals += [why] if why else []
+        if request.database is None:
+            loses = not_to_be_kept(target.database, survey.database_state, survey.database_files)
+        approvals += [f"the database that is overwritten cannot be kept safe before: {loses}"] if loses else []
     return RestorePlan(
         source=point.tenant,
         recovery_point=point.id,
@@ -121,6 +131,7 @@ def plan_restore(
         paths=request.paths,
         replaces_files=folder is not None and request.folder is None,
         replaces_database=database is not None and request.database is None,
+        loses_database=loses,
         approvals=tuple(approvals),
     )
 
@@ -193,7 +204,9 @@ def _way_back(request: RestoreRequest, point: Manifest, survey: Survey, better: 
     """What the database is brought back from, and why that has to be approved (empty when it need not be)."""
     if request.database_from is DatabaseSource.BACKUP_FILE and not survey.backup_file:
         return DatabaseSource.BACKUP_FILE, ""
-    unusable = (survey.snapshots or {}).get(SnapshotRole.DATABASE) or _files_not_found(point)
+    unusable = (survey.snapshots or {}).get(SnapshotRole.DATABASE) or _files_not_found(
+        point.source.database, point.database_files
+    )
     if request.database_from is DatabaseSource.SNAPSHOT:
         if unusable:
             raise _refused(point, f"the database cannot come back from the snapshot: {unusable}", better)
@@ -204,17 +217,31 @@ def _way_back(request: RestoreRequest, point: Manifest, survey: Survey, better: 
     return DatabaseSource.SNAPSHOT, f"{why} (as after a power cut)"
 
 
-def _files_not_found(point: Manifest) -> str:
+def not_to_be_kept(host: DatabaseHost, state: str, files: Sequence[DatabaseFile]) -> str:
+    """Why nothing can bring back the database as it is, once it is overwritten; empty when something can.
+
+    An online one is backed up, and where there is none, nothing is lost. Of any other there is only the snapshot of its
+    volume, from which its files have to be found and attached; those of a half-restored one cannot be.
+
+    Args:
+        state: As sys.databases names it; empty when there is no such database.
+        files: Where the database's files lie.
+    """
+    if state in ("", "ONLINE"):
+        return ""
+    if state not in ATTACHABLE:
+        return f"it is {state}, so that it can neither be backed up nor be attached from its files"
+    unknown = _files_not_found(host, files)
+    return f"it is {state}, so that it cannot be backed up, and its snapshot is of no use: {unknown}" if unknown else ""
+
+
+def _files_not_found(host: DatabaseHost, files: Sequence[DatabaseFile]) -> str:
     """Why the database's files cannot be found on the volume; empty when they can."""
-    if point.source.database.mount is None:
+    if host.mount is None:
         return "the register did not say where the database volume shows on its host (database.mount)"
-    if not point.database_files:
-        return "the manifest does not name the database's files"
-    outside = [
-        file.physical_path
-        for file in point.database_files
-        if not is_below(file.physical_path, point.source.database.mount)
-    ]
+    if not files:
+        return "nobody has noted where the database's files lie"
+    outside = [file.physical_path for file in files if not is_below(file.physical_path, host.mount)]
     return f"{outside[0]} does not lie on the database volume" if outside else ""
 
 

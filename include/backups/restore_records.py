@@ -61,8 +61,10 @@ class RestoreRecord(Strict):
         preview: What the operator was shown before anything was touched.
         owner, token: The run, and the fencing token under which the record was last written.
         volumes: The volumes made from snapshots, by the part's name, while they exist.
+        copied_files: Where the database's files were, or are being, copied to from the snapshot of its volume.
         safety_moment: Slot of the safety point: the moment from which on the site was offline for this restore.
         safety_point: The recovery point that was taken before anything was overwritten.
+        lost_database: Why no safety point could keep the database that is overwritten; empty when one does.
         begun: What a step has begun to overwrite, by the step's name; never forgotten, whatever came of it.
         inherited: What an earlier restore of the tenant had left half restored under the marker that lay there, by the
             step's name; the site goes online only when this restore has brought all of it back.
@@ -82,9 +84,11 @@ class RestoreRecord(Strict):
     opened_at: AwareDatetime | None = None
     closed_at: AwareDatetime | None = None
     volumes: dict[str, str] = Field(default_factory=dict)
+    copied_files: tuple[str, ...] = ()
     site: Site = Site.UNTOUCHED
     safety_moment: AwareDatetime | None = None
     safety_point: str | None = None
+    lost_database: str = ""
     begun: dict[str, str] = Field(default_factory=dict)
     inherited: dict[str, str] = Field(default_factory=dict)
     steps: tuple[RestoreStep, ...] = ()
@@ -256,7 +260,13 @@ def _what_is_where(record: RestoreRecord) -> str:
         said.append(f"Tenant {record.tenant} is as it was: nothing was overwritten.")
     if record.site is Site.OFFLINE:
         said.append(f"The site of tenant {record.tenant} is still OFFLINE (app_offline.htm in its folder).")
-    if record.has_changed_the_site and record.safety_point:
+    if record.has_changed_the_site and record.lost_database:
+        back = f" The safety point {record.safety_point} leads back for the files only."
+        said.append(
+            f"The database as it was before could not be kept safe: {record.lost_database}."
+            f"{back if record.plan.replaces_files else ''}"
+        )
+    if record.has_changed_the_site and record.safety_point and not record.lost_database:
         said.append(
             f"The state before this restore is in the safety point {record.safety_point}: restore it to go back, with "
             f"`airflow dags trigger restore --conf '{record.way_back}'`."

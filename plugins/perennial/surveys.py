@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from include.backups.backup_headers import header_differences
 from include.backups.errors import PerennialError, UnavailableError
 from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.restore_plans import FolderFacts, Survey
@@ -60,6 +61,7 @@ class Surveyor:
             folder=folder.result() if folder else None,
             database_state=facts.state if facts else "",
             database_bytes=facts.size_bytes if facts else 0,
+            database_files=facts.described if facts else (),
             backup_file=file.result() if file else "",
             snapshots=snapshots.result(),
         )
@@ -125,11 +127,13 @@ class Surveyor:
         urls = self.vault.backup_file_urls(bak.keys)
         try:
             await self._server().run(tsql.verify(urls), pauses=self.vault.settings.pauses)
+            headers = await self._server().run(tsql.header(urls), pauses=self.vault.settings.pauses)
         except SqlServerError as error:
             if error.is_damage:
                 return f"the .bak is damaged ({error})"
             raise self._no_answer(error) from error
-        return ""
+        wrong = header_differences(headers, self.point, bak)
+        return f"the .bak is another backup than the one that was verified ({', '.join(wrong)})" if wrong else ""
 
     async def _snapshots(self) -> dict[SnapshotRole, str]:
         parts = {role: self.point.snapshot(role) for role in SnapshotRole}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,13 +10,20 @@ import pytest
 
 from include.backups.errors import DamagedBackupError, PartError, RefusedError
 from perennial.hooks import database_access, tsql
-from perennial.hooks.attaching import attach_as_new, attach_in_place_of
+from perennial.hooks.attaching import attach_as_new, attach_beside, put_in_place
 from perennial.hooks.databases import check
+from perennial.hooks.sql_server import Session
 from tests.support.databases import NEW, OLD, DatabasesUnderTest, corrupt
 
 pytestmark = pytest.mark.lab
 
 STRANGE = "o'brien]; DROP -- [x] 100%"
+
+
+def attach_in_place_of(session: Session, database: str, files: Sequence[str], scratch: str) -> None:
+    """Both halves of it, as a restore begins them one after the other."""
+    attach_beside(session, database, files, scratch)
+    put_in_place(session, database, files, scratch)
 
 
 def snapshotted(databases: DatabasesUnderTest, name: str = "") -> tuple[str, list[str], str]:

@@ -187,7 +187,7 @@ def test_a_restore_that_would_have_to_wait_too_long_is_refused(
 def test_a_restore_as_another_database_touches_no_file_that_is_there(databases: DatabasesUnderTest) -> None:
     name, urls = databases.backed_up()
     copy = f"{STRANGE} of {name}"
-    databases.talk(restore_as_new, copy, urls)
+    databases.talk(restore_as_new, copy, urls, stem=copy)
     assert databases.rows(copy) == OLD
     assert databases.rows(name) == NEW
     assert not {*databases.files(copy)} & {*databases.files(name)}
@@ -199,7 +199,7 @@ def test_a_file_that_belongs_to_no_database_is_left_alone(databases: DatabasesUn
     copy = f"copy_{uuid4().hex}"
     stray = databases.files(name)[0].with_name(f"{copy}_{name}.mdf")
     stray.write_text("somebody wants this still")
-    databases.talk(restore_as_new, copy, urls)
+    databases.talk(restore_as_new, copy, urls, stem=copy)
     assert databases.rows(copy) == OLD
     assert stray.read_text() == "somebody wants this still"
 
@@ -207,7 +207,7 @@ def test_a_file_that_belongs_to_no_database_is_left_alone(databases: DatabasesUn
 def test_a_database_that_exists_is_never_overwritten_under_another_name(databases: DatabasesUnderTest) -> None:
     name, urls = databases.backed_up()
     with pytest.raises(RefusedError, match=f"There is a database {name} already; it is ONLINE.*nothing was restored"):
-        databases.talk(restore_as_new, name, urls)
+        databases.talk(restore_as_new, name, urls, stem="another")
     assert databases.rows(name) == NEW
 
 
@@ -217,12 +217,12 @@ def test_a_restore_as_another_database_goes_over_what_its_own_earlier_attempt_le
 ) -> None:
     name, urls = databases.backed_up()
     copy = f"copy_{uuid4().hex}"
-    databases.talk(restore_as_new, copy, urls)
+    databases.talk(restore_as_new, copy, urls, stem=copy)
     if left == "restoring":
         databases.leave_restoring(copy)
     before = databases.files(copy)
     with databases.in_use(copy):
-        databases.talk(restore_as_new, copy, urls, mine=True)
+        databases.talk(restore_as_new, copy, urls, stem=copy)
     assert databases.rows(copy) == OLD
     assert databases.files(copy) == before
     assert databases.rows(name) == NEW
@@ -233,7 +233,7 @@ def test_a_restore_as_another_database_that_fails_leaves_nothing_of_it(databases
     databases.damage(urls[0])
     copy = f"copy_{uuid4().hex}"
     with pytest.raises(DamagedBackupError, match=f"Database {copy} was not restored.*No other database was touched"):
-        databases.talk(restore_as_new, copy, urls)
+        databases.talk(restore_as_new, copy, urls, stem=copy)
     assert databases.state(copy) == ""
     assert list(databases.files(name)[0].parent.glob(f"{copy}*")) == []
 
@@ -244,9 +244,9 @@ def test_a_restore_as_another_database_crashed_at_any_statement_and_begun_again_
     name, urls = databases.backed_up()
     crashes = 0
     for copy in databases.crash_at_each_statement(
-        lambda: f"copy_{uuid4().hex}", lambda session, copy: restore_as_new(session, copy, urls)
+        lambda: f"copy_{uuid4().hex}", lambda session, copy: restore_as_new(session, copy, urls, stem=copy)
     ):
-        databases.talk(restore_as_new, copy, urls, mine=True)
+        databases.talk(restore_as_new, copy, urls, stem=copy)
         assert databases.rows(copy) == OLD
         crashes += 1
     assert crashes > 16

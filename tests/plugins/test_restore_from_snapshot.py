@@ -10,6 +10,7 @@ from include.backups.errors import PerennialError, RefusedError
 from include.backups.restore_requests import DatabaseSource
 from perennial.triggers.restore_database import RestoreDatabaseTrigger
 from tests.support.restores import (
+    POINT,
     TODAY,
     access,
     assert_all_is_back,
@@ -42,8 +43,22 @@ def truncate(world: World) -> None:
     world.write_file(key, body[: len(body) // 2])
 
 
+def swap(world: World) -> None:
+    """Another backup of the same database lies in the place of this one, of the size that the manifest knows."""
+    (key,) = world.files(TODAY)
+    world.back_up("acme|manual|2026-11-23T11:00:00Z")
+    world.write_file(key, world.read_file(world.files("acme|manual|2026-11-23T11:00:00Z")[0]))
+    world.record_files_as_they_are(TODAY)
+
+
 @pytest.mark.parametrize(
-    ("harm", "said"), [(lose, "is missing from the vault"), (damage, "is damaged"), (truncate, "bytes instead of")]
+    ("harm", "said"),
+    [
+        (lose, "is missing from the vault"),
+        (damage, "is damaged"),
+        (truncate, "bytes instead of"),
+        (swap, "is another backup than the one that was verified"),
+    ],
 )
 def test_a_database_without_its_backup_file_comes_back_from_the_snapshot_once_approved(
     backed_up: World, harm: Callable[[World], None], said: str
@@ -51,12 +66,12 @@ def test_a_database_without_its_backup_file_comes_back_from_the_snapshot_once_ap
     before = state(backed_up)
     wreck(backed_up)
     harm(backed_up)
-    preview = backed_up.run_restore_step(RESTORE[0])
+    form = {"recovery_point": POINT}
+    preview = backed_up.run_restore_step(RESTORE[0], **form)
     assert len(preview["approval"]) == 1
     assert said in preview["approval"][0]
     assert "crash-consistent" in preview["approval"][0]
-    for step in RESTORE[1:]:
-        backed_up.run_restore_step(step)
+    backed_up.carry_out(RESTORE[1:], **form)
     assert record(backed_up).plan.database_from is DatabaseSource.SNAPSHOT
     assert_all_is_back(backed_up, before)
 

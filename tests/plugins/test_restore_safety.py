@@ -8,18 +8,22 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import PerennialError
+from include.backups.errors import DamagedBackupError, PerennialError, RefusedError
 from include.backups.recovery_points import State
 from include.backups.restore_records import RestoreState, Site
+from perennial.hooks import tsql
 from perennial.hooks.host_scripts import OFFLINE_MARKER
+from perennial.triggers.restore_database import RestoreDatabaseTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
 from perennial.triggers.restore_safety import TakeSafetyPointTrigger
 from perennial.triggers.restore_volume import AttachVolumesTrigger
 from tests.support.restores import (
+    TODAY,
     access,
     assert_all_is_back,
     assert_nothing_is_left,
     backed_up,
+    damage,
     database,
     is_offline,
     record,
@@ -226,3 +230,72 @@ def test_a_volume_that_cannot_be_deleted_makes_a_good_restore_end_red(backed_up:
     assert record(backed_up).state is RestoreState.DONE
     assert state(backed_up) == before_it
     assert backed_up.lease("acme").owner is None
+
+
+def without_mount(world: World) -> None:
+    """The register does not say where the database volume shows, and the database cannot be backed up."""
+    del world.entries["acme"]["database"]["mount"]
+    world.write_register()
+    world.sql.run(f"ALTER DATABASE [{database(world)}] SET OFFLINE")
+
+
+def test_a_database_that_cannot_be_kept_safe_is_overwritten_only_once_approved_and_nothing_else_is_promised(
+    backed_up: World,
+) -> None:
+    without_mount(backed_up)
+    said = backed_up.run_restore_step(RESTORE[0])
+    assert "cannot be kept safe before: it is OFFLINE" in said["approval"][0]
+    assert "database.mount" in said["approval"][0]
+    assert "The database as it is now is LOST" in said["preview"]
+    steps = backed_up.carry_out(RESTORE[1:])["steps"]
+    assert "the database cannot be brought back: it is OFFLINE" in steps["take_safety_point"]
+    assert "to undo" not in steps["take_safety_point"]
+
+
+def test_a_database_that_can_no_longer_be_kept_safe_after_the_preview_is_not_overwritten(backed_up: World) -> None:
+    del backed_up.entries["acme"]["database"]["mount"]
+    backed_up.write_register()
+    backed_up.run_restore_step(RESTORE[0], what="database")
+    rows, name = backed_up.rows("acme"), database(backed_up)
+    backed_up.sql.run(f"ALTER DATABASE [{name}] SET OFFLINE")
+    with pytest.raises(RefusedError, match="cannot be kept safe before it is overwritten: it is OFFLINE"):
+        backed_up.carry_out(RESTORE[1:], what="database")
+    with pytest.raises(PerennialError, match="nothing was overwritten"):
+        backed_up.run_restore_step(RESTORE[-1], what="database")
+    backed_up.sql.run(f"ALTER DATABASE [{name}] SET ONLINE")
+    assert backed_up.rows("acme") == rows
+
+
+def test_where_there_is_no_database_nothing_is_lost_and_no_empty_safety_point_is_taken(backed_up: World) -> None:
+    rows = backed_up.rows("acme")
+    backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
+    said = backed_up.restore(what="database")
+    assert said["safety_point"] is None
+    assert said["steps"]["take_safety_point"].startswith("No safety point was taken")
+    assert backed_up.rows("acme") == rows
+
+
+def test_a_restore_of_a_database_that_was_not_there_can_be_begun_again_after_it_broke_off(backed_up: World) -> None:
+    rows, name, form = backed_up.rows("acme"), database(backed_up), {"what": "database"}
+    backed_up.sql.run(f"DROP DATABASE [{name}]")
+    backed_up.carry_out(RESTORE[: NAMES.index(RestoreDatabaseTrigger)], **form)
+    (key,) = backed_up.files(TODAY)
+    body = backed_up.read_file(key)
+    damage(backed_up)
+    with pytest.raises(DamagedBackupError):
+        backed_up.run_restore_step(RESTORE[NAMES.index(RestoreDatabaseTrigger)], **form)
+    with pytest.raises(PerennialError):
+        backed_up.run_restore_step(RESTORE[-1], **form)
+    backed_up.write_file(key, body)
+    backed_up.carry_out(RESTORE[1:], **form)
+    assert backed_up.rows("acme") == rows
+
+
+def test_a_safety_point_does_not_queue_behind_the_backups_of_others(backed_up: World) -> None:
+    backed_up.carry_out(before(TakeSafetyPointTrigger))
+    with backed_up.sql.connect() as others, others.cursor() as cursor:
+        for slot in range(backed_up.vault.settings.backups_per_server):
+            cursor.execute(tsql.take_lock(f"{tsql.LOCK_PREFIX}{slot}"))
+            assert cursor.fetchall() == [(0,)]
+        said = backed_up.run_restore_step(RESTORE[NAMES.index(TakeSafetyPointTrigger)])["said"]
+    assert "restore it to undo this restore" in said

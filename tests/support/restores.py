@@ -43,10 +43,11 @@ def wreck(world: World, tenant: str = "acme") -> State:
 
 
 def damage(world: World) -> None:
-    """Flip a byte of the .bak of today; its size stays."""
+    """Flip a byte of the data in the .bak of today, so that it can still be opened; its size stays."""
     (key,) = world.files(TODAY)
     body = bytearray(world.read_file(key))
-    body[-2000] ^= 0xFF
+    header = int.from_bytes(body[8:12], "little")  # lab/sqlserver/backup_file.py
+    body[header + 100] ^= 0xFF
     world.write_file(key, bytes(body))
 
 

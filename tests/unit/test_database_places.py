@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.backups.database_places import database_places
+from include.backups.database_places import database_places, named_after
 
 FILES = [
     {"LogicalName": "shop", "PhysicalName": "D:\\data\\shop.mdf", "Type": "D"},
@@ -54,3 +55,15 @@ def test_no_two_files_share_a_place_and_none_leaves_its_folder(database: str, lo
         assert path.startswith("/data/")
         assert "/" not in path.removeprefix("/data/")
         assert len(path) < 200
+
+
+@given(NAMES, st.lists(NAMES, min_size=1, max_size=5, unique=True))
+def test_new_files_are_known_by_what_they_are_named_after(stem: str, logical: list[str]) -> None:
+    files = [{"LogicalName": name, "PhysicalName": "D:\\x\\y.ndf", "Type": "D"} for name in logical]
+    places = database_places(stem, files, {}, [], "D:\\data\\", "D:\\data\\")
+    assert named_after(stem, places.values())
+
+
+@pytest.mark.parametrize("paths", [[], ["/data/shop.mdf"], ["/data/copy_1_shop.mdf", "/data/shop_log.ldf"]])
+def test_a_database_with_any_other_file_or_none_was_made_by_somebody_else(paths: list[str]) -> None:
+    assert not named_after("copy_1", paths)

@@ -11,6 +11,7 @@ from include.backups.backup_files import DatabaseFile, FileType
 from include.backups.errors import RefusedError
 from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.restore_plans import FolderFacts, RestorePlan, Survey, path_on_volume, plan_restore
+from include.backups.restore_previews import preview
 from include.backups.restore_requests import DatabaseSource, RestoreRequest
 from include.backups.tenants import Tenant
 from tests.unit.builders import NOW, tenant, tenant_entry, verified
@@ -87,7 +88,7 @@ def test_the_snapshot_can_be_asked_for_without_an_approval() -> None:
     [
         (point(mount=None), {}, "did not say where the database volume shows"),
         (point(mount="/other"), {}, "does not lie on the database volume"),
-        (point().model_copy(update={"database_files": ()}), {}, "does not name the database's files"),
+        (point().model_copy(update={"database_files": ()}), {}, "nobody has noted where the database's files lie"),
         (point(), {SnapshotRole.DATABASE: "snapshot snap-1 is gone"}, "snapshot snap-1 is gone"),
     ],
 )
@@ -140,3 +141,38 @@ def test_files_of_one_platform_do_not_go_to_a_host_of_another() -> None:
 def test_a_database_file_is_found_on_its_volume(path: str, mount: str, expected: str) -> None:
     database = tenant(database={**tenant_entry()["database"], "mount": mount}).database
     assert path_on_volume(DatabaseFile(logical_name="a", physical_path=path, type=FileType.ROWS), database) == expected
+
+
+MDF = (DatabaseFile(logical_name="shop", physical_path="/data/db/shop.mdf", type=FileType.ROWS),)
+
+
+@pytest.mark.parametrize(
+    ("state", "mount", "files", "why"),
+    [
+        ("ONLINE", None, (), ""),
+        ("", None, (), ""),
+        ("OFFLINE", "/data", MDF, ""),
+        ("SUSPECT", "/data", MDF, ""),
+        ("RESTORING", "/data", MDF, "it is RESTORING, so that it can neither be backed up nor be attached"),
+        ("OFFLINE", None, MDF, "database.mount"),
+        ("OFFLINE", "/data", (), "nobody has noted where"),
+        ("OFFLINE", "/other", MDF, "/data/db/shop.mdf does not lie on the database volume"),
+    ],
+)
+def test_a_database_that_nothing_can_bring_back_is_overwritten_only_once_approved(
+    state: str, mount: str | None, files: tuple[DatabaseFile, ...], why: str
+) -> None:
+    target = tenant(database={**tenant_entry()["database"], "mount": mount})
+    made = plan(Survey(folder=FULL, database_state=state, database_files=files), target=target)
+    assert why in made.loses_database
+    assert bool(made.loses_database) == bool(why) == bool(made.approvals)
+
+
+def test_a_database_that_is_not_overwritten_needs_no_keeping() -> None:
+    assert plan(Survey(folder=FULL, database_state="RESTORING"), what="files").approvals == ()
+
+
+def test_a_preview_of_an_overwritten_database_says_to_stop_what_writes_to_it_past_the_site() -> None:
+    said = "Stop jobs and workers that write to the database"
+    assert said in preview(plan(), point(), STANDING, [], NOW)
+    assert said not in preview(plan(what="files"), point(), STANDING, [], NOW)

@@ -15,25 +15,39 @@ from perennial.hooks.databases import failed, survey
 from perennial.hooks.sql_server import Session, SqlServerError
 
 
-def attach_in_place_of(session: Session, database: str, files: Sequence[str], scratch: str) -> None:
-    """Put a database made of `files` in the place of `database`, which may be there or not.
+def attach_beside(session: Session, database: str, files: Sequence[str], scratch: str) -> None:
+    """Attach `files` as the database `scratch` and check them there; `database`, if there is one, stays as it is.
 
-    May be begun again after a crash at any point: how far it had come shows in which database has the files. Between
-    the end of the old database and the new one's taking its name nobody can connect.
+    May be begun again after a crash at any point, and does nothing once `put_in_place` has done its part.
 
     Args:
         files: Physical paths as the server sees them, the primary data file first, all of the database's.
-        scratch: A name that no other database has, under which the files are attached and checked first.
+        scratch: A name that no other database has.
 
     Raises:
-        DamagedBackupError: when the files are damaged; they are dropped, and the standing database is as it was.
-        PartError: when SQL Server refuses for another reason; the message says which database is where.
+        DamagedBackupError: when the files are damaged; they are dropped.
+        PartError: when SQL Server refuses for another reason.
         RefusedError: when `scratch` is another database, or another restore is at work on `database`.
         SqlServerError: when the connection was lost: the conversation may be begun again.
     """
     claim(session, database)
     if not survey(session, database).is_made_of(files):
         _attach_and_check(session, scratch, files, f"Database {database} was not touched.")
+
+
+def put_in_place(session: Session, database: str, files: Sequence[str], scratch: str) -> None:
+    """Let `scratch`, which `attach_beside` has made of `files`, take the place of `database`, if there is one.
+
+    May be begun again after a crash at any point. Between the end of the old database and the new one's taking its
+    name nobody can connect. Arguments are those of `attach_beside`.
+
+    Raises:
+        PartError: when SQL Server refuses; the message says which database is where.
+        RefusedError: when another restore is at work on `database`.
+        SqlServerError: when the connection was lost: the conversation may be begun again.
+    """
+    claim(session, database)
+    if not survey(session, database).is_made_of(files):
         try:
             drop(session, database)
             run_alone(session, tsql.rename_database(scratch, database), scratch)
@@ -50,7 +64,7 @@ def attach_in_place_of(session: Session, database: str, files: Sequence[str], sc
 def attach_as_new(session: Session, database: str, files: Sequence[str]) -> None:
     """Make `files` a database of a name that is free.
 
-    Arguments and errors are those of `attach_in_place_of`; nothing that stands is touched.
+    Arguments and errors are those of `attach_beside`; nothing that stands is touched.
     """
     claim(session, database)
     _attach_and_check(session, database, files, "No other database was touched.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from include.backups.database_places import database_places
+from include.backups.database_places import database_places, named_after
 from include.backups.errors import RefusedError
 from perennial.hooks import tsql
 from perennial.hooks.database_access import claim, drop, open_again, take_offline, what_is_left
@@ -17,6 +17,23 @@ FILE_EXISTS = 3142
 
 STRAY_FILES = 20
 """How many files may be in the way before a restore gives up."""
+
+
+def look_into(session: Session, urls: Sequence[str]) -> None:
+    """Make sure that the backup can be opened at all, before anything that stands is touched.
+
+    Raises:
+        DamagedBackupError, PartError, SqlServerError: as `restore_over`; nothing was touched.
+    """
+    try:
+        session.run(tsql.file_list(urls))
+    except SqlServerError as error:
+        raise failed(
+            error,
+            f"The backup cannot be read: {error}",
+            why="No database was touched.",
+            todo=_advice(error),
+        ) from error
 
 
 def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
@@ -36,7 +53,7 @@ def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
     claim(session, database)
     try:
         take_offline(session, database)
-        _restore(session, database, urls)
+        _restore(session, database, urls, stem=database)
     except SqlServerError as error:
         if error.lost_connection:
             raise
@@ -49,29 +66,29 @@ def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
     open_again(session, database)
 
 
-def restore_as_new(session: Session, database: str, urls: Sequence[str], *, mine: bool = False) -> None:
+def restore_as_new(session: Session, database: str, urls: Sequence[str], *, stem: str) -> None:
     """Restore a backup as a new database, whose files get names of their own; nothing that exists is overwritten.
 
     Args:
         urls: The backup's files, all its stripes.
-        mine: True when an earlier attempt of this very restore had begun on `database`: what is there is its own, and
-            is dropped first.
+        stem: What its files are named after, and nobody else's. A database made of such files is an earlier attempt
+            of this very restore, and is dropped first; its name alone says nothing, anybody may have made it.
 
     Raises:
         RefusedError: when a database of that name exists and is not this restore's, or another restore is at work.
         DamagedBackupError, PartError, SqlServerError: as `restore_over`.
     """
     claim(session, database)
-    state, _ = state_of(session, database)
-    if state and not mine:
+    facts = survey(session, database)
+    if facts.state and not named_after(stem, facts.files.values()):
         raise RefusedError(
-            f"There is a database {database} already; it is {state}.",
+            f"There is a database {database} already; it is {facts.state}, and not of this restore's making.",
             why="A restore under another name never overwrites; nothing was restored.",
             todo="Choose a name that is free, or drop that database first.",
         )
     try:
         drop(session, database)
-        _restore(session, database, urls)
+        _restore(session, database, urls, stem=stem)
     except SqlServerError as error:
         if error.lost_connection:
             raise
@@ -87,13 +104,26 @@ def restore_as_new(session: Session, database: str, urls: Sequence[str], *, mine
     open_again(session, database)
 
 
-def _restore(session: Session, database: str, urls: Sequence[str]) -> None:
+def drop_half_restored(session: Session, database: str, *, stem: str) -> bool:
+    """Drop what a `restore_as_new` with that `stem` has left RESTORING: it is of no use to anybody.
+
+    Returns True when a database that was made with that `stem`, and has come back whole, is still there.
+    """
+    facts = survey(session, database)
+    if not named_after(stem, facts.files.values()):
+        return False
+    if facts.state == RESTORING:
+        drop(session, database)
+    return facts.state != RESTORING
+
+
+def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str) -> None:
     """Restore to the database's own files where it has them, to new ones where not; nobody is in it any more."""
     facts = survey(session, database)
     files = session.run(tsql.file_list(urls))
     taken = [str(row["physical_name"]) for row in session.run(tsql.files_of_others(database))]
     for tries_left in reversed(range(STRAY_FILES)):
-        places = database_places(database, files, facts.files, taken, facts.data_folder, facts.log_folder)
+        places = database_places(stem, files, facts.files, taken, facts.data_folder, facts.log_folder)
         try:
             session.run(tsql.restore_database(database, urls, places, replace=facts.state != ""))
             return

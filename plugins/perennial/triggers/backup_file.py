@@ -131,6 +131,10 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
         loop, started = asyncio.get_running_loop(), asyncio.Event()
 
         def back_up(session: Session) -> bool:
+            if manifest.kind is Kind.SAFETY:  # its site is offline until it is done: it does not queue behind others
+                loop.call_soon_threadsafe(started.set)
+                session.run(statement)
+                return True
             # The lock dies with the connection: a slot can never be lost, whatever happens to this process.
             for slot in range(settings.backups_per_server):
                 if session.run(tsql.take_lock(f"{tsql.LOCK_PREFIX}{slot}"))[0]["granted"] >= 0:

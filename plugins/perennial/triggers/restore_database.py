@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from include.backups.errors import PartError, PerennialError, RefusedError, UnavailableError
 from include.backups.recovery_points import Manifest, SnapshotRole
-from include.backups.restore_plans import RestorePlan
 from include.backups.restore_records import CHECK, RESTORE_DATABASE
 from include.backups.restore_requests import DatabaseSource
 from perennial.hooks import databases, restoring
@@ -18,7 +17,14 @@ from perennial.hooks.hosts import Hosts
 from perennial.hooks.leased import LeasedRestore
 from perennial.hooks.sql_server import Session, SqlServer, SqlServerError
 from perennial.settings import Settings
-from perennial.triggers.restore_database_files import attach, copy_files
+from perennial.triggers.restore_database_files import (
+    attach_new,
+    copy_files,
+    files_left,
+    left_unchecked,
+    own_name,
+    put_in_place,
+)
 from perennial.triggers.restore_step import Done, RestoreStepTrigger
 from perennial.triggers.restore_volume import COPY_MARKS
 
@@ -34,23 +40,20 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             return Done("No database was asked for.")
         server = SqlServer(plan.target.database.connection, restore.vault.settings.mark(restore.record.id))
         await self._end_earlier_attempt(server, restore)
-        copied = 0
-        if plan.database_from is DatabaseSource.SNAPSHOT:
-            copied = await copy_files(restore, point, server, limit=float(self.deadline))
-        mine = self.step in restore.record.begun
-        await restore.change(lambda record: record.beginning_on(self.step, f"Database {plan.database}"))
+        begun_before = self.step in restore.record.begun
         try:
             if plan.database_from is DatabaseSource.SNAPSHOT:
-                return await self._from_snapshot(restore, point, server, copied)
-            return await self._from_backup_file(restore, point, server, mine=mine)
+                return await self._from_snapshot(restore, point, server)
+            return await self._from_backup_file(restore, point, server)
         except RefusedError:
-            if not mine:
+            if not begun_before:
                 await restore.change(lambda record: record.not_begun_on(self.step))
             raise
         except SqlServerError as error:
+            begun = self.step in restore.record.begun
             raise PartError(
                 f"The database of tenant {restore.record.tenant} was not restored: {error}",
-                why=f"Nobody knows the state of database {plan.database}.",
+                why=f"Nobody knows the state of database {plan.database}." if begun else "It was not touched.",
                 todo="Bring the server up, then clear the task `open` of this run.",
                 server=server.conn_id,
             ) from error
@@ -67,30 +70,40 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
                 mark = settings.mark(f"{record.id} {COPY_MARKS[SnapshotRole.DATABASE]}")
                 await Hosts.of(settings).cancel(database.instance, mark)
 
-    async def _from_backup_file(
-        self, restore: LeasedRestore, point: Manifest, server: SqlServer, *, mine: bool
-    ) -> Done:
-        plan, bak = restore.record.plan, point.parts.bak
-        if bak is None or plan.database is None:
+    async def _from_backup_file(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
+        record, bak, pauses = restore.record, point.parts.bak, restore.vault.settings.pauses
+        if bak is None or record.plan.database is None:
             raise PartError(f"Recovery point {point.id} has no .bak.", todo="Restore another recovery point.")
-        name, urls = plan.database, restore.vault.backup_file_urls(bak.keys)
+        name, urls = record.plan.database, restore.vault.backup_file_urls(bak.keys)
 
         def talk(session: Session) -> None:
-            if plan.replaces_database:
+            if record.plan.replaces_database:
                 restoring.restore_over(session, name, urls)
             else:
-                restoring.restore_as_new(session, name, urls, mine=mine)
+                restoring.restore_as_new(session, name, urls, stem=own_name(record))
 
-        await server.talk(talk, pauses=restore.vault.settings.pauses)
+        await server.talk(lambda session: restoring.look_into(session, urls), pauses=pauses)
+        await self._begin(restore)
+        await server.talk(talk, pauses=pauses)
         return Done(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
 
-    async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer, copied: int) -> Done:
-        await server.talk(lambda session: attach(session, restore.record, point), pauses=restore.vault.settings.pauses)
+    async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
+        pauses = restore.vault.settings.pauses
+        copied = await copy_files(restore, point, server, limit=float(self.deadline))
+        await server.talk(lambda session: attach_new(session, restore.record, point), pauses=pauses)
+        if restore.record.plan.replaces_database:
+            await self._begin(restore)
+            await server.talk(lambda session: put_in_place(session, restore.record, point), pauses=pauses)
         return Done(
             f"Database {restore.record.plan.database} is attached from the files of the snapshot, crash-consistent "
             f"({copied:,} bytes).",
             copied,
         )
+
+    async def _begin(self, restore: LeasedRestore) -> None:
+        """Record that from here on the database is not, or perhaps not, what it was."""
+        what = f"Database {restore.record.plan.database}"
+        await restore.change(lambda record: record.beginning_on(self.step, what))
 
     async def _end_earlier_attempt(self, server: SqlServer, restore: LeasedRestore) -> None:
         """An attempt whose task was cleared may still be restoring; two at once would only get in each other's way."""
@@ -136,17 +149,37 @@ class CheckRestoreTrigger(RestoreStepTrigger):
 
 
 async def reopen_database(restore: LeasedRestore) -> str:
-    """Let users in again if a broken restore has left them out; returns a sentence when the database is unusable."""
-    plan = restore.record.plan
-    if not _may_be_shut(restore, plan):
+    """Let users in again if a broken restore has left them out, and drop what it has half made under another name.
+
+    Returns sentences on what is unusable or left; empty when nothing is.
+    """
+    record, settings = restore.record, restore.vault.settings
+    if record.plan.database is None:
         return ""
-    server, name = SqlServer(plan.target.database.connection), str(plan.database)
+    server = SqlServer(record.plan.target.database.connection)
+    begun = RESTORE_DATABASE in record.begun
     try:
-        await server.kill_sessions_of(restore.vault.settings.mark(restore.record.id))
-        return await server.talk(lambda session: let_users_in(session, name), pauses=restore.vault.settings.pauses)
+        if begun or record.copied_files:
+            await server.kill_sessions_of(settings.mark(record.id))
+        said = await _after(restore, server) if begun else ""
+        return " ".join(sentence for sentence in (said, await files_left(restore, server)) if sentence)
     except SqlServerError as error:
-        return f"Nobody knows the state of database {name}: {error}"
+        if begun:
+            return f"Nobody knows the state of database {record.plan.database}: {error}"
+        copied = ", ".join(record.copied_files)
+        return f"Nobody knows what has become of the database files copied from the snapshot ({copied}): {error}"
 
 
-def _may_be_shut(restore: LeasedRestore, plan: RestorePlan) -> bool:
-    return plan.replaces_database and RESTORE_DATABASE in restore.record.begun
+async def _after(restore: LeasedRestore, server: SqlServer) -> str:
+    """What a restore has to do, and to say, at its end of the database on which it has begun."""
+    record, pauses = restore.record, restore.vault.settings.pauses
+    name = str(record.plan.database)
+    if record.plan.replaces_database:
+        return await server.talk(lambda session: let_users_in(session, name), pauses=pauses)
+    if record.has_done(CHECK):
+        return ""
+    stands = await server.talk(
+        lambda session: restoring.drop_half_restored(session, name, stem=own_name(record)), pauses=pauses
+    )
+    await restore.change(lambda r: r.not_begun_on(RESTORE_DATABASE))  # it has overwritten nothing
+    return left_unchecked(name) if stands else ""

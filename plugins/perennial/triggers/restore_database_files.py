@@ -10,7 +10,7 @@ from include.backups.database_places import database_places
 from include.backups.errors import PartError, UnavailableError
 from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.restore_plans import path_on_volume
-from include.backups.restore_records import RestoreRecord
+from include.backups.restore_records import CHECK, RestoreRecord
 from perennial.hooks import attaching, databases
 from perennial.hooks.leased import LeasedRestore
 from perennial.hooks.sql_server import Session, SqlServer, SqlServerError
@@ -37,6 +37,7 @@ async def copy_files(restore: LeasedRestore, point: Manifest, server: SqlServer,
         ) from error
     if attached:
         return 0
+    await restore.change(lambda r: r.model_copy(update={"copied_files": tuple(places.values())}))
     files = [
         f"{path_on_volume(file, point.source.database)}\t{places[file.logical_name]}" for file in point.database_files
     ]
@@ -51,20 +52,61 @@ async def copy_files(restore: LeasedRestore, point: Manifest, server: SqlServer,
     return int(answer["bytes"])
 
 
-def attach(session: Session, record: RestoreRecord, point: Manifest) -> None:
-    """Attach the copied files in the place of the tenant's database, or as a new one."""
-    name = _name(record)
-    places = _places(session, record, point)
-    files = [places[file.logical_name] for file in point.database_files]
+def attach_new(session: Session, record: RestoreRecord, point: Manifest) -> None:
+    """Make the copied files a database that nobody knows yet: beside the tenant's own, or under a new name."""
     if record.plan.replaces_database:
-        attaching.attach_in_place_of(session, name, files, _scratch(record))
+        attaching.attach_beside(session, _name(record), _paths(session, record, point), own_name(record))
     else:
-        attaching.attach_as_new(session, name, files)
+        attaching.attach_as_new(session, _name(record), _paths(session, record, point))
+
+
+def put_in_place(session: Session, record: RestoreRecord, point: Manifest) -> None:
+    """Let the attached files take the place of the tenant's database."""
+    attaching.put_in_place(session, _name(record), _paths(session, record, point), own_name(record))
+
+
+async def files_left(restore: LeasedRestore, server: SqlServer) -> str:
+    """A sentence that says where the copied files are if they have not become what was asked for; else empty."""
+    record, copied = restore.record, restore.record.copied_files
+    if not copied or record.has_done(CHECK):
+        return ""
+    in_place, attached = await server.talk(
+        lambda session: tuple(
+            databases.survey(session, name).is_made_of(copied) for name in (_name(record), own_name(record))
+        ),
+        pauses=restore.vault.settings.pauses,
+    )
+    if in_place:
+        return "" if record.plan.replaces_database else left_unchecked(_name(record))
+    remedy = f"drop database {own_name(record)}, which is made of them" if attached else "delete those that are there"
+    return (
+        f"Database files copied from the snapshot are left on {record.plan.target.database.instance}: "
+        f"{', '.join(copied)}. Clearing the task `open` goes on with them; if you do not want that, {remedy}."
+    )
+
+
+def left_unchecked(database: str) -> str:
+    """A sentence about a database of a new name whose restore did not come to its end."""
+    return (
+        f"Database {database} is of this restore's making, and nobody has checked it. Clearing the task `open` goes on "
+        "with it or makes it anew; if you do not want that, drop it."
+    )
+
+
+def own_name(record: RestoreRecord) -> str:
+    """A name that no other restore gives a database or its files; short enough to be part of a file's name whole."""
+    return f"{record.tenant}_{record.id.rsplit('-', 1)[-1]}"
 
 
 def _is_attached(session: Session, record: RestoreRecord, point: Manifest) -> bool:
     files = _places(session, record, point).values()
-    return any(databases.survey(session, name).is_made_of(files) for name in (_name(record), _scratch(record)))
+    return any(databases.survey(session, name).is_made_of(files) for name in (_name(record), own_name(record)))
+
+
+def _paths(session: Session, record: RestoreRecord, point: Manifest) -> list[str]:
+    """Paths of the copied files, the primary one first."""
+    places = _places(session, record, point)
+    return [places[file.logical_name] for file in point.database_files]
 
 
 def _places(session: Session, record: RestoreRecord, point: Manifest) -> dict[str, str]:
@@ -78,15 +120,10 @@ def _places(session: Session, record: RestoreRecord, point: Manifest) -> dict[st
         }
         for file in point.database_files
     ]
-    return database_places(_scratch(record), rows, {}, (), facts.data_folder, facts.log_folder)
+    return database_places(own_name(record), rows, {}, (), facts.data_folder, facts.log_folder)
 
 
 def _name(record: RestoreRecord) -> str:
     if record.plan.database is None:
         raise PartError("This restore is about no database.", todo="Start a new restore.")
     return record.plan.database
-
-
-def _scratch(record: RestoreRecord) -> str:
-    """A name that no other restore gives a database: of at most 128 characters."""
-    return f"{_name(record)[:100]}_{record.id.rsplit('-', 1)[-1]}"

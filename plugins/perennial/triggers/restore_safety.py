@@ -12,9 +12,10 @@ from typing import ClassVar
 
 from include.backups.attempts import first_attempt, is_settled, next_attempt, resumed
 from include.backups.backup_files import DatabaseFile
-from include.backups.errors import LeaseLostError, PerennialError, UnavailableError
+from include.backups.errors import LeaseLostError, PerennialError, RefusedError, UnavailableError
 from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.requests import BackupRequest
+from include.backups.restore_plans import ATTACHABLE, not_to_be_kept
 from include.backups.restore_records import RestoreRecord
 from perennial.hooks.databases import ONLINE, survey
 from perennial.hooks.leased import LeasedPoint, LeasedRestore
@@ -25,6 +26,8 @@ from perennial.triggers.recovery_point import RecoveryPointTrigger, close_point
 from perennial.triggers.restore_step import Done, RestoreStepTrigger
 from perennial.triggers.snapshot import SnapshotVolumeTrigger
 from perennial.triggers.verification import VerifyRecoveryPointTrigger
+
+PARTS = ("web_snapshot", "db_snapshot", "bak")
 
 
 class TakeSafetyPointTrigger(RestoreStepTrigger):
@@ -37,6 +40,9 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
         if not wanted:
             return Done("This restore overwrites nothing: it needs no safety point.")
         safety = await self._begun(restore, BackupRequest.parse(wanted))
+        lost = restore.record.lost_database
+        if safety is None:
+            return Done(f"No safety point was taken of the database: {lost or 'there was none to keep'}.")
         await restore.change(lambda record: record.model_copy(update={"safety_point": safety.manifest.id}))
         if not is_settled(safety.manifest):
             try:
@@ -46,8 +52,9 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
                 await _fail(safety, error)
                 raise
             await close_point(safety)
-        kept = [name for name in ("web_snapshot", "db_snapshot", "bak") if getattr(safety.manifest.parts, name)]
-        return Done(f"Safety point {safety.manifest.id} holds {', '.join(kept)}: restore it to undo this restore.")
+        kept = [name for name in PARTS if getattr(safety.manifest.parts, name)]
+        undo = f"the database cannot be brought back: {lost}" if lost else "restore it to undo this restore"
+        return Done(f"Safety point {safety.manifest.id} holds {', '.join(kept)}: {undo}.")
 
     async def on_kill(self) -> None:
         """The run was ended by hand: end what SQL Server does for it."""
@@ -56,14 +63,19 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
             for part in _parts(record.safety_request) if record and record.safety_request else ():
                 await part.on_kill()
 
-    async def _begun(self, restore: LeasedRestore, request: BackupRequest) -> LeasedPoint:
-        """Claim the point's id, or take up what an earlier attempt has claimed."""
+    async def _begun(self, restore: LeasedRestore, request: BackupRequest) -> LeasedPoint | None:
+        """Claim the point's id, or take up what an earlier attempt has claimed; None when there is nothing to keep."""
         vault, lease, target = restore.vault, restore.lease, restore.record.plan.target
         standing = await vault.points.get(target.id, request.recovery_point_id)
         if standing and is_settled(standing.value):
             # Taken by an earlier attempt, before anything was overwritten: that is the state to go back to.
             return LeasedPoint(lease, vault.points, standing)
-        left_out, files = await _left_out(restore.record, vault.settings)
+        if restore.record.has_changed_the_site:
+            return None  # an earlier attempt has found nothing to keep, and what is there now is half restored
+        left_out, files, lost = await _left_out(restore.record, vault.settings)
+        await restore.change(lambda record: record.model_copy(update={"lost_database": lost}))
+        if len(left_out) == len(PARTS):
+            return None
         changes, now = {"left_out": left_out, "database_files": files}, datetime.now(UTC)
         if standing is None:
             note = f"Before {restore.record.id}"
@@ -104,12 +116,14 @@ async def _fail(safety: LeasedPoint, error: Exception) -> None:
             await safety.change(lambda manifest: manifest.with_failure(message))
 
 
-async def _left_out(record: RestoreRecord, settings: Settings) -> tuple[dict[str, str], tuple[DatabaseFile, ...]]:
-    """Parts that the safety point does without, and why; and the files by which the others find the database."""
+async def _left_out(record: RestoreRecord, settings: Settings) -> tuple[dict[str, str], tuple[DatabaseFile, ...], str]:
+    """Parts that the safety point does without, and why; the files by which the others find the database; and why
+    nothing can bring the database back (empty when something can).
+    """
     plan = record.plan
     if not plan.replaces_database:
         reason = "the restore does not touch the database"
-        return {"db_snapshot": reason, "bak": reason}, ()
+        return {"db_snapshot": reason, "bak": reason}, (), ""
     left_out = {} if plan.replaces_files else {"web_snapshot": "the restore does not touch the files"}
     database = plan.target.database
     try:
@@ -123,6 +137,16 @@ async def _left_out(record: RestoreRecord, settings: Settings) -> tuple[dict[str
             todo="Bring the server up, then clear the task `open` of this run.",
             server=database.connection,
         ) from error
-    if facts.state != ONLINE:
-        left_out["bak"] = f"database {database.name} is {facts.state or 'not there'}: its snapshot has to do"
-    return left_out, facts.described
+    lost = not_to_be_kept(database, facts.state, facts.described)
+    if lost and not plan.loses_database:
+        raise RefusedError(
+            f"Database {database.name} of tenant {record.tenant} cannot be kept safe before it is overwritten: {lost}.",
+            why="Nobody has approved its loss; nothing was overwritten.",
+            todo="Start a new restore: its preview says so and asks for an approval.",
+        )
+    if facts.state in ATTACHABLE:
+        left_out["bak"] = f"database {database.name} is {facts.state}: its snapshot has to do"
+    elif facts.state != ONLINE:
+        reason = f"database {database.name} is {facts.state or 'not there'}: a snapshot could not bring it back"
+        left_out |= {"db_snapshot": reason, "bak": reason}
+    return left_out, facts.described, lost

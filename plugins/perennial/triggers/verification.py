@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from include.backups.backup_files import BackupFilePart, StoredFile
+from include.backups.backup_headers import header_differences
 from include.backups.errors import DamagedBackupError, PartError, PerennialError, UnavailableError
-from include.backups.recovery_points import Manifest, SnapshotRole, Verification
+from include.backups.recovery_points import SnapshotRole, Verification
 from include.backups.requests import BackupRequest
 from perennial.hooks import tsql
 from perennial.hooks.leased import LeasedPoint
-from perennial.hooks.sql_server import Row, SqlServer, SqlServerError
+from perennial.hooks.sql_server import SqlServer, SqlServerError
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.recovery_point import RecoveryPointTrigger
@@ -97,7 +97,7 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
                 todo="Check the server, then clear the task `open` of this run: nothing is made anew.",
                 server=database.connection,
             ) from error
-        wrong = _mismatches(headers, point.manifest, bak)
+        wrong = header_differences(headers, point.manifest, bak)
         if wrong:
             raise await self._damaged(point, bak, f"its header is not that of this backup: {', '.join(wrong)}")
 
@@ -119,19 +119,3 @@ def _difference(recorded: StoredFile, found: StoredFile | None) -> str:
     if found.size_bytes != recorded.size_bytes:
         return f"{recorded.key} has {found.size_bytes:,} bytes; recorded were {recorded.size_bytes:,}"
     return f"{recorded.key} is another object than the one that was recorded ({found.etag}, not {recorded.etag})"
-
-
-def _mismatches(headers: list[Row], manifest: Manifest, bak: BackupFilePart) -> list[str]:
-    """What the backup says of itself that differs from what was recorded when it was made."""
-    sets = {row["BackupSetGUID"] for row in headers}
-    if len(sets) != 1:
-        return [f"it shows {len(sets)} backup sets instead of one"]
-    expected: dict[str, object] = {
-        "DatabaseName": manifest.source.database.name,
-        "BackupName": bak.name,
-        "FirstLSN": Decimal(bak.first_lsn),
-        "LastLSN": Decimal(bak.last_lsn),
-        "IsDamaged": False,
-    }
-    said = {**headers[0], "IsDamaged": bool(headers[0]["IsDamaged"])}
-    return [f"{key} is {said[key]}, not {value}" for key, value in expected.items() if said[key] != value]
