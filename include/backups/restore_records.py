@@ -178,12 +178,18 @@ class RestoreRecord(Strict):
 
     @property
     def way_back(self) -> str:
-        """The form, as JSON, of a restore of the safety point: it holds what this restore overwrites, and no more."""
-        half = {(True, False): What.FILES, (False, True): What.DATABASE}.get(
-            (self.plan.replaces_files, self.plan.replaces_database)
-        )
-        form = {"tenant": self.tenant, "recovery_point": self.safety_point, "what": half, "confirm": self.tenant}
-        return json.dumps({name: value for name, value in form.items() if value})
+        """The form, as JSON, of a restore of the safety point: it holds what this restore overwrites, and no more.
+
+        Empty when nothing leads back.
+        """
+        halves = {What.FILES: self.plan.replaces_files, What.DATABASE: self.plan.replaces_database}
+        halves[What.DATABASE] &= not self.lost_database
+        kept = [what for what, is_kept in halves.items() if is_kept]
+        if not kept or not self.safety_point:
+            return ""
+        half = {"what": kept[0]} if len(kept) == 1 else {}
+        form = {"tenant": self.tenant, "recovery_point": self.safety_point, **half, "confirm": self.tenant}
+        return json.dumps(form)
 
 
 def check_owner(record: RestoreRecord, owner: str) -> None:
@@ -261,14 +267,11 @@ def _what_is_where(record: RestoreRecord) -> str:
     if record.site is Site.OFFLINE:
         said.append(f"The site of tenant {record.tenant} is still OFFLINE (app_offline.htm in its folder).")
     if record.has_changed_the_site and record.lost_database:
-        back = f" The safety point {record.safety_point} leads back for the files only."
+        said.append(f"The database as it was before could not be kept safe: {record.lost_database}.")
+    if record.has_changed_the_site and record.way_back:
+        kept = "The folder" if record.lost_database else "The state"
         said.append(
-            f"The database as it was before could not be kept safe: {record.lost_database}."
-            f"{back if record.plan.replaces_files else ''}"
-        )
-    if record.has_changed_the_site and record.safety_point and not record.lost_database:
-        said.append(
-            f"The state before this restore is in the safety point {record.safety_point}: restore it to go back, with "
+            f"{kept} before this restore is in the safety point {record.safety_point}: restore it to go back, with "
             f"`airflow dags trigger restore --conf '{record.way_back}'`."
         )
     return " ".join(said)

@@ -120,7 +120,7 @@ def test_a_step_done_again_stands_once_and_ends_an_earlier_failure() -> None:
 def test_a_database_that_no_safety_point_could_keep_is_not_promised_back() -> None:
     record = opened().beginning_on(RESTORE_DATABASE, "Database shop_acme")
     said = finished(record.model_copy(update={"lost_database": "it is RESTORING"}), NOW).failure or ""
-    assert "safety point acme-safety-1 leads back for the files only" in said
+    assert '"what": "files"' in said  # the way back
     assert "The database as it was before could not be kept safe: it is RESTORING." in said
     assert "to go back" not in said
 
@@ -216,6 +216,12 @@ def test_the_way_back_asks_for_the_half_that_was_overwritten() -> None:
     assert form() == {"tenant": "acme", "recovery_point": "acme-safety-1", "confirm": "acme"}
     assert form(replaces_database=False)["what"] == "files"
     assert form(replaces_files=False)["what"] == "database"
+
+
+def test_no_way_back_is_shown_to_a_database_that_could_not_be_kept_safe() -> None:
+    lost = {"lost_database": "it is RESTORING"}
+    assert json.loads(opened().model_copy(update=lost).way_back)["what"] == "files"
+    assert opened(replaces_files=False).model_copy(update=lost).way_back == ""
 
 
 def test_a_record_belongs_to_the_run_that_has_planned_it() -> None:
