@@ -48,6 +48,7 @@ class Bench:
             "TARGET": str(self.target),
             "OFFLINE_MARKER": "app_offline.htm",
             "PATHS": "",
+            "MUST_BE_NEW": "no",
         }
         script = folder / "script.sh"
         script.write_text("\n".join(script_lines(Platform.LINUX, "copy_tree", parameters)) + "\n")

@@ -6,7 +6,7 @@ out. Whatever must not be done is refused here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -14,7 +14,7 @@ from include.backups.backup_files import DatabaseFile
 from include.backups.errors import RefusedError
 from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.restore_requests import DatabaseSource, RestoreRequest, What
-from include.backups.tenants import DatabaseHost, Strict, Tenant, WebHost
+from include.backups.tenants import DatabaseHost, Platform, Strict, Tenant, WebHost
 
 ATTACHABLE = frozenset({"OFFLINE", "SUSPECT", "RECOVERY_PENDING", "RECOVERING", "EMERGENCY"})
 """States of a database (sys.databases) whose files are at least what a power cut would have left."""
@@ -62,13 +62,26 @@ class RestorePlan(Strict):
 
 @dataclass(frozen=True)
 class FolderFacts:
-    """What a host says about a folder; `files` and `bytes` are None when counting them took too long."""
+    """What a host says about a folder; `files` and `bytes` are None when counting them took too long.
+
+    Attributes:
+        no_folder: True when something that is no folder has its name.
+        real: Where it really is, when symbolic links lead to it; empty when the host did not say.
+        mounts: Mount points below it, relative to it: other disks show there.
+    """
 
     exists: bool
     empty: bool
     files: int | None
     bytes: int | None
     free_bytes: int
+    no_folder: bool = False
+    real: str = ""
+    mounts: tuple[str, ...] = ()
+
+    def leads_elsewhere(self, folder: str) -> bool:
+        """True when symbolic links lead from the path `folder` to another one."""
+        return self.real != "" and _pure(self.real) != _pure(folder)
 
 
 @dataclass(frozen=True)
@@ -110,8 +123,13 @@ def plan_restore(
     """
     folder = (request.folder or target.web.path) if request.files else None
     database = (request.database or target.database.name) if request.takes_database else None
+    paths = _paths_for(request, target)
     if folder:
         _check_files(request, point, target, folder, survey, others, better)
+        # In place, a link into the tenant's own folder leads to what is to be overwritten anyway.
+        own = {} if request.folder is None else {target.id: target}
+        foreign = {**{name: other for name, other in others.items() if name != target.id}, **own}
+        _check_folder(point, target, folder, paths, survey.folder, foreign.values())
     way, approvals, loses = DatabaseSource.BACKUP_FILE, _approvals(request, target), ""
     if database:
         _check_database_name(request, target, database, survey, others)
@@ -128,7 +146,7 @@ def plan_restore(
         folder=folder,
         database=database,
         database_from=way,
-        paths=request.paths,
+        paths=paths,
         replaces_files=folder is not None and request.folder is None,
         replaces_database=database is not None and request.database is None,
         loses_database=loses,
@@ -164,6 +182,12 @@ def _check_files(
         raise _refused(point, f"its files are from a {was} host, and {target.web.instance} runs {now}", better)
     if request.folder is None:
         return
+    if _is_windows(folder) is not (target.web.platform is Platform.WINDOWS):
+        raise _refused(
+            point,
+            f"{folder} is no path of {target.web.instance}, which runs {target.web.platform}",
+            "Name a folder as that host writes it.",
+        )
     for tenant in {**others, target.id: target}.values():
         if tenant.web.instance == target.web.instance and overlap(folder, tenant.web.path):
             raise _refused(
@@ -171,12 +195,54 @@ def _check_files(
                 f"the folder {folder} overlaps {tenant.web.path}, where tenant {tenant.id} lives",
                 "Name a folder of its own, or leave it empty to restore in place.",
             )
+    if survey.folder and survey.folder.free_bytes <= 0:
+        raise _refused(
+            point, f"the disk of {folder} on {target.web.instance} is full", "Make room, or name a folder elsewhere."
+        )
     if survey.folder and survey.folder.exists and not survey.folder.empty:
         raise _refused(
             point,
             f"the folder {folder} on {target.web.instance} is not empty, and what is in it would be gone",
             "Name a new folder.",
         )
+
+
+def _paths_for(request: RestoreRequest, target: Tenant) -> tuple[str, ...]:
+    """The chosen paths with forward slashes; on Linux a backslash is a character of a name like any other."""
+    if target.web.platform is Platform.LINUX:
+        return request.paths
+    return tuple(str(PurePosixPath(path.replace("\\", "/"))) for path in request.paths)
+
+
+def _check_folder(
+    point: Manifest,
+    target: Tenant,
+    folder: str,
+    paths: tuple[str, ...],
+    facts: FolderFacts | None,
+    foreign: Iterable[Tenant],
+) -> None:
+    """Refuse a folder that is not what its path says: a file, a way to another place, or partly on another disk."""
+    if facts is None:
+        return
+    if facts.no_folder:
+        todo = "Move away what is there, or name another folder."
+        raise _refused(point, f"{folder} on {target.web.instance} is no folder", todo)
+    for tenant in foreign if facts.leads_elsewhere(folder) else ():
+        if tenant.web.instance == target.web.instance and overlap(facts.real, tenant.web.path):
+            raise _refused(
+                point,
+                f"{folder} leads to {facts.real}, which overlaps {tenant.web.path}, where tenant {tenant.id} lives",
+                "Change the symbolic link, or name another folder.",
+            )
+    for mount in facts.mounts:
+        if not paths or any(is_below(mount, path) for path in paths):
+            raise _refused(
+                point,
+                f"another disk is mounted on {mount} in {folder}, and its files, which the snapshot does not have, "
+                "would be gone",
+                "Unmount it for the restore, or restore only the paths that do not hold it.",
+            )
 
 
 def _check_database_name(
@@ -273,9 +339,12 @@ def overlap(one: str, other: str) -> bool:
     return is_below(one, other) or is_below(other, one)
 
 
+def _is_windows(path: str) -> bool:
+    return path[1:2] == ":" or path.startswith("\\")
+
+
 def _pure(path: str) -> PurePosixPath:
-    windows = "\\" in path or path[1:2] == ":"
-    return PurePosixPath(path.replace("\\", "/").lower() if windows else path)
+    return PurePosixPath(path.replace("\\", "/").lower() if _is_windows(path) else path)
 
 
 def _refused(point: Manifest, reason: str, todo: str) -> RefusedError:

@@ -63,11 +63,16 @@ def _overwritten(plan: RestorePlan, survey: Survey) -> list[str]:
         where = f"{plan.folder} on {plan.target.web.instance}"
         there = _folder(survey.folder)
         if not plan.replaces_files:
-            said.append(f"Folder {where} is made; nothing is overwritten.")
+            room = f" ({_size(survey.folder.free_bytes)} free on its disk)" if survey.folder else ""
+            said.append(f"Folder {where} is made{room}; nothing is overwritten.")
         elif plan.paths:
             said.append(f"Only these of {where} ({there}) are OVERWRITTEN: {', '.join(plan.paths)}.")
         else:
             said.append(f"Folder {where} ({there}) is OVERWRITTEN; what the snapshot does not have is deleted.")
+        if survey.folder and survey.folder.leads_elsewhere(plan.folder):
+            said.append(
+                f"A symbolic link leads from {plan.folder} to {survey.folder.real}: that is where files change."
+            )
     if plan.database:
         where = f"{plan.database} on {plan.target.database.connection}"
         there = f"{survey.database_state}, {_size(survey.database_bytes)}" if survey.database_state else "not there now"
@@ -124,9 +129,10 @@ def _attach(plan: RestorePlan, point: Manifest, role: SnapshotRole) -> str:
 def _folder(facts: FolderFacts | None) -> str:
     if facts is None or not facts.exists:
         return "not there now"
+    free = f"{_size(facts.free_bytes)} free on its disk"
     if facts.files is None or facts.bytes is None:
-        return "more files than could be counted"
-    return f"{facts.files:,} files, {_size(facts.bytes)}"
+        return f"more files than could be counted, {free}"
+    return f"{facts.files:,} files, {_size(facts.bytes)}, {free}"
 
 
 def _bullets(lines: Iterable[str]) -> list[str]:

@@ -62,6 +62,8 @@ class RestoreRecord(Strict):
         owner, token: The run, and the fencing token under which the record was last written.
         volumes: The volumes made from snapshots, by the part's name, while they exist.
         copied_files: Where the database's files were, or are being, copied to from the snapshot of its volume.
+        asked_volumes: The client tokens of volumes that were asked for and not yet answered, by the part's name; asked
+            for again under its token it is the same volume.
         safety_moment: Slot of the safety point: the moment from which on the site was offline for this restore.
         safety_point: The recovery point that was taken before anything was overwritten.
         lost_database: Why no safety point could keep the database that is overwritten; empty when one does.
@@ -85,6 +87,7 @@ class RestoreRecord(Strict):
     closed_at: AwareDatetime | None = None
     volumes: dict[str, str] = Field(default_factory=dict)
     copied_files: tuple[str, ...] = ()
+    asked_volumes: dict[str, str] = Field(default_factory=dict)
     site: Site = Site.UNTOUCHED
     safety_moment: AwareDatetime | None = None
     safety_point: str | None = None
@@ -134,6 +137,20 @@ class RestoreRecord(Strict):
         """
         before = tuple(done for done in self.steps if done.name != step.name)
         return self.model_copy(update={"steps": (*before, step), "failure": None})
+
+    def asking_for_volume(self, part: str, token: str) -> RestoreRecord:
+        """Record, before the call, that a volume is asked for."""
+        return self.model_copy(update={"asked_volumes": {**self.asked_volumes, part: token}})
+
+    def with_volume(self, part: str, volume: str) -> RestoreRecord:
+        """The record with the volume that was made from a part."""
+        answered = self.without_asked_volume(part)
+        return answered.model_copy(update={"volumes": {**self.volumes, part: volume}})
+
+    def without_asked_volume(self, part: str) -> RestoreRecord:
+        """Take back what `asking_for_volume` has recorded: the call was answered."""
+        unanswered = {name: token for name, token in self.asked_volumes.items() if name != part}
+        return self.model_copy(update={"asked_volumes": unanswered})
 
     def beginning_on(self, step: str, what: str) -> RestoreRecord:
         """Record, before the first change, what a step is about to overwrite."""

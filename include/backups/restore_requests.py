@@ -38,7 +38,8 @@ def _relative_path(value: str) -> str:
     outside = path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", value)
     if outside or not path.parts or any(ord(character) < 32 for character in value):
         raise ValueError(f"{value!r} is not a path below the tenant's folder (relative, without '..')")
-    return str(path)
+    # A name on Linux may have backslashes in it: the plan, which knows the host, makes slashes of them on Windows.
+    return str(PurePosixPath(value))
 
 
 def _none_for_nothing(value: object) -> object:

@@ -49,7 +49,8 @@ def _absolute_path(value: str) -> str:
     absolute = path.is_absolute() or re.match(r"[A-Za-z]:[\\/]", value)
     if not absolute or ".." in path.parts or any(ord(character) < 32 for character in value):
         raise ValueError("a path is absolute and holds neither '..' nor control characters")
-    return value
+    # POSIX leaves open what two leading slashes mean; to compare paths they have to mean one.
+    return re.sub(r"^/{2,}", "/", value)
 
 
 def _own_folder(value: str) -> str:

@@ -9,6 +9,7 @@
 # OFFLINE_MARKER    file name; at the root of TARGET it keeps the site offline and is neither copied nor deleted
 # PATHS             paths below SOURCE, one a line: only these are brought back; empty for all. Folders on the way to
 #                   them that TARGET does not have are made with SOURCE's rights, attributes and times; others stay
+# MUST_BE_NEW       yes: refuse a TARGET that holds anything, or that has no room for what is brought back
 #
 # What came back is what the snapshot holds, and this is why, with each byte of the volume read once:
 # - Robocopy copies every file, also where size and time are the same (/IS /IT): those can be forged. Windows reports
@@ -133,16 +134,42 @@ function Get-FilesBelow([string] $Folder) {
     }
 }
 
+# The files and linked folders that are brought back.
+function Get-Chosen {
+    foreach ($path in $selected) {
+        if ((Get-Kind "$source\$path") -eq 'folder') { Get-FilesBelow ("$source\$path".TrimEnd('\')) }
+        else { New-Object IO.FileInfo "$source\$path" }
+    }
+}
+
+# Looked at once more right before the copy: the preview may be days old. Other disks need no look here: they show as
+# linked folders, which are never looked into.
+function Test-Target {
+    if ('file', 'linked file' -contains (Get-Kind $target)) { Stop-Untouched "$target is no folder" }
+    if ($Env:MUST_BE_NEW -ne 'yes') { return }
+    if ([IO.Directory]::Exists($target)) {
+        $there = (New-Object IO.DirectoryInfo $target).GetFileSystemInfos() |
+            Where-Object { $_.Name -ne $Env:OFFLINE_MARKER }
+        if ($there) { Stop-Untouched "$target is not empty any more, and what is in it would be gone" }
+    }
+    $files = @(Get-Chosen | Where-Object { $_ -is [IO.FileInfo] })
+    $needed = [long] ($files | Measure-Object -Property Length -Sum).Sum
+    $free = (New-Object IO.DriveInfo ([IO.Path]::GetPathRoot($target))).AvailableFreeSpace
+    if ($needed -gt $free) { Stop-Untouched "$target would need $needed bytes, and its disk has $free left" }
+}
+
 if ($Env:OFFLINE_MARKER -notmatch '^[A-Za-z0-9._-]*[A-Za-z0-9_-]$') {
     Stop-Untouched "OFFLINE_MARKER '$Env:OFFLINE_MARKER' is not a plain file name"
 }
-$root = Mount-SnapshotVolume
+try { $root = Mount-SnapshotVolume }
+catch { Stop-Untouched "The volume $Env:VOLUME_ID cannot be brought online ($_)" }
 try {
     $source = (Get-OnVolume $root $Env:SOURCE 'folder').TrimEnd('\')
     $target = $Env:TARGET.Replace('/', '\').TrimEnd('\')
     $missing = New-Object 'Collections.Generic.List[string]'
     $selected = @("$Env:PATHS".Split("`n") | Where-Object { $_.Trim() } | ForEach-Object { Test-Selected $_ })
     if ($selected.Count -eq 0) { $selected = @('') }
+    Test-Target
 
     [void] [IO.Directory]::CreateDirectory($target)
     $selected | ForEach-Object { Get-ObstaclesOf $_ } | ForEach-Object { Remove-Thing $_ }
@@ -159,10 +186,7 @@ try {
         $differences | Select-Object -First 20 | ForEach-Object { [Console]::Error.WriteLine("$_".Trim()) }
         exit 1
     }
-    $items = @($selected | ForEach-Object {
-            if ((Get-Kind "$source\$_") -eq 'folder') { Get-FilesBelow ("$source\$_".TrimEnd('\')) }
-            else { New-Object IO.FileInfo "$source\$_" }
-        })
+    $items = @(Get-Chosen)
     $files = @($items | Where-Object { $_ -is [IO.FileInfo] })
     $bytes = [long] ($files | Measure-Object -Property Length -Sum).Sum
 }

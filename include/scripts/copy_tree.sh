@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2153,SC2154
 # needs: lib/volume.sh
+# needs: lib/mounts.sh
 # Brings the files of a tenant back: makes TARGET the same as SOURCE on the attached volume, or only PATHS of it.
 # May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds.
 #
@@ -9,6 +10,7 @@
 # OFFLINE_MARKER          file name; at the root of TARGET it keeps the site offline and is neither copied nor deleted
 # PATHS                   paths below SOURCE, one a line: only these are brought back; empty for all. Folders on the way
 #                         to them that TARGET does not have are made with SOURCE's owner, mode and times; others stay
+# MUST_BE_NEW             yes: refuse a TARGET that holds anything, or that has no room for what is brought back
 #
 # What came back is what the snapshot holds, and this is why, with each byte of the volume read once:
 # - cp copies every file, also where size and time are the same: those can be forged. (rsync alone would skip them.)
@@ -43,6 +45,32 @@ check_path() {
     done
 }
 
+# Looked at once more right before the copy: the preview may be days old.
+check_target() { # check_target PATH...
+    if [ -L "$TARGET" ] && [ ! -e "$TARGET" ]; then refuse "$TARGET is a link that leads nowhere"; fi
+    if [ ! -e "$TARGET" ]; then return; fi
+    [ -d "$TARGET" ] || refuse "$TARGET is no folder"
+    if [ "$MUST_BE_NEW" = yes ] && [ -n "$(cd "$TARGET" && find . -mindepth 1 ! -path "./$OFFLINE_MARKER" -print -quit)" ]; then
+        refuse "$TARGET is not empty any more, and what is in it would be gone"
+    fi
+    # Of another disk's files the snapshot has nothing: they would all be deleted.
+    mounts="$(mounts_below "$TARGET")"
+    for path; do
+        # By the environment: awk would take backslashes of a -v for escapes.
+        mount="$(printf '%s\n' "$mounts" | chosen="${path#./}" awk '
+            $0 != "" && (ENVIRON["chosen"] == "." || index($0 "/", ENVIRON["chosen"] "/") == 1) { print; exit }')"
+        [ -z "$mount" ] || refuse "Another disk is mounted on '$mount' in $TARGET: unmount it, or name other paths"
+    done
+}
+
+check_room() { # check_room PATH...
+    needed="$(cd "$source" && du -sc --block-size=1 -- "$@" | tail -n 1 | cut -f 1)"
+    above="$TARGET"
+    while [ ! -d "$above" ]; do above="$(dirname "$above")"; done
+    free="$(df --block-size=1 --output=avail "$above" | tail -n 1 | tr -d ' ')"
+    [ "$needed" -le "$free" ] || refuse "$TARGET would need $needed bytes, and its disk has $free left"
+}
+
 make_missing() {
     printf %s "$missing" | while IFS= read -r folder; do
         [ -d "$TARGET/$folder" ] || mkdir -m 700 "$TARGET/$folder"
@@ -74,12 +102,12 @@ remove_obstacles() {
     export source
     for path; do
         if [ ! -e "$TARGET/$path" ] && [ ! -L "$TARGET/$path" ]; then continue; fi
-        (cd "$TARGET" && find "$path" -depth ! -path "./$OFFLINE_MARKER" -exec sh -c '
+        (cd "$TARGET" && find "$path" -xdev -depth ! -path "./$OFFLINE_MARKER" -exec sh -c '
             for path; do
                 if [ -d "$path" ] && [ ! -L "$path" ]; then kind=folder; else kind=other; fi
                 if [ -d "$source/$path" ] && [ ! -L "$source/$path" ]; then wanted=folder; else wanted=other; fi
                 if [ "$kind" != "$wanted" ] || { [ ! -e "$source/$path" ] && [ ! -L "$source/$path" ]; }; then
-                    rm -rf "$path"
+                    rm -rf --one-file-system "$path"
                 fi
             done' sh {} +)
     done
@@ -124,8 +152,10 @@ while IFS= read -r path; do
 done <<END
 $PATHS
 END
-mkdir -p "$TARGET"
 if [ $# -eq 0 ]; then set -- .; fi
+check_target "$@"
+if [ "$MUST_BE_NEW" = yes ]; then check_room "$@"; fi
+mkdir -p "$TARGET" || refuse "The folder $TARGET cannot be made"
 
 remove_obstacles "$@"
 make_missing

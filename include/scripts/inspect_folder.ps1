@@ -2,9 +2,12 @@
 # Tells what a folder holds and what room there is, for a restore's preview. Changes nothing.
 # The last line it writes is a JSON object:
 #   exists       whether the folder is there
+#   no_folder    whether something else is there that is no folder
+#   real         where the folder really is, when it is a linked folder; else the same as TARGET
+#   mounts       always none: a disk that shows below it is a linked folder, and a restore leaves those alone
 #   empty        whether nothing is in it, the marker apart
 #   files, bytes how many files and how much content, as far as counted; linked folders are not looked into
-#   counted      false when the time was up before all was counted: there is more
+#   counted      false when not all was counted, because the time was up or folders came and went meanwhile
 #   free_bytes   room for more on its disk
 #   marker       null, the id of the restore whose marker lies there, or "unknown" when it is somebody else's
 #   free_letter  whether a drive letter is free, for the volume with the files
@@ -16,10 +19,15 @@
 $clock = [Diagnostics.Stopwatch]::StartNew()
 $limit = [double]::Parse($Env:COUNT_SECONDS, [Globalization.CultureInfo]::InvariantCulture)
 $answer = @{ exists = $false; empty = $true; files = 0; bytes = [long] 0; counted = $true; marker = $null }
+$answer.no_folder = [IO.File]::Exists($Env:TARGET)
+$answer.real = $Env:TARGET
+$answer.mounts = @()
 $marker = [IO.Path]::Combine($Env:TARGET, $Env:OFFLINE_MARKER)
 $waiting = New-Object 'Collections.Generic.Stack[IO.DirectoryInfo]'
 if ([IO.Directory]::Exists($Env:TARGET)) {
     $answer.exists = $true
+    $leads = @((Get-Item -LiteralPath $Env:TARGET -Force).Target)
+    if ($leads.Count -gt 0 -and $leads[0]) { $answer.real = $leads[0] }
     $waiting.Push((New-Object IO.DirectoryInfo $Env:TARGET))
     if (Test-There $marker) {
         $id = [regex]::Match((Get-MarkerText $marker), '[a-z0-9-]+-restore-[0-9]{8}T[0-9]{6}Z').Value
@@ -27,7 +35,10 @@ if ([IO.Directory]::Exists($Env:TARGET)) {
     }
 }
 while ($waiting.Count -gt 0 -and $answer.counted) {
-    foreach ($item in $waiting.Pop().EnumerateFileSystemInfos()) {
+    # On a busy site folders go while they are looked at.
+    try { $items = $waiting.Pop().GetFileSystemInfos() }
+    catch [IO.DirectoryNotFoundException] { $answer.counted = $false; break }
+    foreach ($item in $items) {
         if ($item.FullName -eq $marker) { continue }
         $answer.empty = $false
         if ($clock.Elapsed.TotalSeconds -gt $limit) {

@@ -1,10 +1,14 @@
 # shellcheck shell=sh
+# needs: lib/mounts.sh
 # Tells what a folder holds and what room there is, for a restore's preview. Changes nothing.
 # The last line it writes is a JSON object:
 #   exists       whether the folder is there
+#   no_folder    whether something else is there that is no folder
+#   real         where the folder really is, when it is reached through symbolic links; else the same as TARGET
+#   mounts       mount points below it, relative to it: other disks, of which its volume's snapshot has nothing
 #   empty        whether nothing is in it, the marker apart
 #   files, bytes how many files and how much content, as far as counted
-#   counted      false when the time was up before all was counted: there is more
+#   counted      false when not all was counted, because the time was up or files came and went meanwhile
 #   free_bytes   room for more on its file system (on that of the nearest folder above it when it is missing)
 #   marker       null, the id of the restore whose marker lies there, or "unknown" when it is somebody else's
 #
@@ -13,12 +17,19 @@
 # COUNT_SECONDS    when to give up counting
 set -eu
 
-exists=false empty=true counted=true files=0 bytes=0 marker=null
+# Its answers are strings of JSON: a quote or backslash in a name is escaped, a control character left out.
+json() {
+    printf '"%s"' "$(printf %s "$1" | tr -d '[:cntrl:]' | sed 's/[\\"]/\\&/g')"
+}
+
+exists=false no_folder=false mounts="" empty=true counted=true files=0 bytes=0 marker=null
+real="$(realpath -m "$TARGET")"
 if [ -d "$TARGET" ]; then
     exists=true
     cd "$TARGET"
     if [ -n "$(find . -mindepth 1 ! -path "./$OFFLINE_MARKER" -print -quit)" ]; then empty=false; fi
-    # The last line is the exit code: 124 says that the time was up (timeout, of coreutils).
+    # The last line is the exit code. 124 says that the time was up (timeout, of coreutils), 1 that find could not look
+    # at all of it: on a busy site files go while it looks.
     counts="$({
         ended=0
         timeout "$COUNT_SECONDS" find . -type f ! -path "./$OFFLINE_MARKER" -printf '%s\n' || ended=$?
@@ -28,17 +39,22 @@ if [ -d "$TARGET" ]; then
     bytes="${counts#* }" bytes="${bytes% *}"
     case "$ended" in
         0) ;;
-        124) counted=false ;;
+        1 | 124) counted=false ;;
         *) exit "$ended" ;;
     esac
     if [ -e "$OFFLINE_MARKER" ] || [ -L "$OFFLINE_MARKER" ]; then
         id="$(grep -oshE '[a-z0-9-]+-restore-[0-9]{8}T[0-9]{6}Z' "./$OFFLINE_MARKER" | head -n 1)"
         marker="\"${id:-unknown}\""
     fi
+    mounts="$(mounts_below "$TARGET" | while IFS= read -r mount; do printf '%s, ' "$(json "$mount")"; done)"
+elif [ -e "$TARGET" ] || [ -L "$TARGET" ]; then
+    no_folder=true
 fi
 
 above="$TARGET"
 while [ ! -d "$above" ]; do above="$(dirname "$above")"; done
 free="$(df --block-size=1 --output=avail "$above" | tail -n 1 | tr -d ' ')"
-printf '{"exists": %s, "empty": %s, "files": %s, "bytes": %s, "counted": %s, "free_bytes": %s, "marker": %s}\n' \
-    "$exists" "$empty" "$files" "$bytes" "$counted" "$free" "$marker"
+printf '{"exists": %s, "no_folder": %s, "real": %s, "mounts": [%s], "empty": %s, ' \
+    "$exists" "$no_folder" "$(json "$real")" "${mounts%, }" "$empty"
+printf '"files": %s, "bytes": %s, "counted": %s, "free_bytes": %s, "marker": %s}\n' \
+    "$files" "$bytes" "$counted" "$free" "$marker"

@@ -101,6 +101,9 @@ class Surveyor:
             files=answer["files"] if answer["counted"] else None,
             bytes=answer["bytes"] if answer["counted"] else None,
             free_bytes=answer["free_bytes"],
+            no_folder=answer["no_folder"],
+            real=answer["real"],
+            mounts=tuple(answer["mounts"]),
         )
 
     async def _database(self) -> databases.DatabaseFacts:

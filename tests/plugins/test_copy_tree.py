@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.host_scripts import MARKER, HostWithVolume
+from lab.cloud.hosts import HOST_TOOLS, SYSTEM_PATH
+from tests.support.host_scripts import MARKER, HostWithVolume, another_disk
 from tests.support.trees import fingerprint, furnish, wreck_files
 
 pytestmark = pytest.mark.lab
+
+IN_PLACE = {"SOURCE": "site", "MUST_BE_NEW": "no"}
 
 
 @pytest.fixture(params=["host", "host_without_rsync"])
@@ -33,13 +36,13 @@ def furnished(request: pytest.FixtureRequest) -> HostWithVolume:
 
 
 def copy(host: HostWithVolume, paths: str = "", **parameters: str) -> dict[str, object]:
-    return host.ask("copy_tree", **({"SOURCE": "site", "TARGET": str(host.site), "PATHS": paths} | parameters))
+    return host.ask("copy_tree", **(IN_PLACE | {"TARGET": str(host.site), "PATHS": paths} | parameters))
 
 
 def refused(host: HostWithVolume, paths: str = "", **parameters: str) -> str:
     """Run it to be refused, and see that the target is as it was."""
     before = fingerprint(host.site)
-    said = host.refusal("copy_tree", **({"SOURCE": "site", "TARGET": str(host.site), "PATHS": paths} | parameters))
+    said = host.refusal("copy_tree", **(IN_PLACE | {"TARGET": str(host.site), "PATHS": paths} | parameters))
     assert fingerprint(host.site) == before
     assert said.endswith("; nothing was overwritten.")
     return said
@@ -178,7 +181,7 @@ def test_a_folder_that_somebody_writes_to_meanwhile_is_not_called_restored(
     between.write_text(f'#!/bin/sh\necho evil >{furnished.site}/intruder.php\nexec /usr/bin/{checker} "$@"\n')
     between.chmod(0o755)
     host = replace(furnished, path=f"{between.parent}:{furnished.path or '$PATH'}")
-    said = host.refusal("copy_tree", SOURCE="site", TARGET=str(host.site), PATHS="")
+    said = host.refusal("copy_tree", **IN_PLACE, TARGET=str(host.site), PATHS="")
     assert f"After the copy {host.site} is not what the snapshot holds (is something writing to it?)" in said
     assert "intruder.php" in said
 
@@ -188,7 +191,7 @@ def test_a_check_that_could_not_be_made_is_a_failure(host: HostWithVolume, tmp_p
     rsync.write_text("#!/bin/sh\necho cannot read >&2\nexit 23\n")
     rsync.chmod(0o755)
     broken = replace(host, path=f"{tmp_path}:$PATH")
-    said = broken.refusal("copy_tree", SOURCE="site", TARGET=str(host.site), PATHS="")
+    said = broken.refusal("copy_tree", **IN_PLACE, TARGET=str(host.site), PATHS="")
     assert said == "cannot read"
 
 
@@ -200,3 +203,56 @@ def test_unmounting_takes_the_mount_point_away_and_may_be_done_twice(host: HostW
     for _ in range(2):
         assert host.ask("unmount") == {}
         assert not mount_point.exists()
+
+
+def test_a_folder_into_which_another_disk_is_mounted_is_not_emptied(furnished: HostWithVolume) -> None:
+    uploads = furnished.site / "uploads of today"
+    uploads.mkdir()
+    with another_disk(uploads):
+        (uploads / "photo.jpg").write_text("on another disk")
+        for paths in ("", "uploads of today", "index.html\nuploads of today/photo.jpg"):
+            (furnished.volume / "site" / "uploads of today").mkdir(exist_ok=True)
+            said = refused(furnished, paths)
+            assert "photo.jpg" in said if "photo" in paths else "mounted on 'uploads of today'" in said
+        copy(furnished, "index.html")
+        assert (uploads / "photo.jpg").read_text() == "on another disk"
+
+
+def test_a_folder_that_has_to_be_new_is_never_overwritten(furnished: HostWithVolume) -> None:
+    assert "is not empty any more" in refused(furnished, MUST_BE_NEW="yes")
+    new = furnished.site / "brought" / "back"
+    copy(furnished, TARGET=str(new), MUST_BE_NEW="yes")
+    assert fingerprint(new) == fingerprint(furnished.volume / "site")
+
+
+def test_a_new_folder_whose_disk_has_no_room_is_not_begun(furnished: HostWithVolume) -> None:
+    small = furnished.site / "small"
+    small.mkdir()
+    with another_disk(small, "64k"):
+        said = refused(furnished, TARGET=str(small / "new"), MUST_BE_NEW="yes")
+        assert "and its disk has" in said
+        assert list(small.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_the_folder_is_left(furnished: HostWithVolume) -> None:
+    assert "is no folder" in refused(furnished, TARGET=str(furnished.site / "index.html"))
+
+
+def test_a_volume_that_cannot_be_mounted_has_changed_nothing(furnished: HostWithVolume) -> None:
+    programs = furnished.cloud.host_path(furnished.instance, "/programs")
+    programs.mkdir()
+    (programs / "mount").write_text("#!/bin/sh\necho 'wrong fs type' >&2; exit 32\n")
+    (programs / "mount").chmod(0o755)
+    path = furnished.path or f"{HOST_TOOLS}:{SYSTEM_PATH}"
+    broken = replace(furnished, path=f"{programs}:{path}")
+    assert "cannot be mounted" in refused(broken)
+
+
+def test_a_name_with_a_backslash_is_not_a_file_in_a_folder(furnished: HostWithVolume) -> None:
+    for path in (r"a\b.txt", "a/b.txt"):
+        for folder in (furnished.volume / "site", furnished.site):
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_text(f"{path} of {folder.parent.name}")
+    copy(furnished, r"a\b.txt")
+    assert (furnished.site / r"a\b.txt").read_text() == (furnished.volume / "site" / r"a\b.txt").read_text()
+    assert (furnished.site / "a/b.txt").read_text() == "a/b.txt of srv"

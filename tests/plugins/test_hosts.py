@@ -12,7 +12,8 @@ import pytest
 from include.backups.errors import UnavailableError
 from include.backups.tenants import Platform
 from lab.cloud.images import WINDOWS_IMAGE
-from perennial.hooks import host_scripts
+from perennial.hooks import host_scripts, hosts
+from perennial.hooks.aws import NotDoneError
 from perennial.hooks.hosts import Hosts, Outcome, ScriptError
 from tests.support.cloud import LabCloud
 from tests.support.vaults import VaultUnderTest
@@ -129,3 +130,48 @@ def test_a_host_of_another_platform_is_told(moto_vault: VaultUnderTest, lab_clou
     windows = lab_cloud.make_instance(image=WINDOWS_IMAGE)
     with pytest.raises(UnavailableError, match=r"UnsupportedPlatformType.*Check that the instance runs linux"):
         run(moto_vault, lambda hosts: hosts.run(windows, Platform.LINUX, "any", {}, mark="any", limit=30))
+
+
+def test_a_script_that_does_not_end_when_it_is_cancelled_is_not_waited_for_for_ever(
+    moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scripts / "long.sh").write_text("sleep 30\n")
+    monkeypatch.setattr(hosts, "CANCELLED_WITHIN", 0.5)
+
+    async def cancel(hosts: Hosts) -> None:
+        running = asyncio.create_task(hosts.run(host, Platform.LINUX, "long", {}, mark="long", limit=30))
+        await asyncio.sleep(0.5)
+        # What a host that hangs looks like: nobody says how the script ended.
+        lab_cloud.add_fault("ssm:GetCommandInvocation", code="InvocationDoesNotExist", status=400, times=None)
+        with pytest.raises(UnavailableError, match=r"cancelled and has not ended.*The host may hang"):
+            await hosts.cancel(host, "long")
+        running.cancel()
+
+    moto_vault.run(lambda _: cancel(Hosts(moto_vault.settings.aws_conn_id, 0.05)))
+
+
+def test_a_script_that_aws_has_refused_to_send_has_done_nothing(
+    moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path, host: str
+) -> None:
+    (scripts / "any.sh").write_text("touch ran\n")
+    lab_cloud.add_fault("ssm:SendCommand", code="ThrottlingException", status=400)
+    with pytest.raises(NotDoneError, match="ThrottlingException"):
+        run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "any", {}, mark="any", limit=30))
+    assert not lab_cloud.host_path(host, "/ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "details", "code", "nothing"),
+    [
+        ("Failed", "Failed", 3, True),
+        ("Failed", "Failed", 1, False),
+        ("TimedOut", "DeliveryTimedOut", -1, True),
+        ("TimedOut", "ExecutionTimedOut", -1, False),
+        ("Failed", "Undeliverable", -1, True),
+        ("Cancelled", "Cancelled", -1, False),
+    ],
+)
+def test_only_a_script_that_says_so_or_never_began_has_changed_nothing(
+    status: str, details: str, code: int, nothing: bool
+) -> None:
+    assert Outcome(status, details, code, "", "").has_changed_nothing is nothing

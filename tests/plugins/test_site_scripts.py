@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
-from tests.support.host_scripts import MARKER, HostWithVolume
+from tests.support.host_scripts import MARKER, HostWithVolume, another_disk
 from tests.support.trees import fingerprint, furnish
 
 pytestmark = pytest.mark.lab
@@ -111,6 +112,9 @@ def test_looking_at_a_folder_counts_files_and_bytes_and_changes_nothing(host: Ho
     assert free == pytest.approx(shutil.disk_usage(host.site).free, rel=0.05)
     assert found == {
         "exists": True,
+        "no_folder": False,
+        "real": str(host.site),
+        "mounts": [],
         "empty": False,
         "files": len(files),
         "bytes": sum(path.stat().st_size for path in files),
@@ -143,3 +147,35 @@ def test_counting_that_takes_too_long_is_given_up_and_said_so(host: HostWithVolu
             (host.site / f"folder {folder}" / str(file)).touch()
     assert inspect(host, seconds="0.001")["counted"] is False
     assert inspect(host)["files"] == 6000
+
+
+def test_a_folder_whose_files_go_while_it_is_looked_at_is_not_counted_and_not_refused(host: HostWithVolume) -> None:
+    (host.site / "index.html").write_text("x")
+    programs = host.cloud.host_path(host.instance, "/programs")
+    programs.mkdir()
+    # find (findutils) ends with 1 when something that it was about to look into has gone.
+    (programs / "find").write_text('#!/bin/sh\n/usr/bin/find "$@"\ncase "$*" in *-printf*) exit 1 ;; esac\n')
+    (programs / "find").chmod(0o755)
+    found = inspect(replace(host, path=f"{programs}:$PATH"))
+    assert (found["exists"], found["empty"], found["counted"]) == (True, False, False)
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(host: HostWithVolume) -> None:
+    plain, nowhere = host.site / "plain", host.site / "nowhere"
+    plain.write_text("x")
+    nowhere.symlink_to("gone")
+    for path in (plain, nowhere):
+        found = inspect(host, target=str(path))
+        assert (found["exists"], found["no_folder"]) == (False, True)
+
+
+def test_where_links_lead_and_what_is_mounted_below_is_told(host: HostWithVolume) -> None:
+    odd = host.site / 'up "loads" \\ of today'
+    odd.mkdir()
+    link = host.site.parent / "link"
+    link.symlink_to(host.site)
+    with another_disk(odd):
+        found = inspect(host, target=str(link))
+        assert (found["exists"], found["real"], found["mounts"]) == (True, str(host.site), [odd.name])
+        assert inspect(host, target=str(odd))["mounts"] == []
+    assert inspect(host, target=str(link / "new"))["real"] == str(host.site / "new")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,18 @@ class HostWithVolume:
         done = self.run(script, **parameters)
         assert done.status == "Failed", done.stdout
         return done.stderr.strip()
+
+
+@contextmanager
+def another_disk(folder: Path, size: str = "1m") -> Iterator[None]:
+    """A file system of its own, mounted on a folder for the block; the test is skipped where nothing may be mounted."""
+    mounted = subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"nothing can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["/bin/umount", folder], check=True)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,46 @@ def test_what_would_overwrite_something_else_is_refused(form: dict[str, Any], su
     with pytest.raises(RefusedError, match=reason) as caught:
         plan(survey, target=target, **form)
     assert "othing was restored." in str(caught.value)
+
+
+def test_a_new_folder_is_named_as_its_host_writes_it() -> None:
+    with pytest.raises(RefusedError, match=r"C:\\back is no path of i-00000001, which runs linux"):
+        plan(Survey(folder=ABSENT), folder="C:\\back")
+
+
+def test_what_is_no_folder_is_not_overwritten() -> None:
+    with pytest.raises(RefusedError, match="/srv/new on i-00000001 is no folder"):
+        plan(Survey(folder=replace(ABSENT, no_folder=True)), what="files", folder="/srv/new")
+
+
+def test_no_folder_is_made_on_a_full_disk() -> None:
+    with pytest.raises(RefusedError, match="the disk of /srv/new on i-00000001 is full"):
+        plan(Survey(folder=replace(ABSENT, free_bytes=0)), what="files", folder="/srv/new")
+
+
+@pytest.mark.parametrize("paths", [[], ["uploads"], ["index.html", "uploads/2026"]])
+def test_a_disk_that_is_mounted_into_what_is_overwritten_is_not_emptied(paths: list[str]) -> None:
+    with_disk = Survey(folder=replace(FULL, mounts=("uploads/2026",)))
+    with pytest.raises(RefusedError, match="another disk is mounted on uploads/2026 in /srv/acme/site"):
+        plan(with_disk, what="files", paths=paths)
+    assert plan(with_disk, what="files", paths=["uploads/2025"]).paths == ("uploads/2025",)
+
+
+def test_a_link_does_not_lead_a_restore_into_a_place_that_is_taken() -> None:
+    entry = tenant_entry("globex")
+    target = tenant(web={**tenant_entry()["web"], "instance": entry["web"]["instance"]})
+    with pytest.raises(RefusedError, match=r"/srv/acme/site leads to /srv/globex/site/x, .* tenant globex lives"):
+        plan(Survey(folder=replace(FULL, real="/srv/globex/site/x")), target=target, what="files")
+    with pytest.raises(RefusedError, match=r"/srv/new leads to /srv/acme/site/new, .* tenant acme lives"):
+        plan(Survey(folder=replace(ABSENT, real="/srv/acme/site/new")), what="files", folder="/srv/new")
+
+
+def test_a_backslash_parts_folders_on_windows_and_is_a_character_on_linux() -> None:
+    assert plan(what="files", paths=["a\\b.txt"]).paths == ("a\\b.txt",)
+    windows = {**tenant_entry()["web"], "platform": "windows", "mount": "D:\\", "path": "D:\\sites\\acme"}
+    target = tenant(web=windows)
+    at = point().model_copy(update={"source": target})
+    assert plan(at=at, target=target, what="files", paths=["a\\b.txt"]).paths == ("a/b.txt",)
 
 
 def test_files_of_one_platform_do_not_go_to_a_host_of_another() -> None:

@@ -74,5 +74,11 @@ def test_a_moment_that_is_none_is_refused() -> None:
         RestoreRequest.parse('{"tenant": "acme", "confirm": "acme"}', "yesterday")
 
 
-def test_windows_paths_are_read_as_paths() -> None:
-    assert asked(paths=["images\\logo.png"]).paths == ("images/logo.png",)
+def test_a_backslash_in_a_path_is_left_for_the_platform_to_decide_and_leads_nowhere_else() -> None:
+    assert asked(paths=["images\\logo.png"]).paths == ("images\\logo.png",)
+    with pytest.raises(ConfigurationError, match="not a path below"):
+        asked(paths=["images\\..\\..\\other"])
+
+
+def test_two_leading_slashes_mean_one() -> None:
+    assert asked(folder="//srv/globex/site/old").folder == "/srv/globex/site/old"

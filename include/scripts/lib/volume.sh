@@ -29,12 +29,15 @@ wait_for_device() {
 mount_volume() { # sets volume_root, where the volume shows, free of symbolic links
     wait_for_device
     mount_point="${TMPDIR:-/tmp}/$MOUNT_NAME"
-    mkdir -p "$mount_point"
+    mkdir -p "$mount_point" || refuse "The folder $mount_point for the volume $VOLUME_ID cannot be made"
     if mountpoint -q "$mount_point"; then
-        umount "$mount_point"
+        umount "$mount_point" || refuse "What is mounted on $mount_point cannot be unmounted"
     fi
     # An xfs copy has the same uuid as its original, which is mounted on this very host: only xfs knows the option.
-    mount -o ro,nouuid "$device" "$mount_point" 2>/dev/null || mount -o ro "$device" "$mount_point"
+    mount -o ro,nouuid "$device" "$mount_point" 2>/dev/null || mount -o ro "$device" "$mount_point" || {
+        rmdir "$mount_point"
+        refuse "The volume $VOLUME_ID cannot be mounted"
+    }
     trap 'umount "$mount_point" && rmdir "$mount_point"' EXIT
     volume_root="$(cd "$mount_point" && pwd -P)"
 }

@@ -174,15 +174,18 @@ class Ebs:
                 if aws.code(error) not in ("IncorrectState", "InvalidVolume.NotFound", "InvalidAttachment.NotFound"):
                     raise
 
-    async def delete_volume(self, volume_id: str) -> None:
-        """Delete a volume; one that is gone already is deleted."""
+    async def delete_volume(self, volume_id: str) -> bool:
+        """Delete a volume; one that is gone already is deleted. False while it is attached or still being made."""
         ec2 = await aws.client("ec2", self.conn_id)
         with aws.explained("A volume could not be deleted", volume=volume_id, why="It costs money until it is."):
             try:
                 await ec2.delete_volume(VolumeId=volume_id)
             except aws.ClientError as error:
+                if aws.code(error) in ("VolumeInUse", "IncorrectState"):
+                    return False
                 if aws.code(error) != "InvalidVolume.NotFound":
                     raise
+        return True
 
     def _ours(self) -> dict[str, Any]:
         return {"Name": f"tag:{VAULT_TAG}", "Values": [self.vault]}

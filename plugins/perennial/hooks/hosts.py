@@ -23,6 +23,15 @@ START_WITHIN = 600
 """Seconds in which the host's agent must begin (SSM SendCommand, TimeoutSeconds: a deadline for the start)."""
 
 
+CANCELLED_WITHIN = 120
+"""Seconds in which a cancelled script has to end; one on a host that hangs never does."""
+
+NEVER_BEGUN = frozenset({"DeliveryTimedOut", "Undeliverable", "InvalidPlatform", "AccessDenied", "Terminated"})
+"""StatusDetails of commands that no host has begun.
+
+Source: docs.aws.amazon.com, "Understanding command statuses" (Systems Manager), where they are written with spaces.
+"""
+
 REFUSED = 3
 """Exit code by which our scripts say that they have changed nothing (include/scripts/lib/volume.sh, `refuse`)."""
 
@@ -32,17 +41,26 @@ class ScriptError(PerennialError):
 
 
 class ScriptRefusedError(ScriptError):
-    """A script on a host refused before it changed anything."""
+    """A script on a host refused before it changed anything, or never reached the host."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a script ended: SSM's status, its exit code and what it wrote (at most 24,000 and 8,000 characters)."""
+    """How a script ended: SSM's status, its exit code and what it wrote (at most 24,000 and 8,000 characters).
+
+    `details` says more than the status, for instance whether a script that is `TimedOut` was ever begun.
+    """
 
     status: str
+    details: str
     exit_code: int
     output: str
     errors: str
+
+    @property
+    def has_changed_nothing(self) -> bool:
+        """True when the script says so, or when it has never begun."""
+        return self.exit_code == REFUSED or self.details in NEVER_BEGUN
 
     def answer(self) -> dict[str, Any]:
         """The JSON object that our scripts write as their last line."""
@@ -88,14 +106,15 @@ class Hosts:
 
         Raises:
             ScriptError: when the script fails or never begins; the message shows what it wrote.
-            UnavailableError: when SSM refuses or does not answer.
+            NotDoneError: when SSM refuses to take it.
+            UnavailableError: when SSM does not answer: the script may be running.
         """
         command = await self._command_under_way(instance, mark) or await self._send(
             instance, platform, script, parameters, mark, limit
         )
         outcome = await self._outcome(instance, command)
         if outcome.status != "Success":
-            kind = ScriptRefusedError if outcome.exit_code == REFUSED else ScriptError
+            kind = ScriptRefusedError if outcome.has_changed_nothing else ScriptError
             raise kind(
                 f"The script {script} on host {instance} ended with {outcome.status} (exit code {outcome.exit_code}): "
                 f"{outcome.errors.strip()[-2000:] or outcome.output.strip()[-2000:] or 'it wrote nothing'}.",
@@ -104,14 +123,27 @@ class Hosts:
         return outcome
 
     async def cancel(self, instance: str, mark: str) -> bool:
-        """End the script that carries `mark`, if it is still running; returns whether there was one."""
+        """End the script that carries `mark`, if it is still running; returns whether there was one.
+
+        Raises:
+            UnavailableError: when SSM does not answer, or the script has not ended in time: its host may hang.
+        """
         command = await self._command_under_way(instance, mark)
         if command is None:
             return False
         ssm = await aws.client("ssm", self.conn_id)
         with aws.explained(f"A script on host {instance} could not be cancelled", command=command):
             await ssm.cancel_command(CommandId=command, InstanceIds=[instance])
-        await self._outcome(instance, command)
+        try:
+            async with asyncio.timeout(CANCELLED_WITHIN):
+                await self._outcome(instance, command)
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"A script on host {instance} was cancelled and has not ended within {CANCELLED_WITHIN} s.",
+                why="The host may hang, and the script may still be at work.",
+                todo="Look at the host.",
+                command=command,
+            ) from error
         return True
 
     async def _send(
@@ -158,6 +190,7 @@ class Hosts:
                 if found["Status"] not in UNDER_WAY:
                     return Outcome(
                         found["Status"],
+                        found.get("StatusDetails", found["Status"]).replace(" ", ""),
                         int(found.get("ResponseCode", -1)),
                         found.get("StandardOutputContent", ""),
                         found.get("StandardErrorContent", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,15 @@ from perennial.triggers.step import Said
 
 LONGEST = timedelta(days=3)
 """Longer than all steps of a restore may take together: so long retention leaves the recovery point alone."""
+
+CLEAN_UPS = (
+    ("Letting users into the database", reopen_database, 300),
+    ("Bringing the site online", bring_online, 300),
+    ("Closing the safety point", close_safety_point, 300),
+    ("Removing the volumes", remove_volumes, 1800),
+)
+"""What `close` does, users first, and the seconds for each: together less than its deadline (an hour), so that a host
+or a server that hangs keeps none of the others, nor the record, from being seen to."""
 
 
 class OpenRestoreTrigger(RestoreTrigger):
@@ -150,11 +160,14 @@ async def _close(restore: LeasedRestore) -> None:
     """Clean up in the order in which a failure hurts least, each part whatever became of the others."""
     if restore.record.closed_at is None:
         left = []
-        for clean_up in (remove_volumes, close_safety_point, reopen_database, bring_online):
+        for what, clean_up, seconds in CLEAN_UPS:
             try:
-                left.append(await clean_up(restore))
+                async with asyncio.timeout(seconds):
+                    left.append(await clean_up(restore))
             except LeaseLostError:
                 raise
+            except TimeoutError:
+                left.append(f"{what} did not come to its end within {seconds} s: the host or the server may hang.")
             except PerennialError as error:
                 left.append(str(error))
         said = [sentence for sentence in left if sentence]

@@ -9,6 +9,7 @@ from include.backups.errors import PartError, PerennialError
 from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.restore_plans import host_of
 from include.backups.restore_records import COPY_FILES
+from perennial.hooks.aws import NotDoneError
 from perennial.hooks.host_scripts import OFFLINE_MARKER
 from perennial.hooks.hosts import Hosts, ScriptError, ScriptRefusedError
 from perennial.hooks.leased import LeasedRestore
@@ -27,6 +28,8 @@ class CopyFilesTrigger(RestoreStepTrigger):
         if plan.folder is None:
             return Done("No files were asked for.")
         folder, instance = plan.folder, plan.target.web.instance
+        # Once this restore has begun on a new folder, what is in it is its own.
+        must_be_new = not plan.replaces_files and self.step not in restore.record.begun
         copied = await copy_on_host(
             restore,
             SnapshotRole.WEB,
@@ -36,6 +39,7 @@ class CopyFilesTrigger(RestoreStepTrigger):
                 "TARGET": folder,
                 "PATHS": "\n".join(plan.paths),
                 "OFFLINE_MARKER": OFFLINE_MARKER,
+                "MUST_BE_NEW": "yes" if must_be_new else "no",
             },
             begins=(self.step, f"{folder} on {instance}"),
             limit=float(self.deadline),
@@ -90,7 +94,7 @@ async def copy_on_host(
             mark=settings.mark(f"{record.id} {COPY_MARKS[role]}"),
             limit=int(limit),
         )
-    except ScriptRefusedError as error:
+    except (ScriptRefusedError, NotDoneError) as error:
         if begins and not begun_before:
             await restore.change(lambda r: r.not_begun_on(begins[0]))
         raise PartError(

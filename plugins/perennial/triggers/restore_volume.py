@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from typing import ClassVar
 
@@ -26,6 +27,9 @@ COPY_MARKS = {SnapshotRole.WEB: "copy", SnapshotRole.DATABASE: "copy db"}
 GONE_WITHIN = 600
 """Seconds that a volume may take to let go of its host; Amazon says minutes, an open file says never."""
 
+UNMOUNTED_WITHIN = 120
+"""Seconds for the host to let go of a volume by itself; one that hangs never does."""
+
 
 class AttachVolumesTrigger(RestoreStepTrigger):
     """Makes a volume from each snapshot that the plan needs, in the host's zone, and attaches it as another drive."""
@@ -42,9 +46,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
             raise PartError(f"Recovery point {point.id} has no {role.value}.", todo="Restore another recovery point.")
         ebs = Ebs.of(restore.vault.settings)
         volume = await self._made(ebs, restore, role, snapshot.snapshot_id)
-        await restore.change(
-            lambda record: record.model_copy(update={"volumes": {**record.volumes, role.value: volume.id}})
-        )
+        await restore.change(lambda record: record.with_volume(role.value, volume.id))
         if volume.instance != host.instance:
             await self._attach(ebs, restore, role, volume)
         await self._until(ebs, restore, volume.id, lambda found: found.attachment == "attached")
@@ -56,17 +58,15 @@ class AttachVolumesTrigger(RestoreStepTrigger):
         standing = [volume for volume in await ebs.volumes_of_restore(record.id, role) if volume.state in USABLE]
         if standing:
             return standing[0]
-        await restore.lease.check()
-        tags = {
-            **record.plan.target.tags,
-            "Name": f"{record.id} {role.value}",
-            "perennial:tenant": record.tenant,
-            RESTORE_TAG: record.id,
-            PART_TAG: role.value,
-        }
         # A volume of an earlier attempt may have been deleted since: its token would bring nothing back.
         token = sha256(f"{ebs.vault} {record.id} {role.value} {restore.lease.token}".encode()).hexdigest()
-        return await ebs.create_volume(snapshot_id, host_of(record.plan.target, role).zone, tags, token=token)
+        # Recorded first: `remove_volumes` finds by it what look-ups do not show yet.
+        await restore.change(lambda r: r.asking_for_volume(role.value, token))
+        try:
+            return await _asked(ebs, restore, role, snapshot_id, token)
+        except aws.NotDoneError:
+            await restore.change(lambda r: r.without_asked_volume(role.value))
+            raise
 
     async def _attach(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:
         host = host_of(restore.record.plan.target, role)
@@ -120,26 +120,57 @@ class RemoveVolumesTrigger(RestoreStepTrigger):
         return Done("No volume is left." if restore.record.plan.snapshots else "There was no volume.")
 
 
+async def _asked(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str, token: str) -> Volume:
+    """Ask for the volume; asked again under the same token it is the same one."""
+    record = restore.record
+    await restore.lease.check()
+    tags = {
+        **record.plan.target.tags,
+        "Name": f"{record.id} {role.value}",
+        "perennial:tenant": record.tenant,
+        RESTORE_TAG: record.id,
+        PART_TAG: role.value,
+    }
+    return await ebs.create_volume(snapshot_id, host_of(record.plan.target, role).zone, tags, token=token)
+
+
 async def remove_volumes(restore: LeasedRestore) -> str:
     """Detach and delete every volume that the restore has made; returns a sentence about what could not be removed."""
-    record, settings = restore.record, restore.vault.settings
-    ebs, left = Ebs.of(settings), []
+    record = restore.record
+    ebs, left = Ebs.of(restore.vault.settings), []
     for role in SnapshotRole:
-        for volume in await ebs.volumes_of_restore(record.id, role):
+        for volume in await _made_by(ebs, restore, role):
             await restore.lease.check()
-            if volume.instance:
+            shown = await ebs.volume(volume)
+            # One that is not shown may be too new to be, and attached all the same.
+            if shown is None or shown.instance:
                 await _unmount(restore, role, volume)
-                await ebs.detach_volume(volume.id)
-            if await _detached(ebs, volume.id, settings.poll.total_seconds()):
-                await ebs.delete_volume(volume.id)
-            else:
-                left.append(volume.id)
+                await ebs.detach_volume(volume)
+            if not await _deleted(ebs, volume, restore.vault.settings.poll.total_seconds()):
+                left.append(volume)
     if left:
         return (
             f"Volume {', '.join(left)} could not be detached from the host of tenant {record.tenant} and was left "
             "there. It costs money until it is deleted. See what uses it on the host, detach it, delete it."
         )
+    if record.volumes or record.asked_volumes:
+        await restore.change(lambda r: r.model_copy(update={"volumes": {}, "asked_volumes": {}}))
     return ""
+
+
+async def _made_by(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole) -> list[str]:
+    """The volumes that the restore has made from one part: what look-ups show, and what they do not show yet."""
+    record = restore.record
+    found = [volume.id for volume in await ebs.volumes_of_restore(record.id, role)]
+    if role.value in record.volumes:
+        found.append(record.volumes[role.value])
+    if token := record.asked_volumes.get(role.value):
+        # Nobody has heard the answer. Asked again it is the same volume; refused, there is none.
+        point = (await restore.vault.points.require(record.plan.source, record.plan.recovery_point)).value
+        if snapshot := point.snapshot(role):
+            with suppress(aws.NotDoneError):
+                found.append((await _asked(ebs, restore, role, snapshot.snapshot_id, token)).id)
+    return list(dict.fromkeys(found))
 
 
 def mount_name(volume_id: str) -> str:
@@ -147,30 +178,34 @@ def mount_name(volume_id: str) -> str:
     return f"perennial-{volume_id}"
 
 
-async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:
+async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -> None:
     record, settings = restore.record, restore.vault.settings
-    hosts, platform = Hosts.of(settings), host_of(record.plan.target, role).platform
-    # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
-    await hosts.cancel(volume.instance, settings.mark(f"{record.id} {COPY_MARKS[role]}"))
-    try:
-        await hosts.run(
-            volume.instance,
-            platform,
-            "unmount",
-            {"VOLUME_ID": volume.id, "MOUNT_NAME": mount_name(volume.id)},
-            mark=settings.mark(f"{record.id} unmount"),
-            limit=120,
-        )
-    except (ScriptError, UnavailableError):
-        # A host that does not answer may well have let go of the disk: the detaching will tell.
-        return
+    hosts, host = Hosts.of(settings), host_of(record.plan.target, role)
+    # A host that does not answer may well have let go of the disk: the detaching will tell.
+    with suppress(ScriptError, UnavailableError, TimeoutError):
+        # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
+        await hosts.cancel(host.instance, settings.mark(f"{record.id} {COPY_MARKS[role]}"))
+    with suppress(ScriptError, UnavailableError, TimeoutError):
+        async with asyncio.timeout(UNMOUNTED_WITHIN):
+            await hosts.run(
+                host.instance,
+                host.platform,
+                "unmount",
+                {"VOLUME_ID": volume_id, "MOUNT_NAME": mount_name(volume_id)},
+                mark=settings.mark(f"{record.id} unmount {role.value}"),
+                limit=UNMOUNTED_WITHIN,
+            )
 
 
-async def _detached(ebs: Ebs, volume_id: str, poll: float) -> bool:
+async def _deleted(ebs: Ebs, volume_id: str, poll: float) -> bool:
+    """Delete the volume as soon as its host has let go of it; False when it does not in time."""
     end = asyncio.get_running_loop().time() + GONE_WITHIN
     for pause in looks(poll):
         volume = await ebs.volume(volume_id)
-        if volume is None or volume.state in ("available", "error", "deleting", "deleted"):
+        if volume and volume.state in ("deleting", "deleted"):
+            return True
+        # One that is not shown may be too new to be: DeleteVolume knows.
+        if (volume is None or not volume.instance) and await ebs.delete_volume(volume_id):
             return True
         if asyncio.get_running_loop().time() > end:
             break

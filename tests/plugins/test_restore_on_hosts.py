@@ -1,0 +1,144 @@
+"""A restore on hosts that hang, or have changed since the preview: what is refused, and what is never left."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from include.backups.errors import PartError, RefusedError
+from perennial.hooks.ebs import Ebs
+from perennial.triggers import restore, restore_volume
+from perennial.triggers.restore_files import CopyFilesTrigger
+from perennial.triggers.restore_step import RestoreTrigger
+from perennial.triggers.restore_volume import AttachVolumesTrigger
+from tests.support.restores import (
+    assert_nothing_is_left,
+    backed_up,
+    record,
+    state,
+    volumes_left,
+)
+from tests.support.world import RESTORE, Step, World
+
+__all__ = ["backed_up"]
+
+pytestmark = pytest.mark.lab
+
+PREVIEW, CLOSE_RESTORE = RESTORE[0], RESTORE[-1]
+LATER = "2026-11-23T13:00:00Z"
+
+
+def steps_until(last: type[RestoreTrigger]) -> list[Step]:
+    """The steps of a restore before `last`."""
+    return RESTORE[: [cls for cls, _ in RESTORE].index(last)]
+
+
+def closed(world: World, **form: Any) -> str:
+    """Close a restore that was not completed; returns what it says."""
+    with pytest.raises(PartError) as caught:
+        world.run_restore_step(CLOSE_RESTORE, **form)
+    return str(caught.value)
+
+
+def test_a_folder_that_was_filled_after_the_preview_is_not_overwritten(backed_up: World) -> None:
+    folder = backed_up.site("acme").parent / "old"
+    form = {"what": "files", "folder": str(folder)}
+    backed_up.run_restore_step(PREVIEW, **form)
+    folder.mkdir()
+    (folder / "important.txt").write_text("somebody else's")
+    with pytest.raises(PartError, match=r"is not empty any more.*Nothing was overwritten by it"):
+        backed_up.carry_out(RESTORE[1:], **form)
+    assert "may be partly old" not in closed(backed_up, **form)
+    assert [path.name for path in folder.iterdir()] == ["important.txt"]
+
+
+def test_two_restores_into_one_new_folder_do_not_overwrite_each_other(backed_up: World) -> None:
+    form = {"what": "files", "folder": str(backed_up.site("acme").parent / "old")}
+    backed_up.run_restore_step(PREVIEW, **form)
+    backed_up.run_restore_step(PREVIEW, "restore-2", moment=LATER, **form)
+    backed_up.carry_out(RESTORE[1:], **form)
+    with pytest.raises(PartError, match="is not empty any more"):
+        backed_up.carry_out(RESTORE[1:], "restore-2", moment=LATER, **form)
+
+
+def test_a_plain_file_is_no_place_for_a_folder(backed_up: World) -> None:
+    plain = backed_up.site("acme").parent / "plain"
+    plain.write_text("important")
+    with pytest.raises(RefusedError, match=r"plain on i-[0-9a-f]+ is no folder"):
+        backed_up.run_restore_step(PREVIEW, what="files", folder=str(plain))
+    assert plain.read_text() == "important"
+
+
+def test_a_site_that_is_a_link_is_shown_with_where_it_leads(backed_up: World) -> None:
+    site = backed_up.site("acme")
+    site.rename(site.parent / "release")
+    site.symlink_to("release")
+    said = backed_up.run_restore_step(PREVIEW, what="files")["preview"]
+    assert f"A symbolic link leads from {site} to {site.resolve()}: that is where files change." in said
+    assert "GiB free on its disk) is OVERWRITTEN" in said
+
+
+def test_a_copy_that_was_never_sent_has_changed_nothing(backed_up: World) -> None:
+    before = state(backed_up)
+    backed_up.carry_out(steps_until(CopyFilesTrigger))
+    backed_up.cloud.add_fault("ssm:SendCommand", code="ThrottlingException", status=400)
+    with pytest.raises(PartError, match="Nothing was overwritten by it"):
+        backed_up.run_restore_step((CopyFilesTrigger, {}))
+    assert record(backed_up).begun == {}
+    assert "Tenant acme is as it was: nothing was overwritten" in closed(backed_up)
+    assert state(backed_up) == before
+    assert_nothing_is_left(backed_up)
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_volume_whose_id_was_never_heard_and_that_look_ups_do_not_show_is_removed(
+    backed_up: World, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    backed_up.carry_out(steps_until(AttachVolumesTrigger))
+    answered = Ebs.create_volume
+
+    async def killed(*args: Any, **kwargs: Any) -> None:
+        if made:
+            await answered(*args, **kwargs)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Ebs, "create_volume", killed)
+    with pytest.raises(asyncio.CancelledError):
+        backed_up.run_restore_step((AttachVolumesTrigger, {}))
+    monkeypatch.setattr(Ebs, "create_volume", answered)
+    assert len(volumes_left(backed_up)) == int(made)
+    backed_up.cloud.add_fault("ec2:DescribeVolumes", lag=60.0, times=None)
+    closed(backed_up)
+    backed_up.cloud.clear_faults()
+    assert_nothing_is_left(backed_up)
+
+
+def test_a_volume_that_is_attached_and_that_look_ups_do_not_show_is_removed(backed_up: World) -> None:
+    backed_up.carry_out(steps_until(CopyFilesTrigger))
+    backed_up.cloud.add_fault("ec2:DescribeVolumes", lag=60.0, times=None)
+    closed(backed_up)
+    backed_up.cloud.clear_faults()
+    assert_nothing_is_left(backed_up)
+    assert record(backed_up).volumes == {}
+
+
+def test_a_host_that_hangs_keeps_no_volume_no_lease_and_no_database(
+    backed_up: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backed_up.carry_out(steps_until(CopyFilesTrigger))
+    monkeypatch.setattr(restore_volume, "UNMOUNTED_WITHIN", 2)
+    quick = [(what, clean_up, seconds / 100) for what, clean_up, seconds in restore.CLEAN_UPS]
+    monkeypatch.setattr(restore, "CLEAN_UPS", quick)
+    # Nobody says how a script on it has ended.
+    backed_up.cloud.add_fault("ssm:GetCommandInvocation", code="InvocationDoesNotExist", status=400, times=None)
+    message = closed(backed_up)
+    assert "Bringing the site online did not come to its end within" in message
+    assert volumes_left(backed_up) == []
+    assert backed_up.lease("acme").owner is None
+
+
+def test_users_are_let_in_before_volumes_are_seen_to() -> None:
+    assert [clean_up.__name__ for _, clean_up, _ in restore.CLEAN_UPS][-1] == "remove_volumes"
+    assert sum(seconds for _, _, seconds in restore.CLEAN_UPS) < 3600
