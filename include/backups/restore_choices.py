@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from include.backups.errors import ConfigurationError, RefusedError
+from include.backups.host_paths import overlap
 from include.backups.recovery_points import Manifest, State
 from include.backups.register import Register
 from include.backups.requests import Kind
-from include.backups.restore_plans import RestorePlan, overlap
+from include.backups.restore_plans import RestorePlan
 from include.backups.restore_requests import RestoreRequest, What
 from include.backups.tenants import Tenant
 

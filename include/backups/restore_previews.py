@@ -7,9 +7,10 @@ from datetime import datetime
 from statistics import median
 
 from include.backups.recovery_points import Manifest, SnapshotRole
-from include.backups.restore_plans import FolderFacts, RestorePlan, Survey, host_of
+from include.backups.restore_plans import RestorePlan, host_of
 from include.backups.restore_records import RestoreRecord, RestoreState
 from include.backups.restore_requests import DatabaseSource
+from include.backups.restore_surveys import FolderFacts, Survey
 
 
 def preview(plan: RestorePlan, point: Manifest, survey: Survey, earlier: Iterable[RestoreRecord], now: datetime) -> str:

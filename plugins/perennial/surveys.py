@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from include.backups.backup_headers import header_differences
 from include.backups.errors import PerennialError, UnavailableError
 from include.backups.recovery_points import Manifest, SnapshotRole
-from include.backups.restore_plans import FolderFacts, Survey
 from include.backups.restore_requests import DatabaseSource, RestoreRequest
+from include.backups.restore_surveys import FolderFacts, Survey
 from include.backups.tenants import Tenant
 from perennial.hooks import databases, tsql
 from perennial.hooks.ebs import Ebs

@@ -10,10 +10,12 @@ import pytest
 
 from include.backups.backup_files import DatabaseFile, FileType
 from include.backups.errors import RefusedError
+from include.backups.host_paths import path_on_volume
 from include.backups.recovery_points import Manifest, SnapshotRole
-from include.backups.restore_plans import FolderFacts, RestorePlan, Survey, path_on_volume, plan_restore
+from include.backups.restore_plans import RestorePlan, plan_restore
 from include.backups.restore_previews import preview
 from include.backups.restore_requests import DatabaseSource, RestoreRequest
+from include.backups.restore_surveys import FolderFacts, Survey
 from include.backups.tenants import Tenant
 from tests.unit.builders import NOW, tenant, tenant_entry, verified
 

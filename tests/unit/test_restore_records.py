@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from include.backups.errors import RefusedError
-from include.backups.restore_plans import RestorePlan, Survey
+from include.backups.restore_outcomes import finished, left_unclosed
+from include.backups.restore_plans import RestorePlan
 from include.backups.restore_previews import expected_duration, preview
 from include.backups.restore_records import (
     CHECK,
@@ -20,11 +21,10 @@ from include.backups.restore_records import (
     RestoreStep,
     Site,
     check_owner,
-    finished,
     half_restored_by,
-    left_unclosed,
 )
 from include.backups.restore_requests import DatabaseSource, What
+from include.backups.restore_surveys import Survey
 from tests.unit.builders import NOW, tenant, verified
 
 POINT = verified()

@@ -10,13 +10,8 @@ from datetime import UTC, datetime, timedelta
 from include.backups.errors import LeaseBusyError, LeaseLostError, PartError, PerennialError, RefusedError
 from include.backups.recovery_points import Manifest, Reader
 from include.backups.restore_choices import check_own_place, check_restorable
-from include.backups.restore_records import (
-    RestoreRecord,
-    RestoreState,
-    check_owner,
-    finished,
-    left_unclosed,
-)
+from include.backups.restore_outcomes import finished, left_unclosed
+from include.backups.restore_records import RestoreRecord, RestoreState, check_owner
 from include.backups.restore_requests import RestoreRequest
 from perennial.hooks import tenant_lease
 from perennial.hooks.leased import LeasedRestore

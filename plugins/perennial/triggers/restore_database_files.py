@@ -8,8 +8,8 @@ from __future__ import annotations
 from include.backups.backup_files import FileType
 from include.backups.database_places import database_places
 from include.backups.errors import PartError, UnavailableError
+from include.backups.host_paths import path_on_volume
 from include.backups.recovery_points import Manifest, SnapshotRole
-from include.backups.restore_plans import path_on_volume
 from include.backups.restore_records import CHECK, RestoreRecord
 from perennial.hooks import attaching, databases
 from perennial.hooks.leased import LeasedRestore

@@ -15,7 +15,7 @@ from include.backups.backup_files import DatabaseFile
 from include.backups.errors import LeaseLostError, PerennialError, RefusedError, UnavailableError
 from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.requests import BackupRequest
-from include.backups.restore_plans import ATTACHABLE, not_to_be_kept
+from include.backups.restore_databases import ATTACHABLE, not_to_be_kept
 from include.backups.restore_records import RestoreRecord
 from perennial.hooks.databases import ONLINE, survey
 from perennial.hooks.leased import LeasedPoint, LeasedRestore
