@@ -9,7 +9,7 @@ import pytest
 
 from include.backups.errors import PartError, RefusedError
 from perennial.hooks.ebs import Ebs
-from perennial.triggers import restore, restore_volume
+from perennial.triggers import restore_close, restore_volume
 from perennial.triggers.restore_files import CopyFilesTrigger
 from perennial.triggers.restore_step import RestoreTrigger
 from perennial.triggers.restore_volume import AttachVolumesTrigger
@@ -129,8 +129,8 @@ def test_a_host_that_hangs_keeps_no_volume_no_lease_and_no_database(
 ) -> None:
     backed_up.carry_out(steps_until(CopyFilesTrigger))
     monkeypatch.setattr(restore_volume, "UNMOUNTED_WITHIN", 2)
-    quick = [(what, clean_up, seconds / 100) for what, clean_up, seconds in restore.CLEAN_UPS]
-    monkeypatch.setattr(restore, "CLEAN_UPS", quick)
+    quick = [(what, clean_up, seconds / 100) for what, clean_up, seconds in restore_close.CLEAN_UPS]
+    monkeypatch.setattr(restore_close, "CLEAN_UPS", quick)
     # Nobody says how a script on it has ended.
     backed_up.cloud.add_fault("ssm:GetCommandInvocation", code="InvocationDoesNotExist", status=400, times=None)
     message = closed(backed_up)
@@ -140,5 +140,5 @@ def test_a_host_that_hangs_keeps_no_volume_no_lease_and_no_database(
 
 
 def test_users_are_let_in_before_volumes_are_seen_to() -> None:
-    assert [clean_up.__name__ for _, clean_up, _ in restore.CLEAN_UPS][-1] == "remove_volumes"
-    assert sum(seconds for _, _, seconds in restore.CLEAN_UPS) < 3600
+    assert [clean_up.__name__ for _, clean_up, _ in restore_close.CLEAN_UPS][-1] == "remove_volumes"
+    assert sum(seconds for _, _, seconds in restore_close.CLEAN_UPS) < 3600

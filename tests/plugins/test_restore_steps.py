@@ -13,8 +13,8 @@ from include.backups.errors import ConfigurationError, LeaseBusyError, PartError
 from include.backups.expiry import marked
 from include.backups.recovery_points import Manifest, State
 from include.backups.restore_records import RestoreState
-from perennial.triggers.restore import OpenRestoreTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
+from perennial.triggers.restore_open import OpenRestoreTrigger
 from perennial.triggers.restore_preview import PreviewRestoreTrigger
 from perennial.triggers.restore_step import RestoreTrigger
 from tests.support.restores import (

@@ -26,9 +26,10 @@ from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.backup_file import BackUpDatabaseTrigger
 from perennial.triggers.recovery_point import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
-from perennial.triggers.restore import CloseRestoreTrigger, OpenRestoreTrigger
+from perennial.triggers.restore_close import CloseRestoreTrigger
 from perennial.triggers.restore_database import CheckRestoreTrigger, RestoreDatabaseTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
+from perennial.triggers.restore_open import OpenRestoreTrigger
 from perennial.triggers.restore_preview import PreviewRestoreTrigger
 from perennial.triggers.restore_safety import TakeSafetyPointTrigger
 from perennial.triggers.restore_site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger

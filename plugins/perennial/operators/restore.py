@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from perennial.operators.step import StepOperator
-from perennial.triggers.restore import CloseRestoreTrigger, OpenRestoreTrigger
+from perennial.triggers.restore_close import CloseRestoreTrigger
 from perennial.triggers.restore_database import CheckRestoreTrigger, RestoreDatabaseTrigger
 from perennial.triggers.restore_files import CopyFilesTrigger
+from perennial.triggers.restore_open import OpenRestoreTrigger
 from perennial.triggers.restore_preview import PreviewRestoreTrigger
 from perennial.triggers.restore_safety import TakeSafetyPointTrigger
 from perennial.triggers.restore_site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
