@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from lab.cloud.readiness import wait_until_ready
 from lab.fault_control import FaultControl
 from lab.settings import REGION, ZONE, LabSettings
 from lab.waiting import wait_until
+from tests.support.clients import plain_client
 from tests.support.labs import LabServer, new_settings
 
 SNAPSHOT_SECONDS = 0.3
-VOLUME_SECONDS = 0.3
+VOLUME_SECONDS = 0.1
 VOLUME_DEADLINE = 10
 SCRIPT_SECONDS = 60
 LINUX_IMAGE = "ami-0123456789abcdef0"
@@ -54,19 +53,13 @@ class LabCloud(LabServer):
 
     def client(self, service: str, *, region: str = REGION, attempts: int = 1, **config: Any) -> Any:
         """A plain boto3 client; `attempts` = 1 means that botocore does not retry."""
-        return boto3.client(
+        return plain_client(
             service,
             endpoint_url=self.settings.cloud_url,
             region_name=region,
             aws_access_key_id=self.settings.access_key,
             aws_secret_access_key=self.settings.secret_key,
-            config=Config(
-                retries={"total_max_attempts": attempts, "mode": "standard"},
-                s3={"addressing_style": "path"},
-                connect_timeout=10,
-                read_timeout=30,
-                **config,
-            ),
+            config={"attempts": attempts, **config},
         )
 
     def make_instance(self, zone: str = ZONE, image: str = LINUX_IMAGE, **options: Any) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from lab.fault_control import FaultControl
 from lab.settings import REGION, VAULT_BUCKET, LabSettings
 from lab.storage import ensure_bucket, wait_until_ready
+from tests.support.clients import plain_client
 from tests.support.labs import LabServer, new_settings
 
 
@@ -35,15 +34,12 @@ class LabStorage(LabServer):
             "aws_access_key_id": self.settings.access_key,
             "aws_secret_access_key": self.settings.secret_key,
         }
-        config = Config(
-            retries={"total_max_attempts": attempts, "mode": "standard"},
-            s3={"addressing_style": "path"},
-            max_pool_connections=connections,
-            connect_timeout=10,
-            read_timeout=30,
-        )
-        return boto3.client(
-            "s3", endpoint_url=self.settings.storage_url, region_name=REGION, config=config, **(credentials | options)
+        return plain_client(
+            "s3",
+            endpoint_url=self.settings.storage_url,
+            region_name=REGION,
+            config={"attempts": attempts, "max_pool_connections": connections},
+            **(credentials | options),
         )
 
     def new_prefix(self) -> str:
