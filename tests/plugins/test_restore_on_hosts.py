@@ -139,6 +139,23 @@ def test_a_host_that_hangs_keeps_no_volume_no_lease_and_no_database(
     assert backed_up.lease("acme").owner is None
 
 
+def test_a_volume_that_is_mounted_after_the_host_has_let_go_of_it_is_let_go_of_again(
+    backed_up: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy whose command was under way when its run was ended begins after `unmount` has looked."""
+    backed_up.carry_out(steps_until(CopyFilesTrigger))
+    monkeypatch.setattr(restore_volume, "LET_GO_WITHIN", 1)
+    (volume,) = volumes_left(backed_up)
+    host = backed_up.entries["acme"]["web"]["instance"]
+    attached = backed_up.cloud.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"][0]
+    device, mount = backed_up.cloud.host_path(host, attached["Device"]), f'"${{TMPDIR:-/tmp}}/perennial-{volume}"'
+    backed_up.cloud.add_fault("ec2:DetachVolume", delay=4)
+    late = backed_up.cloud.send(host, "sleep 2", f"mkdir -p {mount}", f"mount {device} {mount}")
+    assert "nothing was overwritten" in closed(backed_up)
+    assert backed_up.cloud.await_command(late, host).status == "Success"
+    assert_nothing_is_left(backed_up)
+
+
 def test_users_are_let_in_before_volumes_are_seen_to() -> None:
     assert [clean_up.__name__ for _, clean_up, _ in restore_close.CLEAN_UPS][-1] == "remove_volumes"
     assert sum(seconds for _, _, seconds in restore_close.CLEAN_UPS) < 3600

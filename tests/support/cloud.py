@@ -14,7 +14,7 @@ from lab.cloud.readiness import wait_until_ready
 from lab.fault_control import FaultControl
 from lab.settings import REGION, ZONE, LabSettings
 from lab.waiting import wait_until
-from tests.support.clients import plain_client
+from tests.support.clients import kept_client
 from tests.support.labs import LabServer, new_settings
 
 SNAPSHOT_SECONDS = 0.3
@@ -53,7 +53,7 @@ class LabCloud(LabServer):
 
     def client(self, service: str, *, region: str = REGION, attempts: int = 1, **config: Any) -> Any:
         """A plain boto3 client; `attempts` = 1 means that botocore does not retry."""
-        return plain_client(
+        return kept_client(
             service,
             endpoint_url=self.settings.cloud_url,
             region_name=region,

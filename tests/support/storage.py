@@ -11,7 +11,7 @@ import pytest
 from lab.fault_control import FaultControl
 from lab.settings import REGION, VAULT_BUCKET, LabSettings
 from lab.storage import ensure_bucket, wait_until_ready
-from tests.support.clients import plain_client
+from tests.support.clients import new_client
 from tests.support.labs import LabServer, new_settings
 
 
@@ -34,7 +34,7 @@ class LabStorage(LabServer):
             "aws_access_key_id": self.settings.access_key,
             "aws_secret_access_key": self.settings.secret_key,
         }
-        return plain_client(
+        return new_client(
             "s3",
             endpoint_url=self.settings.storage_url,
             region_name=REGION,

@@ -27,6 +27,9 @@ COPY_MARKS = {SnapshotRole.WEB: "copy", SnapshotRole.DATABASE: "copy db"}
 GONE_WITHIN = 600
 """Seconds that a volume may take to let go of its host; Amazon says minutes, an open file says never."""
 
+LET_GO_WITHIN = 30
+"""Seconds after which the host is asked once more to let go of a volume."""
+
 UNMOUNTED_WITHIN = 120
 """Seconds for the host to let go of a volume by itself; one that hangs never does."""
 
@@ -137,17 +140,9 @@ async def _asked(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_
 async def remove_volumes(restore: LeasedRestore) -> str:
     """Detach and delete every volume that the restore has made; returns a sentence about what could not be removed."""
     record = restore.record
-    ebs, left = Ebs.of(restore.vault.settings), []
-    for role in SnapshotRole:
-        for volume in await _made_by(ebs, restore, role):
-            await restore.lease.check()
-            shown = await ebs.volume(volume)
-            # One that is not shown may be too new to be, and attached all the same.
-            if shown is None or shown.instance:
-                await _unmount(restore, role, volume)
-                await ebs.detach_volume(volume)
-            if not await _deleted(ebs, volume, restore.vault.settings.poll.total_seconds()):
-                left.append(volume)
+    ebs = Ebs.of(restore.vault.settings)
+    made = [(role, volume) for role in SnapshotRole for volume in await _made_by(ebs, restore, role)]
+    left = [volume for role, volume in made if not await _removed(ebs, restore, role, volume)]
     if left:
         return (
             f"Volume {', '.join(left)} could not be detached from the host of tenant {record.tenant} and was left "
@@ -197,9 +192,27 @@ async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -
             )
 
 
-async def _deleted(ebs: Ebs, volume_id: str, poll: float) -> bool:
-    """Delete the volume as soon as its host has let go of it; False when it does not in time."""
+async def _removed(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume_id: str) -> bool:
+    """Detach and delete a volume; False when its host does not let go of it in time.
+
+    The host is asked more than once: a copy whose SendCommand was under way when its task was ended may begin later.
+    """
     end = asyncio.get_running_loop().time() + GONE_WITHIN
+    while asyncio.get_running_loop().time() < end:
+        await restore.lease.check()
+        shown = await ebs.volume(volume_id)
+        # One that is not shown may be too new to be, and attached all the same.
+        if shown is None or shown.instance:
+            await _unmount(restore, role, volume_id)
+            await ebs.detach_volume(volume_id)
+        if await _deleted(ebs, volume_id, restore.vault.settings.poll.total_seconds()):
+            return True
+    return False
+
+
+async def _deleted(ebs: Ebs, volume_id: str, poll: float) -> bool:
+    """Delete the volume as soon as its host has let go of it; False when it has not for LET_GO_WITHIN."""
+    end = asyncio.get_running_loop().time() + LET_GO_WITHIN
     for pause in looks(poll):
         volume = await ebs.volume(volume_id)
         if volume and volume.state in ("deleting", "deleted"):
