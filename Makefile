@@ -34,7 +34,7 @@ test-parts: install
 	$(BIN)/pytest -n 2 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m "not stack"
 
 test-stack: install
-	$(BIN)/pytest -m stack
+	$(BIN)/pytest -n 2 --max-worker-restart=0 --dist loadfile -m stack
 
 properties: install ## Ask the rules of retention of 2,000 random timelines each (minutes)
 	$(BIN)/pytest -n 2 tests/unit/test_periods.py tests/unit/test_retention_properties.py --hypothesis-profile thorough
