@@ -76,7 +76,7 @@ def replaced_parts(manifest: Manifest, snapshots: Iterable[str], files: Iterable
         snapshots: Ids of the EBS snapshots tagged with this recovery point.
         files: Keys of the backup files that lie beside its manifest.
     """
-    if manifest.state is not State.VERIFIED:
+    if manifest.state is not State.VERIFIED or manifest.missing():  # what an edited manifest misses may be among them
         return ()
     parts = manifest.parts
     own = {part.snapshot_id for part in (parts.web_snapshot, parts.db_snapshot) if part}

@@ -105,3 +105,8 @@ def test_parts_that_a_later_attempt_has_replaced_are_named() -> None:
 
 def test_parts_of_a_point_that_is_not_verified_may_still_be_wanted() -> None:
     assert replaced_parts(running(), ["snap-extra"], ["full-01.bak"]) == ()
+
+
+def test_beside_a_manifest_that_does_not_name_all_its_parts_nothing_is_left_over() -> None:
+    edited = verified().model_copy(update={"parts": verified().parts.model_copy(update={"bak": None})})
+    assert replaced_parts(edited, ["snap-extra"], ["full-01.bak"]) == ()

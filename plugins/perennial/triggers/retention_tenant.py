@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+from include.backups.deletion_limits import too_many_lost
 from include.backups.errors import LeaseBusyError, LeaseLostError, PerennialError
 from include.backups.expiry import abandoned, deletion_begun, marked, taken_back
 from include.backups.guards import after_approval, check_tenant
+from include.backups.lost_parts import failed_for_want_of
 from include.backups.recovery_points import Manifest, State
 from include.backups.refusals import Refusal
 from include.backups.retention import Action, RetentionPlan, plan_retention
@@ -56,7 +59,8 @@ async def carry_out(
         sweep: Whether there are parts that belong to no point any more.
     """
     actions = [Action.FAIL, Action.TAKE_BACK] + ([] if mandate.stopped else [Action.EXPIRE, Action.DELETE])
-    if not mandate.plan.to(*actions) and not (sweep and not mandate.stopped):
+    lost = mandate.plan.circumstances.lost
+    if not mandate.plan.to(*actions) and not lost and not (sweep and not mandate.stopped):
         return
     try:
         lease = await tenant_lease.acquire(vault, mandate.plan.tenant, owner, "retention")
@@ -74,6 +78,8 @@ async def _act(lease: TenantLease, mandate: Mandate, now: datetime, report: Tena
     if not mandate.stopped:
         report.refused(stopped)
     work = _Work(lease, found, now, report)
+    if mandate.approved or not too_many_lost(plan):
+        await work.lost()
     for verdict in plan.to(Action.FAIL):
         await work.change(verdict.point.id, "failed", lambda m: abandoned(m, now))
     for verdict in plan.to(Action.TAKE_BACK):
@@ -113,6 +119,12 @@ class _Work:
         with self._reported():
             await self._point(point_id).change(change)
             self.report.did(what, point_id)
+
+    async def lost(self) -> None:
+        """Write down that points without all their parts have failed, but for those that a restore is reading."""
+        for point_id, gone in self.found.lost.items():
+            if point_id not in self.found.circumstances.reading:
+                await self.change(point_id, "failed", partial(failed_for_want_of, gone=gone, now=self.now))
 
     async def sweep(self, point_id: str, names: tuple[str, ...]) -> None:
         """Delete parts that a later attempt has replaced."""
