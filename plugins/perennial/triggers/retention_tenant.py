@@ -78,7 +78,7 @@ async def _act(lease: TenantLease, mandate: Mandate, now: datetime, report: Tena
     if not mandate.stopped:
         report.refused(stopped)
     work = _Work(lease, found, now, report)
-    if mandate.approved or not too_many_lost(plan):
+    if not too_many_lost(plan) or (mandate.approved and not stopped):
         await work.lost()
     for verdict in plan.to(Action.FAIL):
         await work.change(verdict.point.id, "failed", lambda m: abandoned(m, now))
@@ -128,15 +128,17 @@ class _Work:
 
     async def sweep(self, point_id: str, names: tuple[str, ...]) -> None:
         """Delete parts that a later attempt has replaced."""
-        deletion = Deletion(self._point(point_id))
+        deletion = Deletion(self._point(point_id), self.now)
         with self._reported(deletion):
             self.report.swept += await deletion.parts(names, self.found.snapshots.get(point_id, ()))
 
     async def delete(self, point_id: str) -> None:
-        """Delete a point for good, after its manifest says so."""
+        """Delete a point for good, after its manifest says so; one that a lock holds in part stays as a whole."""
         point = self._point(point_id)
-        deletion = Deletion(point)
+        deletion, expiry = Deletion(point, self.now), point.manifest.expiry
         with self._reported(deletion):
+            if expiry and expiry.deletion_began_at is None and await deletion.is_locked():
+                return
             if point.manifest.state is not State.EXPIRED:
                 await point.change(lambda manifest: deletion_begun(manifest, self.now))
             if await deletion.whole():
@@ -153,6 +155,7 @@ class _Work:
             self.report.not_done(error, for_person=False)
         finally:
             if deletion:
-                point_id = deletion.point.manifest.id
+                point = deletion.point.manifest
                 for refused in deletion.refused:
-                    self.report.not_done(refused.said(self.lease.tenant, point_id), for_person=refused.for_person)
+                    said = refused.said(point.tenant, point.id, point.state)
+                    self.report.not_done(said, for_person=refused.for_person)
