@@ -24,6 +24,7 @@ from perennial.hooks.holdings import Holdings, holdings
 from perennial.hooks.leased import LeasedPoint
 from perennial.hooks.tenant_lease import TenantLease
 from perennial.hooks.vault import Vault
+from perennial.triggers.retention_troubles import trouble_of
 
 Change = Callable[[Manifest], Manifest]
 
@@ -152,7 +153,7 @@ class _Work:
         except LeaseLostError:
             raise
         except PerennialError as error:
-            self.report.not_done(error, for_person=False)
+            self.report.troubles.append(trouble_of(error, self.lease.tenant))
         finally:
             if deletion:
                 point = deletion.point.manifest
