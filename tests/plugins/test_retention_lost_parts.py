@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.backups.recovery_points import Expiry, Manifest, State
+from include.backups.recovery_points import Expiry, Manifest, SnapshotRole, State
+from perennial.hooks.ebs import Ebs, Snapshot
+from perennial.hooks.vault import point_prefix
 from tests.plugins.test_retention_guards import carry_out, preview, today
 from tests.support.retention import DAY, NOW, Stock
 
@@ -125,3 +127,30 @@ def test_a_verified_manifest_that_names_no_bak_has_failed_and_no_byte_beside_it_
     assert fleet.left_of(point) == left
     assert fleet.state(point) == "failed"
     assert fleet.retain(NOW + DAY).tenants["acme"].swept == []
+
+
+def test_parts_without_a_manifest_are_reported_every_day_and_never_deleted(fleet: Stock) -> None:
+    fleet.add_daily(NOW, 3)
+    point, place = fleet.add(OLD), fleet.vault.documents
+    fleet.s3.delete_object(Bucket=place.bucket, Key=f"{place.prefix}{point_prefix('acme', point.id)}manifest.json")
+    left = fleet.left_of(point)
+    for day in range(2):
+        (said,) = fleet.retain(NOW + timedelta(hours=day)).for_a_person()
+        assert said.startswith(f"Tenant acme has snapshots or files of {point.id}, which has no manifest: snap-")
+        assert all(name in said for name in (*left[0], *left[1]))
+    assert fleet.left_of(point) == left
+
+
+def test_a_snapshot_that_the_look_by_tags_has_missed_goes_with_its_point(
+    fleet: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.add_daily(NOW, 3)
+    old, look = fleet.add_expiring(OLD, NOW - 2 * DAY), Ebs.snapshots_of_point
+
+    async def lagging(ebs: Ebs, point_id: str, role: SnapshotRole | None = None) -> list[Snapshot]:
+        return [one for one in await look(ebs, point_id, role) if one.tags["perennial:part"] != SnapshotRole.WEB.value]
+
+    monkeypatch.setattr(Ebs, "snapshots_of_point", lagging)
+    assert fleet.retain().not_done() == []
+    assert fleet.state(old) == "gone"
+    assert fleet.left_of(old) == ([], [])

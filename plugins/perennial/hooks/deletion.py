@@ -39,6 +39,7 @@ class Deletion:
         self.ebs = Ebs.of(point.vault.settings)
         self.refused: list[Refused] = []
         self._ends_point = False
+        self._tried_parts = set[str]()
 
     async def is_locked(self) -> bool:
         """Look whether a lock holds any part, before the first one goes: the others would be lost, and the rest no use.
@@ -64,7 +65,7 @@ class Deletion:
         await self.files(await self._versions_of_files())
         for snapshot in sorted(await self.ebs.snapshots_of_point(self.point.manifest.id), key=_database_first):
             await self.snapshot(snapshot)
-        await self._look_for_untagged()
+        await self._look_again()
         if self.refused:
             return False
         await self._bury()
@@ -101,12 +102,17 @@ class Deletion:
     def _manifest_key(self) -> str:
         return f"{self.point.prefix}manifest.json"
 
-    async def _look_for_untagged(self) -> None:
-        """A part of ours whose tags somebody took away is not deleted, and its manifest has to stay."""
+    async def _look_again(self) -> None:
+        """Snapshots of the manifest that the look by tags has not shown, because it lagged or somebody took the tags
+        away: one without them is not deleted, and its manifest has to stay.
+        """
         ids = _snapshot_ids(self.point.manifest)
-        reported = {refused.part for refused in self.refused}
         for found in (await self.ebs.snapshots(ids)).values():
-            if f"snapshot {found.id}" not in reported and not self.ebs.is_of_point(found, self.point.manifest.id):
+            if f"snapshot {found.id}" in self._tried_parts:
+                continue
+            if self.ebs.is_of_point(found, self.point.manifest.id):
+                await self.snapshot(found)
+            else:
                 said = "it no longer carries the tags of this vault and this recovery point"
                 self.refused.append(Refused(f"snapshot {found.id}", "", said))
 
@@ -129,6 +135,7 @@ class Deletion:
         await self.point.lease.check()
         if self._ends_point:
             refuse_wanted(await self.point.read_again(), self.now)
+        self._tried_parts.add(part)
         try:
             await deletion()
         except UnavailableError as error:

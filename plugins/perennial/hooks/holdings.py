@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from include.backups.retention import Circumstances
 from perennial.hooks.collection import Versioned
 from perennial.hooks.ebs import POINT_TAG, Ebs, Snapshot
 from perennial.hooks.lost_parts import lost_parts
-from perennial.hooks.vault import Vault
+from perennial.hooks.vault import Vault, point_prefix
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Holdings:
 
     Attributes:
         manifests: By recovery point id, as they were read.
-        problems: What a person has to know: manifests that could not be read, whose points are left alone; lost parts.
+        problems: What a person has to know: manifests that could not be read, whose points are left alone; lost parts;
+            snapshots and files without a manifest.
         snapshots: By recovery point id.
         left_over: By recovery point id, snapshots and files that are no part of the point any more.
         lost: By recovery point id, names of parts that are not there any more.
@@ -79,6 +80,8 @@ async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) ->
         snapshots[snapshot.tags.get(POINT_TAG, "")].append(snapshot)
     listed = {snapshot.id for found in snapshots.values() for snapshot in found}
     suspects = [v for name, v in manifests.items() if is_suspect(v.value, listed, files.get(name, ()), now)]
+    known = {*ids, *(version.value.id for version in versions)}
+    problems += await _orphans(vault, tenant, known, snapshots, files)
     lost = await lost_parts(vault, suspects)
     if lost:
         problems.append(told(tenant, {name: manifests[name].value for name in lost}, lost))
@@ -125,6 +128,33 @@ async def _circumstances(
         offboarding=offboarding.value if offboarding else None,
         lost=frozenset(lost),
     )
+
+
+async def _orphans(
+    vault: Vault,
+    tenant: str,
+    known: Collection[str],
+    snapshots: Mapping[str, list[Snapshot]],
+    files: Mapping[str, list[str]],
+) -> list[PartError]:
+    """What carries the tenant's name and belongs to no manifest: it is never deleted, and costs money.
+
+    A backup may have begun since the manifests were listed, so that each is looked for once more.
+    """
+    found = []
+    for name in sorted({*snapshots, *files} - set(known)):
+        if name and await vault.documents.get(f"{point_prefix(tenant, name)}manifest.json"):
+            continue
+        parts = [*(snapshot.id for snapshot in snapshots.get(name, ())), *files.get(name, ())]
+        found.append(
+            PartError(
+                f"Tenant {tenant} has snapshots or files of {name or 'no recovery point'}, which has no manifest: "
+                f"{', '.join(parts)}.",
+                why="Only what a manifest vouches for is ever deleted, so they stay and cost money.",
+                todo="Bring the manifest back, or look whether anybody wants them and delete them by hand.",
+            )
+        )
+    return found
 
 
 def _misplaced(manifest: Manifest, tenant: str) -> PartError:
