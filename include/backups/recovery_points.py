@@ -155,6 +155,12 @@ class Manifest(Strict):
             )
         return self
 
+    @property
+    def comes_back_as(self) -> State | None:
+        """What a hold makes of an expiring point; None when it is not expiring, or its deletion has begun."""
+        expiring = self.state is State.EXPIRING and self.expiry and self.expiry.deletion_began_at is None
+        return self.expiry.was if expiring and self.expiry else None
+
     def missing(self) -> tuple[str, ...]:
         """Names of the parts that are not there yet and have to be."""
         return tuple(name for name in self.parts.missing() if name not in self.left_out)
