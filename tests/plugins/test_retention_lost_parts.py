@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include.backups.recovery_points import Expiry, Manifest, SnapshotRole, State
+from perennial.hooks import holdings
 from perennial.hooks.ebs import Ebs, Snapshot
 from perennial.hooks.vault import point_prefix
 from tests.plugins.test_retention_guards import carry_out, preview, today
@@ -154,3 +155,22 @@ def test_a_snapshot_that_the_look_by_tags_has_missed_goes_with_its_point(
     assert fleet.retain().not_done() == []
     assert fleet.state(old) == "gone"
     assert fleet.left_of(old) == ([], [])
+
+
+@pytest.mark.parametrize("missing_at", [0, 1])
+def test_a_part_that_one_look_has_missed_and_the_other_has_not_is_there(
+    fleet: Stock, monkeypatch: pytest.MonkeyPatch, missing_at: int
+) -> None:
+    """Retention looks once at the whole fleet, and once more at a tenant under its lease."""
+    newest, *_ = fleet.add_daily(NOW, 3)
+    old, looks = fleet.add(OLD), list[int]()
+
+    async def look(*_: object) -> dict[str, tuple[str, ...]]:
+        looks.append(len(looks))
+        return {newest.id: ("bak",)} if looks[-1] == missing_at else {}
+
+    monkeypatch.setattr(holdings, "lost_parts", look)
+    fleet.retain()
+    assert looks == [0, 1]
+    assert fleet.manifest(newest) == newest
+    assert fleet.state(old) == "expiring"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,7 +80,7 @@ async def _act(lease: TenantLease, mandate: Mandate, now: datetime, report: Tena
         report.refused(stopped)
     work = _Work(lease, found, now, report)
     if not too_many_lost(plan) or (mandate.approved and not stopped):
-        await work.lost()
+        await work.lost(judged.circumstances.lost)
     for verdict in plan.to(Action.FAIL):
         await work.change(verdict.point.id, "failed", lambda m: abandoned(m, now))
     for verdict in plan.to(Action.TAKE_BACK):
@@ -121,10 +121,14 @@ class _Work:
             await self._point(point_id).change(change)
             self.report.did(what, point_id)
 
-    async def lost(self) -> None:
-        """Write down that points without all their parts have failed, but for those that a restore is reading."""
+    async def lost(self, before: Collection[str]) -> None:
+        """Write down that points have failed of which parts were missing at both looks, unless a restore reads them.
+
+        Args:
+            before: Ids of the points of which parts were missing at the first look.
+        """
         for point_id, gone in self.found.lost.items():
-            if point_id not in self.found.circumstances.reading:
+            if point_id in before and point_id not in self.found.circumstances.reading:
                 await self.change(point_id, "failed", partial(failed_for_want_of, gone=gone, now=self.now))
 
     async def sweep(self, point_id: str, names: tuple[str, ...]) -> None:
