@@ -3,9 +3,10 @@
 
 Puts one recovery point under a hold: retention leaves it alone until the last day that you name, or until somebody
 lifts the hold. Who triggered this run is recorded as its author. A point that is expiring is taken back, as long as its
-deletion has not begun; of one whose deletion has, the rest is spared.
+deletion has not begun; of one whose deletion has, the rest is spared, and the XCom says what that is.
 
-A second hold on the same point replaces the first. It never waits for a backup or a restore of the tenant.
+A hold that somebody else has placed is not replaced: start `lift_hold` first. It never waits for a backup or a restore
+of the tenant.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
 ### Let the policy decide again
 
-Takes the hold from one recovery point. Who triggered this run, and what the hold was, stands in the task's XCom. What
-nothing else keeps is marked by the next `retention` and deleted after its grace period.
+Takes the hold from one recovery point. What the hold was, who had placed it and who triggered this run stays in the
+point's manifest (`past_holds`). What nothing else keeps is marked by the next `retention` and deleted after its grace
+period.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
 ### What can be restored?
 
-Lists the recovery points of the vault, newest first: their moment, state, how far they were proven, and what is in
-them. Press *Trigger* and open the log of the task `list`; leave `tenant` empty to see all tenants.
+Lists the recovery points of the vault, newest first: their moment, state, how far they were proven, what is in them,
+and the holds and locks on them; of an expiring one, when its grace period ends. Press *Trigger* and open the log of the
+task `list`; leave `tenant` empty to see all tenants.
 
 It reads the vault alone. A new Airflow that was only told where the vault is lists everything, with no register.
 """

@@ -38,11 +38,13 @@ def is_settled(manifest: Manifest) -> bool:
     Raises:
         RefusedError: when retention is already taking the point away.
     """
+    back = manifest.comes_back_as
     if manifest.state in (State.EXPIRING, State.EXPIRED):
         raise RefusedError(
             f"Recovery point {manifest.id} of tenant {manifest.tenant} is {manifest.state}.",
             why="Retention is taking it away; nothing was done.",
-            todo="Take a manual backup instead.",
+            todo="Take a manual backup instead"
+            + (f", or bring it back with `hold_recovery_point`: it was {back}." if back else "."),
         )
     return manifest.state is State.VERIFIED
 

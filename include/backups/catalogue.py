@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from include.backups.recovery_points import Manifest
 
-HEAD = ("recovery point", "moment (UTC)", "kind", "state", "level", "what is in it", "note")
+HEAD = ("recovery point", "moment (UTC)", "kind", "state", "level", "what is in it", "kept or going", "note")
 
 
 def table(manifests: Iterable[Manifest]) -> str:
@@ -26,5 +27,21 @@ def _row(manifest: Manifest) -> tuple[str, ...]:
         str(manifest.state),
         str(manifest.verification.level) if manifest.verification else "-",
         ", ".join(name for name, part in parts.items() if part) or "nothing",
+        _fate(manifest),
         " ".join((manifest.failure or manifest.note).split())[:80],
     )
+
+
+def _fate(manifest: Manifest) -> str:
+    """What the manifest itself says: a hold, a lock, the day of its deletion. What the policy keeps is in the log of
+    `retention`, because it changes with the other points.
+    """
+    hold, locked, expiry = manifest.hold, manifest.locked_until, manifest.expiry
+    said = [f"locked until {locked:%Y-%m-%d}"] if locked else []
+    if expiry and expiry.deletion_began_at:
+        said.append(f"deletion began {expiry.deletion_began_at:%Y-%m-%d}")
+    elif expiry:
+        goes = expiry.marked_at + timedelta(hours=manifest.source.plan.retention.grace_hours)
+        said.append(f"goes {goes:%Y-%m-%d %H:%MZ}")
+    said += [f"hold {' '.join(hold.said.split())[:80]}"] if hold else []
+    return "; ".join(said) or "-"

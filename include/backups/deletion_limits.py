@@ -59,6 +59,26 @@ def too_many_hourly(plan: RetentionPlan, now: datetime, last_run: datetime | Non
     return _max_delete(plan, f"{goes} hourly ones", limit) if goes > made + DAILY_LIMIT else None
 
 
+def too_many_lost(plan: RetentionPlan) -> Refusal | None:
+    """PARTS_LOST: more than `DAILY_LIMIT` points of one tenant have lost parts, or all verified ones.
+
+    In the wrong account or Region every snapshot is missing. Whoever wrote `failed` on that would lose all points.
+    """
+    lost = len(plan.circumstances.lost)
+    whole = any(verdict.point.worth is State.VERIFIED for verdict in plan.verdicts.values())
+    if not lost or (lost <= DAILY_LIMIT and whole):
+        return None
+    return Refusal(
+        Guard.PARTS_LOST,
+        plan.tenant,
+        f"Retention stopped for tenant {plan.tenant}: {lost} of {len(plan.verdicts)} recovery points have lost parts"
+        f"{'' if whole else ', and no verified one is whole'}.",
+        "It looks the same when the AWS connection leads to another account or Region; nothing was changed or deleted.",
+        f"Check the connection. If the parts are really gone: {ask_approval(plan.tenant)}",
+        approvable=True,
+    )
+
+
 def _max_delete(plan: RetentionPlan, goes: str, limit: str) -> Refusal:
     return Refusal(
         Guard.MAX_DELETE,

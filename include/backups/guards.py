@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from include.backups.deletion_limits import too_many, too_many_hourly
+from include.backups.deletion_limits import too_many, too_many_hourly, too_many_lost
 from include.backups.points import Offboarding
 from include.backups.reasons import eligible, last_verified
 from include.backups.recovery_points import State
@@ -35,15 +35,16 @@ def check_tenant(
         last_run: The moment (UTC) of the last completed retention run of the fleet; None before the first one. It is
             the fleet's so that a tenant that was stopped for a month does not lose a month's points at once, unasked.
     """
+    lost = too_many_lost(plan)
     if not plan.to(Action.EXPIRE, Action.DELETE):
-        return ()
+        return (lost,) if lost else ()
     offboarding = plan.circumstances.offboarding
     if offboarding and (tenant or offboarding.is_over(now)):
         found = [_offboarded(plan, tenant, offboarding)]
     else:
         stale = _stale(plan, tenant, now) if tenant else None
         found = [stale, _nothing_kept(plan), too_many(plan, now, last_run), too_many_hourly(plan, now, last_run)]
-    return tuple(refusal for refusal in found if refusal)
+    return tuple(refusal for refusal in (lost, *found) if refusal)
 
 
 def unknown_tenant(tenant: str, points: int, problem: str = "") -> Refusal:

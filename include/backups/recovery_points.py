@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from include.backups.backup_files import BackupFileClaim, BackupFilePart, DatabaseFile, file_names, stem_of
-from include.backups.holds import Hold
+from include.backups.holds import Hold, PastHold
 from include.backups.manifest_versions import upgraded
 from include.backups.requests import Kind
 from include.backups.tenants import Strict, Tenant
@@ -111,6 +111,7 @@ class Manifest(Strict):
         half_restored: The restore that had left the tenant half restored when the attempt began; None when none had.
         readers: Restores that read this point: retention leaves it alone meanwhile.
         hold: The legal hold on the point, also one that is over; None when there was none or it was lifted.
+        past_holds: Holds that were lifted or replaced, and by whom; the oldest first.
         locked_until: Until then the store refuses to delete the parts; None where nothing was locked.
         expiry: Retention's mark; there while the state is expiring or expired, and only then.
     """
@@ -137,6 +138,7 @@ class Manifest(Strict):
     half_restored: str | None = None
     readers: tuple[Reader, ...] = ()
     hold: Hold | None = None
+    past_holds: tuple[PastHold, ...] = ()
     locked_until: AwareDatetime | None = None
     expiry: Expiry | None = None
 
@@ -153,6 +155,12 @@ class Manifest(Strict):
             )
         return self
 
+    @property
+    def comes_back_as(self) -> State | None:
+        """What a hold makes of an expiring point; None when it is not expiring, or its deletion has begun."""
+        expiring = self.state is State.EXPIRING and self.expiry and self.expiry.deletion_began_at is None
+        return self.expiry.was if expiring and self.expiry else None
+
     def missing(self) -> tuple[str, ...]:
         """Names of the parts that are not there yet and have to be."""
         return tuple(name for name in self.parts.missing() if name not in self.left_out)
@@ -165,6 +173,11 @@ class Manifest(Strict):
         """Let a restore read the point until its time is over."""
         others = tuple(r for r in self.readers if r.restore != reader.restore and r.until > now)
         return self.model_copy(update={"readers": (*others, reader)})
+
+    def with_hold(self, hold: Hold | None, by: str, at: datetime) -> Manifest:
+        """Place a hold or lift the one that there is; what stood before is remembered, and who ended it."""
+        past = (PastHold.of(self.hold, by, at),) if self.hold else ()
+        return self.model_copy(update={"hold": hold, "past_holds": (*self.past_holds, *past)})
 
     def without_reader(self, restore: str) -> Manifest:
         """The restore is over."""

@@ -15,6 +15,7 @@ class Guard(StrEnum):
     UNKNOWN_TENANT = "UNKNOWN_TENANT"
     OFFBOARDED = "OFFBOARDED"
     PLAN_CHANGED = "PLAN_CHANGED"
+    PARTS_LOST = "PARTS_LOST"
 
 
 @dataclass(frozen=True)

@@ -120,12 +120,14 @@ def check_restorable(point: Manifest, known: Iterable[Manifest] = ()) -> None:
     if point.state is State.VERIFIED:
         return
     reason = f" ({point.failure})" if point.failure else ""
+    hold = "`hold_recovery_point` takes it back, with all its parts; then it can be restored. "
     raise RefusedError(
         f"Recovery point {point.id} of tenant {point.tenant} is {point.state}, not verified{reason}.",
         why="Retention is taking it away; nothing was restored."
         if point.state in (State.EXPIRING, State.EXPIRED)
         else "It may not be whole; nothing was restored.",
-        todo=nearest([m for m in known if m.id != point.id], _moment_and_id(point)[0]),
+        todo=(hold if point.comes_back_as is State.VERIFIED else "")
+        + nearest([m for m in known if m.id != point.id], _moment_and_id(point)[0]),
     )
 
 

@@ -69,11 +69,13 @@ class Circumstances:
         lease_owner: The run that holds the tenant's lease; None when nobody does.
         reading: Ids of the recovery points that a restore is reading.
         offboarding: The record that the tenant has left; None for all others.
+        lost: Ids of the recovery points that count as failed because parts of them have gone; not yet written down.
     """
 
     lease_owner: str | None = None
     reading: frozenset[str] = frozenset()
     offboarding: Offboarding | None = None
+    lost: frozenset[str] = frozenset()
 
 
 NOTHING_ELSE = Circumstances()

@@ -8,7 +8,9 @@ from typing import Any
 
 from include.backups.refusals import Guard, Refusal
 
-FOR_A_PERSON = frozenset({Guard.NOTHING_KEPT, Guard.MAX_DELETE, Guard.UNKNOWN_TENANT, Guard.OFFBOARDED})
+FOR_A_PERSON = frozenset(
+    {Guard.NOTHING_KEPT, Guard.MAX_DELETE, Guard.UNKNOWN_TENANT, Guard.OFFBOARDED, Guard.PARTS_LOST}
+)
 """Guards whose refusal nobody else lifts. A stale tenant has been named by `confirm_daily_backups` (or is suspended on
 purpose), and a plan that has changed is made again the next day."""
 

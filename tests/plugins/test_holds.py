@@ -10,10 +10,12 @@ import yaml
 from botocore.exceptions import ClientError
 
 from include.backups.errors import PerennialError
+from include.backups.leases import Lease
 from include.backups.recovery_points import Expiry, Manifest, State
 from perennial.hooks import tenant_lease
 from perennial.hooks.leased import LeasedPoint
 from perennial.hooks.locking import lock_parts
+from perennial.hooks.vault import point_prefix
 from perennial.triggers.holds import LiftHoldTrigger, OffboardTenantTrigger, PlaceHoldTrigger
 from perennial.triggers.step import Said, StepTrigger
 from tests.support.retention import DAY, NOW, Stock
@@ -49,7 +51,8 @@ def test_a_point_under_a_hold_stays_until_the_hold_is_lifted(fleet: Stock) -> No
     assert hold(fleet, old)["hold"]["author"] == "ada"
     assert "kept for ever: on hold: case 4711 (ada)" in fleet.retain().tenants["acme"].text()
     assert fleet.state(old) == "verified"
-    assert decide(fleet, LiftHoldTrigger, old)["lifted"]["reason"] == "case 4711"
+    lifted = decide(fleet, LiftHoldTrigger, old, author="bob")["lifted"]
+    assert (lifted["reason"], lifted["author"], lifted["ended_by"]) == ("case 4711", "ada", "bob")
     fleet.retain()
     assert fleet.state(old) == "expiring"
 
@@ -64,9 +67,46 @@ def test_a_hold_takes_an_expiring_point_back(fleet: Stock) -> None:
 def test_a_hold_on_a_point_whose_deletion_has_begun_spares_the_rest(fleet: Stock) -> None:
     began = Expiry(marked_at=NOW - 2 * DAY, was=State.VERIFIED, deletion_began_at=NOW - DAY)
     old = fleet.add(OLD, state=State.EXPIRING, expiry=began)
-    assert hold(fleet, old)["state"] == "expiring"
+    fleet.ec2.delete_snapshot(SnapshotId=old.parts.db_snapshot.snapshot_id)  # type: ignore[union-attr]
+    said = hold(fleet, old)
+    assert said["state"] == "expiring"
+    assert "db_snapshot gone, web_snapshot, bak left and spared. It cannot be restored any more." in said["said"]
     assert "spared, although parts of it were deleted" in fleet.retain().tenants["acme"].text()
-    assert [len(left) for left in fleet.left_of(old)] == [2, 2]
+    assert [len(left) for left in fleet.left_of(old)] == [1, 2]
+
+
+def test_a_hold_takes_back_a_point_whose_deletion_has_taken_nothing_yet(fleet: Stock) -> None:
+    """AWS was throttling: it began, and got nowhere."""
+    began = Expiry(marked_at=NOW - 2 * DAY, was=State.VERIFIED, deletion_began_at=NOW - DAY)
+    old = fleet.add(OLD, state=State.EXPIRING, expiry=began)
+    far = datetime.now(UTC) + timedelta(hours=1)
+    busy = Lease(tenant="acme", owner="test/retention/one", purpose="retention", token=7, expires_at=far)
+    fleet.run(fleet.vault.change_lease("acme", lambda _: busy))
+    assert "a run is still at work on the tenant" in hold(fleet, old)["said"]
+    assert fleet.state(old) == "expiring"
+    free = busy.model_copy(update={"expires_at": NOW, "token": 8})
+    fleet.run(fleet.vault.change_lease("acme", lambda _: free))
+    assert hold(fleet, old)["state"] == "verified"
+    fleet.retain()
+    assert fleet.state(old) == "verified"
+
+
+def test_a_hold_of_somebody_else_is_not_replaced_before_it_is_lifted(fleet: Stock) -> None:
+    old = fleet.add(OLD)
+    hold(fleet, old, reason="court 4711")
+    with pytest.raises(PerennialError, match=r"under a hold already, for ever \(court 4711, placed by ada\)"):
+        hold(fleet, old, author="bob", reason="look at it", until=str(datetime.now(UTC).date()))
+    decide(fleet, LiftHoldTrigger, old, author="bob")
+    assert hold(fleet, old, author="bob", reason="look at it")["hold"]["author"] == "bob"
+
+
+def test_a_manifest_in_another_points_place_is_not_held(fleet: Stock) -> None:
+    point, place = fleet.add(OLD), fleet.vault.documents
+    keys = [f"{place.prefix}{point_prefix('acme', name)}manifest.json" for name in (point.id, "acme-daily-20200101")]
+    fleet.s3.copy_object(Bucket=place.bucket, Key=keys[1], CopySource={"Bucket": place.bucket, "Key": keys[0]})
+    with pytest.raises(PerennialError, match=f"acme-daily-20200101/ says that it is {point.id} of tenant acme"):
+        hold(fleet, point, recovery_point="acme-daily-20200101")
+    assert fleet.manifest(point) == point
 
 
 def test_a_hold_with_a_last_day_ends_by_itself(fleet: Stock) -> None:
@@ -187,7 +227,7 @@ class TestLocks:
         assert "kept until 2026-07-01: locked where it is stored" in locked.retain().tenants["acme"].text()
         assert locked.state(point) == "verified"
 
-    def test_a_part_that_is_locked_is_reported_without_calling_anybody_and_goes_when_the_lock_has_ended(
+    def test_a_point_that_is_locked_in_part_stays_whole_without_calling_anybody_and_goes_when_the_lock_has_ended(
         self, fleet: Stock
     ) -> None:
         """Locked by somebody else than Perennial: the manifest knows nothing of it."""
@@ -206,8 +246,8 @@ class TestLocks:
         ]
         assert "Its lock ends on" in said[0]
         assert "the next `retention` tries again" in said[1]
-        assert fleet.state(old) == "expiring"
-        assert fleet.left_of(old)[0] == [snapshot]  # the other snapshot has gone
+        assert fleet.manifest(old) == old  # its deletion has not even begun: it can be taken back
+        assert [len(left) for left in fleet.left_of(old)] == [2, 2]
 
         fleet.ec2.unlock_snapshot(SnapshotId=snapshot)
         fleet.s3.put_object_retention(
@@ -220,6 +260,23 @@ class TestLocks:
         fleet.retain(NOW + DAY)
         assert fleet.state(old) == "gone"
         assert fleet.left_of(old) == ([], [])
+
+    def test_a_lock_that_has_ended_does_not_hide_a_missing_right(self, fleet: Stock) -> None:
+        old, place = fleet.add_expiring(OLD, NOW - 2 * DAY), fleet.vault.documents
+        key = old.parts.bak.keys[0]  # type: ignore[union-attr]
+        end = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + timedelta(seconds=1)}
+        fleet.s3.put_object_retention(Bucket=place.bucket, Key=place.prefix + key, Retention=end)
+        time.sleep(2.1)
+        fleet.storage.faults.add(
+            "s3:DeleteObject",
+            match=key,
+            code="AccessDenied",
+            message="no s3:DeleteObjectVersion",
+            status=403,
+            times=None,
+        )
+        (said,) = fleet.retain().for_a_person()
+        assert "docs/iam-policy.json" in said
 
     def test_a_backup_ends_with_its_parts_locked_and_once_more_changes_nothing(self, world: World) -> None:
         plan = {**PLANS["standard"], "retention": {"locked_days": 3}}

@@ -170,3 +170,28 @@ def test_an_overtaken_run_deletes_nothing_more(fleet: Stock) -> None:
     report = fleet.run(while_it_looks(fleet, overtake))
     assert [len(left) for left in fleet.left_of(old)] == [2, 2]
     assert "no longer holds the lease of tenant acme" in report.tenants["acme"].troubles[0].said
+
+
+def test_a_hold_that_is_placed_between_two_parts_spares_the_rest(fleet: Stock) -> None:
+    old = fleet.add_expiring(OLD, NOW - 2 * DAY)
+    assert old.parts.db_snapshot
+    assert old.parts.web_snapshot
+    fleet.cloud.add_fault("ec2:DeleteSnapshot", match=old.parts.db_snapshot.snapshot_id, delay=SECONDS)
+
+    async def placed_meanwhile() -> FleetReport:
+        running = asyncio.create_task(run(fleet))
+        for _ in range(1000):  # the files go first, then this snapshot
+            if not await fleet.vault.backup_file_keys("acme", old.id):
+                break
+            await asyncio.sleep(0.01)
+        await fleet.vault.change_point("acme", old.id, lambda m: held(m, HOLD))
+        return await running
+
+    report = fleet.run(placed_meanwhile())
+    (trouble,) = report.tenants["acme"].troubles
+    assert "is under a hold for ever (case 4711, placed by ada)" in trouble.said
+    assert "What its deletion had left of it was left as it is." in trouble.said
+    assert not trouble.for_person
+    assert old.parts.web_snapshot.snapshot_id in fleet.left_of(old)[0]
+    assert "spared, although parts of it were deleted" in fleet.retain(NOW + DAY).tenants["acme"].text()
+    assert fleet.state(old) == "expiring"

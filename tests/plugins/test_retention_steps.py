@@ -145,3 +145,28 @@ def test_a_snapshot_that_aws_does_not_delete_stops_no_other_part_and_is_tried_ag
     fleet.cloud.clear_faults()
     assert fleet.retain(NOW + DAY).tenants["acme"].done["deleted"] == [stuck.id]
     assert fleet.left_of(stuck) == ([], [])
+
+
+def test_a_missing_right_calls_a_person_wherever_it_is_missing(fleet: Stock) -> None:
+    """Not for a deletion itself: for the tombstone that follows it."""
+    old = fleet.add_expiring(OLD, NOW - 2 * DAY)
+    fleet.storage.faults.add("s3:PutObject", match="expired/", code="AccessDenied", status=403, times=None)
+    (said,) = fleet.retain().for_a_person()
+    assert said.startswith("Tenant acme: The vault could not be written: AWS answered AccessDenied")
+    assert "docs/iam-policy.json; the next `retention` tries again. [bucket=" in said
+    assert "clear" not in said  # no step has failed, and there is none to clear
+    fleet.storage.faults.clear()
+    assert fleet.retain(NOW + DAY).not_done() == []
+    assert fleet.state(old) == "gone"
+
+
+def test_what_aws_does_not_answer_calls_nobody_also_at_the_first_look(fleet: Stock) -> None:
+    old = fleet.add(OLD)
+    fleet.cloud.add_fault("ec2:DescribeSnapshots", code="RequestLimitExceeded", status=503, times=6)
+    report = fleet.retain()
+    assert report.for_a_person() == []
+    (said,) = report.not_done()
+    assert "Nothing has to be done; the next `retention` tries again." in said
+    assert "clear" not in said
+    fleet.retain()
+    assert fleet.state(old) == "expiring"

@@ -90,7 +90,7 @@ class Years:
             hold = Hold(reason="case", author="ada", placed_at=now)
             self._change(self.random.choice(free), lambda m: held(m, hold), "hold")
         if on_hold and self.random.random() < 0.2:
-            self._change(self.random.choice(on_hold), lifted, "lifted")
+            self._change(self.random.choice(on_hold), lambda m: lifted(m, "ada", now), "lifted")
 
     def _change(self, point: Manifest, change: Any, what: str) -> None:
         self.seen[what] += 1

@@ -24,13 +24,14 @@ def run_to_its_end(stack: RunningStack, dag_id: str, task: str, **conf: Any) -> 
 
 
 def add_old_points(stack: RunningStack, like: dict[str, Any], count: int) -> list[str]:
-    """Daily points of last year that nothing keeps, as copies of a manifest; their parts have gone."""
+    """Daily points of last year that nothing keeps, as copies of a manifest without its parts."""
     s3, names = client(stack.settings, "s3"), []
     for number in range(count):
         moment = datetime.now(UTC) - timedelta(days=400 + number)
         names.append(f"{like['tenant']}-daily-{moment:%Y%m%d}")
         parts = {"web_snapshot": None, "db_snapshot": None, "bak": None}
         copy = {**like, "id": names[-1], "kind": "daily", "time": moment.isoformat(), "parts": parts, "claim": None}
+        copy["left_out"] = dict.fromkeys(parts, "a copy")
         key = f"recovery-points/{like['tenant']}/{names[-1]}/manifest.json"
         s3.put_object(Bucket=VAULT_BUCKET, Key=key, Body=json.dumps(copy).encode())
     return names

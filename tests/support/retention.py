@@ -95,7 +95,9 @@ class Stock:
         request = BackupRequest.parse(f"{tenant}|{kind}|{time.isoformat()}")
         entry = self.read_register().tenants.get(tenant) or next(iter(self.read_register().tenants.values()))
         manifest = first_attempt(request, entry, owner="test/tenant_backup/seed", token=0, now=time)
-        for role in changes.pop("roles", SnapshotRole):
+        roles = changes.pop("roles", list(SnapshotRole))
+        changes = {"left_out": {role.value: "a small point" for role in SnapshotRole if role not in roles}, **changes}
+        for role in roles:
             manifest = manifest.with_snapshot(role, self.add_snapshot(manifest, role, time))
         manifest = manifest.with_claim(point_prefix(tenant, manifest.id), time, stripes=changes.pop("stripes", 1))
         manifest = manifest.with_backup_file(self._bak(manifest, time)).complete()

@@ -9,6 +9,7 @@ import pytest
 from include.backups.attempts import is_settled, next_attempt, resumed
 from include.backups.backup_files import DatabaseFile, FileType
 from include.backups.errors import RefusedError
+from include.backups.expiry import marked
 from include.backups.recovery_points import Manifest, SnapshotRole, State
 from tests.unit.builders import NOW, backup_file, running, snapshot, tenant, verified
 
@@ -36,6 +37,11 @@ def test_a_verified_point_needs_nothing() -> None:
 def test_a_point_that_retention_takes_away_is_not_made_again(state: State) -> None:
     with pytest.raises(RefusedError, match=f"acme-daily-20261123 of tenant acme is {state}"):
         is_settled(verified().model_copy(update={"state": state}))
+
+
+def test_a_point_that_a_hold_brings_back_is_refused_with_the_run_to_start() -> None:
+    with pytest.raises(RefusedError, match=r"manual backup instead, or bring it back with `hold_recovery_point`"):
+        is_settled(marked(verified(), NOW))
 
 
 def test_a_new_attempt_adopts_fresh_parts() -> None:

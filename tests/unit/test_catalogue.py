@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from include.backups.catalogue import table
+from include.backups.expiry import deletion_begun, marked
+from include.backups.holds import Hold
 from tests.unit.builders import NOW, running, verified
 
 
@@ -21,3 +23,11 @@ def test_the_newest_stands_first_and_each_says_what_it_is_worth() -> None:
 
 def test_a_tenant_without_any_is_an_empty_table() -> None:
     assert len(table([]).splitlines()) == 1
+
+
+def test_holds_locks_and_the_day_on_which_an_expiring_point_goes_are_listed() -> None:
+    hold = Hold(reason="case 4711", author="ada", placed_at=NOW)
+    kept = verified().model_copy(update={"locked_until": NOW + timedelta(days=3), "hold": hold})
+    assert "locked until 2026-11-26; hold for ever (case 4711, placed by ada)" in table([kept])
+    assert "goes 2026-11-24 09:00Z" in table([marked(verified(), NOW)])
+    assert "deletion began 2026-11-25" in table([deletion_begun(marked(verified(), NOW), NOW + timedelta(days=2))])

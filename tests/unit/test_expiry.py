@@ -8,7 +8,17 @@ import pytest
 from pydantic import ValidationError
 
 from include.backups.errors import RefusedError
-from include.backups.expiry import abandoned, deletion_begun, marked, replaced_parts, taken_back, tombstone
+from include.backups.expiry import (
+    abandoned,
+    deletion_begun,
+    found_whole,
+    lifted,
+    marked,
+    replaced_parts,
+    taken_back,
+    tombstone,
+)
+from include.backups.expiry import held as placed
 from include.backups.holds import Hold
 from include.backups.recovery_points import Manifest, State
 from tests.unit.builders import NOW, running, verified
@@ -25,7 +35,7 @@ def test_a_marked_point_comes_back_as_what_it_was() -> None:
     expiring = marked(verified(), NOW)
     assert expiring.state is State.EXPIRING
     assert taken_back(expiring) == verified()
-    assert taken_back(expiring, HOLD) == held(verified())
+    assert placed(expiring, HOLD) == held(verified())
 
 
 def test_taking_back_for_a_new_reason_leaves_the_hold_alone() -> None:
@@ -58,7 +68,7 @@ def test_a_hold_that_is_over_stops_nothing() -> None:
     assert marked(over, LATER).state is State.EXPIRING
 
 
-@pytest.mark.parametrize("manifest", [running(), marked(verified(), NOW), tombstone(marked(verified(), NOW))])
+@pytest.mark.parametrize("manifest", [running(), marked(verified(), NOW), tombstone(marked(verified(), NOW), NOW)])
 def test_what_is_no_finished_point_is_not_marked(manifest: Manifest) -> None:
     with pytest.raises(RefusedError, match=f"is {manifest.state}. It was left as it is. Start `retention` again"):
         marked(manifest, NOW)
@@ -72,7 +82,7 @@ def test_what_is_not_marked_is_not_deleted_nor_taken_back() -> None:
 
 
 def test_a_tombstone_says_what_the_point_was() -> None:
-    dead = tombstone(deletion_begun(marked(verified(), NOW), LATER))
+    dead = tombstone(deletion_begun(marked(verified(), NOW), LATER), LATER)
     assert dead.expiry
     assert (dead.state, dead.expiry.was, dead.expiry.marked_at) == (State.EXPIRED, State.VERIFIED, NOW)
 
@@ -105,3 +115,46 @@ def test_parts_that_a_later_attempt_has_replaced_are_named() -> None:
 
 def test_parts_of_a_point_that_is_not_verified_may_still_be_wanted() -> None:
     assert replaced_parts(running(), ["snap-extra"], ["full-01.bak"]) == ()
+
+
+def test_beside_a_manifest_that_does_not_name_all_its_parts_nothing_is_left_over() -> None:
+    edited = verified().model_copy(update={"parts": verified().parts.model_copy(update={"bak": None})})
+    assert replaced_parts(edited, ["snap-extra"], ["full-01.bak"]) == ()
+
+
+def test_a_hold_that_was_placed_while_the_last_part_went_leaves_no_tombstone() -> None:
+    deleting = held(deletion_begun(marked(verified(), NOW), LATER))
+    with pytest.raises(RefusedError, match="What its deletion had left of it was left as it is"):
+        tombstone(deleting, LATER)
+
+
+def test_a_second_hold_does_not_take_the_place_of_another_persons() -> None:
+    other = Hold(reason="look at it", author="bob", placed_at=LATER, until=LATER.date())
+    with pytest.raises(
+        RefusedError, match=r"under a hold already, for ever \(case 4711, placed by ada\).*Ask ada.*`lift_hold` first"
+    ):
+        placed(held(verified()), other)
+    over = HOLD.model_copy(update={"until": NOW.date()})
+    assert placed(verified().model_copy(update={"hold": over}), other).hold == other
+
+
+def test_the_same_hold_again_changes_nothing() -> None:
+    assert placed(held(verified()), HOLD.model_copy(update={"placed_at": LATER})) == held(verified())
+
+
+def test_who_placed_a_hold_and_who_ended_it_stays_in_the_manifest() -> None:
+    longer = HOLD.model_copy(update={"reason": "case 4711, appeal", "placed_at": LATER})
+    last = lifted(placed(held(verified()), longer), "bob", LATER)
+    assert last.hold is None
+    assert [(one.reason, one.author, one.ended_by, one.ended_at) for one in last.past_holds] == [
+        ("case 4711", "ada", "ada", LATER),
+        ("case 4711, appeal", "ada", "bob", LATER),
+    ]
+    assert Manifest.model_validate(last.model_dump(mode="json")) == last
+
+
+def test_a_held_point_that_is_found_whole_is_again_what_it_was() -> None:
+    deleting = deletion_begun(marked(verified(), NOW), LATER)
+    assert found_whole(placed(deleting, HOLD)) == held(verified())
+    with pytest.raises(RefusedError, match="not under a hold any more"):
+        found_whole(deleting)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from include.backups.errors import ConfigurationError, RefusedError
+from include.backups.expiry import deletion_begun, marked
 from include.backups.recovery_points import State
 from include.backups.register import Register, parse_register
 from include.backups.restore_choices import check_halves, check_own_place, choose_point, passed_over, target_of
@@ -146,3 +147,13 @@ def test_a_place_that_the_register_gives_to_another_tenant_is_refused() -> None:
             check_own_place(plan(**taken), register(entry))
     check_own_place(plan(), register(tenant_entry("acme"), tenant_entry("globex", 2)))
     check_own_place(plan(), None)
+
+
+def test_an_expiring_point_that_a_hold_brings_back_is_refused_with_the_run_to_start() -> None:
+    expiring = marked(OLD, NOW)
+    with pytest.raises(RefusedError, match=rf"`hold_recovery_point` takes it back.* The nearest .* is {NEW.id}"):
+        choose_point([NEW, expiring], "acme", OLD.id)
+    for lost in (deletion_begun(expiring, NOW), marked(BROKEN, NOW)):
+        with pytest.raises(RefusedError) as caught:
+            choose_point([NEW, lost], "acme", lost.id)
+        assert "hold_recovery_point" not in str(caught.value)

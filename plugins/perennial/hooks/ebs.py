@@ -128,6 +128,18 @@ class Ebs:
         with aws.explained("A snapshot could not be locked", snapshot=snapshot_id, todo=todo):
             await ec2.lock_snapshot(SnapshotId=snapshot_id, LockMode="governance", ExpirationDate=until)
 
+    async def locked_snapshots(self, snapshot_ids: Iterable[str]) -> dict[str, datetime | None]:
+        """Which of these snapshots a lock holds, and until when; None where AWS does not say."""
+        wanted = list(snapshot_ids)
+        if not wanted:
+            return {}
+        ec2 = await aws.client("ec2", self.conn_id)
+        with aws.explained("AWS could not be asked for snapshot locks"):
+            answer = await ec2.describe_locked_snapshots(SnapshotIds=wanted)
+        return {
+            one["SnapshotId"]: one.get("LockExpiresOn") for one in answer["Snapshots"] if one["LockState"] != "expired"
+        }
+
     async def create_volume(self, snapshot_id: str, zone: str, tags: Mapping[str, str], token: str) -> Volume:
         """Make a volume from a snapshot in `zone`; the same `token` (up to 64 characters) again is the same volume."""
         ec2 = await aws.client("ec2", self.conn_id)

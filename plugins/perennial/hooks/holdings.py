@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from include.backups.errors import PartError
 from include.backups.expiry import replaced_parts
+from include.backups.lost_parts import failed_for_want_of, is_suspect, told
 from include.backups.points import Point
 from include.backups.recovery_points import Manifest
 from include.backups.retention import Circumstances
 from perennial.hooks.collection import Versioned
 from perennial.hooks.ebs import POINT_TAG, Ebs, Snapshot
-from perennial.hooks.vault import Vault
+from perennial.hooks.lost_parts import lost_parts
+from perennial.hooks.vault import Vault, point_prefix
 
 
 @dataclass(frozen=True)
@@ -23,23 +25,31 @@ class Holdings:
 
     Attributes:
         manifests: By recovery point id, as they were read.
-        problems: What is wrong with manifests that could not be read; their points are left alone.
+        problems: What a person has to know: manifests that could not be read, whose points are left alone; lost parts;
+            snapshots and files without a manifest.
         snapshots: By recovery point id.
         left_over: By recovery point id, snapshots and files that are no part of the point any more.
+        lost: By recovery point id, names of parts that are not there any more.
         circumstances: What else bears on the tenant's points at the moment.
     """
 
     tenant: str
+    now: datetime
     manifests: Mapping[str, Versioned[Manifest]]
     problems: tuple[PartError, ...]
     snapshots: Mapping[str, tuple[Snapshot, ...]]
     left_over: Mapping[str, tuple[str, ...]]
+    lost: Mapping[str, tuple[str, ...]]
     circumstances: Circumstances
 
     @property
     def points(self) -> list[Point]:
-        """What the rules of retention know of them."""
-        return [Point.of(version.value) for version in self.manifests.values()]
+        """What the rules of retention know of them; one that has lost a part has failed, also before it says so."""
+        return [Point.of(self._as_it_is(version.value)) for version in self.manifests.values()]
+
+    def _as_it_is(self, manifest: Manifest) -> Manifest:
+        gone = self.lost.get(manifest.id)
+        return failed_for_want_of(manifest, gone, self.now) if gone else manifest
 
 
 async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) -> Holdings:
@@ -68,13 +78,22 @@ async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) ->
     snapshots = defaultdict[str, list[Snapshot]](list)
     for snapshot in await Ebs.of(vault.settings).snapshots_of_tenant(tenant):
         snapshots[snapshot.tags.get(POINT_TAG, "")].append(snapshot)
+    listed = {snapshot.id for found in snapshots.values() for snapshot in found}
+    suspects = [v for name, v in manifests.items() if is_suspect(v.value, listed, files.get(name, ()), now)]
+    known = {*ids, *(version.value.id for version in versions)}
+    problems += await _orphans(vault, tenant, known, snapshots, files)
+    lost = await lost_parts(vault, suspects)
+    if lost:
+        problems.append(told(tenant, {name: manifests[name].value for name in lost}, lost))
     return Holdings(
         tenant,
+        now,
         manifests,
         tuple(problems),
         {name: tuple(found) for name, found in snapshots.items()},
-        _left_over(manifests.values(), snapshots, files),
-        await _circumstances(vault, tenant, manifests.values(), now, but_for),
+        _left_over([v for name, v in manifests.items() if name not in lost], snapshots, files),
+        lost,
+        await _circumstances(vault, tenant, manifests.values(), now, but_for, lost),
     )
 
 
@@ -94,7 +113,12 @@ def _left_over(
 
 
 async def _circumstances(
-    vault: Vault, tenant: str, manifests: Iterable[Versioned[Manifest]], now: datetime, but_for: str
+    vault: Vault,
+    tenant: str,
+    manifests: Iterable[Versioned[Manifest]],
+    now: datetime,
+    but_for: str,
+    lost: Iterable[str],
 ) -> Circumstances:
     lease, offboarding = await vault.lease(tenant), await vault.offboarded.get(tenant, tenant)
     busy = lease is not None and lease.value.is_live(now) and lease.value.owner != but_for
@@ -102,7 +126,35 @@ async def _circumstances(
         lease_owner=lease.value.owner if lease and busy else None,
         reading=frozenset(v.value.id for v in manifests if v.value.read_until(now)),
         offboarding=offboarding.value if offboarding else None,
+        lost=frozenset(lost),
     )
+
+
+async def _orphans(
+    vault: Vault,
+    tenant: str,
+    known: Collection[str],
+    snapshots: Mapping[str, list[Snapshot]],
+    files: Mapping[str, list[str]],
+) -> list[PartError]:
+    """What carries the tenant's name and belongs to no manifest: it is never deleted, and costs money.
+
+    A backup may have begun since the manifests were listed, so that each is looked for once more.
+    """
+    found = []
+    for name in sorted({*snapshots, *files} - set(known)):
+        if name and await vault.documents.get(f"{point_prefix(tenant, name)}manifest.json"):
+            continue
+        parts = [*(snapshot.id for snapshot in snapshots.get(name, ())), *files.get(name, ())]
+        found.append(
+            PartError(
+                f"Tenant {tenant} has snapshots or files of {name or 'no recovery point'}, which has no manifest: "
+                f"{', '.join(parts)}.",
+                why="Only what a manifest vouches for is ever deleted, so they stay and cost money.",
+                todo="Bring the manifest back, or look whether anybody wants them and delete them by hand.",
+            )
+        )
+    return found
 
 
 def _misplaced(manifest: Manifest, tenant: str) -> PartError:

@@ -77,6 +77,15 @@ class LeasedPoint(Leased[Manifest]):
         """The manifest as this step last read or wrote it."""
         return self._version.value
 
+    async def read_again(self) -> Manifest:
+        """The manifest as it stands now: holds and readers come without a lease.
+
+        Raises:
+            LeaseLostError: when a later step has taken over.
+        """
+        await self._read_again()
+        return self.manifest
+
     @property
     def prefix(self) -> str:
         """Prefix of the recovery point's keys in the vault."""

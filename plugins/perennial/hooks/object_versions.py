@@ -72,7 +72,9 @@ async def lock_object(store: DocumentStore, key: str, until: datetime) -> None:
 
 
 async def locked_until(store: DocumentStore, version: ObjectVersion) -> datetime | None:
-    """Until when the store refuses to delete the version; None without a lock, or where the store does not say."""
+    """Until when the store refuses to delete the version; None without a lock that still holds, or where the store does
+    not say.
+    """
     s3 = await aws.client("s3", store.conn_id)
     try:
         answer = await s3.get_object_retention(
@@ -81,4 +83,4 @@ async def locked_until(store: DocumentStore, version: ObjectVersion) -> datetime
     except aws.Error:
         return None
     until: datetime = answer["Retention"]["RetainUntilDate"]
-    return until.astimezone(UTC)
+    return until.astimezone(UTC) if until > datetime.now(UTC) else None

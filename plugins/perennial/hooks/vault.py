@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 READS_AT_ONCE = 16
 """Documents that one step reads at the same time."""
+CHANGES = 20
+"""How often a change without the lease begins anew because somebody else was faster."""
 
 
 def point_prefix(tenant: str, point_id: str) -> str:
@@ -113,11 +115,27 @@ class Vault:
 
         Args:
             change: Gets the manifest as it stands and returns what it becomes, or raises.
+
+        Raises:
+            PartError: when there is none, or it is another point's.
         """
-        while True:
+        for attempt in range(CHANGES):
             standing = await self.points.require(tenant, point_id)
+            own = standing.value
+            if (own.tenant, own.id) != (tenant, point_id):
+                raise PartError(
+                    f"The manifest {point_prefix(tenant, point_id)} says that it is {own.id} of tenant {own.tenant}.",
+                    why="Somebody has copied or moved it; it was left as it is.",
+                    todo="Move it back, or out of the vault.",
+                )
             with suppress(ConflictError):
-                return (await self.points.replace(change(standing.value), standing.etag)).value
+                return (await self.points.replace(change(own), standing.etag)).value
+            await asyncio.sleep(0.05 * attempt)
+        raise UnavailableError(
+            f"The manifest of {point_id} of tenant {tenant} changed {CHANGES} times while this run tried to change it.",
+            why="Nothing was changed.",
+            todo="Look for runs of this tenant that start again and again, then try once more.",
+        )
 
     async def _readable(
         self, collection: Collection[Document], tenant: str, document_ids: Iterable[str]

@@ -11,11 +11,12 @@ from datetime import UTC, date, datetime
 from typing import ClassVar
 
 from include.backups.errors import ConfigurationError, RefusedError
-from include.backups.expiry import held, lifted
+from include.backups.expiry import found_whole, held, lifted
 from include.backups.holds import Hold
 from include.backups.points import Offboarding
-from include.backups.recovery_points import Manifest
+from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.requests import parse_moment
+from perennial.hooks.lost_parts import absent_parts
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.step import Said, StepTrigger
@@ -54,8 +55,12 @@ class PlaceHoldTrigger(DecisionTrigger):
             )
         until = _day(self.until, now) if self.until.strip() else None
         hold = Hold(reason=self.reason.strip()[:500], author=self.decided_by(settings), placed_at=now, until=until)
-        manifest = await _change(settings, self.tenant, self.recovery_point, lambda m: held(m, hold))
-        return {"recovery_point": manifest.id, "state": str(manifest.state), "hold": hold.model_dump(mode="json")}
+        manifest, said = await _change(settings, self.tenant, self.recovery_point, lambda m: held(m, hold)), ""
+        if manifest.expiry:
+            manifest, said = await _what_is_left(Vault(settings), manifest)
+            self.log.warning("%s", said)
+        placed = manifest.hold.model_dump(mode="json") if manifest.hold else None
+        return {"recovery_point": manifest.id, "state": str(manifest.state), "hold": placed, "said": said}
 
 
 class LiftHoldTrigger(DecisionTrigger):
@@ -66,19 +71,10 @@ class LiftHoldTrigger(DecisionTrigger):
     recovery_point: str
 
     async def work(self) -> Said:
-        settings, was = Settings.from_environment(), list[Hold | None]()
-
-        def lift(manifest: Manifest) -> Manifest:
-            was.append(manifest.hold)
-            return lifted(manifest)
-
-        manifest = await _change(settings, self.tenant, self.recovery_point, lift)
-        hold = was[-1]
-        return {
-            "recovery_point": manifest.id,
-            "lifted": hold.model_dump(mode="json") if hold else None,
-            "by": self.decided_by(settings),
-        }
+        settings, now = Settings.from_environment(), datetime.now(UTC)
+        by = self.decided_by(settings)
+        manifest = await _change(settings, self.tenant, self.recovery_point, lambda m: lifted(m, by, now))
+        return {"recovery_point": manifest.id, "lifted": manifest.past_holds[-1].model_dump(mode="json")}
 
 
 class OffboardTenantTrigger(DecisionTrigger):
@@ -108,6 +104,30 @@ class OffboardTenantTrigger(DecisionTrigger):
         )
         await vault.offboarded.put(record)
         return record.model_dump(mode="json")
+
+
+async def _what_is_left(vault: Vault, manifest: Manifest) -> tuple[Manifest, str]:
+    """What the hold has spared of a point whose deletion had begun; where that is all of it, the point comes back.
+
+    The lease is looked at before the parts: what a run that held it has deleted is then seen.
+    """
+    lease = await vault.lease(manifest.tenant)
+    busy = lease is not None and lease.value.is_live(datetime.now(UTC))
+    gone = (await absent_parts(vault, [manifest])).get(manifest.id, ())
+    if not gone and not busy:
+        return await vault.change_point(
+            manifest.tenant, manifest.id, found_whole
+        ), "Its deletion had taken nothing yet."
+    if not gone:
+        return manifest, (
+            "Its deletion had begun, and a run is still at work on the tenant: when that has ended, place the same "
+            "hold again to take the point back, if nothing of it has gone."
+        )
+    left = [name for name in (*(role.value for role in SnapshotRole), "bak") if name not in gone]
+    return manifest, (
+        f"Its deletion had begun: {', '.join(gone)} gone, {', '.join(left) or 'nothing'} left and spared. It cannot be "
+        "restored any more."
+    )
 
 
 async def _change(settings: Settings, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:

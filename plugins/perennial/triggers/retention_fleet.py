@@ -23,6 +23,7 @@ from perennial.hooks.holdings import holdings
 from perennial.hooks.last_retention import last_retention, record_retention
 from perennial.hooks.vault import Vault
 from perennial.triggers.retention_tenant import Mandate, carry_out
+from perennial.triggers.retention_troubles import trouble_of
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ class Retention:
                 try:
                     await work(tenant)
                 except PerennialError as error:
-                    report.not_done(error, for_person=True)
+                    report.troubles.append(trouble_of(error, tenant))
                 except Exception as error:
                     log.exception("This is an error in Perennial itself: please report it with these lines.")
                     report.not_done(f"Tenant {tenant}: {type(error).__name__}: {error}", for_person=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+from include.backups.deletion_limits import too_many_lost
 from include.backups.errors import LeaseBusyError, LeaseLostError, PerennialError
 from include.backups.expiry import abandoned, deletion_begun, marked, taken_back
 from include.backups.guards import after_approval, check_tenant
+from include.backups.lost_parts import failed_for_want_of
 from include.backups.recovery_points import Manifest, State
 from include.backups.refusals import Refusal
 from include.backups.retention import Action, RetentionPlan, plan_retention
@@ -21,6 +24,7 @@ from perennial.hooks.holdings import Holdings, holdings
 from perennial.hooks.leased import LeasedPoint
 from perennial.hooks.tenant_lease import TenantLease
 from perennial.hooks.vault import Vault
+from perennial.triggers.retention_troubles import trouble_of
 
 Change = Callable[[Manifest], Manifest]
 
@@ -56,7 +60,8 @@ async def carry_out(
         sweep: Whether there are parts that belong to no point any more.
     """
     actions = [Action.FAIL, Action.TAKE_BACK] + ([] if mandate.stopped else [Action.EXPIRE, Action.DELETE])
-    if not mandate.plan.to(*actions) and not (sweep and not mandate.stopped):
+    lost = mandate.plan.circumstances.lost
+    if not mandate.plan.to(*actions) and not lost and not (sweep and not mandate.stopped):
         return
     try:
         lease = await tenant_lease.acquire(vault, mandate.plan.tenant, owner, "retention")
@@ -74,6 +79,8 @@ async def _act(lease: TenantLease, mandate: Mandate, now: datetime, report: Tena
     if not mandate.stopped:
         report.refused(stopped)
     work = _Work(lease, found, now, report)
+    if not too_many_lost(plan) or (mandate.approved and not stopped):
+        await work.lost(judged.circumstances.lost)
     for verdict in plan.to(Action.FAIL):
         await work.change(verdict.point.id, "failed", lambda m: abandoned(m, now))
     for verdict in plan.to(Action.TAKE_BACK):
@@ -114,17 +121,29 @@ class _Work:
             await self._point(point_id).change(change)
             self.report.did(what, point_id)
 
+    async def lost(self, before: Collection[str]) -> None:
+        """Write down that points have failed of which parts were missing at both looks, unless a restore reads them.
+
+        Args:
+            before: Ids of the points of which parts were missing at the first look.
+        """
+        for point_id, gone in self.found.lost.items():
+            if point_id in before and point_id not in self.found.circumstances.reading:
+                await self.change(point_id, "failed", partial(failed_for_want_of, gone=gone, now=self.now))
+
     async def sweep(self, point_id: str, names: tuple[str, ...]) -> None:
         """Delete parts that a later attempt has replaced."""
-        deletion = Deletion(self._point(point_id))
+        deletion = Deletion(self._point(point_id), self.now)
         with self._reported(deletion):
             self.report.swept += await deletion.parts(names, self.found.snapshots.get(point_id, ()))
 
     async def delete(self, point_id: str) -> None:
-        """Delete a point for good, after its manifest says so."""
+        """Delete a point for good, after its manifest says so; one that a lock holds in part stays as a whole."""
         point = self._point(point_id)
-        deletion = Deletion(point)
+        deletion, expiry = Deletion(point, self.now), point.manifest.expiry
         with self._reported(deletion):
+            if expiry and expiry.deletion_began_at is None and await deletion.is_locked():
+                return
             if point.manifest.state is not State.EXPIRED:
                 await point.change(lambda manifest: deletion_begun(manifest, self.now))
             if await deletion.whole():
@@ -138,9 +157,10 @@ class _Work:
         except LeaseLostError:
             raise
         except PerennialError as error:
-            self.report.not_done(error, for_person=False)
+            self.report.troubles.append(trouble_of(error, self.lease.tenant))
         finally:
             if deletion:
-                point_id = deletion.point.manifest.id
+                point = deletion.point.manifest
                 for refused in deletion.refused:
-                    self.report.not_done(refused.said(self.lease.tenant, point_id), for_person=refused.for_person)
+                    said = refused.said(point.tenant, point.id, point.state)
+                    self.report.not_done(said, for_person=refused.for_person)
