@@ -112,6 +112,8 @@ def _offboarded(plan: RetentionPlan, tenant: Tenant | None, offboarding: Offboar
 def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Refusal | None:
     newest = last_verified(eligible([verdict.point for verdict in plan.verdicts.values()], now))
     limit = max(STALE_AFTER, 2 * timedelta(hours=tenant.plan.rpo_hours))
+    why = "While no backups come in, the old ones are all there is"
+    half = _half_restored(plan, now - limit)
     if tenant.suspended:
         said, todo = (
             "is suspended",
@@ -125,15 +127,27 @@ def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Refusal | None
             f"(limit {limit / timedelta(hours=1):.0f} hours)"
         )
         todo = "Look at its failed backups and start `manual_backup`;"
+        if half:
+            said += f", but for those that were taken since restore {half} has left it half restored"
+            why = "Those show no consistent state: the older ones are all there is"
+            todo = "Clear the task `open` of that restore, or start a new one, so that it comes to its end;"
     else:
         return None
     return Refusal(
         Guard.STALE,
         plan.tenant,
         f"Retention stopped for tenant {plan.tenant}: it {said}.",
-        "While no backups come in, the old ones are all there is; nothing was expired or deleted.",
+        f"{why}; nothing was expired or deleted.",
         f"{todo} the next `retention` goes on by itself.",
+        # The backups themselves are made and confirmed every day: nobody else would say it.
+        for_person=bool(half) and not tenant.suspended,
     )
+
+
+def _half_restored(plan: RetentionPlan, since: datetime) -> str | None:
+    """The restore that had left the tenant half restored when its newest point since then was taken."""
+    marked = [v.point for v in plan.kept if v.point.half_restored and v.point.time >= since]
+    return max(marked, key=lambda point: (point.time, point.id)).half_restored if marked else None
 
 
 def _nothing_kept(plan: RetentionPlan) -> Refusal | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -228,16 +228,6 @@ def left_unclosed(record: RestoreRecord) -> str:
         _what_is_where(record),
     ]
     return " ".join(part for part in parts if part)
-
-
-def half_restored_by(records: Iterable[RestoreRecord]) -> RestoreRecord | None:
-    """The restore that has left the tenant half restored, of the records of all; None when none has.
-
-    The last one that has changed anything counts: what came before it is overwritten, or has become its own to mend.
-    """
-    changed = [r for r in records if r.opened_at and (r.has_changed_the_site or r.inherited)]
-    last = max(changed, key=lambda r: r.opened_at or r.planned_at, default=None)
-    return last if last and last.half_restored else None
 
 
 def _earlier_left(record: RestoreRecord) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from include.backups.errors import PartError
 from include.backups.expiry import replaced_parts
+from include.backups.half_restored import LATEST, points_to_mend_with
 from include.backups.points import Point
 from include.backups.recovery_points import Manifest
 from include.backups.retention import Circumstances
@@ -101,6 +102,7 @@ async def _circumstances(
     return Circumstances(
         lease_owner=lease.value.owner if lease and busy else None,
         reading=frozenset(v.value.id for v in manifests if v.value.read_until(now)),
+        unfinished=points_to_mend_with(tenant, await vault.latest_restores(tenant, LATEST)),
         offboarding=offboarding.value if offboarding else None,
     )
 
