@@ -9,10 +9,10 @@ starts no worker and never waits for a person. [The rules](retention.md) say wha
 (a busy lease, a damaged manifest, a part that AWS does not delete) stops no other. The task **fails at its end when
 something needs a person**, and says what: a plan that expires more than usual names the run to start.
 
-**For one tenant**, by hand, with `tenant`: `preview` shows its plan; where a guard has stopped it, `approval` waits
+**For one tenant**, by hand, with `tenant`: `preview` shows its plan; where points would expire, `approval` waits
 (under *Required actions*) until somebody has looked at it, and `carry_out` does what was approved. When the plan has
-changed meanwhile it stops instead: nothing goes that nobody has seen. Where nothing has to be approved, `approval` is
-skipped.
+changed meanwhile it stops instead: nothing goes that nobody has seen. Where nothing would expire, or a guard stops it
+that nobody may overrule, `approval` is skipped.
 
 `dry_run` shows plans and does nothing.
 

@@ -88,6 +88,19 @@ def test_max_delete_of_the_fleet_stops_every_tenant(stock: Stock) -> None:
     assert all(not of_tenant.done for of_tenant in report.tenants.values())
 
 
+def test_a_run_for_one_tenant_asks_where_the_whole_fleet_was_stopped(stock: Stock) -> None:
+    tenants = [f"tenant-{number}" for number in range(3)]
+    stock.register(*tenants, daily=3, weekly=0, monthly=0, yearly=0)
+    for tenant in tenants:
+        stock.add_daily(today(), 3, tenant=tenant)
+        stock.add_daily(today() - 60 * DAY, 2, tenant=tenant)
+    (said,) = stock.retain(today()).for_a_person()
+    assert "it shows the plan, asks for approval and goes on" in said
+    shown = preview(stock, tenant="tenant-0")
+    assert (shown["approval"], shown["skipped"]) == (True, [])
+    assert len(carry_out(stock, tenant="tenant-0")["marked"]) == 2
+
+
 def test_a_stale_tenant_keeps_everything_and_nobody_is_called_twice(stock: Stock) -> None:
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
     stock.add_daily(NOW - 3 * DAY, 4)
@@ -151,12 +164,22 @@ def test_a_run_for_one_tenant_shows_the_plan_and_carries_out_what_was_approved(t
     assert len(carry_out(too_many)["marked"]) == 10
 
 
-def test_where_no_guard_stops_it_nobody_is_asked(stock: Stock) -> None:
+def test_where_nothing_would_expire_nobody_is_asked(stock: Stock) -> None:
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(today(), 3)
+    marked = stock.add_expiring(OLD, today() - 2 * DAY)
+    shown = preview(stock)
+    assert (shown["approval"], shown["skipped"]) == (False, ["approval"])
+    assert carry_out(stock)["deleted"] == [marked.id]
+
+
+def test_a_run_for_one_tenant_asks_whenever_a_point_would_expire(stock: Stock) -> None:
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
     stock.add_daily(today(), 3)
     old = stock.add(OLD)
     shown = preview(stock)
-    assert (shown["approval"], shown["skipped"]) == (False, ["approval"])
+    assert (shown["approval"], shown["skipped"]) == (True, [])
+    assert stock.state(old) == "verified"
     assert carry_out(stock)["marked"] == [old.id]
 
 

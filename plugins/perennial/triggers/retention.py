@@ -52,7 +52,7 @@ class RetentionTrigger(StepTrigger):
 
 
 class PreviewRetentionTrigger(RetentionTrigger):
-    """Shows the plan of one tenant; where nobody has to approve it, the task `approval` is skipped.
+    """Shows the plan of one tenant; where nothing would expire, the task `approval` is skipped.
 
     The whole fleet is never shown: nobody waits for a person at noon.
     """

@@ -16,7 +16,7 @@ from include.backups.fleet import FleetPlan, plan_fleet
 from include.backups.points import Point
 from include.backups.refusals import Refusal
 from include.backups.register import Register
-from include.backups.retention import Circumstances
+from include.backups.retention import Action, Circumstances
 from include.backups.retention_records import LastRun, ShownPlan
 from include.backups.retention_reports import FleetReport, TenantReport
 from perennial.hooks.holdings import holdings
@@ -76,12 +76,17 @@ class Retention:
         return FleetReport(outlook.reports, tuple(fleet))
 
     async def preview(self, tenant: str) -> tuple[ShownPlan, TenantReport]:
-        """The plan of one tenant, as it is shown; it asks for approval where nothing but that is missing."""
+        """The plan of one tenant, as it is shown; it asks for approval where points would expire and nothing but an
+        approval is missing.
+
+        It asks without a guard's no, too: what stops the fleet's run is no matter of one tenant's plan.
+        """
         outlook = await self._outlook([tenant], self.now)
         report, plan = outlook.reports[tenant], outlook.plans.plans.get(tenant)
         refusals = _own(outlook, tenant)
         report.refused(refusals)
-        asked = bool(refusals) and all(refusal.approvable for refusal in refusals)
+        expires = plan is not None and bool(plan.to(Action.EXPIRE))
+        asked = (expires or bool(refusals)) and all(refusal.approvable for refusal in refusals)
         fingerprint = plan.fingerprint if plan else ""
         return ShownPlan(tenant=tenant, owner=self.owner, now=self.now, fingerprint=fingerprint, asked=asked), report
 
