@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from include.backups.deletion_limits import too_many, too_many_hourly
-from include.backups.points import Offboarding
+from include.backups.departures import offboarded
 from include.backups.reasons import eligible, last_verified
 from include.backups.recovery_points import State
-from include.backups.refusals import Guard, Refusal, ask_approval
+from include.backups.refusals import Guard, Refusal
 from include.backups.retention import Action, RetentionPlan
 from include.backups.tenants import Tenant
 
@@ -39,29 +39,11 @@ def check_tenant(
         return ()
     offboarding = plan.circumstances.offboarding
     if offboarding and (tenant or offboarding.is_over(now)):
-        found = [_offboarded(plan, tenant, offboarding)]
+        found = [offboarded(plan, tenant, offboarding)]
     else:
         stale = _stale(plan, tenant, now) if tenant else None
         found = [stale, _nothing_kept(plan), too_many(plan, now, last_run), too_many_hourly(plan, now, last_run)]
     return tuple(refusal for refusal in found if refusal)
-
-
-def unknown_tenant(tenant: str, points: int, problem: str = "") -> Refusal:
-    """Points of a tenant without a usable entry in the register: they are reported, never deleted.
-
-    Args:
-        points: How many there are.
-        problem: What is wrong with the tenant's entry; empty when there is none.
-    """
-    entry = f"its entry in the register cannot be used ({problem})" if problem else "it is not in the register"
-    return Refusal(
-        Guard.UNKNOWN_TENANT,
-        tenant,
-        f"The vault has {points} recovery points of tenant {tenant}, and {entry}.",
-        "Nobody knows which of them to keep, so all were kept; they cost money.",
-        "Correct the register, or record that the tenant has left and until when its last point is kept; the next "
-        "`retention` does the rest.",
-    )
 
 
 def after_approval(refusals: Iterable[Refusal], plan: RetentionPlan, approved: str) -> tuple[Refusal, ...]:
@@ -84,29 +66,6 @@ def after_approval(refusals: Iterable[Refusal], plan: RetentionPlan, approved: s
             )
         )
     return tuple(left)
-
-
-def _offboarded(plan: RetentionPlan, tenant: Tenant | None, offboarding: Offboarding) -> Refusal | None:
-    record = f"Tenant {plan.tenant} is recorded as gone since {offboarding.left_at:%Y-%m-%d} (by {offboarding.author})"
-    if tenant:
-        return Refusal(
-            Guard.OFFBOARDED,
-            plan.tenant,
-            f"{record} and is in the register.",
-            "Only one can be true; nothing was expired or deleted.",
-            "Take the tenant out of the register or its offboarding record away; the next `retention` does the rest.",
-        )
-    goes = len(plan.to(Action.EXPIRE))
-    if not goes:  # what is past its grace period was approved when it was marked
-        return None
-    return Refusal(
-        Guard.OFFBOARDED,
-        plan.tenant,
-        f"{record}, and its last points were to be kept until {offboarding.final_until}: {goes} would expire now.",
-        "Afterwards nothing of the tenant can be restored; nothing was expired or deleted.",
-        ask_approval(plan.tenant),
-        approvable=True,
-    )
 
 
 def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Refusal | None:

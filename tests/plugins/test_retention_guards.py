@@ -113,7 +113,7 @@ def test_points_of_a_tenant_that_nobody_knows_are_reported_and_never_deleted(sto
     stock.register("globex")
     known = "UNKNOWN_TENANT: The vault has 3 recovery points of tenant acme"
     said = assert_stopped(stock, NOW, known, "not in the register")
-    assert "record that the tenant has left" in said
+    assert "start `offboard_tenant` with `tenant: acme`" in said
 
 
 def test_a_tenant_whose_entry_is_wrong_keeps_everything(stock: Stock) -> None:
@@ -122,6 +122,8 @@ def test_a_tenant_whose_entry_is_wrong_keeps_everything(stock: Stock) -> None:
     entries["tenants"][0]["plan"] = "no-such-plan"
     (stock.config / "tenants.yaml").write_text(yaml.safe_dump(entries))
     assert "its entry in the register cannot be used" in assert_stopped(stock, NOW, "UNKNOWN_TENANT", "no-such-plan")
+    offboard(stock, NOW + DAY)
+    assert "though it is recorded as gone" in assert_stopped(stock, NOW, "UNKNOWN_TENANT", "offboarded/acme.json")
 
 
 def test_a_policy_that_keeps_nothing_is_refused_by_name_and_its_tenants_keep_everything(stock: Stock) -> None:
@@ -136,7 +138,7 @@ def test_a_tenant_that_is_gone_and_in_the_register_keeps_everything(stock: Stock
     stock.add_daily(NOW, 6)
     offboard(stock, NOW + DAY)
     said = assert_stopped(stock, NOW, "OFFBOARDED", "and is in the register", "nothing was expired or deleted")
-    assert "Take the tenant out of the register or its offboarding record away" in said
+    assert "Take the tenant out of the register, or delete offboarded/acme.json from the vault" in said
 
 
 def offboard(stock: Stock, until: datetime) -> None:

@@ -101,3 +101,11 @@ def test_a_tenant_that_has_left_is_planned_by_what_its_record_says() -> None:
     planned = plan_fleet(days("2026-06-01T02", 33), register(), NOW, last_run=NOW - 60 * DAY, circumstances=around)
     assert planned.refusals == ()
     assert planned.plans["acme"].to(Action.EXPIRE)
+
+
+def test_a_record_that_a_tenant_has_left_counts_for_nothing_beside_an_entry_that_cannot_be_used() -> None:
+    around = {"acme": Circumstances(offboarding=offboarding("2026-07-30"))}
+    broken = Register({}, (Problem("tenants.yaml", "tenant acme", "plan: there is no usable plan 'gold'"),))
+    planned = plan_fleet(days("2026-06-30T02", 33), broken, NOW, last_run=NOW - DAY, circumstances=around)
+    assert planned.plans == {}
+    assert guards(planned) == {"acme": Guard.UNKNOWN_TENANT}

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from include.backups.deletion_limits import check_fleet
-from include.backups.guards import after_approval, check_tenant, unknown_tenant
+from include.backups.departures import unknown_tenant
+from include.backups.guards import after_approval, check_tenant
 from include.backups.points import Point
 from include.backups.recovery_points import State
 from include.backups.refusals import Guard, Refusal
@@ -140,12 +141,21 @@ def test_a_plan_that_keeps_no_verified_point_is_a_fault_and_cannot_be_approved()
 def test_points_of_nobody_are_reported_and_kept() -> None:
     assert str(unknown_tenant("acme", 7)) == (
         "UNKNOWN_TENANT: The vault has 7 recovery points of tenant acme, and it is not in the register. Nobody knows "
-        "which of them to keep, so all were kept; they cost money. Correct the register, or record that the tenant has "
-        "left and until when its last point is kept; the next `retention` does the rest."
+        "which of them to keep, so all were kept; they cost money. Put it back into the register, or, if it has left, "
+        "start `offboard_tenant` with `tenant: acme` and the last day on which its last point is kept; the next "
+        "`retention` does the rest."
     )
-    assert (
-        "its entry in the register cannot be used (plan: no such plan)"
-        in unknown_tenant("a", 1, "plan: no such plan").what
+
+
+def test_a_tenant_with_an_entry_that_cannot_be_used_is_told_what_is_wrong_with_it() -> None:
+    broken = unknown_tenant("acme", 1, "plan: no such plan")
+    assert "its entry in the register cannot be used (plan: no such plan)." in broken.what
+    assert broken.todo == "Correct the entry; the next `retention` does the rest."
+    recorded = unknown_tenant("acme", 1, "plan: no such plan", offboarding("2026-07-30"))
+    assert recorded.what.endswith("though it is recorded as gone since 2026-06-29 (by ada).")
+    assert recorded.todo == (
+        "Take the entry out of the register, or correct it and delete offboarded/acme.json from the vault; the next "
+        "`retention` does the rest."
     )
 
 
@@ -176,6 +186,7 @@ def test_a_tenant_cannot_have_left_and_be_in_the_register() -> None:
     assert refusal.guard is Guard.OFFBOARDED
     assert not refusal.approvable
     assert refusal.what.endswith("is recorded as gone since 2026-06-29 (by ada) and is in the register.")
+    assert "delete offboarded/acme.json from the vault" in refusal.todo
 
 
 def test_an_approval_lifts_what_can_be_approved_and_nothing_else() -> None:
