@@ -36,8 +36,10 @@ with DAG(
     doc_md=__doc__,
     schedule=CronTriggerTimetable("0 12 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
-    # The fleet's run must never wait behind one that waits for a person.
-    max_active_runs=16,
+    # The fleet's run must never wait behind those that wait for a person, and MAX_DELETE of the whole fleet asks for one
+    # run of each tenant. A waiting run holds nothing but its row in the metadata database, and the leases keep two runs
+    # apart: a limit would save nothing, and a DAG for runs by hand would be the same steps under a second name.
+    max_active_runs=1000,
     is_paused_upon_creation=False,
     params={
         "tenant": Param(
