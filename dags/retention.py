@@ -25,10 +25,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
+from include.backups.retention_records import APPROVE_WITHIN
 from perennial.operators.approval import ApprovePreviewOperator
 from perennial.operators.retention import CarryOutRetentionOperator, PreviewRetentionOperator
-
-APPROVE_WITHIN = timedelta(days=2)
 
 with DAG(
     "retention",
@@ -36,7 +35,7 @@ with DAG(
     doc_md=__doc__,
     schedule=CronTriggerTimetable("0 12 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
-    # The fleet's run must never wait behind those that wait for a person, and MAX_DELETE of the whole fleet asks for one
+    # The fleet's run must never wait behind those that wait for a person, and MAX_DELETE of the whole fleet asks for a
     # run of each tenant. A waiting run holds nothing but its row in the metadata database, and the leases keep two runs
     # apart: a limit would save nothing, and a DAG for runs by hand would be the same steps under a second name.
     max_active_runs=1000,

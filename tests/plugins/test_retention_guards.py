@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import yaml
@@ -15,45 +14,13 @@ from include.backups.points import Offboarding
 from include.backups.retention_records import LastRun
 from include.backups.tenants import RetentionPolicy
 from perennial.hooks.last_retention import last_retention, record_retention
-from perennial.triggers.retention import CarryOutRetentionTrigger, PreviewRetentionTrigger
 from perennial.triggers.retention_fleet import Retention
 from tests.support.retention import DAY, NOW, Stock
-from tests.support.triggers import trigger_of
+from tests.support.retention_runs import carry_out, preview, today
 
 pytestmark = pytest.mark.lab
 
 OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
-
-
-def preview(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
-    """The task `preview` of a run for acme, with the tasks it skips."""
-    given = {"tenant": "acme", "dry_run": "False", "approval_task": "approval", **fields}
-    trigger = trigger_of(PreviewRetentionTrigger, run_id, "retention", **given)
-    said = stock.run(trigger.work_within_deadline())
-    return {**said, "skipped": trigger.xcoms(said)["skipmixin_key"]["skipped"]}
-
-
-def carry_out(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
-    """The task `carry_out` of a run, for acme unless `fields` say otherwise."""
-    given = {"tenant": "acme", "dry_run": "False", **fields}
-    said: dict[str, Any] = stock.run(
-        trigger_of(CarryOutRetentionTrigger, run_id, "retention", **given).work_within_deadline()
-    )
-    return said
-
-
-def today() -> datetime:
-    """The steps take the clock's own time."""
-    return datetime.now(UTC)
-
-
-@pytest.fixture
-def too_many(stock: Stock) -> Stock:
-    """A tenant whose policy has become so short that ten points would expire at once."""
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today(), 3)
-    stock.add_daily(today() - 60 * DAY, 10)
-    return stock
 
 
 def assert_stopped(stock: Stock, now: datetime, *parts: str) -> str:
@@ -86,19 +53,6 @@ def test_max_delete_of_the_fleet_stops_every_tenant(stock: Stock) -> None:
     (said,) = report.for_a_person()
     assert "MAX_DELETE: Retention stopped for all tenants: the plans would expire 6 of 15 recovery points" in said
     assert all(not of_tenant.done for of_tenant in report.tenants.values())
-
-
-def test_a_run_for_one_tenant_asks_where_the_whole_fleet_was_stopped(stock: Stock) -> None:
-    tenants = [f"tenant-{number}" for number in range(3)]
-    stock.register(*tenants, daily=3, weekly=0, monthly=0, yearly=0)
-    for tenant in tenants:
-        stock.add_daily(today(), 3, tenant=tenant)
-        stock.add_daily(today() - 60 * DAY, 2, tenant=tenant)
-    (said,) = stock.retain(today()).for_a_person()
-    assert "it shows the plan, asks for approval and goes on" in said
-    shown = preview(stock, tenant="tenant-0")
-    assert (shown["approval"], shown["skipped"]) == (True, [])
-    assert len(carry_out(stock, tenant="tenant-0")["marked"]) == 2
 
 
 def test_a_stale_tenant_keeps_everything_and_nobody_is_called_twice(stock: Stock) -> None:
@@ -156,76 +110,6 @@ def test_the_last_points_of_a_tenant_that_has_left_go_after_their_day_and_an_app
     assert sorted(carry_out(stock)["marked"]) == sorted(point.id for point in points)
     stock.retain(today() + DAY)
     assert {stock.state(point) for point in points} == {"gone"}
-
-
-def test_a_run_for_one_tenant_shows_the_plan_and_carries_out_what_was_approved(too_many: Stock) -> None:
-    shown = preview(too_many)
-    assert (shown["approval"], shown["skipped"]) == (True, [])
-    assert shown["preview"].count(": expires, to be deleted from") == 10
-    assert "MAX_DELETE" in shown["preview"]
-    assert len(carry_out(too_many)["marked"]) == 10
-
-
-def test_where_nothing_would_expire_nobody_is_asked(stock: Stock) -> None:
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today(), 3)
-    marked = stock.add_expiring(OLD, today() - 2 * DAY)
-    shown = preview(stock)
-    assert (shown["approval"], shown["skipped"]) == (False, ["approval"])
-    assert carry_out(stock)["deleted"] == [marked.id]
-
-
-def test_a_run_for_one_tenant_asks_whenever_a_point_would_expire(stock: Stock) -> None:
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today(), 3)
-    old = stock.add(OLD)
-    shown = preview(stock)
-    assert (shown["approval"], shown["skipped"]) == (True, [])
-    assert stock.state(old) == "verified"
-    assert carry_out(stock)["marked"] == [old.id]
-
-
-def test_a_guard_that_nobody_may_approve_is_not_shown_for_approval(stock: Stock) -> None:
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today() - 5 * DAY, 6)
-    before = stock.everything()
-    assert preview(stock)["skipped"] == ["approval"]
-    with pytest.raises(PerennialError, match="STALE"):
-        carry_out(stock)
-    assert stock.everything() == before
-
-
-def test_a_new_backup_does_not_void_an_approval(too_many: Stock) -> None:
-    preview(too_many)
-    new = too_many.add(today() + timedelta(minutes=1), kind="manual")
-    assert len(carry_out(too_many)["marked"]) == 10
-    assert too_many.state(new) == "verified"
-
-
-def test_a_plan_that_has_changed_since_it_was_approved_is_not_carried_out(too_many: Stock) -> None:
-    preview(too_many)
-    later = too_many.add(today() - 80 * DAY)
-    before = too_many.everything()
-    with pytest.raises(PerennialError, match=r"PLAN_CHANGED.*what would go is no longer what was approved"):
-        carry_out(too_many)
-    assert too_many.everything() == before
-    assert too_many.state(later) == "verified"
-
-
-def test_nobody_carries_out_a_plan_that_another_run_has_shown(too_many: Stock) -> None:
-    preview(too_many, "one")
-    preview(too_many, "two")
-    with pytest.raises(PerennialError, match=r"no longer there.*Clear the task `preview`"):
-        carry_out(too_many, "one")
-    assert len(carry_out(too_many, "two")["marked"]) == 10
-
-
-def test_a_dry_run_for_one_tenant_asks_nobody_and_does_nothing(too_many: Stock) -> None:
-    before = too_many.everything()
-    shown = preview(too_many, dry_run="True")
-    assert (shown["skipped"], "MAX_DELETE" in shown["preview"]) == (["approval"], True)
-    assert carry_out(too_many, dry_run="True")["dry_run"] is True
-    assert too_many.everything() == before
 
 
 def test_the_fleets_run_goes_on_past_one_tenants_trouble_and_fails_at_its_end(stock: Stock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from include.backups.guards import check_tenant
 from include.backups.recovery_points import State
@@ -13,7 +14,7 @@ from include.backups.tenants import RetentionPolicy
 from tests.unit.builders import tenant
 from tests.unit.timelines import DAY, NOW, POLICY, actions, days, expiring, point, said
 
-HALF = {"half_restored": "acme-restore-1"}
+HALF: dict[str, Any] = {"half_restored": "acme-restore-1"}
 THREE_DAYS = RetentionPolicy(daily=3, weekly=0, monthly=0, yearly=0)
 
 

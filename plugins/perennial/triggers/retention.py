@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from include.backups.errors import ConfigurationError, PartError, RefusedError
+from include.backups.errors import ConfigurationError, ConflictError, PartError, RefusedError
 from include.backups.retention_records import ShownPlan
 from include.backups.retention_reports import FleetReport
 from include.backups.tenants import TENANT_ID
+from perennial.hooks.collection import Versioned
 from perennial.hooks.register import read_register
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
@@ -90,7 +92,11 @@ class CarryOutRetentionTrigger(RetentionTrigger):
             report = FleetReport({tenant: (await retention.preview(tenant))[1]})
             left = []
         else:
-            report = await retention.of_tenant(await self._shown(vault, tenant))
+            shown = await self._shown(vault, tenant, retention.now)
+            report = await retention.of_tenant(shown.value)
+            if report.tenants[tenant].done.get("marked"):
+                with suppress(ConflictError):  # somebody has shown a newer one: then this one is void as well
+                    await vault.shown_plans.replace(shown.value.used(retention.now), shown.etag)
             left = report.not_done()
         for of_tenant in report.tenants.values():
             self.log.info("%s", of_tenant.text())
@@ -104,11 +110,11 @@ class CarryOutRetentionTrigger(RetentionTrigger):
             )
         return {"dry_run": self.is_dry, **report.said()}
 
-    async def _shown(self, vault: Vault, tenant: str) -> ShownPlan:
+    async def _shown(self, vault: Vault, tenant: str, now: datetime) -> Versioned[ShownPlan]:
         """The plan that the task `preview` of this very run has shown.
 
         Raises:
-            RefusedError: when there is none, or another run has shown one since.
+            RefusedError: when there is none, another run has shown one since, or it was carried out or is too old.
         """
         version = await vault.shown_plans.get(tenant, tenant)
         if version is None or version.value.owner != self.owner(vault.settings):
@@ -118,4 +124,11 @@ class CarryOutRetentionTrigger(RetentionTrigger):
                 todo="Clear the task `preview` of this run, and look at the plan again.",
                 shown_by=version.value.owner if version else "nobody",
             )
-        return version.value
+        void = version.value.why_void(now)
+        if void:
+            raise RefusedError(
+                f"The plan of tenant {tenant} that this run has shown {void}.",
+                why="What it names may be wanted again by now; nothing was expired or deleted.",
+                todo=f"Start `retention` with `tenant: {tenant}` again and look at the new plan.",
+            )
+        return version
