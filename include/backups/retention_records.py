@@ -13,6 +13,9 @@ APPROVE_WITHIN = timedelta(days=2)
 VALID_FOR = APPROVE_WITHIN + timedelta(days=1)
 """How old a plan may be when it is carried out: an approval of the last minute, and a run that is cleared after it."""
 
+LONGEST_RUN = timedelta(days=1)
+"""Longer than any run of retention is at work between the moment for which it plans and its end."""
+
 
 class LastRun(Strict):
     """The last run that looked at the whole fleet to its end: the guards count the days since.
@@ -65,5 +68,9 @@ class ShownPlan(Strict):
 
 
 def later(standing: LastRun | None, at: datetime, owner: str) -> LastRun:
-    """The last run after one for the moment `at`; a run that was late never takes the clock back."""
-    return standing if standing and standing.at >= at else LastRun(at=at, owner=owner)
+    """The last run after one for the moment `at`; a run that was late never takes the clock back.
+
+    But for a moment that is yet to come: whoever wrote that had a clock that was ahead, and it would stand until then.
+    """
+    late = standing is not None and at <= standing.at <= at + LONGEST_RUN
+    return standing if standing and late else LastRun(at=at, owner=owner)

@@ -166,6 +166,22 @@ def test_the_last_completed_run_is_remembered_and_never_goes_back(stock: Stock) 
     assert stock.run(last_retention(documents)) == LastRun(at=NOW, owner="test/retention/run-1")
 
 
+def test_a_last_run_that_is_yet_to_come_is_passed_over_and_replaced(
+    stock: Stock, caplog: pytest.LogCaptureFixture
+) -> None:
+    stock.register("acme", hourly_hours=3)
+    stock.add(NOW.replace(hour=2))
+    for hours in range(1, 9):
+        stock.add(NOW - timedelta(hours=hours), kind="hourly")
+    documents = stock.vault.documents
+    stock.run(record_retention(documents, NOW + 365 * DAY, "test/retention/ahead"))
+    report = stock.retain(NOW)
+    assert report.for_a_person() == []
+    assert len(report.tenants["acme"].done["marked"]) == 6
+    assert "last-retention.json in the vault says that test/retention/ahead ran at 2027-06-30" in caplog.text
+    assert stock.run(last_retention(documents)) == LastRun(at=NOW, owner="test/retention/run-1")
+
+
 def test_a_vault_that_cannot_be_read_ends_the_run_before_anything_is_done(stock: Stock) -> None:
     place = stock.vault.documents
     stock.s3.put_object(Bucket=place.bucket, Key=f"{place.prefix}last-retention.json", Body=b'{"at": 3}')

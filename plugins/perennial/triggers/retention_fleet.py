@@ -103,6 +103,13 @@ class Retention:
 
     async def _outlook(self, tenants: Iterable[str], planned_for: datetime) -> Outlook:
         self.last = await last_retention(self.vault.documents)
+        if self.last and self.last.at > self.now:
+            log.warning(
+                "last-retention.json in the vault says that %s ran at %s, which is yet to come: a clock was ahead, or "
+                "this one is behind. It is passed over, and the next run of the fleet replaces it. Check the clocks.",
+                self.last.owner,
+                self.last.at,
+            )
         outlook = Outlook()
         points, circumstances = list[Point](), dict[str, Circumstances]()
 
@@ -126,7 +133,8 @@ class Retention:
 
     @property
     def _last_run(self) -> datetime | None:
-        return self.last.at if self.last else None
+        """When retention last looked at the whole fleet; None where that is said to be yet to come."""
+        return self.last.at if self.last and self.last.at <= self.now else None
 
     def _mandate(
         self, outlook: Outlook, tenant: str, stopped: tuple[Refusal, ...], fingerprint: str, *, approved: bool = False
