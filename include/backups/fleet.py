@@ -53,7 +53,7 @@ def plan_fleet(
     for tenant_id, of_tenant in sorted(by_tenant.items()):
         around = (circumstances or {}).get(tenant_id, NOTHING_ELSE)
         tenant, offboarding = register.tenants.get(tenant_id), around.offboarding
-        problem = _problem(register, tenant_id)
+        problem = "; ".join(problem.message for problem in register.problems_of(tenant_id))
         # A tenant whose entry cannot be used has not left, whatever the record says: somebody has put it there.
         recorded = offboarding.retention if offboarding and not problem else None
         policy = tenant.plan.retention if tenant else recorded
@@ -65,7 +65,3 @@ def plan_fleet(
     stopped = {refusal.tenant for refusal in refusals}
     free = [plan for tenant_id, plan in plans.items() if tenant_id not in stopped]
     return FleetPlan(plans, (*refusals, *check_fleet(free, now=now, last_run=last_run)))
-
-
-def _problem(register: Register, tenant_id: str) -> str:
-    return "; ".join(problem.message for problem in register.problems if problem.entry == f"tenant {tenant_id}")

@@ -62,6 +62,17 @@ def test_a_stale_tenant_keeps_everything_and_nobody_is_called_twice(stock: Stock
     assert said == ""
 
 
+def test_a_plan_that_keeps_no_verified_point_deletes_nothing(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No policy can make such a plan; a rule is taken out of the planner to see that the guard does not trust it."""
+    stock.register("acme", hourly_hours=1)
+    stock.add(NOW - timedelta(hours=3), kind="hourly")
+    stock.add_expiring(NOW - timedelta(hours=40), NOW - 2 * DAY, kind="hourly")
+    monkeypatch.setattr("include.backups.retention.last_verified", lambda _: None)
+    said = assert_stopped(stock, NOW, "NOTHING_KEPT", "nothing was expired or deleted")
+    assert "the plan keeps none of its 2 verified recovery points" in said
+    assert "start `retention` with `tenant: acme` and `dry_run`" in said
+
+
 def test_points_of_a_tenant_that_nobody_knows_are_reported_and_never_deleted(stock: Stock) -> None:
     stock.add_daily(NOW - 60 * DAY, 3)
     stock.register("globex")
@@ -125,8 +136,13 @@ def test_the_fleets_run_goes_on_past_one_tenants_trouble_and_fails_at_its_end(st
     far = today() + timedelta(hours=1)
     busy = Lease(tenant="globex", owner="test/restore/one", purpose="restore", token=7, expires_at=far)
     stock.run(stock.vault.change_lease("globex", lambda _: busy))
-    with pytest.raises(PerennialError, match=r"left 1 things to a person: .*acme-manual-20260101T000000Z.* is no JSON"):
+    with pytest.raises(
+        PerennialError, match=r"left 1 things to a person: .*acme-manual-20260101T000000Z.* is no JSON"
+    ) as failed:
         carry_out(stock, tenant="")
+    assert " kept, 2 marked. Not done either, and left to the next run: " in str(failed.value)
+    assert "globex" in str(failed.value), "a tenant that is left out is named"
+    assert "Do what each of them says" in str(failed.value)
     assert {tenant: stock.state(point) for tenant, point in old.items()} == {
         "acme": "expiring",
         "globex": "verified",

@@ -92,23 +92,30 @@ class CarryOutRetentionTrigger(RetentionTrigger):
             report = FleetReport({tenant: (await retention.preview(tenant))[1]})
             left = []
         else:
-            shown = await self._shown(vault, tenant, retention.now)
-            report = await retention.of_tenant(shown.value)
-            if report.tenants[tenant].done.get("marked"):
-                with suppress(ConflictError):  # somebody has shown a newer one: then this one is void as well
-                    await vault.shown_plans.replace(shown.value.used(retention.now), shown.etag)
+            report = await self._of_tenant(retention, tenant)
             left = report.not_done()
         for of_tenant in report.tenants.values():
             self.log.info("%s", of_tenant.text())
         for refusal in report.fleet:
             self.log.warning("%s", refusal)
         if left and not self.is_dry:
+            others = [said for said in report.not_done() if said not in left]
+            later = f" Not done either, and left to the next run: {' | '.join(others)}" if others else ""
             raise PartError(
                 f"Retention of {tenant or 'the fleet'} left {len(left)} things to a person: {' | '.join(left)}",
-                why=f"Everything else was done: {report.summary()}",
-                todo="Start the runs that are named here; the log of this task has every tenant's plan.",
+                why=f"What was done: {report.summary()}{later}",
+                todo="Do what each of them says; the log of this task has every tenant's plan.",
             )
         return {"dry_run": self.is_dry, **report.said()}
+
+    async def _of_tenant(self, retention: Retention, tenant: str) -> FleetReport:
+        """Carry out the plan that was shown; once its points are marked, it is used up."""
+        shown, plans = await self._shown(retention.vault, tenant, retention.now), retention.vault.shown_plans
+        report = await retention.of_tenant(shown.value)
+        if report.tenants[tenant].done.get("marked"):
+            with suppress(ConflictError):  # somebody has shown a newer one: then this one is void as well
+                await plans.replace(shown.value.used(retention.now), shown.etag)
+        return report
 
     async def _shown(self, vault: Vault, tenant: str, now: datetime) -> Versioned[ShownPlan]:
         """The plan that the task `preview` of this very run has shown.

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from include.backups.errors import PerennialError
+from include.backups.errors import ConfigurationError, PerennialError
 from include.backups.explanations import explain
 from include.backups.fleet import FleetPlan, plan_fleet
 from include.backups.points import Point
@@ -80,7 +80,18 @@ class Retention:
         approval is missing.
 
         It asks without a guard's no, too: what stops the fleet's run is no matter of one tenant's plan.
+
+        Raises:
+            ConfigurationError: when neither the register nor the vault knows the tenant.
         """
+        if not self.register.names(tenant) and not await self.vault.point_ids(tenant):
+            raise ConfigurationError(
+                f"There is no tenant {tenant!r}: the register does not name it, and the vault has no recovery point of "
+                "it.",
+                why="Nothing was looked at or done.",
+                todo="Check the spelling.",
+                known=", ".join(sorted({*self.register.tenants, *await self.vault.tenants()})) or "none",
+            )
         outlook = await self._outlook([tenant], self.now)
         report, plan = outlook.reports[tenant], outlook.plans.plans.get(tenant)
         refusals = _own(outlook, tenant)
