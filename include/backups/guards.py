@@ -27,7 +27,7 @@ def check_tenant(
     now: datetime,
     last_run: datetime | None,
 ) -> tuple[Refusal, ...]:
-    """What speaks against carrying out the plan of one tenant; empty when nothing does or nothing would go.
+    """What speaks against carrying out the plan of one tenant; empty when nothing does or nothing would go or be swept.
 
     Args:
         tenant: The tenant as the register has it; None for one that has left and has an offboarding record.
@@ -35,7 +35,7 @@ def check_tenant(
         last_run: The moment (UTC) of the last completed retention run of the fleet; None before the first one. It is
             the fleet's so that a tenant that was stopped for a month does not lose a month's points at once, unasked.
     """
-    if not plan.to(Action.EXPIRE, Action.DELETE):
+    if not plan.to(Action.EXPIRE, Action.DELETE) and not plan.circumstances.left_over:
         return ()
     offboarding = plan.circumstances.offboarding
     if offboarding and (tenant or offboarding.is_over(now)):

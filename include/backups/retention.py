@@ -72,12 +72,14 @@ class Circumstances:
         unfinished: The restore's id by the id of each point that it needs to come to its end, or to be undone, because
             it has left the tenant half restored.
         offboarding: The record that the tenant has left; None for all others.
+        left_over: True when there are parts that belong to no point any more, and would be swept.
     """
 
     lease_owner: str | None = None
     reading: frozenset[str] = frozenset()
     unfinished: Mapping[str, str] = field(default_factory=dict)
     offboarding: Offboarding | None = None
+    left_over: bool = False
 
 
 NOTHING_ELSE = Circumstances()

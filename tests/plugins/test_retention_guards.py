@@ -11,6 +11,7 @@ import yaml
 from include.backups.errors import PerennialError
 from include.backups.leases import Lease
 from include.backups.points import Offboarding
+from include.backups.recovery_points import SnapshotRole
 from include.backups.retention_records import LastRun
 from include.backups.tenants import RetentionPolicy
 from perennial.hooks.last_retention import last_retention, record_retention
@@ -71,6 +72,18 @@ def test_a_plan_that_keeps_no_verified_point_deletes_nothing(stock: Stock, monke
     said = assert_stopped(stock, NOW, "NOTHING_KEPT", "nothing was expired or deleted")
     assert "the plan keeps none of its 2 verified recovery points" in said
     assert "start `retention` with `tenant: acme` and `dry_run`" in said
+
+
+def test_nothing_of_a_suspended_tenant_is_swept(stock: Stock) -> None:
+    point = stock.add(NOW - 100 * DAY, kind="manual")
+    extra = stock.add_snapshot(point, SnapshotRole.WEB, NOW).snapshot_id
+    entries = yaml.safe_load((stock.config / "tenants.yaml").read_text())
+    entries["tenants"][0]["suspended"] = True
+    (stock.config / "tenants.yaml").write_text(yaml.safe_dump(entries))
+    assert assert_stopped(stock, NOW, "STALE", "it is suspended") == ""
+    stock.register("acme")
+    stock.add_daily(NOW, 1)
+    assert stock.retain().tenants["acme"].swept == [extra]
 
 
 def test_points_of_a_tenant_that_nobody_knows_are_reported_and_never_deleted(stock: Stock) -> None:
@@ -165,14 +178,18 @@ def test_one_tenants_lease_that_cannot_be_read_stops_no_other(stock: Stock) -> N
 
 def test_a_manifest_in_another_points_place_is_named_and_left_alone(stock: Stock) -> None:
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    point, *_ = stock.add_daily(NOW, 3)
+    stock.add_daily(NOW, 3)
+    point = stock.add(OLD)
     place = stock.vault.documents
     copy = f"{place.prefix}recovery-points/acme/acme-daily-20200101/manifest.json"
     source = {"Bucket": place.bucket, "Key": f"{place.prefix}recovery-points/acme/{point.id}/manifest.json"}
     stock.s3.copy_object(Bucket=place.bucket, Key=copy, CopySource=source)
-    report = stock.retain()
-    assert f"says that it is {point.id} of tenant acme" in report.for_a_person()[0]
-    assert stock.state(point) == "verified"
+    (said,) = stock.retain().for_a_person()
+    assert "recovery-points/acme/acme-daily-20200101/manifest.json in the vault says" in said
+    assert f"says that it is {point.id} of tenant acme" in said
+    assert stock.state(point) == "expiring", "the point itself is treated like any other"
+    stock.retain(NOW + DAY)
+    assert stock.keys("recovery-points/acme/acme-daily-2020") == [copy.removeprefix(place.prefix)]
 
 
 def test_the_last_completed_run_is_remembered_and_never_goes_back(stock: Stock) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include.backups.errors import PartError
@@ -61,21 +61,19 @@ async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) ->
         else:
             files[point_id].append(key)
     versions, problems = await vault.points_and_problems(tenant, ids)
-    stands = Counter(version.value.id for version in versions)
-    manifests = {
-        v.value.id: v for v in versions if v.value.tenant == tenant and v.value.id in ids and stands[v.value.id] == 1
-    }
-    problems += [_misplaced(v.value, tenant) for v in versions if v.value.id not in manifests]
+    manifests = {version.value.id: version for version in versions}
     snapshots = defaultdict[str, list[Snapshot]](list)
     for snapshot in await Ebs.of(vault.settings).snapshots_of_tenant(tenant):
         snapshots[snapshot.tags.get(POINT_TAG, "")].append(snapshot)
+    left_over = _left_over(manifests.values(), snapshots, files)
+    around = await _circumstances(vault, tenant, manifests.values(), now, but_for)
     return Holdings(
         tenant,
         manifests,
         tuple(problems),
         {name: tuple(found) for name, found in snapshots.items()},
-        _left_over(manifests.values(), snapshots, files),
-        await _circumstances(vault, tenant, manifests.values(), now, but_for),
+        left_over,
+        replace(around, left_over=bool(left_over)),
     )
 
 
@@ -104,12 +102,4 @@ async def _circumstances(
         reading=frozenset(v.value.id for v in manifests if v.value.read_until(now)),
         unfinished=points_to_mend_with(tenant, await vault.latest_restores(tenant, LATEST)),
         offboarding=offboarding.value if offboarding else None,
-    )
-
-
-def _misplaced(manifest: Manifest, tenant: str) -> PartError:
-    return PartError(
-        f"A manifest of tenant {tenant} in the vault says that it is {manifest.id} of tenant {manifest.tenant}.",
-        why="Somebody has copied or moved it; nothing of it was touched.",
-        todo="Move it back, or out of the vault.",
     )

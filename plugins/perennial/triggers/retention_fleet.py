@@ -35,12 +35,10 @@ class Outlook:
 
     Attributes:
         plans: The plans and what speaks against them.
-        sweep: Tenants that have parts which belong to no point any more.
         reports: By tenant id, what there is to say so far.
     """
 
     plans: FleetPlan = field(default_factory=lambda: FleetPlan({}, ()))
-    sweep: set[str] = field(default_factory=set)
     reports: dict[str, TenantReport] = field(default_factory=dict)
 
 
@@ -130,8 +128,6 @@ class Retention:
                 outlook.reports[tenant].not_done(problem, for_person=True)
             points.extend(found.points)
             circumstances[tenant] = found.circumstances
-            if found.left_over:
-                outlook.sweep.add(tenant)
 
         await self._for_each(tenants, look, outlook.reports)
         outlook.plans = plan_fleet(
@@ -158,10 +154,8 @@ class Retention:
         await self._carry_out(self._mandate(outlook, tenant, outlook.plans.stopping(tenant), plan.fingerprint), outlook)
 
     async def _carry_out(self, mandate: Mandate, outlook: Outlook) -> None:
-        tenant = mandate.plan.tenant
-        await carry_out(
-            self.vault, mandate, self.owner, self.now, outlook.reports[tenant], sweep=tenant in outlook.sweep
-        )
+        report, sweep = outlook.reports[mandate.plan.tenant], mandate.plan.circumstances.left_over
+        await carry_out(self.vault, mandate, self.owner, self.now, report, sweep=sweep)
 
     async def _for_each(
         self, tenants: Iterable[str], work: Callable[[str], Awaitable[None]], reports: dict[str, TenantReport]
