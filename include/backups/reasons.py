@@ -99,7 +99,7 @@ def last_verified(best_last: Sequence[Point]) -> Point | None:
     """
     newest = None
     for point in reversed(best_last):  # verified ones come first, those of a half restored tenant last among them
-        if point.worth is not State.VERIFIED:
+        if point.worth is not State.VERIFIED or (newest and point.half_restored and not newest.half_restored):
             break
         if point.kind is not Kind.SAFETY:
             return point

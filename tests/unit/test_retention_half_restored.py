@@ -42,6 +42,14 @@ def test_the_last_good_point_stays_behind_any_number_of_backups_of_a_half_restor
     assert "last verified" in said(only_half)[half[0].id], "where there is no other, the newest is better than none"
 
 
+def test_a_good_safety_point_is_the_last_verified_one_where_all_others_are_of_a_half_restored_tenant() -> None:
+    safety = point(NOW - 15 * DAY, Kind.SAFETY)
+    made = plan_retention("acme", [safety, *days("2026-06-30T02", 5, **HALF)], THREE_DAYS, NOW)
+    assert said(made)[safety.id] == ["last verified"]
+    (refusal,) = check_tenant(made, tenant(), now=NOW, last_run=NOW - DAY)
+    assert (refusal.guard, refusal.for_person) == (Guard.STALE, True)
+
+
 def test_nothing_goes_while_all_new_backups_are_of_a_half_restored_tenant() -> None:
     points = [*days("2026-06-27T02", 4), *days("2026-06-30T02", 3, **HALF)]
     made = plan_retention("acme", points, THREE_DAYS, NOW)
