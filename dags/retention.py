@@ -9,10 +9,10 @@ starts no worker and never waits for a person. [The rules](retention.md) say wha
 (a busy lease, a damaged manifest, a part that AWS does not delete) stops no other. The task **fails at its end when
 something needs a person**, and says what: a plan that expires more than usual names the run to start.
 
-**For one tenant**, by hand, with `tenant`: `preview` shows its plan; where a guard has stopped it, `approval` waits
+**For one tenant**, by hand, with `tenant`: `preview` shows its plan; where points would expire, `approval` waits
 (under *Required actions*) until somebody has looked at it, and `carry_out` does what was approved. When the plan has
-changed meanwhile it stops instead: nothing goes that nobody has seen. Where nothing has to be approved, `approval` is
-skipped.
+changed meanwhile it stops instead: nothing goes that nobody has seen. Where nothing would expire, or a guard stops it
+that nobody may overrule, `approval` is skipped.
 
 `dry_run` shows plans and does nothing.
 
@@ -25,10 +25,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
+from include.backups.retention_records import APPROVE_WITHIN
 from perennial.operators.approval import ApprovePreviewOperator
 from perennial.operators.retention import CarryOutRetentionOperator, PreviewRetentionOperator
-
-APPROVE_WITHIN = timedelta(days=2)
 
 with DAG(
     "retention",
@@ -36,8 +35,10 @@ with DAG(
     doc_md=__doc__,
     schedule=CronTriggerTimetable("0 12 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
-    # The fleet's run must never wait behind one that waits for a person.
-    max_active_runs=16,
+    # The fleet's run must never wait behind those that wait for a person, and MAX_DELETE of the whole fleet asks for a
+    # run of each tenant. A waiting run holds nothing but its row in the metadata database, and the leases keep two runs
+    # apart: a limit would save nothing, and a DAG for runs by hand would be the same steps under a second name.
+    max_active_runs=1000,
     is_paused_upon_creation=False,
     params={
         "tenant": Param(

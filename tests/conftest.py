@@ -26,5 +26,6 @@ pytest_plugins = [
     "tests.support.vaults",
     "tests.support.world",
     "tests.support.retention",
+    "tests.support.retention_runs",
     "tests.support.stack",
 ]

@@ -16,25 +16,37 @@ from include.backups.retention import Action, RetentionPlan, Verdict
 DAILY_LIMIT = 3
 """Points of one tenant that may expire for each day. A daily timeline in its steady state, 799 days long, lost none on
 129 days, one on 549, two on 117, three on 4 and never more (measured)."""
+MOST_DAYS = 3
+"""Days since the last completed run that raise a limit at the most: a long weekend. After a longer pause the limit
+would be no limit, just when policies, clocks and people have changed the most."""
+HOURLY_LIMIT = 24
+"""Hourly points of one tenant that may expire for each day, however few were made: after an outage, those of the days
+before it expire as on any other day."""
 FLEET_LIMIT = 0.10
+
+UNCOUNTED = frozenset({Kind.HOURLY, Kind.SAFETY})
+"""Kinds that the limit of daily and manual points leaves out: hourly ones have their own, and safety points go by their
+age alone, as many in a day as restores were made in one."""
 
 
 def check_fleet(plans: Iterable[RetentionPlan], *, now: datetime, last_run: datetime | None) -> tuple[Refusal, ...]:
     """What speaks against carrying out all these plans in one run (leave out those that are stopped already).
 
-    Hourly points are left out on both sides: half of them go every day, and each tenant's own guard bounds them.
+    Hourly and safety points are left out on both sides: half of the hourly ones go every day, and each tenant's own
+    guard bounds them. A fleet so small that a tenth of it is less than one tenant may lose may lose that.
     """
     plans = list(plans)
-    goes = sum(len(_expiring(plan, hourly=False)) for plan in plans)
-    there = goes + sum(verdict.point.kind is not Kind.HOURLY for plan in plans for verdict in plan.kept)
-    if goes <= max(FLEET_LIMIT * there, DAILY_LIMIT * _days(now, last_run)):
+    goes = sum(len(_expiring(plan)) for plan in plans)
+    there = goes + sum(verdict.point.kind not in UNCOUNTED for plan in plans for verdict in plan.kept)
+    floor = DAILY_LIMIT * _days(now, last_run)
+    if goes <= max(FLEET_LIMIT * there, floor):
         return ()
     return (
         Refusal(
             Guard.MAX_DELETE,
             None,
             f"Retention stopped for all tenants: the plans would expire {goes} of {there} recovery points of the fleet "
-            f"(limit {FLEET_LIMIT:.0%}).",
+            f"(limit {FLEET_LIMIT:.0%}, at least {floor}).",
             "A changed policy or a wrong clock can do that; nothing was expired or deleted.",
             "Look at plans.yaml and at the plans of this run, then start `retention` with `tenant` for one tenant "
             "after the other: it shows the plan, asks for approval and goes on.",
@@ -44,19 +56,22 @@ def check_fleet(plans: Iterable[RetentionPlan], *, now: datetime, last_run: date
 
 
 def too_many(plan: RetentionPlan, now: datetime, last_run: datetime | None) -> Refusal | None:
-    """Daily, manual and safety points of one tenant: `DAILY_LIMIT` for each day since the last completed run."""
-    goes, limit = len(_expiring(plan, hourly=False)), DAILY_LIMIT * _days(now, last_run)
+    """Daily and manual points of one tenant: `DAILY_LIMIT` for each day since the last completed run."""
+    goes, limit = len(_expiring(plan)), DAILY_LIMIT * _days(now, last_run)
     return _max_delete(plan, str(goes), f"limit {limit}") if goes > limit else None
 
 
 def too_many_hourly(plan: RetentionPlan, now: datetime, last_run: datetime | None) -> Refusal | None:
-    """Hourly points of one tenant: as many as were made since the last completed run, and `DAILY_LIMIT` more."""
+    """Hourly points of one tenant: as many as were made since the last completed run, or would have been, and
+    `DAILY_LIMIT` more.
+    """
     since = last_run or now - timedelta(days=1)
     whole = [v.point for v in plan.verdicts.values() if v.point.worth in (State.VERIFIED, State.PENDING)]
     made = sum(point.kind is Kind.HOURLY and point.time > since for point in whole)
-    goes = len(_expiring(plan, hourly=True))
-    limit = f"{made} were made since {since:%Y-%m-%d %H:%MZ}, limit {made + DAILY_LIMIT}"
-    return _max_delete(plan, f"{goes} hourly ones", limit) if goes > made + DAILY_LIMIT else None
+    goes = sum(_goes(verdict) and verdict.point.kind is Kind.HOURLY for verdict in plan.to(Action.EXPIRE))
+    limit = max(made, HOURLY_LIMIT * _days(now, last_run)) + DAILY_LIMIT
+    said = f"{made} were made since {since:%Y-%m-%d %H:%MZ}, limit {limit}"
+    return _max_delete(plan, f"{goes} hourly ones", said) if goes > limit else None
 
 
 def too_many_lost(plan: RetentionPlan) -> Refusal | None:
@@ -91,15 +106,18 @@ def _max_delete(plan: RetentionPlan, goes: str, limit: str) -> Refusal:
     )
 
 
-def _expiring(plan: RetentionPlan, *, hourly: bool) -> list[Verdict]:
-    """What the plan newly marks and what is worth something: a failed backup's remains are no loss."""
-    return [
-        verdict
-        for verdict in plan.to(Action.EXPIRE)
-        if verdict.point.state is not State.FAILED and (verdict.point.kind is Kind.HOURLY) is hourly
-    ]
+def _expiring(plan: RetentionPlan) -> list[Verdict]:
+    """What the plan newly marks of the kinds that are counted."""
+    return [v for v in plan.to(Action.EXPIRE) if _goes(v) and v.point.kind not in UNCOUNTED]
+
+
+def _goes(verdict: Verdict) -> bool:
+    """Whether it is a loss that the point goes: a failed backup's remains are none."""
+    return verdict.point.state is not State.FAILED
 
 
 def _days(now: datetime, last_run: datetime | None) -> int:
-    """Days since the last completed run, to the nearest one: a daily run that starts a minute late is one day later."""
-    return max(1, round((now - last_run) / timedelta(days=1))) if last_run else 1
+    """Days since the last completed run that count, to the nearest one: a daily run that starts a minute late is one
+    day later.
+    """
+    return min(MOST_DAYS, max(1, round((now - last_run) / timedelta(days=1)))) if last_run else 1

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from include.backups.deletion_limits import check_fleet
-from include.backups.guards import check_tenant, unknown_tenant
+from include.backups.departures import unknown_tenant
+from include.backups.guards import check_tenant
 from include.backups.points import Point
 from include.backups.refusals import Refusal
 from include.backups.register import Register
@@ -52,16 +53,15 @@ def plan_fleet(
     for tenant_id, of_tenant in sorted(by_tenant.items()):
         around = (circumstances or {}).get(tenant_id, NOTHING_ELSE)
         tenant, offboarding = register.tenants.get(tenant_id), around.offboarding
-        policy = tenant.plan.retention if tenant else offboarding.retention if offboarding else None
+        problem = "; ".join(problem.message for problem in register.problems_of(tenant_id))
+        # A tenant whose entry cannot be used has not left, whatever the record says: somebody has put it there.
+        recorded = offboarding.retention if offboarding and not problem else None
+        policy = tenant.plan.retention if tenant else recorded
         if policy is None:
-            refusals.append(unknown_tenant(tenant_id, len(of_tenant), _problem(register, tenant_id)))
+            refusals.append(unknown_tenant(tenant_id, len(of_tenant), problem, offboarding))
             continue
         plan = plans[tenant_id] = plan_retention(tenant_id, of_tenant, policy, now, around)
         refusals += check_tenant(plan, tenant, now=now, last_run=last_run)
     stopped = {refusal.tenant for refusal in refusals}
     free = [plan for tenant_id, plan in plans.items() if tenant_id not in stopped]
     return FleetPlan(plans, (*refusals, *check_fleet(free, now=now, last_run=last_run)))
-
-
-def _problem(register: Register, tenant_id: str) -> str:
-    return "; ".join(problem.message for problem in register.problems if problem.entry == f"tenant {tenant_id}")

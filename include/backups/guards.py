@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from include.backups.deletion_limits import too_many, too_many_hourly, too_many_lost
-from include.backups.points import Offboarding
+from include.backups.departures import offboarded
 from include.backups.reasons import eligible, last_verified
 from include.backups.recovery_points import State
-from include.backups.refusals import Guard, Refusal, ask_approval
+from include.backups.refusals import Guard, Refusal
 from include.backups.retention import Action, RetentionPlan
 from include.backups.tenants import Tenant
 
@@ -27,7 +27,7 @@ def check_tenant(
     now: datetime,
     last_run: datetime | None,
 ) -> tuple[Refusal, ...]:
-    """What speaks against carrying out the plan of one tenant; empty when nothing does or nothing would go.
+    """What speaks against carrying out the plan of one tenant; empty when nothing does or nothing would go or be swept.
 
     Args:
         tenant: The tenant as the register has it; None for one that has left and has an offboarding record.
@@ -36,33 +36,15 @@ def check_tenant(
             the fleet's so that a tenant that was stopped for a month does not lose a month's points at once, unasked.
     """
     lost = too_many_lost(plan)
-    if not plan.to(Action.EXPIRE, Action.DELETE):
+    if not plan.to(Action.EXPIRE, Action.DELETE) and not plan.circumstances.left_over:
         return (lost,) if lost else ()
     offboarding = plan.circumstances.offboarding
     if offboarding and (tenant or offboarding.is_over(now)):
-        found = [_offboarded(plan, tenant, offboarding)]
+        found = [offboarded(plan, tenant, offboarding)]
     else:
         stale = _stale(plan, tenant, now) if tenant else None
         found = [stale, _nothing_kept(plan), too_many(plan, now, last_run), too_many_hourly(plan, now, last_run)]
     return tuple(refusal for refusal in (lost, *found) if refusal)
-
-
-def unknown_tenant(tenant: str, points: int, problem: str = "") -> Refusal:
-    """Points of a tenant without a usable entry in the register: they are reported, never deleted.
-
-    Args:
-        points: How many there are.
-        problem: What is wrong with the tenant's entry; empty when there is none.
-    """
-    entry = f"its entry in the register cannot be used ({problem})" if problem else "it is not in the register"
-    return Refusal(
-        Guard.UNKNOWN_TENANT,
-        tenant,
-        f"The vault has {points} recovery points of tenant {tenant}, and {entry}.",
-        "Nobody knows which of them to keep, so all were kept; they cost money.",
-        "Correct the register, or record that the tenant has left and until when its last point is kept; the next "
-        "`retention` does the rest.",
-    )
 
 
 def after_approval(refusals: Iterable[Refusal], plan: RetentionPlan, approved: str) -> tuple[Refusal, ...]:
@@ -87,32 +69,11 @@ def after_approval(refusals: Iterable[Refusal], plan: RetentionPlan, approved: s
     return tuple(left)
 
 
-def _offboarded(plan: RetentionPlan, tenant: Tenant | None, offboarding: Offboarding) -> Refusal | None:
-    record = f"Tenant {plan.tenant} is recorded as gone since {offboarding.left_at:%Y-%m-%d} (by {offboarding.author})"
-    if tenant:
-        return Refusal(
-            Guard.OFFBOARDED,
-            plan.tenant,
-            f"{record} and is in the register.",
-            "Only one can be true; nothing was expired or deleted.",
-            "Take the tenant out of the register or its offboarding record away; the next `retention` does the rest.",
-        )
-    goes = len(plan.to(Action.EXPIRE))
-    if not goes:  # what is past its grace period was approved when it was marked
-        return None
-    return Refusal(
-        Guard.OFFBOARDED,
-        plan.tenant,
-        f"{record}, and its last points were to be kept until {offboarding.final_until}: {goes} would expire now.",
-        "Afterwards nothing of the tenant can be restored; nothing was expired or deleted.",
-        ask_approval(plan.tenant),
-        approvable=True,
-    )
-
-
 def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Refusal | None:
     newest = last_verified(eligible([verdict.point for verdict in plan.verdicts.values()], now))
     limit = max(STALE_AFTER, 2 * timedelta(hours=tenant.plan.rpo_hours))
+    why = "While no backups come in, the old ones are all there is"
+    half = _half_restored(plan, now - limit)
     if tenant.suspended:
         said, todo = (
             "is suspended",
@@ -126,15 +87,27 @@ def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Refusal | None
             f"(limit {limit / timedelta(hours=1):.0f} hours)"
         )
         todo = "Look at its failed backups and start `manual_backup`;"
+        if half:
+            said += f", but for those that were taken since restore {half} has left it half restored"
+            why = "Those show no consistent state: the older ones are all there is"
+            todo = "Clear the task `open` of that restore, or start a new one, so that it comes to its end;"
     else:
         return None
     return Refusal(
         Guard.STALE,
         plan.tenant,
         f"Retention stopped for tenant {plan.tenant}: it {said}.",
-        "While no backups come in, the old ones are all there is; nothing was expired or deleted.",
+        f"{why}; nothing was expired or deleted.",
         f"{todo} the next `retention` goes on by itself.",
+        # The backups themselves are made and confirmed every day: nobody else would say it.
+        for_person=bool(half) and not tenant.suspended,
     )
+
+
+def _half_restored(plan: RetentionPlan, since: datetime) -> str | None:
+    """The restore that had left the tenant half restored when its newest point since then was taken."""
+    marked = [v.point for v in plan.kept if v.point.half_restored and v.point.time >= since]
+    return max(marked, key=lambda point: (point.time, point.id)).half_restored if marked else None
 
 
 def _nothing_kept(plan: RetentionPlan) -> Refusal | None:

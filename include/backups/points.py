@@ -24,6 +24,7 @@ class Point:
         since: When its last attempt ended, or began where it has not ended: how long it has been in its state.
         owner: The run that made the latest attempt.
         locked_until: Until then the store refuses to delete its parts; None where nothing was locked.
+        half_restored: The restore that had left the tenant half restored when the point was taken; None when none had.
         needs: Ids of the recovery points without which this one cannot be restored; empty when it stands by itself.
     """
 
@@ -37,6 +38,7 @@ class Point:
     hold: Hold | None = None
     locked_until: datetime | None = None
     expiry: Expiry | None = None
+    half_restored: str | None = None
     needs: tuple[str, ...] = ()
 
     @classmethod
@@ -53,6 +55,7 @@ class Point:
             hold=manifest.hold,
             locked_until=manifest.locked_until,
             expiry=manifest.expiry,
+            half_restored=manifest.half_restored,
             needs=tuple(needs),
         )
 

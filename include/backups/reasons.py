@@ -6,7 +6,7 @@ The rules are those of docs/retention.md. None of them depends on the order of t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -41,13 +41,14 @@ Reasons = Iterator[tuple[Point, Reason]]
 
 
 def eligible(points: Iterable[Point], now: datetime) -> list[Point]:
-    """Points that are whole and not of the future, the best last: verified ones first of all, then by time, then by id.
+    """Points that are whole and not of the future, the best last: verified ones first of all, then those that do not
+    show a half restored tenant, then by time, then by id.
 
     Failed and running points, and those whose deletion has begun, never stand for anything. No id stands twice.
     """
     latest = now + CLOCK_SKEW
     ranked = [
-        (worth is State.VERIFIED, point.time, point.id, point)
+        (worth is State.VERIFIED, point.half_restored is None, point.time, point.id, point)
         for point in points
         if (worth := point.worth) in (State.VERIFIED, State.PENDING) and point.time <= latest
     ]
@@ -93,12 +94,12 @@ def young(best_last: Iterable[Point], policy: RetentionPolicy, now: datetime) ->
 
 
 def last_verified(best_last: Sequence[Point]) -> Point | None:
-    """The newest verified point. A safety point counts only where there is no other: it shows what a restore was to
-    mend, and says nothing of whether backups are being made.
+    """The newest verified point. One of a half restored tenant counts only where there is no other; so does a safety
+    point: it shows what a restore was to mend, and says nothing of whether backups are being made.
     """
     newest = None
-    for point in reversed(best_last):  # verified ones come first
-        if point.worth is not State.VERIFIED:
+    for point in reversed(best_last):  # verified ones come first, those of a half restored tenant last among them
+        if point.worth is not State.VERIFIED or (newest and point.half_restored and not newest.half_restored):
             break
         if point.kind is not Kind.SAFETY:
             return point
@@ -136,6 +137,13 @@ def protected(points: Iterable[Point], policy: RetentionPolicy, now: datetime, r
                 yield point, Reason("locked where it is stored", ends.date())
         if point.id in reading:
             yield point, Reason("a restore is reading it", firm=False)
+
+
+def to_mend_with(by_id: Mapping[str, Point], unfinished: Mapping[str, str]) -> Reasons:
+    """Points that a restore which has left the tenant half restored came from, or that lead back from it."""
+    for name, restore in unfinished.items():
+        if name in by_id:
+            yield by_id[name], Reason(f"restore {restore} is unfinished", firm=False)
 
 
 def needed(by_id: dict[str, Point], kept: dict[str, list[Reason]]) -> Reasons:

@@ -26,6 +26,7 @@ class Refusal:
         tenant: Whom it stops; None for the whole fleet.
         what, why, todo: What happened, why it matters, what the operator does now; one sentence each.
         approvable: True when a person may look at the plan and let it go on.
+        for_person: True when a person has to know of it although most of this guard's refusals call nobody.
     """
 
     guard: Guard
@@ -34,6 +35,7 @@ class Refusal:
     why: str
     todo: str
     approvable: bool = False
+    for_person: bool = False
 
     def __str__(self) -> str:
         return f"{self.guard}: {self.what} {self.why} {self.todo}"

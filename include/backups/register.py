@@ -36,6 +36,14 @@ class Register:
     tenants: Mapping[str, Tenant]
     problems: tuple[Problem, ...] = ()
 
+    def names(self, tenant_id: str) -> bool:
+        """True when there is an entry of that id, usable or not."""
+        return tenant_id in self.tenants or bool(self.problems_of(tenant_id))
+
+    def problems_of(self, tenant_id: str) -> tuple[Problem, ...]:
+        """What is wrong with the entries of that id; empty when they can be used, or there are none."""
+        return tuple(problem for problem in self.problems if problem.entry == f"tenant {tenant_id}")
+
     def tenant(self, tenant_id: str) -> Tenant:
         """Find one tenant.
 
@@ -44,7 +52,7 @@ class Register:
         """
         if tenant_id in self.tenants:
             return self.tenants[tenant_id]
-        of_this = [str(problem) for problem in self.problems if problem.entry == f"tenant {tenant_id}"]
+        of_this = [str(problem) for problem in self.problems_of(tenant_id)]
         if of_this:
             raise ConfigurationError(
                 f"Tenant {tenant_id} cannot be used: {'; '.join(of_this)}.",

@@ -151,10 +151,7 @@ def target_of(request: RestoreRequest, register: Register | None, point: Manifes
     Raises:
         ConfigurationError: when another tenant's place is wanted and nobody knows it.
     """
-    unknown = register is None or (
-        request.target not in register.tenants
-        and not any(problem.entry == f"tenant {request.target}" for problem in register.problems)
-    )
+    unknown = register is None or not register.names(request.target)
     if unknown and request.target == point.tenant:
         return point.source
     if register is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -220,13 +220,3 @@ def check_owner(record: RestoreRecord, owner: str) -> None:
             todo="Start this restore again.",
             owner=record.owner,
         )
-
-
-def half_restored_by(records: Iterable[RestoreRecord]) -> RestoreRecord | None:
-    """The restore that has left the tenant half restored, of the records of all; None when none has.
-
-    The last one that has changed anything counts: what came before it is overwritten, or has become its own to mend.
-    """
-    changed = [r for r in records if r.opened_at and (r.has_changed_the_site or r.inherited)]
-    last = max(changed, key=lambda r: r.opened_at or r.planned_at, default=None)
-    return last if last and last.half_restored else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
@@ -24,6 +24,7 @@ from include.backups.reasons import (
     newest_manual,
     protected,
     tiers,
+    to_mend_with,
     unsettled,
     young,
 )
@@ -68,14 +69,19 @@ class Circumstances:
     Attributes:
         lease_owner: The run that holds the tenant's lease; None when nobody does.
         reading: Ids of the recovery points that a restore is reading.
+        unfinished: The restore's id by the id of each point that it needs to come to its end, or to be undone, because
+            it has left the tenant half restored.
         offboarding: The record that the tenant has left; None for all others.
         lost: Ids of the recovery points that count as failed because parts of them have gone; not yet written down.
+        left_over: True when there are parts that belong to no point any more, and would be swept.
     """
 
     lease_owner: str | None = None
     reading: frozenset[str] = frozenset()
+    unfinished: Mapping[str, str] = field(default_factory=dict)
     offboarding: Offboarding | None = None
     lost: frozenset[str] = frozenset()
+    left_over: bool = False
 
 
 NOTHING_ELSE = Circumstances()
@@ -138,7 +144,7 @@ def plan_retention(
     best_last = eligible(by_id.values(), now)
     wanted = _wanted(best_last, policy, now, circumstances.offboarding)
     settled = chain(unsettled(by_id.values(), now), protected(by_id.values(), policy, now, circumstances.reading))
-    for point, reason in chain(wanted, settled):
+    for point, reason in chain(wanted, settled, to_mend_with(by_id, circumstances.unfinished)):
         reasons[point.id].append(reason)
     for point, reason in list(needed(by_id, reasons)):
         reasons[point.id].append(reason)

@@ -54,7 +54,8 @@ class TenantReport:
 
     def refused(self, refusals: Iterable[Refusal]) -> None:
         """Guards have stopped what takes something away."""
-        self.troubles += [Trouble(str(refusal), refusal.guard in FOR_A_PERSON) for refusal in refusals]
+        for refusal in refusals:
+            self.not_done(refusal, for_person=refusal.for_person or refusal.guard in FOR_A_PERSON)
 
     def not_done(self, error: object, *, for_person: bool) -> None:
         """Something went wrong with this tenant; everything else went on."""

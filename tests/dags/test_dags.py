@@ -94,6 +94,11 @@ def test_retention_waits_for_a_person_only_when_its_preview_asks_for_it(bag: Dag
     assert dag.params.get_param("tenant").resolve() is None
 
 
+def test_the_fleets_retention_never_waits_behind_runs_that_wait_for_a_person(bag: DagBag) -> None:
+    """MAX_DELETE of a fleet of a thousand tenants asks for a run of each."""
+    assert bag.dags["retention"].max_active_runs >= 1000
+
+
 def test_both_backup_dags_are_built_from_the_same_chain(bag: DagBag) -> None:
     for dag_id in ("tenant_backup", "manual_backup"):
         dag = bag.dags[dag_id]

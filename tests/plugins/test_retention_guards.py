@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import yaml
@@ -12,48 +11,17 @@ import yaml
 from include.backups.errors import PerennialError
 from include.backups.leases import Lease
 from include.backups.points import Offboarding
+from include.backups.recovery_points import SnapshotRole
 from include.backups.retention_records import LastRun
 from include.backups.tenants import RetentionPolicy
 from perennial.hooks.last_retention import last_retention, record_retention
-from perennial.triggers.retention import CarryOutRetentionTrigger, PreviewRetentionTrigger
 from perennial.triggers.retention_fleet import Retention
 from tests.support.retention import DAY, NOW, Stock
-from tests.support.triggers import trigger_of
+from tests.support.retention_runs import carry_out, preview, today
 
 pytestmark = pytest.mark.lab
 
 OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
-
-
-def preview(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
-    """The task `preview` of a run for acme, with the tasks it skips."""
-    given = {"tenant": "acme", "dry_run": "False", "approval_task": "approval", **fields}
-    trigger = trigger_of(PreviewRetentionTrigger, run_id, "retention", **given)
-    said = stock.run(trigger.work_within_deadline())
-    return {**said, "skipped": trigger.xcoms(said)["skipmixin_key"]["skipped"]}
-
-
-def carry_out(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
-    """The task `carry_out` of a run, for acme unless `fields` say otherwise."""
-    given = {"tenant": "acme", "dry_run": "False", **fields}
-    said: dict[str, Any] = stock.run(
-        trigger_of(CarryOutRetentionTrigger, run_id, "retention", **given).work_within_deadline()
-    )
-    return said
-
-
-def today() -> datetime:
-    """The steps take the clock's own time."""
-    return datetime.now(UTC)
-
-
-@pytest.fixture
-def too_many(stock: Stock) -> Stock:
-    """A tenant whose policy has become so short that ten points would expire at once."""
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today(), 3)
-    stock.add_daily(today() - 60 * DAY, 10)
-    return stock
 
 
 def assert_stopped(stock: Stock, now: datetime, *parts: str) -> str:
@@ -95,12 +63,35 @@ def test_a_stale_tenant_keeps_everything_and_nobody_is_called_twice(stock: Stock
     assert said == ""
 
 
+def test_a_plan_that_keeps_no_verified_point_deletes_nothing(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No policy can make such a plan; a rule is taken out of the planner to see that the guard does not trust it."""
+    stock.register("acme", hourly_hours=1)
+    stock.add(NOW - timedelta(hours=3), kind="hourly")
+    stock.add_expiring(NOW - timedelta(hours=40), NOW - 2 * DAY, kind="hourly")
+    monkeypatch.setattr("include.backups.retention.last_verified", lambda _: None)
+    said = assert_stopped(stock, NOW, "NOTHING_KEPT", "nothing was expired or deleted")
+    assert "the plan keeps none of its 2 verified recovery points" in said
+    assert "start `retention` with `tenant: acme` and `dry_run`" in said
+
+
+def test_nothing_of_a_suspended_tenant_is_swept(stock: Stock) -> None:
+    point = stock.add(NOW - 100 * DAY, kind="manual")
+    extra = stock.add_snapshot(point, SnapshotRole.WEB, NOW).snapshot_id
+    entries = yaml.safe_load((stock.config / "tenants.yaml").read_text())
+    entries["tenants"][0]["suspended"] = True
+    (stock.config / "tenants.yaml").write_text(yaml.safe_dump(entries))
+    assert assert_stopped(stock, NOW, "STALE", "it is suspended") == ""
+    stock.register("acme")
+    stock.add_daily(NOW, 1)
+    assert stock.retain().tenants["acme"].swept == [extra]
+
+
 def test_points_of_a_tenant_that_nobody_knows_are_reported_and_never_deleted(stock: Stock) -> None:
     stock.add_daily(NOW - 60 * DAY, 3)
     stock.register("globex")
     known = "UNKNOWN_TENANT: The vault has 3 recovery points of tenant acme"
     said = assert_stopped(stock, NOW, known, "not in the register")
-    assert "record that the tenant has left" in said
+    assert "start `offboard_tenant` with `tenant: acme`" in said
 
 
 def test_a_tenant_whose_entry_is_wrong_keeps_everything(stock: Stock) -> None:
@@ -109,6 +100,8 @@ def test_a_tenant_whose_entry_is_wrong_keeps_everything(stock: Stock) -> None:
     entries["tenants"][0]["plan"] = "no-such-plan"
     (stock.config / "tenants.yaml").write_text(yaml.safe_dump(entries))
     assert "its entry in the register cannot be used" in assert_stopped(stock, NOW, "UNKNOWN_TENANT", "no-such-plan")
+    offboard(stock, NOW + DAY)
+    assert "though it is recorded as gone" in assert_stopped(stock, NOW, "UNKNOWN_TENANT", "offboarded/acme.json")
 
 
 def test_a_policy_that_keeps_nothing_is_refused_by_name_and_its_tenants_keep_everything(stock: Stock) -> None:
@@ -123,7 +116,7 @@ def test_a_tenant_that_is_gone_and_in_the_register_keeps_everything(stock: Stock
     stock.add_daily(NOW, 6)
     offboard(stock, NOW + DAY)
     said = assert_stopped(stock, NOW, "OFFBOARDED", "and is in the register", "nothing was expired or deleted")
-    assert "Take the tenant out of the register or its offboarding record away" in said
+    assert "Take the tenant out of the register, or delete offboarded/acme.json from the vault" in said
 
 
 def offboard(stock: Stock, until: datetime) -> None:
@@ -143,66 +136,6 @@ def test_the_last_points_of_a_tenant_that_has_left_go_after_their_day_and_an_app
     assert {stock.state(point) for point in points} == {"gone"}
 
 
-def test_a_run_for_one_tenant_shows_the_plan_and_carries_out_what_was_approved(too_many: Stock) -> None:
-    shown = preview(too_many)
-    assert (shown["approval"], shown["skipped"]) == (True, [])
-    assert shown["preview"].count(": expires, to be deleted from") == 10
-    assert "MAX_DELETE" in shown["preview"]
-    assert len(carry_out(too_many)["marked"]) == 10
-
-
-def test_where_no_guard_stops_it_nobody_is_asked(stock: Stock) -> None:
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today(), 3)
-    old = stock.add(OLD)
-    shown = preview(stock)
-    assert (shown["approval"], shown["skipped"]) == (False, ["approval"])
-    assert carry_out(stock)["marked"] == [old.id]
-
-
-def test_a_guard_that_nobody_may_approve_is_not_shown_for_approval(stock: Stock) -> None:
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today() - 5 * DAY, 6)
-    before = stock.everything()
-    assert preview(stock)["skipped"] == ["approval"]
-    with pytest.raises(PerennialError, match="STALE"):
-        carry_out(stock)
-    assert stock.everything() == before
-
-
-def test_a_new_backup_does_not_void_an_approval(too_many: Stock) -> None:
-    preview(too_many)
-    new = too_many.add(today() + timedelta(minutes=1), kind="manual")
-    assert len(carry_out(too_many)["marked"]) == 10
-    assert too_many.state(new) == "verified"
-
-
-def test_a_plan_that_has_changed_since_it_was_approved_is_not_carried_out(too_many: Stock) -> None:
-    preview(too_many)
-    later = too_many.add(today() - 80 * DAY)
-    before = too_many.everything()
-    with pytest.raises(PerennialError, match=r"PLAN_CHANGED.*what would go is no longer what was approved"):
-        carry_out(too_many)
-    assert too_many.everything() == before
-    assert too_many.state(later) == "verified"
-
-
-def test_nobody_carries_out_a_plan_that_another_run_has_shown(too_many: Stock) -> None:
-    preview(too_many, "one")
-    preview(too_many, "two")
-    with pytest.raises(PerennialError, match=r"no longer there.*Clear the task `preview`"):
-        carry_out(too_many, "one")
-    assert len(carry_out(too_many, "two")["marked"]) == 10
-
-
-def test_a_dry_run_for_one_tenant_asks_nobody_and_does_nothing(too_many: Stock) -> None:
-    before = too_many.everything()
-    shown = preview(too_many, dry_run="True")
-    assert (shown["skipped"], "MAX_DELETE" in shown["preview"]) == (["approval"], True)
-    assert carry_out(too_many, dry_run="True")["dry_run"] is True
-    assert too_many.everything() == before
-
-
 def test_the_fleets_run_goes_on_past_one_tenants_trouble_and_fails_at_its_end(stock: Stock) -> None:
     stock.register("acme", "globex", "initech", daily=3, weekly=0, monthly=0, yearly=0)
     old = {}
@@ -216,8 +149,13 @@ def test_the_fleets_run_goes_on_past_one_tenants_trouble_and_fails_at_its_end(st
     far = today() + timedelta(hours=1)
     busy = Lease(tenant="globex", owner="test/restore/one", purpose="restore", token=7, expires_at=far)
     stock.run(stock.vault.change_lease("globex", lambda _: busy))
-    with pytest.raises(PerennialError, match=r"left 1 things to a person: .*acme-manual-20260101T000000Z.* is no JSON"):
+    with pytest.raises(
+        PerennialError, match=r"left 1 things to a person: .*acme-manual-20260101T000000Z.* is no JSON"
+    ) as failed:
         carry_out(stock, tenant="")
+    assert " kept, 2 marked. Not done either, and left to the next run: " in str(failed.value)
+    assert "globex" in str(failed.value), "a tenant that is left out is named"
+    assert "Do what each of them says" in str(failed.value)
     assert {tenant: stock.state(point) for tenant, point in old.items()} == {
         "acme": "expiring",
         "globex": "verified",
@@ -240,20 +178,40 @@ def test_one_tenants_lease_that_cannot_be_read_stops_no_other(stock: Stock) -> N
 
 def test_a_manifest_in_another_points_place_is_named_and_left_alone(stock: Stock) -> None:
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    point, *_ = stock.add_daily(NOW, 3)
+    stock.add_daily(NOW, 3)
+    point = stock.add(OLD)
     place = stock.vault.documents
     copy = f"{place.prefix}recovery-points/acme/acme-daily-20200101/manifest.json"
     source = {"Bucket": place.bucket, "Key": f"{place.prefix}recovery-points/acme/{point.id}/manifest.json"}
     stock.s3.copy_object(Bucket=place.bucket, Key=copy, CopySource=source)
-    report = stock.retain()
-    assert f"says that it is {point.id} of tenant acme" in report.for_a_person()[0]
-    assert stock.state(point) == "verified"
+    (said,) = stock.retain().for_a_person()
+    assert "recovery-points/acme/acme-daily-20200101/manifest.json in the vault says" in said
+    assert f"says that it is {point.id} of tenant acme" in said
+    assert stock.state(point) == "expiring", "the point itself is treated like any other"
+    stock.retain(NOW + DAY)
+    assert stock.keys("recovery-points/acme/acme-daily-2020") == [copy.removeprefix(place.prefix)]
 
 
 def test_the_last_completed_run_is_remembered_and_never_goes_back(stock: Stock) -> None:
     documents = stock.vault.documents
     stock.retain(NOW)
     stock.run(record_retention(documents, NOW - DAY, "test/retention/late"))
+    assert stock.run(last_retention(documents)) == LastRun(at=NOW, owner="test/retention/run-1")
+
+
+def test_a_last_run_that_is_yet_to_come_is_passed_over_and_replaced(
+    stock: Stock, caplog: pytest.LogCaptureFixture
+) -> None:
+    stock.register("acme", hourly_hours=3)
+    stock.add(NOW.replace(hour=2))
+    for hours in range(1, 9):
+        stock.add(NOW - timedelta(hours=hours), kind="hourly")
+    documents = stock.vault.documents
+    stock.run(record_retention(documents, NOW + 365 * DAY, "test/retention/ahead"))
+    report = stock.retain(NOW)
+    assert report.for_a_person() == []
+    assert len(report.tenants["acme"].done["marked"]) == 6
+    assert "last-retention.json in the vault says that test/retention/ahead ran at 2027-06-30" in caplog.text
     assert stock.run(last_retention(documents)) == LastRun(at=NOW, owner="test/retention/run-1")
 
 

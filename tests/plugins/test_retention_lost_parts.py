@@ -10,8 +10,8 @@ from include.backups.recovery_points import Expiry, Manifest, SnapshotRole, Stat
 from perennial.hooks import holdings
 from perennial.hooks.ebs import Ebs, Snapshot
 from perennial.hooks.vault import point_prefix
-from tests.plugins.test_retention_guards import carry_out, preview, today
 from tests.support.retention import DAY, NOW, Stock
+from tests.support.retention_runs import carry_out, preview, today
 
 pytestmark = pytest.mark.lab
 

@@ -109,7 +109,8 @@ class Years:
                 self.seen["too late to kill"] += 1
             self.seen["killed"] += 1
         report: FleetReport = self.stock.run(self._fleet(now))
-        if any("MAX_DELETE" in trouble.said for trouble in report.tenants["acme"].troubles):
+        said = " ".join(trouble.said for trouble in report.tenants["acme"].troubles)
+        if "MAX_DELETE" in said and "STALE" not in said:  # a stale tenant waits for its next backup, not for a person
             self.seen["approved"] += 1
             self.stock.run(self._approve(now))
 

@@ -61,7 +61,7 @@ def test_a_steady_fleet_of_hourly_tenants_never_needs_an_approval() -> None:
 
 
 def test_one_tenants_refusal_leaves_the_others_alone() -> None:
-    points = [*days("2026-06-30T02", 33), *days("2026-06-01T02", 31, tenant="globex")]
+    points = [*days("2026-06-30T02", 33), *days("2026-06-01T02", 8, tenant="globex")]
     planned = plan_fleet(points, register("acme", "globex"), NOW, last_run=NOW - 30 * DAY)
     assert guards(planned) == {"globex": Guard.STALE}
     assert planned.stopping("acme") == ()
@@ -98,6 +98,14 @@ def test_a_tenant_without_a_usable_entry_has_no_plan_and_is_named() -> None:
 
 def test_a_tenant_that_has_left_is_planned_by_what_its_record_says() -> None:
     around = {"acme": Circumstances(offboarding=offboarding("2026-07-30"))}
-    planned = plan_fleet(days("2026-06-01T02", 33), register(), NOW, last_run=NOW - 60 * DAY, circumstances=around)
+    planned = plan_fleet(days("2026-06-01T02", 8), register(), NOW, last_run=NOW - 60 * DAY, circumstances=around)
     assert planned.refusals == ()
     assert planned.plans["acme"].to(Action.EXPIRE)
+
+
+def test_a_record_that_a_tenant_has_left_counts_for_nothing_beside_an_entry_that_cannot_be_used() -> None:
+    around = {"acme": Circumstances(offboarding=offboarding("2026-07-30"))}
+    broken = Register({}, (Problem("tenants.yaml", "tenant acme", "plan: there is no usable plan 'gold'"),))
+    planned = plan_fleet(days("2026-06-30T02", 33), broken, NOW, last_run=NOW - DAY, circumstances=around)
+    assert planned.plans == {}
+    assert guards(planned) == {"acme": Guard.UNKNOWN_TENANT}

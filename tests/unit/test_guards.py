@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from include.backups.deletion_limits import check_fleet
-from include.backups.guards import after_approval, check_tenant, unknown_tenant
+from include.backups.departures import unknown_tenant
+from include.backups.guards import after_approval, check_tenant
 from include.backups.points import Point
 from include.backups.recovery_points import State
 from include.backups.refusals import Guard, Refusal
@@ -60,6 +61,12 @@ def test_the_limit_counts_every_day_since_the_last_completed_run() -> None:
     assert only(refusals(made, last_run=None)).guard is Guard.MAX_DELETE, "before the first run: one day"
 
 
+def test_a_pause_of_a_month_raises_the_limit_no_more_than_a_long_weekend_does() -> None:
+    assert refusals(plan(days("2026-06-30T02", 11), STRICT), last_run=NOW - 3 * DAY) == []
+    refusal = only(refusals(plan(days("2026-06-30T02", 30), STRICT), last_run=NOW - 30 * DAY))
+    assert "would expire 28 of 30 recovery points (limit 9)" in refusal.what
+
+
 def test_the_remains_of_failed_backups_are_no_loss() -> None:
     failed = [point(NOW - (8 + age) * DAY, state=State.FAILED) for age in range(9)]
     made = plan([*failed, point(NOW)])
@@ -74,21 +81,40 @@ def test_what_was_marked_before_is_not_counted_again() -> None:
     assert refusals(made) == []
 
 
+def hourly(newest: int, count: int, step: int = 60) -> list[Point]:
+    """Hourly points, one every `step` minutes, the newest so many hours old."""
+    times = [NOW - timedelta(hours=newest, minutes=number * step) for number in range(count)]
+    return [point(time, Kind.HOURLY, id=f"acme-hourly-{time:%Y%m%dT%H%M}") for time in times]
+
+
 def test_as_many_hourly_points_may_expire_as_were_made_and_three_more() -> None:
-    made_today = [point(NOW - timedelta(hours=age), Kind.HOURLY) for age in range(6)]
-    old = [point(NOW - timedelta(hours=age), Kind.HOURLY) for age in range(48, 58)]
-    daily = days("2026-06-30T02", 1)
-    assert refusals(plan([*made_today, *old[:9], *daily])) == []
-    refusal = only(refusals(plan([*made_today, *old, *daily])))
+    made, old, daily = hourly(0, 30, step=40), hourly(48, 34), days("2026-06-30T02", 1)
+    assert refusals(plan([*made, *old[:33], *daily])) == []
+    refusal = only(refusals(plan([*made, *old, *daily])))
     assert refusal.approvable
     assert refusal.what == (
-        "Retention stopped for tenant acme: the plan would expire 10 hourly ones of 17 recovery points "
-        "(6 were made since 2026-06-29 06:00Z, limit 9)."
+        "Retention stopped for tenant acme: the plan would expire 34 hourly ones of 65 recovery points "
+        "(30 were made since 2026-06-29 06:00Z, limit 33)."
     )
 
 
+def test_the_hourly_points_of_an_ordinary_day_go_after_a_day_on_which_few_were_made() -> None:
+    """The database server was away for 20 hours."""
+    made, daily = hourly(0, 4), days("2026-06-30T02", 1)
+    assert refusals(plan([*made, *hourly(48, 27), *daily])) == []
+    assert "limit 27" in only(refusals(plan([*made, *hourly(48, 28), *daily]))).what
+
+
+def test_the_safety_points_of_a_day_with_many_restores_go_together() -> None:
+    safety = [point(NOW - timedelta(days=14, minutes=number), Kind.SAFETY) for number in range(5)]
+    made = plan([*safety, *days("2026-06-30T02", 1)])
+    assert len(made.to(Action.EXPIRE)) == 5
+    assert refusals(made) == []
+    assert check_fleet([made], now=NOW, last_run=YESTERDAY) == ()
+
+
 def test_nothing_goes_while_no_verified_point_comes_in() -> None:
-    made = plan(days("2026-06-28T01", 60))
+    made = plan(days("2026-06-28T01", 38))
     assert made.to(Action.EXPIRE)
     refusal = only(refusals(made, last_run=NOW - 60 * DAY))
     assert not refusal.approvable
@@ -98,18 +124,18 @@ def test_nothing_goes_while_no_verified_point_comes_in() -> None:
         "expired or deleted. Look at its failed backups and start `manual_backup`; the next `retention` goes on by "
         "itself."
     )
-    assert refusals(plan(days("2026-06-28T02", 60)), last_run=NOW - 60 * DAY) == [], "twice the RPO of 26 hours"
+    assert refusals(plan(days("2026-06-28T02", 38)), last_run=NOW - 60 * DAY) == [], "twice the RPO of 26 hours"
 
 
 def test_a_short_rpo_does_not_stop_retention_before_two_days() -> None:
     hourly = tenant(plan={"name": "h", "cadence": "hourly", "manual_backups_per_month": 1, "rpo_hours": 2})
-    assert refusals(plan(days("2026-06-28T06", 60)), tenant=hourly, last_run=NOW - 60 * DAY) == []
-    stale = plan(days("2026-06-28T05", 60))
+    assert refusals(plan(days("2026-06-28T06", 38)), tenant=hourly, last_run=NOW - 60 * DAY) == []
+    stale = plan(days("2026-06-28T05", 38))
     assert only(refusals(stale, tenant=hourly, last_run=NOW - 60 * DAY)).guard is Guard.STALE
 
 
 def test_a_safety_point_is_no_sign_that_backups_are_made() -> None:
-    made = plan([*days("2026-06-20T02", 60), point(NOW, Kind.SAFETY)])
+    made = plan([*days("2026-06-20T02", 30), point(NOW, Kind.SAFETY)])
     assert only(refusals(made, last_run=NOW - 60 * DAY)).guard is Guard.STALE
 
 
@@ -140,17 +166,26 @@ def test_a_plan_that_keeps_no_verified_point_is_a_fault_and_cannot_be_approved()
 def test_points_of_nobody_are_reported_and_kept() -> None:
     assert str(unknown_tenant("acme", 7)) == (
         "UNKNOWN_TENANT: The vault has 7 recovery points of tenant acme, and it is not in the register. Nobody knows "
-        "which of them to keep, so all were kept; they cost money. Correct the register, or record that the tenant has "
-        "left and until when its last point is kept; the next `retention` does the rest."
+        "which of them to keep, so all were kept; they cost money. Put it back into the register, or, if it has left, "
+        "start `offboard_tenant` with `tenant: acme` and the last day on which its last point is kept; the next "
+        "`retention` does the rest."
     )
-    assert (
-        "its entry in the register cannot be used (plan: no such plan)"
-        in unknown_tenant("a", 1, "plan: no such plan").what
+
+
+def test_a_tenant_with_an_entry_that_cannot_be_used_is_told_what_is_wrong_with_it() -> None:
+    broken = unknown_tenant("acme", 1, "plan: no such plan")
+    assert "its entry in the register cannot be used (plan: no such plan)." in broken.what
+    assert broken.todo == "Correct the entry; the next `retention` does the rest."
+    recorded = unknown_tenant("acme", 1, "plan: no such plan", offboarding("2026-07-30"))
+    assert recorded.what.endswith("though it is recorded as gone since 2026-06-29 (by ada).")
+    assert recorded.todo == (
+        "Take the entry out of the register, or correct it and delete offboarded/acme.json from the vault; the next "
+        "`retention` does the rest."
     )
 
 
 def test_a_tenant_that_has_left_is_not_stale() -> None:
-    made = plan(days("2026-06-01T02", 33), offboarding=offboarding("2026-07-30"))
+    made = plan(days("2026-06-01T02", 8), offboarding=offboarding("2026-07-30"))
     assert made.to(Action.EXPIRE)
     assert refusals(made, tenant=None, last_run=NOW - 60 * DAY) == []
 
@@ -176,6 +211,7 @@ def test_a_tenant_cannot_have_left_and_be_in_the_register() -> None:
     assert refusal.guard is Guard.OFFBOARDED
     assert not refusal.approvable
     assert refusal.what.endswith("is recorded as gone since 2026-06-29 (by ada) and is in the register.")
+    assert "delete offboarded/acme.json from the vault" in refusal.todo
 
 
 def test_an_approval_lifts_what_can_be_approved_and_nothing_else() -> None:
@@ -214,12 +250,18 @@ def test_a_tenth_of_the_fleet_may_expire_and_more_needs_approval() -> None:
     refusal = only(check_fleet(fleet(20, losing=2), now=NOW, last_run=YESTERDAY))
     assert refusal.tenant is None
     assert refusal.approvable
-    assert (
-        "Retention stopped for all tenants: the plans would expire 40 of 200 recovery points of the fleet (limit 10%)"
-        in (refusal.what)
+    assert refusal.what == (
+        "Retention stopped for all tenants: the plans would expire 40 of 200 recovery points of the fleet (limit 10%, "
+        "at least 3)."
     )
     assert "start `retention` with `tenant` for one tenant after the other" in refusal.todo
 
 
 def test_a_fleet_of_one_tenant_may_lose_what_that_tenant_may_lose() -> None:
     assert check_fleet(fleet(1, losing=3), now=NOW, last_run=YESTERDAY) == ()
+
+
+def test_a_pause_of_a_month_does_not_lift_the_limit_of_a_small_fleet() -> None:
+    made = [plan(days("2026-06-30T02", 30), RetentionPolicy(daily=3, weekly=0, monthly=0, yearly=0))]
+    refusal = only(check_fleet(made, now=NOW, last_run=NOW - 30 * DAY))
+    assert "would expire 27 of 30 recovery points of the fleet (limit 10%, at least 9)" in refusal.what

@@ -21,7 +21,6 @@ from include.backups.restore_records import (
     RestoreStep,
     Site,
     check_owner,
-    half_restored_by,
 )
 from include.backups.restore_requests import DatabaseSource, What
 from include.backups.restore_surveys import Survey
@@ -33,9 +32,9 @@ POINT = verified()
 def planned(**plan: Any) -> RestoreRecord:
     made = RestorePlan(
         source="acme",
-        recovery_point=POINT.id,
         target=tenant(),
         **{
+            "recovery_point": POINT.id,
             "what": What.BOTH,
             "folder": "/srv/acme/site",
             "database": "shop_acme",
@@ -194,19 +193,6 @@ def test_what_an_earlier_restore_has_left_half_restored_keeps_the_site_offline_u
     ended = finished(record, NOW)
     assert ended.state is RestoreState.DONE
     assert ("The site stays OFFLINE" in (ended.failure or "")) is bool(left)
-
-
-def test_the_last_restore_that_has_changed_anything_says_whether_the_tenant_is_half_restored() -> None:
-    broken = finished(opened().beginning_on(COPY_FILES, "/srv/acme/site"), NOW)
-    unchanged = finished(opened(replaces_files=False, replaces_database=False), NOW).model_copy(
-        update={"opened_at": NOW + timedelta(hours=1)}
-    )
-    whole = finished(done(opened().beginning_on(COPY_FILES, "/srv/acme/site"), CHECK), NOW).model_copy(
-        update={"opened_at": NOW + timedelta(hours=2)}
-    )
-    assert half_restored_by([broken, unchanged]) is broken
-    assert half_restored_by([whole, broken, unchanged]) is None
-    assert half_restored_by([planned(), unchanged]) is None
 
 
 def test_the_way_back_asks_for_the_half_that_was_overwritten() -> None:

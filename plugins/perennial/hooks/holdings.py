@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include.backups.errors import PartError
 from include.backups.expiry import replaced_parts
+from include.backups.half_restored import LATEST, points_to_mend_with
 from include.backups.lost_parts import failed_for_want_of, is_suspect, told
 from include.backups.points import Point
 from include.backups.recovery_points import Manifest
@@ -70,11 +71,7 @@ async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) ->
         else:
             files[point_id].append(key)
     versions, problems = await vault.points_and_problems(tenant, ids)
-    stands = Counter(version.value.id for version in versions)
-    manifests = {
-        v.value.id: v for v in versions if v.value.tenant == tenant and v.value.id in ids and stands[v.value.id] == 1
-    }
-    problems += [_misplaced(v.value, tenant) for v in versions if v.value.id not in manifests]
+    manifests = {version.value.id: version for version in versions}
     snapshots = defaultdict[str, list[Snapshot]](list)
     for snapshot in await Ebs.of(vault.settings).snapshots_of_tenant(tenant):
         snapshots[snapshot.tags.get(POINT_TAG, "")].append(snapshot)
@@ -85,15 +82,17 @@ async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) ->
     lost = await lost_parts(vault, suspects)
     if lost:
         problems.append(told(tenant, {name: manifests[name].value for name in lost}, lost))
+    left_over = _left_over([v for name, v in manifests.items() if name not in lost], snapshots, files)
+    around = await _circumstances(vault, tenant, manifests.values(), now, but_for, lost)
     return Holdings(
         tenant,
         now,
         manifests,
         tuple(problems),
         {name: tuple(found) for name, found in snapshots.items()},
-        _left_over([v for name, v in manifests.items() if name not in lost], snapshots, files),
+        left_over,
         lost,
-        await _circumstances(vault, tenant, manifests.values(), now, but_for, lost),
+        replace(around, left_over=bool(left_over)),
     )
 
 
@@ -125,6 +124,7 @@ async def _circumstances(
     return Circumstances(
         lease_owner=lease.value.owner if lease and busy else None,
         reading=frozenset(v.value.id for v in manifests if v.value.read_until(now)),
+        unfinished=points_to_mend_with(tenant, await vault.latest_restores(tenant, LATEST)),
         offboarding=offboarding.value if offboarding else None,
         lost=frozenset(lost),
     )
@@ -155,11 +155,3 @@ async def _orphans(
             )
         )
     return found
-
-
-def _misplaced(manifest: Manifest, tenant: str) -> PartError:
-    return PartError(
-        f"A manifest of tenant {tenant} in the vault says that it is {manifest.id} of tenant {manifest.tenant}.",
-        why="Somebody has copied or moved it; nothing of it was touched.",
-        todo="Move it back, or out of the vault.",
-    )

@@ -44,6 +44,14 @@ def point_prefix(tenant: str, point_id: str) -> str:
     return f"recovery-points/{tenant}/{point_id}/"
 
 
+def _misplaced(key: str, document: Document) -> PartError:
+    return PartError(
+        f"{key} in the vault says that it is {document.id} of tenant {document.tenant}.",
+        why="Somebody has copied or moved it; nothing of it was touched.",
+        todo="Move it back, or out of the vault.",
+    )
+
+
 class Vault:
     """Reads and writes the documents of the vault; all changes by compare and swap.
 
@@ -145,7 +153,10 @@ class Vault:
         async def read(document_id: str) -> Versioned[Document] | None:
             async with at_once:
                 try:
-                    return await collection.get(tenant, document_id)
+                    found = await collection.get(tenant, document_id)
+                    if found and (found.value.tenant, found.value.id) != (tenant, document_id):
+                        raise _misplaced(collection.key(tenant, document_id), found.value)
+                    return found
                 except PartError as error:
                     # One damaged document must not stand between a tenant and all its others.
                     log.warning("Left out: %s", error)

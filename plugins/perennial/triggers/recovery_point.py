@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from include.backups.attempts import first_attempt, is_settled, next_attempt, resumed
 from include.backups.errors import LeaseLostError, PartError, PerennialError, UnavailableError
+from include.backups.half_restored import LATEST, half_restored_by
 from include.backups.quotas import check_manual_quota, month_prefix
 from include.backups.recovery_points import Manifest, State
 from include.backups.requests import BackupRequest, Kind
-from include.backups.restore_records import half_restored_by
 from include.backups.tenants import Tenant
 from perennial.hooks import tenant_lease
 from perennial.hooks.collection import Versioned
@@ -25,9 +25,6 @@ from perennial.hooks.tenant_lease import TenantLease
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
 from perennial.triggers.step import Said, StepTrigger
-
-LATEST = 20
-"""How many of the tenant's restores are asked whether one has left it half restored."""
 
 INTERRUPTED = "The run was ended by hand before the recovery point was complete."
 

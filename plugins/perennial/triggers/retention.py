@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from include.backups.errors import ConfigurationError, PartError, RefusedError
+from include.backups.errors import ConfigurationError, ConflictError, PartError, RefusedError
 from include.backups.retention_records import ShownPlan
 from include.backups.retention_reports import FleetReport
 from include.backups.tenants import TENANT_ID
+from perennial.hooks.collection import Versioned
 from perennial.hooks.register import read_register
 from perennial.hooks.vault import Vault
 from perennial.settings import Settings
@@ -52,7 +54,7 @@ class RetentionTrigger(StepTrigger):
 
 
 class PreviewRetentionTrigger(RetentionTrigger):
-    """Shows the plan of one tenant; where nobody has to approve it, the task `approval` is skipped.
+    """Shows the plan of one tenant; where nothing would expire, the task `approval` is skipped.
 
     The whole fleet is never shown: nobody waits for a person at noon.
     """
@@ -90,25 +92,36 @@ class CarryOutRetentionTrigger(RetentionTrigger):
             report = FleetReport({tenant: (await retention.preview(tenant))[1]})
             left = []
         else:
-            report = await retention.of_tenant(await self._shown(vault, tenant))
+            report = await self._of_tenant(retention, tenant)
             left = report.not_done()
         for of_tenant in report.tenants.values():
             self.log.info("%s", of_tenant.text())
         for refusal in report.fleet:
             self.log.warning("%s", refusal)
         if left and not self.is_dry:
+            others = [said for said in report.not_done() if said not in left]
+            later = f" Not done either, and left to the next run: {' | '.join(others)}" if others else ""
             raise PartError(
                 f"Retention of {tenant or 'the fleet'} left {len(left)} things to a person: {' | '.join(left)}",
-                why=f"Everything else was done: {report.summary()}",
-                todo="Start the runs that are named here; the log of this task has every tenant's plan.",
+                why=f"What was done: {report.summary()}{later}",
+                todo="Do what each of them says; the log of this task has every tenant's plan.",
             )
         return {"dry_run": self.is_dry, **report.said()}
 
-    async def _shown(self, vault: Vault, tenant: str) -> ShownPlan:
+    async def _of_tenant(self, retention: Retention, tenant: str) -> FleetReport:
+        """Carry out the plan that was shown; once its points are marked, it is used up."""
+        shown, plans = await self._shown(retention.vault, tenant, retention.now), retention.vault.shown_plans
+        report = await retention.of_tenant(shown.value)
+        if report.tenants[tenant].done.get("marked"):
+            with suppress(ConflictError):  # somebody has shown a newer one: then this one is void as well
+                await plans.replace(shown.value.used(retention.now), shown.etag)
+        return report
+
+    async def _shown(self, vault: Vault, tenant: str, now: datetime) -> Versioned[ShownPlan]:
         """The plan that the task `preview` of this very run has shown.
 
         Raises:
-            RefusedError: when there is none, or another run has shown one since.
+            RefusedError: when there is none, another run has shown one since, or it was carried out or is too old.
         """
         version = await vault.shown_plans.get(tenant, tenant)
         if version is None or version.value.owner != self.owner(vault.settings):
@@ -118,4 +131,11 @@ class CarryOutRetentionTrigger(RetentionTrigger):
                 todo="Clear the task `preview` of this run, and look at the plan again.",
                 shown_by=version.value.owner if version else "nobody",
             )
-        return version.value
+        void = version.value.why_void(now)
+        if void:
+            raise RefusedError(
+                f"The plan of tenant {tenant} that this run has shown {void}.",
+                why="What it names may be wanted again by now; nothing was expired or deleted.",
+                todo=f"Start `retention` with `tenant: {tenant}` again and look at the new plan.",
+            )
+        return version

@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from include.backups.errors import PerennialError
+from include.backups.errors import ConfigurationError, PerennialError
 from include.backups.explanations import explain
 from include.backups.fleet import FleetPlan, plan_fleet
 from include.backups.points import Point
 from include.backups.refusals import Refusal
 from include.backups.register import Register
-from include.backups.retention import Circumstances
+from include.backups.retention import Action, Circumstances
 from include.backups.retention_records import LastRun, ShownPlan
 from include.backups.retention_reports import FleetReport, TenantReport
 from perennial.hooks.holdings import holdings
@@ -36,12 +36,10 @@ class Outlook:
 
     Attributes:
         plans: The plans and what speaks against them.
-        sweep: Tenants that have parts which belong to no point any more.
         reports: By tenant id, what there is to say so far.
     """
 
     plans: FleetPlan = field(default_factory=lambda: FleetPlan({}, ()))
-    sweep: set[str] = field(default_factory=set)
     reports: dict[str, TenantReport] = field(default_factory=dict)
 
 
@@ -77,12 +75,28 @@ class Retention:
         return FleetReport(outlook.reports, tuple(fleet))
 
     async def preview(self, tenant: str) -> tuple[ShownPlan, TenantReport]:
-        """The plan of one tenant, as it is shown; it asks for approval where nothing but that is missing."""
+        """The plan of one tenant, as it is shown; it asks for approval where points would expire and nothing but an
+        approval is missing.
+
+        It asks without a guard's no, too: what stops the fleet's run is no matter of one tenant's plan.
+
+        Raises:
+            ConfigurationError: when neither the register nor the vault knows the tenant.
+        """
+        if not self.register.names(tenant) and not await self.vault.point_ids(tenant):
+            raise ConfigurationError(
+                f"There is no tenant {tenant!r}: the register does not name it, and the vault has no recovery point of "
+                "it.",
+                why="Nothing was looked at or done.",
+                todo="Check the spelling.",
+                known=", ".join(sorted({*self.register.tenants, *await self.vault.tenants()})) or "none",
+            )
         outlook = await self._outlook([tenant], self.now)
         report, plan = outlook.reports[tenant], outlook.plans.plans.get(tenant)
         refusals = _own(outlook, tenant)
         report.refused(refusals)
-        asked = bool(refusals) and all(refusal.approvable for refusal in refusals)
+        expires = plan is not None and bool(plan.to(Action.EXPIRE))
+        asked = (expires or bool(refusals)) and all(refusal.approvable for refusal in refusals)
         fingerprint = plan.fingerprint if plan else ""
         return ShownPlan(tenant=tenant, owner=self.owner, now=self.now, fingerprint=fingerprint, asked=asked), report
 
@@ -99,6 +113,13 @@ class Retention:
 
     async def _outlook(self, tenants: Iterable[str], planned_for: datetime) -> Outlook:
         self.last = await last_retention(self.vault.documents)
+        if self.last and self.last.at > self.now:
+            log.warning(
+                "last-retention.json in the vault says that %s ran at %s, which is yet to come: a clock was ahead, or "
+                "this one is behind. It is passed over, and the next run of the fleet replaces it. Check the clocks.",
+                self.last.owner,
+                self.last.at,
+            )
         outlook = Outlook()
         points, circumstances = list[Point](), dict[str, Circumstances]()
 
@@ -108,8 +129,6 @@ class Retention:
                 outlook.reports[tenant].not_done(problem, for_person=True)
             points.extend(found.points)
             circumstances[tenant] = found.circumstances
-            if found.left_over:
-                outlook.sweep.add(tenant)
 
         await self._for_each(tenants, look, outlook.reports)
         outlook.plans = plan_fleet(
@@ -122,7 +141,8 @@ class Retention:
 
     @property
     def _last_run(self) -> datetime | None:
-        return self.last.at if self.last else None
+        """When retention last looked at the whole fleet; None where that is said to be yet to come."""
+        return self.last.at if self.last and self.last.at <= self.now else None
 
     def _mandate(
         self, outlook: Outlook, tenant: str, stopped: tuple[Refusal, ...], fingerprint: str, *, approved: bool = False
@@ -135,10 +155,8 @@ class Retention:
         await self._carry_out(self._mandate(outlook, tenant, outlook.plans.stopping(tenant), plan.fingerprint), outlook)
 
     async def _carry_out(self, mandate: Mandate, outlook: Outlook) -> None:
-        tenant = mandate.plan.tenant
-        await carry_out(
-            self.vault, mandate, self.owner, self.now, outlook.reports[tenant], sweep=tenant in outlook.sweep
-        )
+        report, sweep = outlook.reports[mandate.plan.tenant], mandate.plan.circumstances.left_over
+        await carry_out(self.vault, mandate, self.owner, self.now, report, sweep=sweep)
 
     async def _for_each(
         self, tenants: Iterable[str], work: Callable[[str], Awaitable[None]], reports: dict[str, TenantReport]
