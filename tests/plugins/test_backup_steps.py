@@ -157,6 +157,17 @@ def test_extra_snapshots_and_files_of_the_same_point_are_swept(world: World) -> 
     assert_one_of_each(world, TODAY)
 
 
+def test_beside_a_manifest_that_does_not_name_all_its_parts_nothing_is_swept(world: World) -> None:
+    """Somebody has edited it: what it does not name may be the only copy."""
+    point = world.back_up(TODAY)
+    without = point.parts.model_copy(update={"bak": None, "web_snapshot": None})
+    edit = world.vault.change_point("acme", point.id, lambda m: m.model_copy(update={"parts": without}))
+    world.runner.run(edit)
+    world.run(OPEN, TODAY, "run-2")
+    assert len(world.files(TODAY)) == 1
+    assert len(world.snapshots(TODAY)) == 2
+
+
 def test_a_snapshot_of_another_tenant_is_never_swept(world: World) -> None:
     world.add_tenant("globex")
     other = world.back_up("globex|daily|2026-11-23")

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 POLICY: dict[str, Any] = {"daily": 14, "weekly": 4, "monthly": 6, "manual": 3, "hourly_hours": 30}
 FIRST = datetime(2024, 1, 1, 12, tzinfo=UTC)
 DAYS = 730
-BACKUP_EVERY, RETAIN_EVERY = 4, 8
+BACKUP_EVERY, RETAIN_EVERY = 4, 12
 """In days. The guards count the days since the last run of retention, so that it need not run daily."""
 QUIET_DAYS = 24
 """Good days at the end, in which all that was refused, left running or pending comes to its end."""

@@ -48,6 +48,7 @@ def test_unknown_ids_are_left_out_by_a_filter_and_refused_by_name(ec2: Ec2, snap
 
 
 def test_a_governance_lock_keeps_a_snapshot_until_it_is_taken_off(ec2: Ec2, snapshot: tuple[str, str]) -> None:
+    assert ec2.client.describe_locked_snapshots(SnapshotIds=[snapshot[0]])["Snapshots"] == []
     ec2.client.lock_snapshot(SnapshotId=snapshot[0], LockMode="governance", LockDuration=1)
     try:
         with pytest.raises(ClientError):  # the docs do not name the code

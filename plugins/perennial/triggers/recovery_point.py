@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from include.backups.attempts import first_attempt, is_settled, next_attempt, resumed
 from include.backups.errors import LeaseLostError, PartError, PerennialError, UnavailableError
+from include.backups.expiry import replaced_parts
 from include.backups.half_restored import LATEST, half_restored_by
 from include.backups.quotas import check_manual_quota, month_prefix
 from include.backups.recovery_points import Manifest, State
@@ -162,10 +163,9 @@ async def _completed(point: LeasedPoint) -> list[str]:
 
 
 async def _sweep(point: LeasedPoint) -> list[str]:
-    """Delete the snapshots and files that carry this recovery point's name and that its manifest does not."""
+    """Delete the snapshots and files that carry this recovery point's name and are none of its parts."""
     manifest, ebs = point.manifest, Ebs.of(point.vault.settings)
-    kept = {part.snapshot_id for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part}
-    extras = [snapshot.id for snapshot in await ebs.snapshots_of_point(manifest.id) if snapshot.id not in kept]
+    extras = replaced_parts(manifest, [snapshot.id for snapshot in await ebs.snapshots_of_point(manifest.id)], ())
     for snapshot_id in extras:
         await point.lease.check()
         try:
@@ -178,12 +178,11 @@ async def _sweep(point: LeasedPoint) -> list[str]:
                 todo="Check the right to delete snapshots tagged perennial:vault, then clear the task `open`.",
                 snapshot=snapshot_id,
             ) from error
-    kept_files = manifest.parts.bak.keys if manifest.parts.bak else ()
-    files = [key for key in await point.vault.backup_file_keys(manifest.tenant, manifest.id) if key not in kept_files]
+    files = replaced_parts(manifest, (), await point.vault.backup_file_keys(manifest.tenant, manifest.id))
     for key in files:
         await point.lease.check()
         await point.vault.delete_backup_file(key)
-    return extras + files
+    return [*extras, *files]
 
 
 def _report(version: Versioned[Manifest] | None, owner: str) -> Said:
