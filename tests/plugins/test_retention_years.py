@@ -1,7 +1,7 @@
 """Two simulated years of retention on the lab's vault and EBS, with bad days: what is left is what the planner says.
 
 The clock is an argument, so that a year takes seconds. Backups are seeded as what a backup leaves behind: a daily point
-every fourth day, some hourly and manual ones, about 240 in all; the small ones have one snapshot instead of two.
+every fifth day, some hourly and manual ones, about 200 in all; the small ones have one snapshot instead of two.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 POLICY: dict[str, Any] = {"daily": 14, "weekly": 4, "monthly": 6, "manual": 3, "hourly_hours": 30}
 FIRST = datetime(2024, 1, 1, 12, tzinfo=UTC)
 DAYS = 730
-BACKUP_EVERY, RETAIN_EVERY = 4, 12
+BACKUP_EVERY, RETAIN_EVERY = 5, 15
 """In days. The guards count the days since the last run of retention, so that it need not run daily."""
 QUIET_DAYS = 24
 """Good days at the end, in which all that was refused, left running or pending comes to its end."""
