@@ -31,7 +31,7 @@ test: lint ## Lint, then run all tests; those on the real components wait most o
 
 .PHONY: test-parts test-stack
 test-parts: install
-	$(BIN)/pytest -n 2 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m "not stack"
+	$(BIN)/pytest -n 4 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m "not stack"
 
 test-stack: install
 	$(BIN)/pytest -n 2 --max-worker-restart=0 --dist loadfile -m stack
