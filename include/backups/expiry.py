@@ -80,8 +80,7 @@ def replaced_parts(manifest: Manifest, snapshots: Iterable[str], files: Iterable
     if manifest.state is not State.VERIFIED or manifest.missing():  # what an edited manifest misses may be among them
         return ()
     parts = manifest.parts
-    own = {part.snapshot_id for part in (parts.web_snapshot, parts.db_snapshot) if part}
-    own |= set(parts.bak.keys) if parts.bak else set()
+    own = {*parts.snapshot_ids, *(parts.bak.keys if parts.bak else ())}
     return tuple(name for name in (*snapshots, *files) if name not in own)
 
 

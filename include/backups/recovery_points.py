@@ -66,6 +66,11 @@ class Parts(Strict):
         """Names of the parts that are not there yet, in the order in which they are made."""
         return tuple(name for name in ("web_snapshot", "db_snapshot", "bak") if getattr(self, name) is None)
 
+    @property
+    def snapshot_ids(self) -> tuple[str, ...]:
+        """Ids of the snapshots that are there, in the same order."""
+        return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part)
+
 
 class Verification(Strict):
     """How far the recovery point was proven (design: 1 complete, 2 readable, 3 proven by a restore), and when."""

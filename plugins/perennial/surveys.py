@@ -140,8 +140,7 @@ class Surveyor:
 
     async def _snapshots(self) -> dict[SnapshotRole, str]:
         parts = {role: self.point.snapshot(role) for role in SnapshotRole}
-        ids = [part.snapshot_id for part in parts.values() if part]
-        found = await Ebs.of(self.vault.settings).snapshots(ids)
+        found = await Ebs.of(self.vault.settings).snapshots(self.point.parts.snapshot_ids)
         unusable = {}
         for role, part in parts.items():
             if part is None:

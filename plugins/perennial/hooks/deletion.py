@@ -16,7 +16,7 @@ from functools import partial
 from include.backups.deletions import LOCK_HOLDS, Refused
 from include.backups.errors import ConflictError, UnavailableError
 from include.backups.expiry import refuse_wanted, tombstone
-from include.backups.recovery_points import Manifest, SnapshotRole
+from include.backups.recovery_points import SnapshotRole
 from perennial.hooks import aws
 from perennial.hooks.ebs import PART_TAG, Ebs, Snapshot
 from perennial.hooks.leased import LeasedPoint
@@ -100,14 +100,14 @@ class Deletion:
 
     @property
     def _manifest_key(self) -> str:
-        return f"{self.point.prefix}manifest.json"
+        return self.point.vault.points.key(self.point.manifest.tenant, self.point.manifest.id)
 
     async def _look_again(self) -> None:
         """Snapshots of the manifest that the look by tags has not shown, because it lagged or somebody took the tags
         away: one without them is not deleted, and its manifest has to stay.
         """
-        ids = _snapshot_ids(self.point.manifest)
-        for found in (await self.ebs.snapshots(ids)).values():
+        named = await self.ebs.snapshots(self.point.manifest.parts.snapshot_ids)
+        for found in sorted(named.values(), key=_database_first):
             if f"snapshot {found.id}" in self._tried_parts:
                 continue
             if self.ebs.is_of_point(found, self.point.manifest.id):
@@ -144,10 +144,6 @@ class Deletion:
             self.refused.append(Refused(part, aws.code(cause), message, transient=aws.is_transient(cause)))
             return self.refused[-1]
         return None
-
-
-def _snapshot_ids(manifest: Manifest) -> list[str]:
-    return [part.snapshot_id for part in (manifest.parts.db_snapshot, manifest.parts.web_snapshot) if part]
 
 
 def _database_first(snapshot: Snapshot) -> tuple[bool, str]:

@@ -17,7 +17,7 @@ from include.backups.retention import Circumstances
 from perennial.hooks.collection import Versioned
 from perennial.hooks.ebs import POINT_TAG, Ebs, Snapshot
 from perennial.hooks.lost_parts import lost_parts
-from perennial.hooks.vault import Vault, point_prefix
+from perennial.hooks.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) ->
     if lost:
         problems.append(told(tenant, {name: manifests[name].value for name in lost}, lost))
     left_over = _left_over([v for name, v in manifests.items() if name not in lost], snapshots, files)
-    around = await _circumstances(vault, tenant, manifests.values(), now, but_for, lost)
+    around = await _circumstances(vault, tenant, manifests.values(), now, but_for)
     return Holdings(
         tenant,
         now,
@@ -92,7 +92,7 @@ async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) ->
         {name: tuple(found) for name, found in snapshots.items()},
         left_over,
         lost,
-        replace(around, left_over=bool(left_over)),
+        replace(around, left_over=bool(left_over), lost=frozenset(lost)),
     )
 
 
@@ -117,7 +117,6 @@ async def _circumstances(
     manifests: Iterable[Versioned[Manifest]],
     now: datetime,
     but_for: str,
-    lost: Iterable[str],
 ) -> Circumstances:
     lease, offboarding = await vault.lease(tenant), await vault.offboarded.get(tenant, tenant)
     busy = lease is not None and lease.value.is_live(now) and lease.value.owner != but_for
@@ -126,7 +125,6 @@ async def _circumstances(
         reading=frozenset(v.value.id for v in manifests if v.value.read_until(now)),
         unfinished=points_to_mend_with(tenant, await vault.latest_restores(tenant, LATEST)),
         offboarding=offboarding.value if offboarding else None,
-        lost=frozenset(lost),
     )
 
 
@@ -143,7 +141,7 @@ async def _orphans(
     """
     found = []
     for name in sorted({*snapshots, *files} - set(known)):
-        if name and await vault.documents.get(f"{point_prefix(tenant, name)}manifest.json"):
+        if name and await vault.documents.get(vault.points.key(tenant, name)):
             continue
         parts = [*(snapshot.id for snapshot in snapshots.get(name, ())), *files.get(name, ())]
         found.append(

@@ -14,8 +14,7 @@ from perennial.hooks.vault import Vault
 async def absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str, tuple[str, ...]]:
     """Names of the parts that are not there, by recovery point id; points that are whole are left out."""
     points = list(manifests)
-    named = [part.snapshot_id for m in points for part in (m.parts.web_snapshot, m.parts.db_snapshot) if part]
-    snapshots = await Ebs.of(vault.settings).snapshots(named)
+    snapshots = await Ebs.of(vault.settings).snapshots(name for m in points for name in m.parts.snapshot_ids)
     keys = [key for m in points for key in (m.parts.bak.keys if m.parts.bak else ())]
     files = {file.key for file in await vault.backup_files(keys) if file}
     found = {m.id: absent(m, snapshots, files) for m in points}

@@ -44,12 +44,14 @@ def point_prefix(tenant: str, point_id: str) -> str:
     return f"recovery-points/{tenant}/{point_id}/"
 
 
-def _misplaced(key: str, document: Document) -> PartError:
-    return PartError(
-        f"{key} in the vault says that it is {document.id} of tenant {document.tenant}.",
-        why="Somebody has copied or moved it; nothing of it was touched.",
-        todo="Move it back, or out of the vault.",
-    )
+def _check_place(document: Document, tenant: str, document_id: str, where: str) -> None:
+    """Raises PartError when the document that was found at `where` says that it is another one."""
+    if (document.tenant, document.id) != (tenant, document_id):
+        raise PartError(
+            f"{where} says that it is {document.id} of tenant {document.tenant}.",
+            why="Somebody has copied or moved it; it was left as it is.",
+            todo="Move it back, or out of the vault.",
+        )
 
 
 class Vault:
@@ -129,15 +131,9 @@ class Vault:
         """
         for attempt in range(CHANGES):
             standing = await self.points.require(tenant, point_id)
-            own = standing.value
-            if (own.tenant, own.id) != (tenant, point_id):
-                raise PartError(
-                    f"The manifest {point_prefix(tenant, point_id)} says that it is {own.id} of tenant {own.tenant}.",
-                    why="Somebody has copied or moved it; it was left as it is.",
-                    todo="Move it back, or out of the vault.",
-                )
+            _check_place(standing.value, tenant, point_id, f"The manifest {point_prefix(tenant, point_id)}")
             with suppress(ConflictError):
-                return (await self.points.replace(change(own), standing.etag)).value
+                return (await self.points.replace(change(standing.value), standing.etag)).value
             await asyncio.sleep(0.05 * attempt)
         raise UnavailableError(
             f"The manifest of {point_id} of tenant {tenant} changed {CHANGES} times while this run tried to change it.",
@@ -154,8 +150,9 @@ class Vault:
             async with at_once:
                 try:
                     found = await collection.get(tenant, document_id)
-                    if found and (found.value.tenant, found.value.id) != (tenant, document_id):
-                        raise _misplaced(collection.key(tenant, document_id), found.value)
+                    if found:
+                        where = f"{collection.key(tenant, document_id)} in the vault"
+                        _check_place(found.value, tenant, document_id, where)
                     return found
                 except PartError as error:
                     # One damaged document must not stand between a tenant and all its others.

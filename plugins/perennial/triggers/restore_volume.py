@@ -13,7 +13,7 @@ from include.backups.errors import PartError, UnavailableError
 from include.backups.recovery_points import Manifest, SnapshotRole
 from include.backups.restore_plans import host_of
 from perennial.hooks import aws
-from perennial.hooks.ebs import PART_TAG, RESTORE_TAG, Ebs, Volume
+from perennial.hooks.ebs import PART_TAG, RESTORE_TAG, TENANT_TAG, Ebs, Volume
 from perennial.hooks.hosts import Hosts, ScriptError
 from perennial.hooks.leased import LeasedRestore
 from perennial.hooks.looks import looks
@@ -130,7 +130,7 @@ async def _asked(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_
     tags = {
         **record.plan.target.tags,
         "Name": f"{record.id} {role.value}",
-        "perennial:tenant": record.tenant,
+        TENANT_TAG: record.tenant,
         RESTORE_TAG: record.id,
         PART_TAG: role.value,
     }

@@ -155,8 +155,7 @@ class Retention:
         await self._carry_out(self._mandate(outlook, tenant, outlook.plans.stopping(tenant), plan.fingerprint), outlook)
 
     async def _carry_out(self, mandate: Mandate, outlook: Outlook) -> None:
-        report, sweep = outlook.reports[mandate.plan.tenant], mandate.plan.circumstances.left_over
-        await carry_out(self.vault, mandate, self.owner, self.now, report, sweep=sweep)
+        await carry_out(self.vault, mandate, self.owner, self.now, outlook.reports[mandate.plan.tenant])
 
     async def _for_each(
         self, tenants: Iterable[str], work: Callable[[str], Awaitable[None]], reports: dict[str, TenantReport]

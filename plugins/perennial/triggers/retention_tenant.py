@@ -50,18 +50,15 @@ class Mandate:
     approved: bool = False
 
 
-async def carry_out(
-    vault: Vault, mandate: Mandate, owner: str, now: datetime, report: TenantReport, *, sweep: bool
-) -> None:
+async def carry_out(vault: Vault, mandate: Mandate, owner: str, now: datetime, report: TenantReport) -> None:
     """Act on one tenant under its lease; what goes wrong is written into the report.
 
     Args:
         now: The moment of acting, in UTC.
-        sweep: Whether there are parts that belong to no point any more.
     """
     actions = [Action.FAIL, Action.TAKE_BACK] + ([] if mandate.stopped else [Action.EXPIRE, Action.DELETE])
-    lost = mandate.plan.circumstances.lost
-    if not mandate.plan.to(*actions) and not lost and not (sweep and not mandate.stopped):
+    around = mandate.plan.circumstances
+    if not mandate.plan.to(*actions) and not around.lost and not (around.left_over and not mandate.stopped):
         return
     try:
         lease = await tenant_lease.acquire(vault, mandate.plan.tenant, owner, "retention")
