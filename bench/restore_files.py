@@ -22,9 +22,9 @@ import time
 from pathlib import Path
 from statistics import median
 
-from include.backups.tenants import Platform
+from include.rules.register.tenants import Platform
 from lab.cloud.hosts import host_environment
-from perennial.hooks.host_scripts import script_lines
+from perennial.hooks.aws.host_scripts import script_lines
 
 ROUNDS, WANTED = 5, 0.9
 _MEGABYTE = 1_048_576

@@ -21,11 +21,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.restic_repository import environment, make_repository
-from include.backups.points import Point
-from include.backups.recovery_points import State
-from include.backups.requests import Kind
-from include.backups.retention import plan_retention
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.manifest import State
+from include.rules.points.requests import Kind
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.plan import plan_retention
+from include.rules.retention.timeline import Point
 
 NOW = datetime(2026, 6, 30, 6, tzinfo=UTC)
 POLICY = RetentionPolicy()

@@ -16,7 +16,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, TriggerRule, task
 
-from perennial.operators.fleet import ConfirmDailyBackupsOperator
+from perennial.backup.daily_operators import ConfirmDailyBackupsOperator
 
 backups_due = Asset("backups_due")
 
@@ -41,7 +41,7 @@ with DAG(
         """Emit one partition for each tenant that still lacks today's recovery point."""
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from perennial.operators.dispatch import partitions_missing
+        from perennial.backup.dispatch import partitions_missing
 
         keys = partitions_missing(pendulum.instance(dag_run.run_after).in_timezone("UTC"))
         if not keys:

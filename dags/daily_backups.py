@@ -18,7 +18,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, TriggerRule, task
 
-from perennial.operators.fleet import ReportRegisterProblemsOperator
+from perennial.backup.daily_operators import ReportRegisterProblemsOperator
 
 backups_due = Asset("backups_due")
 
@@ -38,7 +38,7 @@ with DAG(
         """Emit one partition for each tenant that is due."""
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from perennial.operators.dispatch import partitions_due
+        from perennial.backup.dispatch import partitions_due
 
         keys = partitions_due(pendulum.instance(dag_run.run_after).in_timezone("UTC"))
         if not keys:

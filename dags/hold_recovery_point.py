@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from perennial.operators.retention import PlaceHoldOperator
+from perennial.retention.operators import PlaceHoldOperator
 
 with DAG(
     "hold_recovery_point",

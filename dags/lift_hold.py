@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from perennial.operators.retention import LiftHoldOperator
+from perennial.retention.operators import LiftHoldOperator
 
 with DAG(
     "lift_hold",

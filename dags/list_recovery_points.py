@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from perennial.operators.catalogue import ListRecoveryPointsOperator
+from perennial.restore.listing_operator import ListRecoveryPointsOperator
 
 with DAG(
     "list_recovery_points",

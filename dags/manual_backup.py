@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from perennial.operators.backup_chain import backup_chain
+from perennial.backup.chain import backup_chain
 
 with DAG(
     "manual_backup",

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from perennial.operators.retention import OffboardTenantOperator
+from perennial.retention.operators import OffboardTenantOperator
 
 with DAG(
     "offboard_tenant",

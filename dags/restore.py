@@ -28,8 +28,8 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from include.backups.restore_requests import DatabaseSource, What
-from perennial.operators.restore_chain import restore_chain
+from include.rules.restore.request import DatabaseSource, What
+from perennial.restore.chain import restore_chain
 
 EMPTY_OR_TEXT = ["null", "string"]
 

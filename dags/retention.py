@@ -25,9 +25,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from include.backups.retention_records import APPROVE_WITHIN
-from perennial.operators.approval import ApprovePreviewOperator
-from perennial.operators.retention import CarryOutRetentionOperator, PreviewRetentionOperator
+from include.rules.retention.records import APPROVE_WITHIN
+from perennial.retention.operators import CarryOutRetentionOperator, PreviewRetentionOperator
+from perennial.steps.approval import ApprovePreviewOperator
 
 with DAG(
     "retention",

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
 
-from perennial.operators.backup_chain import backup_chain
+from perennial.backup.chain import backup_chain
 
 REQUEST = "{{ dag_run.partition_key or ((params.tenant or '') ~ '|daily|' ~ dag_run.run_after) }}"
 

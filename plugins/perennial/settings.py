@@ -10,8 +10,8 @@ from math import ceil
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from include.backups.backup_files import LARGEST_STRIPE_MB, MB
-from include.backups.errors import ConfigurationError
+from include.rules.errors import ConfigurationError
+from include.rules.points.backup_files import LARGEST_STRIPE_MB, MB
 
 PROJECT = Path(__file__).resolve().parents[2]
 

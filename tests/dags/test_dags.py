@@ -14,7 +14,7 @@ from airflow._shared.module_loading.file_discovery import find_path_from_directo
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
-from perennial.operators.step import StepOperator
+from perennial.steps.operator import StepOperator
 
 DAGS = Path(__file__).parents[2] / "dags"
 EXPECTED = {

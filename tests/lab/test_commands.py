@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from include.backups.register import Register, parse_register
+from include.rules.register.register import Register, parse_register
 from lab.settings import LabSettings
 from tests.support.labs import lab, new_settings
 

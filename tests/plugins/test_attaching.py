@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from include.backups.errors import DamagedBackupError, PartError, RefusedError
-from perennial.hooks import database_access, tsql
-from perennial.hooks.attaching import attach_as_new, attach_beside, put_in_place
-from perennial.hooks.databases import check
-from perennial.hooks.sql_server import Session
+from include.rules.errors import DamagedBackupError, PartError, RefusedError
+from perennial.hooks.sql_server import access as database_access
+from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server.attach import attach_as_new, attach_beside, put_in_place
+from perennial.hooks.sql_server.databases import check
+from perennial.hooks.sql_server.session import Session
 from tests.support.databases import NEW, OLD, DatabasesUnderTest, corrupt
 
 pytestmark = pytest.mark.lab

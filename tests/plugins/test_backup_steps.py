@@ -14,8 +14,7 @@ import pymssql
 import pytest
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
-from include.backups.backup_files import FileType
-from include.backups.errors import (
+from include.rules.errors import (
     ConfigurationError,
     DamagedBackupError,
     LeaseBusyError,
@@ -25,9 +24,10 @@ from include.backups.errors import (
     RefusedError,
     UnavailableError,
 )
-from include.backups.recovery_points import State
-from perennial.hooks.sql_server import SqlServerError
-from perennial.triggers.recovery_point import OpenRecoveryPointTrigger
+from include.rules.points.backup_files import FileType
+from include.rules.points.manifest import State
+from perennial.backup.open_close import OpenRecoveryPointTrigger
+from perennial.hooks.sql_server.session import SqlServerError
 from tests.support.triggers import CutOff
 from tests.support.world import BACKUP, CHAIN, CLOSE, DATABASE, OPEN, VERIFY, WEB, World, assert_one_of_each
 

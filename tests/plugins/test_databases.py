@@ -9,13 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from include.backups.errors import DamagedBackupError, PartError, RefusedError
-from perennial.hooks import database_access, tsql
-from perennial.hooks.database_access import claim, let_users_in, open_again
-from perennial.hooks.database_users import OrphanedUser, orphaned_users
-from perennial.hooks.databases import DatabaseFacts, check, survey
-from perennial.hooks.restoring import restore_as_new, restore_over
-from perennial.hooks.sql_server import SqlServerError
+from include.rules.errors import DamagedBackupError, PartError, RefusedError
+from perennial.hooks.sql_server import access as database_access
+from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server.access import claim, let_users_in, open_again
+from perennial.hooks.sql_server.databases import DatabaseFacts, check, survey
+from perennial.hooks.sql_server.restore import restore_as_new, restore_over
+from perennial.hooks.sql_server.session import SqlServerError
+from perennial.hooks.sql_server.users import OrphanedUser, orphaned_users
 from tests.support.databases import NEW, OLD, DatabasesUnderTest, corrupt
 
 pytestmark = pytest.mark.lab

@@ -9,15 +9,15 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from include.backups.errors import PerennialError
-from include.backups.leases import Lease
-from include.backups.recovery_points import Expiry, Manifest, State
-from perennial.hooks import tenant_lease
-from perennial.hooks.leased import LeasedPoint
-from perennial.hooks.locking import lock_parts
-from perennial.hooks.vault import point_prefix
-from perennial.triggers.holds import LiftHoldTrigger, OffboardTenantTrigger, PlaceHoldTrigger
-from perennial.triggers.step import Said, StepTrigger
+from include.rules.errors import PerennialError
+from include.rules.points.leases import Lease
+from include.rules.points.manifest import Expiry, Manifest, State
+from perennial.backup.lock import lock_parts
+from perennial.hooks.vault import tenant_lease
+from perennial.hooks.vault.leased import LeasedPoint
+from perennial.hooks.vault.vault import point_prefix
+from perennial.retention.holds import LiftHoldTrigger, OffboardTenantTrigger, PlaceHoldTrigger
+from perennial.steps.trigger import Said, StepTrigger
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.triggers import trigger_of
 from tests.support.world import PLANS, World, assert_one_of_each

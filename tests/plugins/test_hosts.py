@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from include.backups.errors import UnavailableError
-from include.backups.tenants import Platform
+from include.rules.errors import UnavailableError
+from include.rules.register.tenants import Platform
 from lab.cloud.images import WINDOWS_IMAGE
-from perennial.hooks import host_scripts, hosts
-from perennial.hooks.aws import NotDoneError
-from perennial.hooks.hosts import Hosts, Outcome, ScriptError
+from perennial.hooks.aws import host_scripts, hosts
+from perennial.hooks.aws.clients import NotDoneError
+from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError
 from tests.support.cloud import LabCloud
 from tests.support.vaults import VaultUnderTest
 

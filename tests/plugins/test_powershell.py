@@ -11,8 +11,8 @@ import pytest
 import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
-from include.backups.tenants import Platform
-from perennial.hooks.host_scripts import SCRIPTS, script_lines
+from include.rules.register.tenants import Platform
+from perennial.hooks.aws.host_scripts import SCRIPTS, script_lines
 
 SCRIPT_NAMES = sorted(file.stem for file in SCRIPTS.glob("*.sh"))
 FILES = sorted(SCRIPTS.rglob("*.ps1"))

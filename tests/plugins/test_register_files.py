@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from include.backups.errors import ConfigurationError
-from include.backups.register import Register
+from include.rules.errors import ConfigurationError
+from include.rules.register.register import Register
 from perennial.hooks.register import read_register
 from perennial.settings import Settings
 from tests.support.cloud import LabCloud

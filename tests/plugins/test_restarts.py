@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from include.backups.errors import PartError, PerennialError
-from include.backups.recovery_points import State
+from include.rules.errors import PartError, PerennialError
+from include.rules.points.manifest import State
 from tests.support.cloud import LabCloud
 from tests.support.storage import LabStorage
 from tests.support.world import CHAIN, RESTORE, World

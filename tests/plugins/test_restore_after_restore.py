@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from include.backups.errors import PartError, PerennialError, RefusedError
-from include.backups.leases import Lease
-from include.backups.restore_records import RestoreState, Site
-from perennial.hooks.host_scripts import OFFLINE_MARKER
-from perennial.triggers.restore_database import RestoreDatabaseTrigger
-from perennial.triggers.restore_files import CopyFilesTrigger
+from include.rules.errors import PartError, PerennialError, RefusedError
+from include.rules.points.leases import Lease
+from include.rules.restore.record import RestoreState, Site
+from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
+from perennial.restore.database import RestoreDatabaseTrigger
+from perennial.restore.files import CopyFilesTrigger
 from tests.support.restores import (
     POINT,
     assert_all_is_back,

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import DamagedBackupError, PartError, PerennialError
-from include.backups.restore_requests import DatabaseSource
-from perennial.hooks import databases
-from perennial.triggers import restore_database
-from perennial.triggers.restore_database import RestoreDatabaseTrigger
+from include.rules.errors import DamagedBackupError, PartError, PerennialError
+from include.rules.restore.request import DatabaseSource
+from perennial.hooks.sql_server import databases
+from perennial.restore import database as restore_database
+from perennial.restore.database import RestoreDatabaseTrigger
 from tests.support.restores import TODAY, access, backed_up, damage, database, is_offline, record
 from tests.support.world import RESTORE, Step, World
 

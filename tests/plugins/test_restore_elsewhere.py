@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import RefusedError
+from include.rules.errors import RefusedError
 from tests.support.restores import (
     assert_nothing_is_left,
     backed_up,

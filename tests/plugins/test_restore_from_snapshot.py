@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from include.backups.errors import PerennialError, RefusedError
-from include.backups.restore_requests import DatabaseSource
-from perennial.triggers.restore_database import RestoreDatabaseTrigger
+from include.rules.errors import PerennialError, RefusedError
+from include.rules.restore.request import DatabaseSource
+from perennial.restore.database import RestoreDatabaseTrigger
 from tests.support.restores import (
     POINT,
     TODAY,

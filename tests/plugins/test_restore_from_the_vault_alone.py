@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.backups.errors import ConfigurationError
-from perennial.triggers.catalogue import ListRecoveryPointsTrigger
+from include.rules.errors import ConfigurationError
+from perennial.restore.listing import ListRecoveryPointsTrigger
 from tests.support.restores import POINT, assert_all_is_back, backed_up, state, wreck
 from tests.support.triggers import trigger_of
 from tests.support.world import World

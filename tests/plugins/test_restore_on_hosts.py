@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import PartError, RefusedError
-from perennial.hooks.ebs import Ebs
-from perennial.triggers import restore_close, restore_volume
-from perennial.triggers.restore_files import CopyFilesTrigger
-from perennial.triggers.restore_step import RestoreTrigger
-from perennial.triggers.restore_volume import AttachVolumesTrigger
+from include.rules.errors import PartError, RefusedError
+from perennial.hooks.aws.ebs import Ebs
+from perennial.restore import close as restore_close
+from perennial.restore import volumes as restore_volume
+from perennial.restore.files import CopyFilesTrigger
+from perennial.restore.step import RestoreTrigger
+from perennial.restore.volumes import AttachVolumesTrigger
 from tests.support.restores import (
     assert_nothing_is_left,
     backed_up,

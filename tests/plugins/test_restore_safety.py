@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import DamagedBackupError, PerennialError, RefusedError
-from include.backups.recovery_points import State
-from include.backups.restore_records import RestoreState, Site
-from perennial.hooks import tsql
-from perennial.hooks.host_scripts import OFFLINE_MARKER
-from perennial.triggers.restore_database import RestoreDatabaseTrigger
-from perennial.triggers.restore_files import CopyFilesTrigger
-from perennial.triggers.restore_safety import TakeSafetyPointTrigger
-from perennial.triggers.restore_volume import AttachVolumesTrigger
+from include.rules.errors import DamagedBackupError, PerennialError, RefusedError
+from include.rules.points.manifest import State
+from include.rules.restore.record import RestoreState, Site
+from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
+from perennial.hooks.sql_server import statements as tsql
+from perennial.restore.database import RestoreDatabaseTrigger
+from perennial.restore.files import CopyFilesTrigger
+from perennial.restore.safety_point import TakeSafetyPointTrigger
+from perennial.restore.volumes import AttachVolumesTrigger
 from tests.support.restores import (
     TODAY,
     access,

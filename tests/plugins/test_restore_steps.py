@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import ConfigurationError, LeaseBusyError, PartError, RefusedError
-from include.backups.expiry import marked
-from include.backups.recovery_points import Manifest, State
-from include.backups.restore_records import RestoreState
-from perennial.triggers.restore_files import CopyFilesTrigger
-from perennial.triggers.restore_open import OpenRestoreTrigger
-from perennial.triggers.restore_preview import PreviewRestoreTrigger
-from perennial.triggers.restore_step import RestoreTrigger
+from include.rules.errors import ConfigurationError, LeaseBusyError, PartError, RefusedError
+from include.rules.points.manifest import Manifest, State
+from include.rules.restore.record import RestoreState
+from include.rules.retention.expiry import marked
+from perennial.restore.files import CopyFilesTrigger
+from perennial.restore.open import OpenRestoreTrigger
+from perennial.restore.preview import PreviewRestoreTrigger
+from perennial.restore.step import RestoreTrigger
 from tests.support.restores import (
     POINT,
     TODAY,

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.backups.errors import PerennialError
-from include.backups.leases import Lease
+from include.rules.errors import PerennialError
+from include.rules.points.leases import Lease
 from tests.support.retention import DAY, Stock
 from tests.support.retention_runs import carry_out, preview, today
 

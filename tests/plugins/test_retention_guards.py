@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from include.backups.errors import PerennialError
-from include.backups.leases import Lease
-from include.backups.points import Offboarding
-from include.backups.recovery_points import SnapshotRole
-from include.backups.retention_records import LastRun
-from include.backups.tenants import RetentionPolicy
-from perennial.hooks.last_retention import last_retention, record_retention
-from perennial.triggers.retention_fleet import Retention
+from include.rules.errors import PerennialError
+from include.rules.points.leases import Lease
+from include.rules.points.manifest import SnapshotRole
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.records import LastRun
+from include.rules.retention.timeline import Offboarding
+from perennial.retention.fleet import Retention
+from perennial.retention.last_run import last_retention, record_retention
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.retention_runs import carry_out, preview, today
 
@@ -68,7 +68,7 @@ def test_a_plan_that_keeps_no_verified_point_deletes_nothing(stock: Stock, monke
     stock.register("acme", hourly_hours=1)
     stock.add(NOW - timedelta(hours=3), kind="hourly")
     stock.add_expiring(NOW - timedelta(hours=40), NOW - 2 * DAY, kind="hourly")
-    monkeypatch.setattr("include.backups.retention.last_verified", lambda _: None)
+    monkeypatch.setattr("include.rules.retention.plan.last_verified", lambda _: None)
     said = assert_stopped(stock, NOW, "NOTHING_KEPT", "nothing was expired or deleted")
     assert "the plan keeps none of its 2 verified recovery points" in said
     assert "start `retention` with `tenant: acme` and `dry_run`" in said

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.backups.restore_choices import choose_point
-from include.backups.restore_records import CHECK, COPY_FILES
+from include.rules.restore.choice import choose_point
+from include.rules.restore.record import CHECK, COPY_FILES
 from tests.support.retention import DAY, NOW, Stock
 from tests.unit.test_restore_records import done, opened
 

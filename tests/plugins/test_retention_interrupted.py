@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import PerennialError
-from include.backups.expiry import held, taken_back
-from include.backups.holds import Hold
-from include.backups.leases import Lease
-from include.backups.recovery_points import Manifest, Reader
-from include.backups.restore_choices import choose_point
-from include.backups.retention_reports import FleetReport
+from include.rules.errors import PerennialError
+from include.rules.points.holds import Hold
+from include.rules.points.leases import Lease
+from include.rules.points.manifest import Manifest, Reader
+from include.rules.restore.choice import choose_point
+from include.rules.retention.expiry import held, taken_back
+from include.rules.retention.reports import FleetReport
 from perennial.hooks.register import read_register
-from perennial.triggers.retention_fleet import Retention
+from perennial.retention.fleet import Retention
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.triggers import CutOff
 

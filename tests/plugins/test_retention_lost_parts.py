@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.backups.recovery_points import Expiry, Manifest, SnapshotRole, State
-from perennial.hooks import holdings
-from perennial.hooks.ebs import Ebs, Snapshot
-from perennial.hooks.vault import point_prefix
+from include.rules.points.manifest import Expiry, Manifest, SnapshotRole, State
+from perennial.hooks.aws.ebs import Ebs, Snapshot
+from perennial.hooks.vault.vault import point_prefix
+from perennial.retention import inventory as holdings
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.retention_runs import carry_out, preview, today
 

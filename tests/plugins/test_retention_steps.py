@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.backups.recovery_points import SnapshotRole, State
-from perennial.hooks.last_retention import last_retention
+from include.rules.points.manifest import SnapshotRole, State
+from perennial.retention.last_run import last_retention
 from tests.support.retention import DAY, NOW, Stock
 
 pytestmark = pytest.mark.lab

@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from include.backups.expiry import held, lifted
-from include.backups.holds import Hold
-from include.backups.points import Point
-from include.backups.recovery_points import Manifest, SnapshotRole, State
-from include.backups.retention import plan_retention
-from include.backups.retention_reports import FleetReport
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.holds import Hold
+from include.rules.points.manifest import Manifest, SnapshotRole, State
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.expiry import held, lifted
+from include.rules.retention.plan import plan_retention
+from include.rules.retention.reports import FleetReport
+from include.rules.retention.timeline import Point
 from perennial.hooks.register import read_register
-from perennial.triggers.retention_fleet import Retention
+from perennial.retention.fleet import Retention
 from tests.support.retention import Stock
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from include.backups.errors import PartError
-from include.backups.recovery_points import State
+from include.rules.errors import PartError
+from include.rules.points.manifest import State
 from lab.cloud.permissions import LIMITED_USER, POLICY_FILE
-from perennial.hooks.ebs import Ebs
+from perennial.hooks.aws.ebs import Ebs
 from tests.support.cloud import LabCloud
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.vaults import AWS_CONNECTION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.backups.errors import ConfigurationError
+from include.rules.errors import ConfigurationError
 from perennial.settings import Settings
 
 

@@ -13,16 +13,16 @@ from airflow.triggers.base import TaskFailedEvent, TaskSuccessEvent, TriggerEven
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.backups.errors import PartError
-from perennial import triggers
-from perennial.triggers.retention import PreviewRetentionTrigger
-from perennial.triggers.step import Said, StepTrigger, as_lines
+import perennial
+from include.rules.errors import PartError
+from perennial.retention.steps import PreviewRetentionTrigger
+from perennial.steps.trigger import Said, StepTrigger, as_lines
 from tests.support.triggers import trigger_of
 
 
 def every_trigger() -> list[type[StepTrigger]]:
     """The triggers that tasks name: the leaves of the family, whatever module they live in."""
-    for module in pkgutil.iter_modules(triggers.__path__, f"{triggers.__name__}."):
+    for module in pkgutil.walk_packages(perennial.__path__, "perennial."):
         importlib.import_module(module.name)
 
     def leaves(cls: type[StepTrigger]) -> set[type[StepTrigger]]:

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from include.backups.backup_files import file_names
-from include.backups.errors import DamagedBackupError, PartError, RefusedError
-from include.backups.recovery_points import State
+from include.rules.errors import DamagedBackupError, PartError, RefusedError
+from include.rules.points.backup_files import file_names
+from include.rules.points.manifest import State
 from tests.support.world import BACKUP, CHAIN, CLOSE, RESTORE, VERIFY, World, assert_one_of_each
 
 pytestmark = pytest.mark.lab

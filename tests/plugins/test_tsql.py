@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.backups.backup_files import MOST_STRIPES
-from perennial.hooks import tsql
+from include.rules.points.backup_files import MOST_STRIPES
+from perennial.hooks.sql_server import statements as tsql
 
 MAXDOP = Path(sys.executable).with_name("maxdop")
 

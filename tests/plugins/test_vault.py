@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from include.backups.errors import ConflictError, LeaseBusyError, LeaseLostError, PartError, UnavailableError
-from include.backups.leases import Lease
-from include.backups.recovery_points import Manifest
-from perennial.hooks import tenant_lease
-from perennial.hooks.collection import Versioned
-from perennial.hooks.documents import Stored
-from perennial.hooks.leased import LeasedPoint
-from perennial.hooks.vault import Vault
+from include.rules.errors import ConflictError, LeaseBusyError, LeaseLostError, PartError, UnavailableError
+from include.rules.points.leases import Lease
+from include.rules.points.manifest import Manifest
+from perennial.hooks.vault import tenant_lease
+from perennial.hooks.vault.collection import Versioned
+from perennial.hooks.vault.documents import Stored
+from perennial.hooks.vault.leased import LeasedPoint
+from perennial.hooks.vault.vault import Vault
 from tests.support.cloud import LabCloud
 from tests.support.vaults import VaultUnderTest
 from tests.unit.builders import running, verified

@@ -11,11 +11,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from include.backups.errors import ConfigurationError, PartError
+from include.rules.errors import ConfigurationError, PartError
+from perennial.backup.daily import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
+from perennial.backup.snapshot_poller import SnapshotPoller
 from perennial.hooks import threads
-from perennial.hooks.ebs import Snapshot
-from perennial.triggers.fleet import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
-from perennial.triggers.snapshot_poller import SnapshotPoller
+from perennial.hooks.aws.ebs import Snapshot
 from tests.support.triggers import trigger_of
 from tests.support.world import World
 
@@ -49,7 +49,7 @@ def test_one_call_asks_for_all_who_wait(world: World, monkeypatch: pytest.Monkey
 def test_a_snapshot_that_amazon_does_not_show_is_given_up_after_a_while(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perennial.triggers.snapshot_poller.UNSEEN_LIMIT", 0.5)
+    monkeypatch.setattr("perennial.backup.snapshot_poller.UNSEEN_LIMIT", 0.5)
     poller = SnapshotPoller(world.vault.settings)
     assert world.runner.run(poller.settled("snap-0123456789abcdef0")) is None
 

@@ -15,9 +15,9 @@ import pymssql
 import pytest
 import yaml
 
-from include.backups.recovery_points import State
-from perennial.hooks.aws import closing_clients
-from perennial.hooks.vault import Vault
+from include.rules.points.manifest import State
+from perennial.hooks.aws.clients import closing_clients
+from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
 from tests.real.conftest import AWS, SQL, aws_extra, given
 from tests.support.triggers import trigger_of

@@ -17,8 +17,8 @@ from uuid import uuid4
 import pymssql
 import pytest
 
-from perennial.hooks import tsql
-from perennial.hooks.sql_server import Row, Session, SqlServerError
+from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server.session import Row, Session, SqlServerError
 from tests.support.sql_server import LabSqlServer
 from tests.support.storage import LabStorage
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from include.backups.tenants import Platform
+from include.rules.register.tenants import Platform
 from lab.cloud.hosts import HOST_TOOLS
-from perennial.hooks.host_scripts import script_lines
+from perennial.hooks.aws.host_scripts import script_lines
 from tests.support.cloud import LabCloud, ScriptResult
 
 MARKER = "app_offline.htm"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from include.backups.restore_records import RestoreRecord
-from perennial.hooks.host_scripts import OFFLINE_MARKER
+from include.rules.restore.record import RestoreRecord
+from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from tests.support.trees import fingerprint, furnish, wreck_files
 from tests.support.world import World
 

@@ -18,9 +18,9 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from include.backups.attempts import first_attempt
-from include.backups.backup_files import BackupFilePart, file_names
-from include.backups.recovery_points import (
+from include.rules.backup.attempts import first_attempt
+from include.rules.points.backup_files import BackupFilePart, file_names
+from include.rules.points.manifest import (
     Expiry,
     Manifest,
     SnapshotPart,
@@ -28,15 +28,15 @@ from include.backups.recovery_points import (
     State,
     Verification,
 )
-from include.backups.register import Register
-from include.backups.requests import BackupRequest
-from include.backups.retention_reports import FleetReport
-from perennial.hooks.aws import close_clients
-from perennial.hooks.ebs import VAULT_TAG, snapshot_tags
+from include.rules.points.requests import BackupRequest
+from include.rules.register.register import Register
+from include.rules.retention.reports import FleetReport
+from perennial.hooks.aws.clients import close_clients
+from perennial.hooks.aws.ebs import VAULT_TAG, snapshot_tags
 from perennial.hooks.register import read_register
-from perennial.hooks.vault import Vault, point_prefix
+from perennial.hooks.vault.vault import Vault, point_prefix
+from perennial.retention.fleet import Retention
 from perennial.settings import Settings
-from perennial.triggers.retention_fleet import Retention
 from tests.support.cloud import LabCloud
 from tests.support.storage import LabStorage
 from tests.support.vaults import set_vault

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perennial.triggers.retention import CarryOutRetentionTrigger, PreviewRetentionTrigger
+from perennial.retention.steps import CarryOutRetentionTrigger, PreviewRetentionTrigger
 from tests.support.retention import DAY, Stock
 from tests.support.triggers import trigger_of
 

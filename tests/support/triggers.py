@@ -8,7 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from perennial.triggers.step import Said, StepTrigger
+from perennial.steps.trigger import Said, StepTrigger
 
 
 def trigger_of(

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 
 from lab.settings import REGION
-from perennial.hooks.aws import closing_clients
-from perennial.hooks.vault import Vault
+from perennial.hooks.aws.clients import closing_clients
+from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
 from tests.support.cloud import LabCloud
 from tests.support.storage import LabStorage

@@ -15,28 +15,28 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from include.backups.leases import Lease
-from include.backups.recovery_points import Manifest, SnapshotRole, State
-from include.backups.requests import BackupRequest
-from include.backups.restore_records import RestoreRecord
-from include.backups.restore_requests import RestoreRequest
+from include.rules.points.leases import Lease
+from include.rules.points.manifest import Manifest, SnapshotRole, State
+from include.rules.points.requests import BackupRequest
+from include.rules.restore.record import RestoreRecord
+from include.rules.restore.request import RestoreRequest
 from lab.settings import HOST, ZONE
-from perennial.hooks.aws import close_clients
-from perennial.hooks.vault import Vault
+from perennial.backup.bak import BackUpDatabaseTrigger
+from perennial.backup.open_close import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
+from perennial.backup.snapshot import SnapshotVolumeTrigger
+from perennial.backup.verify import VerifyRecoveryPointTrigger
+from perennial.hooks.aws.clients import close_clients
+from perennial.hooks.vault.vault import Vault
+from perennial.restore.close import CloseRestoreTrigger
+from perennial.restore.database import CheckRestoreTrigger, RestoreDatabaseTrigger
+from perennial.restore.files import CopyFilesTrigger
+from perennial.restore.open import OpenRestoreTrigger
+from perennial.restore.preview import PreviewRestoreTrigger
+from perennial.restore.safety_point import TakeSafetyPointTrigger
+from perennial.restore.site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
+from perennial.restore.volumes import AttachVolumesTrigger, RemoveVolumesTrigger
 from perennial.settings import Settings
-from perennial.triggers.backup_file import BackUpDatabaseTrigger
-from perennial.triggers.recovery_point import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
-from perennial.triggers.restore_close import CloseRestoreTrigger
-from perennial.triggers.restore_database import CheckRestoreTrigger, RestoreDatabaseTrigger
-from perennial.triggers.restore_files import CopyFilesTrigger
-from perennial.triggers.restore_open import OpenRestoreTrigger
-from perennial.triggers.restore_preview import PreviewRestoreTrigger
-from perennial.triggers.restore_safety import TakeSafetyPointTrigger
-from perennial.triggers.restore_site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
-from perennial.triggers.restore_volume import AttachVolumesTrigger, RemoveVolumesTrigger
-from perennial.triggers.snapshot import SnapshotVolumeTrigger
-from perennial.triggers.step import Said, StepTrigger
-from perennial.triggers.verification import VerifyRecoveryPointTrigger
+from perennial.steps.trigger import Said, StepTrigger
 from tests.support.cloud import LabCloud
 from tests.support.sql_server import LabSqlServer
 from tests.support.storage import LabStorage

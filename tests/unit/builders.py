@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.backups.attempts import first_attempt
-from include.backups.backup_files import BackupFilePart, StoredFile
-from include.backups.recovery_points import (
+from include.rules.backup.attempts import first_attempt
+from include.rules.points.backup_files import BackupFilePart, StoredFile
+from include.rules.points.manifest import (
     Manifest,
     SnapshotPart,
     SnapshotRole,
     Verification,
 )
-from include.backups.requests import BackupRequest
-from include.backups.tenants import Tenant
+from include.rules.points.requests import BackupRequest
+from include.rules.register.tenants import Tenant
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from include.backups.attempts import is_settled, next_attempt, resumed
-from include.backups.backup_files import DatabaseFile, FileType
-from include.backups.errors import RefusedError
-from include.backups.expiry import marked
-from include.backups.recovery_points import Manifest, SnapshotRole, State
+from include.rules.backup.attempts import is_settled, next_attempt, resumed
+from include.rules.errors import RefusedError
+from include.rules.points.backup_files import DatabaseFile, FileType
+from include.rules.points.manifest import Manifest, SnapshotRole, State
+from include.rules.retention.expiry import marked
 from tests.unit.builders import NOW, backup_file, running, snapshot, tenant, verified
 
 LATER = NOW + timedelta(minutes=30)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.backups.backup_files import MB, MOST_STRIPES, file_names, stripes_needed
-from include.backups.errors import RefusedError
+from include.rules.errors import RefusedError
+from include.rules.points.backup_files import MB, MOST_STRIPES, file_names, stripes_needed
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from include.backups.cadence import daily_partitions, daily_point_id, without_verified_point
-from include.backups.errors import RefusedError
-from include.backups.quotas import check_manual_quota, month_prefix
-from include.backups.register import Register
+from include.rules.backup.due import daily_partitions, daily_point_id, without_verified_point
+from include.rules.backup.quotas import check_manual_quota, month_prefix
+from include.rules.errors import RefusedError
+from include.rules.register.register import Register
 from tests.unit.builders import request as asked
 from tests.unit.builders import running, tenant, verified
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from include.backups.catalogue import table
-from include.backups.expiry import deletion_begun, marked
-from include.backups.holds import Hold
+from include.rules.points.holds import Hold
+from include.rules.points.listing import table
+from include.rules.retention.expiry import deletion_begun, marked
 from tests.unit.builders import NOW, running, verified
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.backups.database_places import database_places, named_after
+from include.rules.restore.database_places import database_places, named_after
 
 FILES = [
     {"LogicalName": "shop", "PhysicalName": "D:\\data\\shop.mdf", "Type": "D"},

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from include.backups.deletions import LOCK_HOLDS, Refused
-from include.backups.recovery_points import State
+from include.rules.points.manifest import State
+from include.rules.retention.undeleted import LOCK_HOLDS, Refused
 from tests.unit.builders import NOW
 
 NO_RIGHT = (

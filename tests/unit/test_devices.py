@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from include.backups.devices import free_device
-from include.backups.errors import RefusedError
-from include.backups.tenants import Platform
+from include.rules.errors import RefusedError
+from include.rules.register.tenants import Platform
+from include.rules.restore.devices import free_device
 
 
 def test_a_device_name_in_use_is_not_given_again_under_any_spelling() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from include.backups.recovery_points import Manifest, State
-from include.backups.register import parse_register
+from include.rules.points.manifest import Manifest, State
+from include.rules.register.register import parse_register
 from perennial.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from include.backups.errors import RefusedError
-from include.backups.expiry import (
+from include.rules.errors import RefusedError
+from include.rules.points.holds import Hold
+from include.rules.points.manifest import Manifest, State
+from include.rules.retention.expiry import (
     abandoned,
     deletion_begun,
     found_whole,
@@ -18,9 +20,7 @@ from include.backups.expiry import (
     taken_back,
     tombstone,
 )
-from include.backups.expiry import held as placed
-from include.backups.holds import Hold
-from include.backups.recovery_points import Manifest, State
+from include.rules.retention.expiry import held as placed
 from tests.unit.builders import NOW, running, verified
 
 HOLD = Hold(reason="case 4711", author="ada", placed_at=NOW)

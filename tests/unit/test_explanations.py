@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from include.backups.explanations import explain
-from include.backups.points import Point
-from include.backups.recovery_points import State
-from include.backups.requests import Kind
-from include.backups.retention import Circumstances, plan_retention
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.manifest import State
+from include.rules.points.requests import Kind
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.explanations import explain
+from include.rules.retention.plan import Circumstances, plan_retention
+from include.rules.retention.timeline import Point
 from tests.unit.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
 
 TODAY = point("2026-06-30T02")

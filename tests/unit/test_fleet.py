@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from include.backups.fleet import FleetPlan, plan_fleet
-from include.backups.points import Point
-from include.backups.recovery_points import Expiry, State
-from include.backups.refusals import Guard
-from include.backups.register import Problem, Register
-from include.backups.requests import Kind
-from include.backups.retention import Action, Circumstances
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.manifest import Expiry, State
+from include.rules.points.requests import Kind
+from include.rules.register.register import Problem, Register
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.fleet import FleetPlan, plan_fleet
+from include.rules.retention.objections import Guard
+from include.rules.retention.plan import Action, Circumstances
+from include.rules.retention.timeline import Point
 from tests.unit.builders import tenant
 from tests.unit.timelines import DAY, NOW, POLICY, days, moment, offboarding, point
 

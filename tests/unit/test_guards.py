@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from include.backups.deletion_limits import check_fleet
-from include.backups.departures import unknown_tenant
-from include.backups.guards import after_approval, check_tenant
-from include.backups.points import Point
-from include.backups.recovery_points import State
-from include.backups.refusals import Guard, Refusal
-from include.backups.requests import Kind
-from include.backups.retention import Action, Circumstances, RetentionPlan, Verdict, plan_retention
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.manifest import State
+from include.rules.points.requests import Kind
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.deletion_limits import check_fleet
+from include.rules.retention.departures import unknown_tenant
+from include.rules.retention.guards import after_approval, check_tenant
+from include.rules.retention.objections import Guard, Refusal
+from include.rules.retention.plan import Action, Circumstances, RetentionPlan, Verdict, plan_retention
+from include.rules.retention.timeline import Point
 from tests.unit.builders import tenant
 from tests.unit.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
 

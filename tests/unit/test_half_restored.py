@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from include.backups.half_restored import half_restored_by, points_to_mend_with
-from include.backups.restore_outcomes import finished
-from include.backups.restore_records import CHECK, COPY_FILES, RestoreRecord
+from include.rules.restore.half_restored import half_restored_by, points_to_mend_with
+from include.rules.restore.outcome import finished
+from include.rules.restore.record import CHECK, COPY_FILES, RestoreRecord
 from tests.unit.builders import NOW
 from tests.unit.test_restore_records import POINT, done, opened, planned
 

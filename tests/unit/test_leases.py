@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from include.backups.errors import LeaseBusyError, LeaseLostError
-from include.backups.leases import Lease
+from include.rules.errors import LeaseBusyError, LeaseLostError
+from include.rules.points.leases import Lease
 from tests.unit.builders import NOW
 
 TTL = timedelta(minutes=10)

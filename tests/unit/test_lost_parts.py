@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from include.backups.expiry import deletion_begun, marked, taken_back
-from include.backups.lost_parts import absent, failed_for_want_of, is_suspect, told
-from include.backups.recovery_points import Manifest, SnapshotRole, State
+from include.rules.points.manifest import Manifest, SnapshotRole, State
+from include.rules.retention.expiry import deletion_begun, marked, taken_back
+from include.rules.retention.lost_parts import absent, failed_for_want_of, is_suspect, told
 from tests.unit.builders import NOW, running, snapshot, verified
 
 POINT = verified().with_snapshot(SnapshotRole.DATABASE, snapshot("vol-000000db", snapshot_id="snap-db"))

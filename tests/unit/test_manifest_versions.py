@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from include.backups.backup_files import StoredFile
-from include.backups.manifest_versions import upgraded
-from include.backups.recovery_points import Manifest, State
+from include.rules.points.backup_files import StoredFile
+from include.rules.points.manifest import Manifest, State
+from include.rules.points.manifest_versions import upgraded
 from tests.unit.builders import verified
 
 KEY = "recovery-points/acme/acme-daily-20261123/full-01.bak"

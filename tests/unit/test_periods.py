@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.backups.periods import DAY, MONTH, WEEK, YEAR, Unit, Window
+from include.rules.retention.periods import DAY, MONTH, WEEK, YEAR, Unit, Window
 from tests.unit.timelines import moment
 
 UNITS = [DAY, WEEK, MONTH, YEAR]

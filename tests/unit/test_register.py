@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from include.backups.errors import ConfigurationError
-from include.backups.register import Register, parse_register
-from include.backups.tenants import Platform
+from include.rules.errors import ConfigurationError
+from include.rules.register.register import Register, parse_register
+from include.rules.register.tenants import Platform
 from tests.unit.builders import PLANS, tenant_entry
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.backups.errors import ConfigurationError
-from include.backups.requests import BackupRequest, Kind, daily_partition, slot
+from include.rules.errors import ConfigurationError
+from include.rules.points.requests import BackupRequest, Kind, daily_partition, slot
 
 
 @pytest.mark.parametrize(

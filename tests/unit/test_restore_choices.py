@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import ConfigurationError, RefusedError
-from include.backups.expiry import deletion_begun, marked
-from include.backups.recovery_points import State
-from include.backups.register import Register, parse_register
-from include.backups.restore_choices import check_halves, check_own_place, choose_point, passed_over, target_of
-from include.backups.restore_plans import RestorePlan
-from include.backups.restore_requests import RestoreRequest, What
+from include.rules.errors import ConfigurationError, RefusedError
+from include.rules.points.manifest import State
+from include.rules.register.register import Register, parse_register
+from include.rules.restore.choice import check_halves, check_own_place, choose_point, passed_over, target_of
+from include.rules.restore.plan import RestorePlan
+from include.rules.restore.request import RestoreRequest, What
+from include.rules.retention.expiry import deletion_begun, marked
 from tests.unit.builders import NOW, PLANS, running, tenant, tenant_entry, verified
 
 OLD = verified("acme|daily|2026-11-22", NOW - timedelta(days=1))

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from include.backups.backup_files import DatabaseFile, FileType
-from include.backups.errors import RefusedError
-from include.backups.host_paths import path_on_volume
-from include.backups.recovery_points import Manifest, SnapshotRole
-from include.backups.restore_plans import RestorePlan, plan_restore
-from include.backups.restore_previews import preview
-from include.backups.restore_requests import DatabaseSource, RestoreRequest
-from include.backups.restore_surveys import FolderFacts, Survey
-from include.backups.tenants import Tenant
+from include.rules.errors import RefusedError
+from include.rules.points.backup_files import DatabaseFile, FileType
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.register.tenants import Tenant
+from include.rules.restore.host_paths import path_on_volume
+from include.rules.restore.plan import RestorePlan, plan_restore
+from include.rules.restore.preview import preview
+from include.rules.restore.request import DatabaseSource, RestoreRequest
+from include.rules.restore.survey import FolderFacts, Survey
 from tests.unit.builders import NOW, tenant, tenant_entry, verified
 
 FULL = FolderFacts(exists=True, empty=False, files=3, bytes=100, free_bytes=10**9)

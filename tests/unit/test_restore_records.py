@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import RefusedError
-from include.backups.restore_outcomes import finished, left_unclosed
-from include.backups.restore_plans import RestorePlan
-from include.backups.restore_previews import expected_duration, preview
-from include.backups.restore_records import (
+from include.rules.errors import RefusedError
+from include.rules.restore.outcome import finished, left_unclosed
+from include.rules.restore.plan import RestorePlan
+from include.rules.restore.preview import expected_duration, preview
+from include.rules.restore.record import (
     CHECK,
     COPY_FILES,
     RESTORE_DATABASE,
@@ -22,8 +22,8 @@ from include.backups.restore_records import (
     Site,
     check_owner,
 )
-from include.backups.restore_requests import DatabaseSource, What
-from include.backups.restore_surveys import Survey
+from include.rules.restore.request import DatabaseSource, What
+from include.rules.restore.survey import Survey
 from tests.unit.builders import NOW, tenant, verified
 
 POINT = verified()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from include.backups.errors import ConfigurationError
-from include.backups.restore_requests import DatabaseSource, RestoreRequest, What
+from include.rules.errors import ConfigurationError
+from include.rules.restore.request import DatabaseSource, RestoreRequest, What
 
 MOMENT = "2026-11-23 10:00:07+00:00"
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from include.backups.points import Point
-from include.backups.reasons import FOR_EVER
-from include.backups.recovery_points import State
-from include.backups.requests import Kind
-from include.backups.retention import Action, Circumstances, RetentionPlan, plan_retention
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.manifest import State
+from include.rules.points.requests import Kind
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.plan import Action, Circumstances, RetentionPlan, plan_retention
+from include.rules.retention.reasons import FOR_EVER
+from include.rules.retention.timeline import Point
 from tests.unit.builders import running
 from tests.unit.timelines import DAY, NOW, POLICY, actions, days, expiring, hold, moment, offboarding, point, said
 

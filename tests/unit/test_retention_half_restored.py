@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from include.backups.guards import check_tenant
-from include.backups.recovery_points import State
-from include.backups.refusals import Guard
-from include.backups.requests import Kind
-from include.backups.retention import Action, Circumstances, plan_retention
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.manifest import State
+from include.rules.points.requests import Kind
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.guards import check_tenant
+from include.rules.retention.objections import Guard
+from include.rules.retention.plan import Action, Circumstances, plan_retention
 from tests.unit.builders import tenant
 from tests.unit.timelines import DAY, NOW, POLICY, actions, days, expiring, point, said
 

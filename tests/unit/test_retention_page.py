@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from include.backups.explanations import explain
-from include.backups.periods import WEEK
-from include.backups.points import Point
-from include.backups.recovery_points import Expiry, State
-from include.backups.refusals import Guard
-from include.backups.requests import SLOT_FORMATS, Kind
-from include.backups.retention import plan_retention
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.manifest import Expiry, State
+from include.rules.points.requests import SLOT_FORMATS, Kind
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.explanations import explain
+from include.rules.retention.objections import Guard
+from include.rules.retention.periods import WEEK
+from include.rules.retention.plan import plan_retention
+from include.rules.retention.timeline import Point
 from tests.unit.timelines import DAY, NOW, POLICY, hold, moment, point
 
 PAGE = (Path(__file__).parents[2] / "docs" / "retention.md").read_text()

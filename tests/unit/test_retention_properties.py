@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.backups.fleet import plan_fleet
-from include.backups.points import Point
-from include.backups.reasons import CLOCK_SKEW
-from include.backups.recovery_points import Expiry, State
-from include.backups.register import Register
-from include.backups.requests import Kind
-from include.backups.retention import Action, Circumstances, RetentionPlan, plan_retention
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.manifest import Expiry, State
+from include.rules.points.requests import Kind
+from include.rules.register.register import Register
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.fleet import plan_fleet
+from include.rules.retention.plan import Action, Circumstances, RetentionPlan, plan_retention
+from include.rules.retention.reasons import CLOCK_SKEW
+from include.rules.retention.timeline import Point
 from tests.unit.builders import tenant
 from tests.unit.timelines import NOW, hold, offboarding, point
 

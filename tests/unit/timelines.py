@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.backups.holds import Hold
-from include.backups.points import Offboarding, Point
-from include.backups.recovery_points import Expiry, State
-from include.backups.requests import SLOT_FORMATS, Kind
-from include.backups.retention import RetentionPlan
-from include.backups.tenants import RetentionPolicy
+from include.rules.points.holds import Hold
+from include.rules.points.manifest import Expiry, State
+from include.rules.points.requests import SLOT_FORMATS, Kind
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.plan import RetentionPlan
+from include.rules.retention.timeline import Offboarding, Point
 
 POLICY = RetentionPolicy()
 NOW = datetime(2026, 6, 30, 6, 0, tzinfo=UTC)

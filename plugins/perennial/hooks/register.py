@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from include.backups.errors import ConfigurationError
-from include.backups.register import Register, parse_register
-from perennial.hooks import aws
+from include.rules.errors import ConfigurationError
+from include.rules.register.register import Register, parse_register
+from perennial.hooks.aws import clients as aws
 from perennial.settings import Settings
 
 TENANTS, PLANS = "tenants.yaml", "plans.yaml"

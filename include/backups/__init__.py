@@ -1,1 +1,0 @@
-"""The rules of backups: pure values in, decisions and reasons out. Nothing here reads a file, a clock or a network."""

@@ -1,0 +1,107 @@
+"""What opening a recovery point means, given what the vault already says about it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from include.rules.errors import RefusedError
+from include.rules.points.backup_files import BackupFilePart
+from include.rules.points.manifest import Manifest, Parts, SnapshotPart, State
+from include.rules.points.requests import BackupRequest
+from include.rules.register.tenants import Tenant
+
+ADOPTION_AGE = timedelta(hours=1)
+"""A new attempt adopts parts younger than this and makes the others anew: one recovery point, one moment."""
+
+
+def first_attempt(
+    request: BackupRequest, tenant: Tenant, *, owner: str, token: int, now: datetime, note: str = ""
+) -> Manifest:
+    """The manifest that claims the recovery point's id."""
+    return Manifest(
+        id=request.recovery_point_id,
+        tenant=tenant.id,
+        kind=request.kind,
+        state=State.RUNNING,
+        attempt=1,
+        owner=owner,
+        token=token,
+        opened_at=now,
+        source=tenant,
+        note=note,
+    )
+
+
+def is_settled(manifest: Manifest) -> bool:
+    """True when the same request again has nothing to do: the recovery point is verified.
+
+    Raises:
+        RefusedError: when retention is already taking the point away.
+    """
+    back = manifest.comes_back_as
+    if manifest.state in (State.EXPIRING, State.EXPIRED):
+        raise RefusedError(
+            f"Recovery point {manifest.id} of tenant {manifest.tenant} is {manifest.state}.",
+            why="Retention is taking it away; nothing was done.",
+            todo="Take a manual backup instead"
+            + (f", or bring it back with `hold_recovery_point`: it was {back}." if back else "."),
+        )
+    return manifest.state is State.VERIFIED
+
+
+def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, now: datetime) -> Manifest:
+    """Begin again under the same id: parts that are still fresh are adopted, the others dropped and swept later."""
+    same_database = manifest.source.database == tenant.database
+    claim = manifest.claim
+    if claim and not (same_database and is_fresh(claim.claimed_at, now)):
+        claim = claim.model_copy(update={"discarded": True})
+    parts = Parts(
+        web_snapshot=_fresh_snapshot(manifest.parts.web_snapshot, tenant.web.volume, now),
+        db_snapshot=_fresh_snapshot(manifest.parts.db_snapshot, tenant.database.volume, now),
+        bak=_fresh_file(manifest.parts.bak, now) if same_database else None,
+    )
+    starts = [snapshot.started_at for snapshot in (parts.web_snapshot, parts.db_snapshot) if snapshot]
+    return manifest.model_copy(
+        update={
+            "state": State.RUNNING,
+            "attempt": manifest.attempt + 1,
+            "owner": owner,
+            "token": token,
+            "opened_at": now,
+            "closed_at": None,
+            "time": min(starts, default=None),
+            "source": tenant,
+            "parts": parts,
+            "claim": claim,
+            "database_files": manifest.database_files if same_database else (),
+            "verification": None,
+            "failure": None,
+        }
+    )
+
+
+def resumed(manifest: Manifest, *, owner: str, token: int, now: datetime) -> Manifest | None:
+    """The same run opens again (its trigger was restarted): go on with the attempt.
+
+    None when the attempt is another run's, is closed, or has parts too old to stand beside new ones.
+    """
+    unfinished = manifest.state in (State.RUNNING, State.PENDING) and manifest.closed_at is None
+    made = [part.started_at for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part]
+    if manifest.claim and not manifest.claim.discarded:
+        made.append(manifest.claim.claimed_at)
+    if unfinished and manifest.owner == owner and all(is_fresh(moment, now) for moment in made):
+        return manifest.model_copy(update={"token": token})
+    return None
+
+
+def is_fresh(made_at: datetime, now: datetime) -> bool:
+    """True for a part that a new attempt may adopt."""
+    return now - made_at < ADOPTION_AGE
+
+
+def _fresh_snapshot(part: SnapshotPart | None, volume: str, now: datetime) -> SnapshotPart | None:
+    return part if part and part.volume_id == volume and is_fresh(part.started_at, now) else None
+
+
+def _fresh_file(part: BackupFilePart | None, now: datetime) -> BackupFilePart | None:
+    return part if part and is_fresh(part.started_at, now) else None

@@ -1,0 +1,1 @@
+"""Recovery points: what one holds, how it is claimed, kept from harm and listed."""

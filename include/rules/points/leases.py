@@ -1,0 +1,105 @@
+"""The lease of a tenant: backup, restore and retention of one tenant exclude each other.
+
+Every step that begins under a lease takes the next fencing token. Whoever held an earlier one (an attempt whose task
+was cleared while its trigger still ran, a triggerer that was thought dead) sees a higher token and stops.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime, Field
+
+from include.rules.errors import LeaseBusyError, LeaseLostError
+from include.rules.register.tenants import Strict
+
+
+class Lease(Strict):
+    """One tenant's lease as the vault keeps it; it is never deleted, so that its token only ever grows.
+
+    Attributes:
+        owner: Deployment, DAG and run that hold it; None when it is free.
+        purpose: What the owner does with it, for messages: "backup", "restore", "retention".
+        token: Fencing token, one higher at every step that begins.
+        expires_at: From then on somebody else may take it over.
+    """
+
+    version: int = 1
+    tenant: str
+    owner: str | None = None
+    purpose: str = ""
+    token: int = Field(default=0, ge=0)
+    expires_at: AwareDatetime
+
+    @property
+    def id(self) -> str:
+        """A tenant has one lease, so that it goes by the tenant's name."""
+        return self.tenant
+
+    def is_live(self, now: datetime) -> bool:
+        """True while the owner's right excludes everybody else."""
+        return self.owner is not None and now < self.expires_at
+
+    def acquired(self, owner: str, purpose: str, *, now: datetime, ttl: timedelta) -> Lease:
+        """Take the lease, free or expired or already one's own.
+
+        Raises:
+            LeaseBusyError: while another owner's is live; the message names the holder.
+        """
+        if self.is_live(now) and self.owner != owner:
+            raise LeaseBusyError(
+                f"Tenant {self.tenant} is busy: a {self.purpose} holds its lease until {self.expires_at:%H:%M:%SZ}.",
+                why="Backup, restore and retention of one tenant exclude each other; nothing was done.",
+                todo="Wait for that run to end, then start this one again.",
+                holder=self.owner,
+            )
+        return self.model_copy(
+            update={"owner": owner, "purpose": purpose, "token": self.token + 1, "expires_at": now + ttl}
+        )
+
+    def entered(self, owner: str, *, now: datetime, ttl: timedelta) -> Lease:
+        """Begin a step under a lease that this owner already holds: the next token, the full time again.
+
+        Raises:
+            LeaseLostError: when the lease is free or somebody else's.
+        """
+        if self.owner != owner:
+            raise self._lost(owner)
+        return self.model_copy(update={"token": self.token + 1, "expires_at": now + ttl})
+
+    def renewed(self, owner: str, token: int, *, now: datetime, ttl: timedelta) -> Lease:
+        """Keep the lease for `ttl` more.
+
+        Raises:
+            LeaseLostError: when a later step or another owner has taken over.
+        """
+        self.check(owner, token)
+        return self.model_copy(update={"expires_at": now + ttl})
+
+    def released(self, owner: str, token: int, *, now: datetime) -> Lease:
+        """Give the lease back.
+
+        Raises:
+            LeaseLostError: when it is no longer this step's to give.
+        """
+        self.check(owner, token)
+        return self.model_copy(update={"owner": None, "purpose": "", "expires_at": now})
+
+    def check(self, owner: str, token: int) -> None:
+        """Make sure that the step that took `token` may still act.
+
+        Raises:
+            LeaseLostError: when it may not.
+        """
+        if self.owner != owner or self.token != token:
+            raise self._lost(owner)
+
+    def _lost(self, owner: str) -> LeaseLostError:
+        now_with = f"{self.owner} ({self.purpose})" if self.owner else "nobody"
+        return LeaseLostError(
+            f"This run no longer holds the lease of tenant {self.tenant}; it is with {now_with}.",
+            why="Another attempt may be at work, so this one stopped before its next change.",
+            todo="If no other run is at work on the tenant, clear the first task of this run to begin again.",
+            owner=owner,
+            token=self.token,
+        )

@@ -1,0 +1,47 @@
+"""The recovery points of a vault as a table that an operator reads in a task's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from include.rules.points.manifest import Manifest
+
+HEAD = ("recovery point", "moment (UTC)", "kind", "state", "level", "what is in it", "kept or going", "note")
+
+
+def table(manifests: Iterable[Manifest]) -> str:
+    """One line for each recovery point, newest first, in columns."""
+    points = sorted(manifests, key=lambda m: (m.time or m.opened_at, m.id), reverse=True)
+    rows = [HEAD, *(_row(manifest) for manifest in points)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _row(manifest: Manifest) -> tuple[str, ...]:
+    parts = {"web": manifest.parts.web_snapshot, "db": manifest.parts.db_snapshot, ".bak": manifest.parts.bak}
+    return (
+        manifest.id,
+        f"{manifest.time or manifest.opened_at:%Y-%m-%d %H:%M:%S}",
+        str(manifest.kind),
+        str(manifest.state),
+        str(manifest.verification.level) if manifest.verification else "-",
+        ", ".join(name for name, part in parts.items() if part) or "nothing",
+        _fate(manifest),
+        " ".join((manifest.failure or manifest.note).split())[:80],
+    )
+
+
+def _fate(manifest: Manifest) -> str:
+    """What the manifest itself says: a hold, a lock, the day of its deletion. What the policy keeps is in the log of
+    `retention`, because it changes with the other points.
+    """
+    hold, locked, expiry = manifest.hold, manifest.locked_until, manifest.expiry
+    said = [f"locked until {locked:%Y-%m-%d}"] if locked else []
+    if expiry and expiry.deletion_began_at:
+        said.append(f"deletion began {expiry.deletion_began_at:%Y-%m-%d}")
+    elif expiry:
+        goes = expiry.marked_at + timedelta(hours=manifest.source.plan.retention.grace_hours)
+        said.append(f"goes {goes:%Y-%m-%d %H:%MZ}")
+    said += [f"hold {' '.join(hold.said.split())[:80]}"] if hold else []
+    return "; ".join(said) or "-"

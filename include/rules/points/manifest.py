@@ -1,0 +1,258 @@
+"""The recovery point: its states, its parts and its manifest, the JSON document that stands for it in the vault."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, DatabaseFile, file_names, stem_of
+from include.rules.points.holds import Hold, PastHold
+from include.rules.points.manifest_versions import upgraded
+from include.rules.points.requests import Kind
+from include.rules.register.tenants import Strict, Tenant
+
+MANIFEST_VERSION: Literal[2] = 2
+
+
+class State(StrEnum):
+    """What a recovery point is worth.
+
+    running: being made, represents nothing. pending: all parts complete, not yet verified. verified: can be restored.
+    failed: could not be made. expiring: in its grace period before deletion. expired: only the tombstone is left.
+    """
+
+    RUNNING = "running"
+    PENDING = "pending"
+    VERIFIED = "verified"
+    FAILED = "failed"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+
+
+class SnapshotRole(StrEnum):
+    """Which volume of the tenant a snapshot shows; the value is the part's name in manifests and tags."""
+
+    WEB = "web_snapshot"
+    DATABASE = "db_snapshot"
+
+
+class SnapshotPart(Strict):
+    """One EBS snapshot.
+
+    Attributes:
+        started_at: Amazon's own StartTime: the moment whose bytes the snapshot holds.
+        size_gib: Size of the volume, in GiB.
+        consistency: "crash": the bytes of one moment, as after a power cut. Nobody told the application.
+    """
+
+    snapshot_id: str
+    volume_id: str
+    started_at: AwareDatetime
+    size_gib: int
+    consistency: Literal["crash"] = "crash"
+
+
+class Parts(Strict):
+    """What has been made so far."""
+
+    web_snapshot: SnapshotPart | None = None
+    db_snapshot: SnapshotPart | None = None
+    bak: BackupFilePart | None = None
+
+    def missing(self) -> tuple[str, ...]:
+        """Names of the parts that are not there yet, in the order in which they are made."""
+        return tuple(name for name in ("web_snapshot", "db_snapshot", "bak") if getattr(self, name) is None)
+
+    @property
+    def snapshot_ids(self) -> tuple[str, ...]:
+        """Ids of the snapshots that are there, in the same order."""
+        return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part)
+
+
+class Verification(Strict):
+    """How far the recovery point was proven (design: 1 complete, 2 readable, 3 proven by a restore), and when."""
+
+    level: int = Field(ge=0, le=3)
+    at: AwareDatetime
+    checks: tuple[str, ...]
+
+
+class Reader(Strict):
+    """A restore that reads the recovery point, and until when that may be believed at the most."""
+
+    restore: str
+    until: AwareDatetime
+
+
+class Expiry(Strict):
+    """Retention's mark on a recovery point that nothing keeps any more.
+
+    Attributes:
+        was: What the point was before, and is again when it is taken back.
+        deletion_began_at: When its first part was about to be deleted; from then on it cannot be taken back.
+    """
+
+    marked_at: AwareDatetime
+    was: State
+    deletion_began_at: AwareDatetime | None = None
+
+
+class Manifest(Strict):
+    """The whole truth about one recovery point; it is enough to restore from, without register and without Airflow.
+
+    Attributes:
+        time: UTC start of the first snapshot; None before there is one. Never the logical date, never completion.
+        attempt: Counts how often making this point was begun.
+        owner: Deployment, DAG and run of the latest attempt.
+        token: Fencing token of the lease under which the manifest was last written; a lower one may not write.
+        source: The tenant as the register described it when the attempt began.
+        database_files: The database's files when the .bak was made, to find them in the snapshot of their volume; empty
+            in manifests of version 1.
+        failure: Why the last attempt failed; None otherwise.
+        left_out: Parts that a safety point does without, and why: its restore does not touch that half.
+        half_restored: The restore that had left the tenant half restored when the attempt began; None when none had.
+        readers: Restores that read this point: retention leaves it alone meanwhile.
+        hold: The legal hold on the point, also one that is over; None when there was none or it was lifted.
+        past_holds: Holds that were lifted or replaced, and by whom; the oldest first.
+        locked_until: Until then the store refuses to delete the parts; None where nothing was locked.
+        expiry: Retention's mark; there while the state is expiring or expired, and only then.
+    """
+
+    version: Literal[2] = MANIFEST_VERSION
+    id: str
+    tenant: str
+    kind: Kind
+    state: State
+    attempt: int = Field(ge=1)
+    owner: str
+    token: int
+    opened_at: AwareDatetime
+    closed_at: AwareDatetime | None = None
+    time: AwareDatetime | None = None
+    source: Tenant
+    note: str = Field(default="", max_length=1000)
+    parts: Parts = Parts()
+    claim: BackupFileClaim | None = None
+    database_files: tuple[DatabaseFile, ...] = ()
+    verification: Verification | None = None
+    failure: str | None = None
+    left_out: dict[str, str] = Field(default_factory=dict)
+    half_restored: str | None = None
+    readers: tuple[Reader, ...] = ()
+    hold: Hold | None = None
+    past_holds: tuple[PastHold, ...] = ()
+    locked_until: AwareDatetime | None = None
+    expiry: Expiry | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_version(cls, document: object) -> object:
+        return upgraded(document)
+
+    @model_validator(mode="after")
+    def _marked_while_expiring(self) -> Manifest:
+        if (self.expiry is not None) != (self.state in (State.EXPIRING, State.EXPIRED)):
+            raise ValueError(
+                f"a recovery point that is {self.state} has {'no' if self.expiry is None else 'an'} expiry"
+            )
+        return self
+
+    @property
+    def comes_back_as(self) -> State | None:
+        """What a hold makes of an expiring point; None when it is not expiring, or its deletion has begun."""
+        expiring = self.state is State.EXPIRING and self.expiry and self.expiry.deletion_began_at is None
+        return self.expiry.was if expiring and self.expiry else None
+
+    def missing(self) -> tuple[str, ...]:
+        """Names of the parts that are not there yet and have to be."""
+        return tuple(name for name in self.parts.missing() if name not in self.left_out)
+
+    def snapshot(self, role: SnapshotRole) -> SnapshotPart | None:
+        """The snapshot of this role; None when there is none (yet)."""
+        return self.parts.web_snapshot if role is SnapshotRole.WEB else self.parts.db_snapshot
+
+    def with_reader(self, reader: Reader, now: datetime) -> Manifest:
+        """Let a restore read the point until its time is over."""
+        others = tuple(r for r in self.readers if r.restore != reader.restore and r.until > now)
+        return self.model_copy(update={"readers": (*others, reader)})
+
+    def with_hold(self, hold: Hold | None, by: str, at: datetime) -> Manifest:
+        """Place a hold or lift the one that there is; what stood before is remembered, and who ended it."""
+        past = (PastHold.of(self.hold, by, at),) if self.hold else ()
+        return self.model_copy(update={"hold": hold, "past_holds": (*self.past_holds, *past)})
+
+    def without_reader(self, restore: str) -> Manifest:
+        """The restore is over."""
+        return self.model_copy(update={"readers": tuple(r for r in self.readers if r.restore != restore)})
+
+    def read_until(self, now: datetime) -> datetime | None:
+        """Until when restores read the point at the most; None while none does."""
+        return max((reader.until for reader in self.readers if reader.until > now), default=None)
+
+    def with_snapshot(self, role: SnapshotRole, part: SnapshotPart) -> Manifest:
+        """Record a snapshot; the point's time is the start of the earliest one."""
+        parts = self.parts.model_copy(update={role.value: part})
+        starts = [snapshot.started_at for snapshot in (parts.web_snapshot, parts.db_snapshot) if snapshot]
+        return self.model_copy(update={"parts": parts, "time": min(starts)})
+
+    def with_claim(self, key_prefix: str, now: datetime, *, stripes: int) -> Manifest:
+        """Claim the next file names, one for each stripe, that no attempt of this recovery point has used before."""
+        number = self.claim.number + 1 if self.claim else 1
+        claim = BackupFileClaim(
+            number=number,
+            keys=tuple(key_prefix + name for name in file_names(number, stripes)),
+            name=f"{self.id}/{stem_of(number)}",
+            claimed_at=now,
+        )
+        return self.model_copy(update={"claim": claim})
+
+    def with_database_files(self, files: tuple[DatabaseFile, ...]) -> Manifest:
+        """Record where the files of the database lie."""
+        return self.model_copy(update={"database_files": files})
+
+    def with_backup_file(self, part: BackupFilePart) -> Manifest:
+        """Record the finished .bak."""
+        return self.model_copy(update={"parts": self.parts.model_copy(update={"bak": part})})
+
+    def without_part(self, name: str) -> Manifest:
+        """Forget a part that cannot be trusted, so that no later attempt adopts it: the point is incomplete again."""
+        changes: dict[str, object] = {
+            "parts": self.parts.model_copy(update={name: None}),
+            "state": State.RUNNING,
+            "verification": None,
+        }
+        if name == "bak" and self.claim:
+            changes["claim"] = self.claim.model_copy(update={"discarded": True})
+        return self.model_copy(update=changes)
+
+    def volume_of(self, role: SnapshotRole) -> str:
+        """The volume that a snapshot of this role shows."""
+        return self.source.web.volume if role is SnapshotRole.WEB else self.source.database.volume
+
+    @property
+    def to_lock_until(self) -> datetime | None:
+        """Until when the parts are to be locked where they are stored, by the plan at the time of the backup."""
+        days = self.source.plan.retention.locked_days
+        return (self.time or self.opened_at) + timedelta(days=days) if days else None
+
+    def complete(self) -> Manifest:
+        """All parts are there: pending until the verification has passed."""
+        return self.model_copy(update={"state": State.PENDING})
+
+    def verified(self, verification: Verification) -> Manifest:
+        """The verification has passed: from now on the point can be restored."""
+        return self.model_copy(update={"state": State.VERIFIED, "verification": verification, "failure": None})
+
+    def with_failure(self, reason: str) -> Manifest:
+        """Remember why the attempt is failing."""
+        return self.model_copy(update={"failure": reason})
+
+    def closed(self, now: datetime) -> Manifest:
+        """The attempt is over: what is complete or verified stays so, everything else has failed."""
+        changes: dict[str, object] = {"closed_at": now}
+        if self.state is State.RUNNING:
+            changes |= {"state": State.FAILED, "failure": self.failure or "The run was ended before it was done."}
+        return self.model_copy(update=changes)

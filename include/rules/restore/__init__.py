@@ -1,0 +1,1 @@
+"""What a restore decides: what it may overwrite, from what, and how it ended."""

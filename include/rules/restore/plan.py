@@ -1,0 +1,121 @@
+"""The plan of a restore: what comes back, where to, what it overwrites, and who has to approve it.
+
+A preview decides it from what was asked and from what was found, before anything is touched; the steps only carry it
+out. Whatever must not be done is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.register.tenants import DatabaseHost, Strict, Tenant, WebHost
+from include.rules.restore.databases import check_database_name, not_to_be_kept, way_back
+from include.rules.restore.folders import check_files, check_folder, paths_for
+from include.rules.restore.request import DatabaseSource, RestoreRequest, What
+from include.rules.restore.survey import Survey
+
+
+class RestorePlan(Strict):
+    """What one restore does.
+
+    Attributes:
+        source: The tenant whose recovery point comes back.
+        target: The tenant whose place it goes to, as it was known when the plan was made.
+        folder: Where the files go; None when none do.
+        database: The name under which the database comes back; None when it does not.
+        paths: Only these files and folders; empty for all.
+        replaces_files, replaces_database: True when the target's own are overwritten.
+        loses_database: Why the database that is overwritten cannot be kept safe first; empty when it can.
+        approvals: Why somebody has to approve it; empty when nobody has to.
+    """
+
+    source: str
+    recovery_point: str
+    target: Tenant
+    what: What
+    folder: str | None = None
+    database: str | None = None
+    database_from: DatabaseSource = DatabaseSource.BACKUP_FILE
+    paths: tuple[str, ...] = ()
+    replaces_files: bool = False
+    replaces_database: bool = False
+    loses_database: str = ""
+    approvals: tuple[str, ...] = ()
+
+    @property
+    def overwrites(self) -> bool:
+        """True when the tenant's site is touched: it goes offline, and a safety point is taken first."""
+        return self.replaces_files or self.replaces_database
+
+    @property
+    def snapshots(self) -> tuple[SnapshotRole, ...]:
+        """The snapshots that are needed as volumes."""
+        database = self.database is not None and self.database_from is DatabaseSource.SNAPSHOT
+        wanted = {SnapshotRole.WEB: self.folder is not None, SnapshotRole.DATABASE: database}
+        return tuple(role for role, needed in wanted.items() if needed)
+
+
+def plan_restore(
+    request: RestoreRequest, point: Manifest, target: Tenant, survey: Survey, others: Mapping[str, Tenant], better: str
+) -> RestorePlan:
+    """Decide what the restore does.
+
+    Args:
+        request: What was asked.
+        point: The recovery point that was chosen.
+        target: The tenant whose place it goes to.
+        survey: What was found.
+        others: All tenants of the register.
+        better: A sentence that names the nearest other recovery point.
+
+    Raises:
+        RefusedError: when it must not or cannot be done.
+    """
+    folder = (request.folder or target.web.path) if request.files else None
+    database = (request.database or target.database.name) if request.takes_database else None
+    paths = paths_for(request, target)
+    if folder:
+        check_files(request, point, target, folder, survey, others, better)
+        # In place, a link into the tenant's own folder leads to what is to be overwritten anyway.
+        own = {} if request.folder is None else {target.id: target}
+        foreign = {**{name: other for name, other in others.items() if name != target.id}, **own}
+        check_folder(point, target, folder, paths, survey.folder, foreign.values())
+    way, approvals, loses = DatabaseSource.BACKUP_FILE, _approvals(request, target), ""
+    if database:
+        check_database_name(request, target, database, survey, others)
+        way, why = way_back(request, point, survey, better)
+        approvals += [why] if why else []
+        if request.database is None:
+            loses = not_to_be_kept(target.database, survey.database_state, survey.database_files)
+        approvals += [f"the database that is overwritten cannot be kept safe before: {loses}"] if loses else []
+    return RestorePlan(
+        source=point.tenant,
+        recovery_point=point.id,
+        target=target,
+        what=request.what,
+        folder=folder,
+        database=database,
+        database_from=way,
+        paths=paths,
+        replaces_files=folder is not None and request.folder is None,
+        replaces_database=database is not None and request.database is None,
+        loses_database=loses,
+        approvals=tuple(approvals),
+    )
+
+
+def _approvals(request: RestoreRequest, target: Tenant) -> list[str]:
+    reasons = []
+    if request.approval:
+        reasons.append("the request asks for it")
+    if target.plan.restore_approval:
+        reasons.append(f"the plan {target.plan.name} asks for it")
+    if request.target != request.tenant:
+        reasons.append(f"what belongs to tenant {request.tenant} goes into the place of tenant {request.target}")
+    return reasons
+
+
+def host_of(tenant: Tenant, role: SnapshotRole) -> WebHost | DatabaseHost:
+    """The host whose volume a snapshot of this role shows."""
+    return tenant.web if role is SnapshotRole.WEB else tenant.database

@@ -1,0 +1,161 @@
+"""What an operator is shown before a restore touches anything, and how long it took before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from statistics import median
+
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.restore.plan import RestorePlan, host_of
+from include.rules.restore.record import RestoreRecord, RestoreState
+from include.rules.restore.request import DatabaseSource
+from include.rules.restore.survey import FolderFacts, Survey
+
+
+def preview(plan: RestorePlan, point: Manifest, survey: Survey, earlier: Iterable[RestoreRecord], now: datetime) -> str:
+    """The plan in words (Markdown): what comes back, what is overwritten, every step, sizes, the expected duration."""
+    moment = point.time or point.opened_at
+    proof = f"level {point.verification.level}" if point.verification else "no level"
+    lines = [
+        f"### Restore of {plan.recovery_point}",
+        f"Tenant {plan.source} as of {moment:%Y-%m-%d %H:%M:%S} UTC ({_age(now, moment)} ago), verified to {proof}.",
+        "",
+        "**What happens to what is there now**",
+        *_bullets(_overwritten(plan, survey)),
+        "",
+        "**Steps**",
+        *(f"{number}. {step}" for number, step in enumerate(_steps(plan, point), start=1)),
+        "",
+        f"**Expected duration**: {expected_duration(plan, earlier)}",
+    ]
+    if plan.approvals:
+        lines += ["", "**Has to be approved because**", *_bullets(plan.approvals)]
+    return "\n".join(lines)
+
+
+def expected_duration(plan: RestorePlan, earlier: Iterable[RestoreRecord]) -> str:
+    """How long restores of the same halves took before: the median of all that were done, of any of the tenant's."""
+    same = [
+        record
+        for record in earlier
+        if record.state is RestoreState.DONE
+        and record.plan.what is plan.what
+        and record.plan.database_from is plan.database_from
+        and bool(record.plan.paths) is bool(plan.paths)
+    ]
+    taken = [(r.closed_at - r.opened_at).total_seconds() for r in same if r.closed_at and r.opened_at]
+    if not taken:
+        return f"unknown: no restore of {plan.what} of tenant {plan.target.id} has been done yet."
+    slowest = {
+        name: median(s.seconds for r in same for s in r.steps if s.name == name)
+        for name in dict.fromkeys(s.name for r in same for s in r.steps)
+    }
+    longest = max(slowest, key=lambda name: slowest[name], default="")
+    return (
+        f"about {_duration(median(taken))} (median of {len(taken)}; the longest step is {longest}, "
+        f"{_duration(slowest.get(longest, 0))})."
+    )
+
+
+def _overwritten(plan: RestorePlan, survey: Survey) -> list[str]:
+    said = []
+    if plan.folder:
+        where = f"{plan.folder} on {plan.target.web.instance}"
+        there = _folder(survey.folder)
+        if not plan.replaces_files:
+            room = f" ({_size(survey.folder.free_bytes)} free on its disk)" if survey.folder else ""
+            said.append(f"Folder {where} is made{room}; nothing is overwritten.")
+        elif plan.paths:
+            said.append(f"Only these of {where} ({there}) are OVERWRITTEN: {', '.join(plan.paths)}.")
+        else:
+            said.append(f"Folder {where} ({there}) is OVERWRITTEN; what the snapshot does not have is deleted.")
+        if survey.folder and survey.folder.leads_elsewhere(plan.folder):
+            said.append(
+                f"A symbolic link leads from {plan.folder} to {survey.folder.real}: that is where files change."
+            )
+    if plan.database:
+        where = f"{plan.database} on {plan.target.database.connection}"
+        there = f"{survey.database_state}, {_size(survey.database_bytes)}" if survey.database_state else "not there now"
+        said.append(
+            f"Database {where} ({there}) is OVERWRITTEN."
+            if plan.replaces_database
+            else f"Database {where} is made; nothing is overwritten."
+        )
+    if plan.loses_database:
+        said.append(f"The database as it is now is LOST, no safety point can hold it: {plan.loses_database}.")
+    if plan.replaces_database:
+        said.append(
+            "Stop jobs and workers that write to the database past the site: what they write after the safety point is "
+            "LOST."
+        )
+    return said
+
+
+def _steps(plan: RestorePlan, point: Manifest) -> list[str]:
+    steps = []
+    if plan.approvals:
+        steps.append("Wait for the approval; nothing is held or locked meanwhile.")
+    steps.append(f"Take the lease of tenant {plan.target.id}: no backup and no retention until this restore is over.")
+    if plan.overwrites:
+        steps.append(f"Take the site offline (app_offline.htm in {plan.target.web.path}).")
+        steps.append("Take a safety recovery point of what is about to be overwritten.")
+    steps += [_attach(plan, point, role) for role in plan.snapshots]
+    if plan.folder:
+        what = ", ".join(plan.paths) or "everything"
+        steps.append(f"Copy {what} to {plan.folder} on {plan.target.web.instance} and compare it with the snapshot.")
+    if plan.database and plan.database_from is DatabaseSource.BACKUP_FILE and point.parts.bak:
+        steps.append(f"RESTORE DATABASE {plan.database} from the .bak ({_size(point.parts.bak.size_bytes)}).")
+    if plan.database and plan.database_from is DatabaseSource.SNAPSHOT:
+        steps.append(
+            f"Copy {len(point.database_files)} database files, attach them beside, DBCC CHECKDB, and only then let "
+            f"them take the place of {plan.database}."
+        )
+    if plan.database:
+        steps.append(f"DBCC CHECKDB ({plan.database}); users without a login are reported.")
+    if plan.overwrites:
+        steps.append("Bring the site online.")
+    if plan.snapshots:
+        steps.append("Detach and delete the volumes.")
+    return steps
+
+
+def _attach(plan: RestorePlan, point: Manifest, role: SnapshotRole) -> str:
+    snapshot = point.snapshot(role)
+    host = host_of(plan.target, role)
+    name = f"{snapshot.snapshot_id}, {snapshot.size_gib} GiB" if snapshot else "missing"
+    return f"Make a volume from the {role.value} ({name}) in {host.zone} and attach it to {host.instance}."
+
+
+def _folder(facts: FolderFacts | None) -> str:
+    if facts is None or not facts.exists:
+        return "not there now"
+    free = f"{_size(facts.free_bytes)} free on its disk"
+    if facts.files is None or facts.bytes is None:
+        return f"more files than could be counted, {free}"
+    return f"{facts.files:,} files, {_size(facts.bytes)}, {free}"
+
+
+def _bullets(lines: Iterable[str]) -> list[str]:
+    return [f"- {line}" for line in lines]
+
+
+def _size(number: int) -> str:
+    size = float(number)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:,.0f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} TiB"
+
+
+def _age(now: datetime, moment: datetime) -> str:
+    return _duration((now - moment).total_seconds())
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"

@@ -1,0 +1,222 @@
+"""The record of a restore: its plan, how far it has come, what is in doubt, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from include.rules.errors import RefusedError
+from include.rules.points.requests import Kind
+from include.rules.register.tenants import Strict
+from include.rules.restore.plan import RestorePlan
+from include.rules.restore.request import What
+
+COPY_FILES, RESTORE_DATABASE, CHECK = "copy_files", "restore_database", "check"
+
+
+class RestoreState(StrEnum):
+    """How far a restore is: planned (nothing is touched), running, done (all is back and checked), or failed."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Site(StrEnum):
+    """What the restore has made of the tenant's site: untouched, offline, or online again."""
+
+    UNTOUCHED = "untouched"
+    OFFLINE = "offline"
+    ONLINE = "online"
+
+
+class RestoreStep(Strict):
+    """One step that is done: its name, what it says of itself, when it began and ended, the bytes it brought back."""
+
+    name: str
+    said: str
+    began_at: AwareDatetime
+    at: AwareDatetime
+    bytes: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return (self.at - self.began_at).total_seconds()
+
+
+class RestoreRecord(Strict):
+    """What one restore is about and how far it has come; kept in the vault for good.
+
+    Attributes:
+        tenant: Whose place the restore goes to, and whose lease it holds.
+        registered: True when the register knew the tenant as the plan was made.
+        preview: What the operator was shown before anything was touched.
+        owner, token: The run, and the fencing token under which the record was last written.
+        volumes: The volumes made from snapshots, by the part's name, while they exist.
+        copied_files: Where the database's files were, or are being, copied to from the snapshot of its volume.
+        asked_volumes: The client tokens of volumes that were asked for and not yet answered, by the part's name; asked
+            for again under its token it is the same volume.
+        safety_moment: Slot of the safety point: the moment from which on the site was offline for this restore.
+        safety_point: The recovery point that was taken before anything was overwritten.
+        lost_database: Why no safety point could keep the database that is overwritten; empty when one does.
+        begun: What a step has begun to overwrite, by the step's name; never forgotten, whatever came of it.
+        inherited: What an earlier restore of the tenant had left half restored under the marker that lay there, by the
+            step's name; the site goes online only when this restore has brought all of it back.
+        steps: What has been done, in order.
+    """
+
+    version: Literal[2] = 2
+    id: str
+    tenant: str
+    plan: RestorePlan
+    registered: bool = False
+    preview: str = ""
+    state: RestoreState = RestoreState.PLANNED
+    owner: str
+    token: int = 0
+    planned_at: AwareDatetime
+    opened_at: AwareDatetime | None = None
+    closed_at: AwareDatetime | None = None
+    volumes: dict[str, str] = Field(default_factory=dict)
+    copied_files: tuple[str, ...] = ()
+    asked_volumes: dict[str, str] = Field(default_factory=dict)
+    site: Site = Site.UNTOUCHED
+    safety_moment: AwareDatetime | None = None
+    safety_point: str | None = None
+    lost_database: str = ""
+    begun: dict[str, str] = Field(default_factory=dict)
+    inherited: dict[str, str] = Field(default_factory=dict)
+    steps: tuple[RestoreStep, ...] = ()
+    failure: str | None = None
+
+    def opened(
+        self, *, owner: str, token: int, now: datetime, inherited: Mapping[str, str] | None = None
+    ) -> RestoreRecord:
+        """Begin to carry the plan out, or begin again: all steps are done anew.
+
+        What an earlier attempt has left (volumes, a site offline, what it had begun on) stays known. Its safety point
+        is the one to go back to once the site was changed; before that, users may have worked on since: take another.
+
+        Args:
+            inherited: What an earlier restore has left half restored, when the site is offline by its marker.
+        """
+        keeps_safety_point = self.has_changed_the_site and self.safety_moment
+        return self.model_copy(
+            update={
+                "safety_moment": self.safety_moment if keeps_safety_point else now,
+                "safety_point": self.safety_point if keeps_safety_point else None,
+                "state": RestoreState.RUNNING,
+                "owner": owner,
+                "token": token,
+                "opened_at": now,
+                "inherited": {**self.inherited, **(inherited or {})},
+                "closed_at": None,
+                "steps": (),
+                "failure": None,
+            }
+        )
+
+    @property
+    def safety_request(self) -> str:
+        """The request for the safety point; empty when this restore overwrites nothing and needs none."""
+        if not self.plan.overwrites or self.safety_moment is None:
+            return ""
+        return f"{self.tenant}|{Kind.SAFETY}|{self.safety_moment.isoformat()}"
+
+    def with_step(self, step: RestoreStep) -> RestoreRecord:
+        """Record that a step is done; a step done again stands once, at its latest time, and an earlier failure of it
+        no longer matters.
+        """
+        before = tuple(done for done in self.steps if done.name != step.name)
+        return self.model_copy(update={"steps": (*before, step), "failure": None})
+
+    def asking_for_volume(self, part: str, token: str) -> RestoreRecord:
+        """Record, before the call, that a volume is asked for."""
+        return self.model_copy(update={"asked_volumes": {**self.asked_volumes, part: token}})
+
+    def with_volume(self, part: str, volume: str) -> RestoreRecord:
+        """The record with the volume that was made from a part."""
+        answered = self.without_asked_volume(part)
+        return answered.model_copy(update={"volumes": {**self.volumes, part: volume}})
+
+    def without_asked_volume(self, part: str) -> RestoreRecord:
+        """Take back what `asking_for_volume` has recorded: the call was answered."""
+        unanswered = {name: token for name, token in self.asked_volumes.items() if name != part}
+        return self.model_copy(update={"asked_volumes": unanswered})
+
+    def beginning_on(self, step: str, what: str) -> RestoreRecord:
+        """Record, before the first change, what a step is about to overwrite."""
+        return self.model_copy(update={"begun": {**self.begun, step: what}})
+
+    def not_begun_on(self, step: str) -> RestoreRecord:
+        """Take back what `beginning_on` has recorded: the step was refused before it changed anything."""
+        return self.model_copy(update={"begun": {name: what for name, what in self.begun.items() if name != step}})
+
+    def has_done(self, name: str) -> bool:
+        """True when the step `name` is done."""
+        return any(step.name == name for step in self.steps)
+
+    @property
+    def in_doubt(self) -> tuple[str, ...]:
+        """What may be partly old and partly restored, because a step has begun on it and not ended."""
+        return tuple(what for step, what in self.begun.items() if not self.has_done(step))
+
+    @property
+    def has_changed_the_site(self) -> bool:
+        """True when the tenant's own files or database are no longer, or perhaps no longer, what they were."""
+        return (self.plan.replaces_files and COPY_FILES in self.begun) or (
+            self.plan.replaces_database and RESTORE_DATABASE in self.begun
+        )
+
+    @property
+    def may_go_online(self) -> bool:
+        """True when the site shows one consistent state: all of the old one, or all of the restored one."""
+        return not self.half_restored
+
+    @property
+    def half_restored(self) -> dict[str, str]:
+        """What of the tenant's own is not, or perhaps not, in one consistent state with the rest, by the step's name:
+        what this restore has begun to change and not checked, and what an earlier one has left that this one leaves.
+        """
+        checked, replaced = self.has_done(CHECK), {COPY_FILES: self.plan.replaces_files}
+        replaced[RESTORE_DATABASE] = self.plan.replaces_database
+        mended = {step for step, whole in replaced.items() if whole and not (step == COPY_FILES and self.plan.paths)}
+        left = {step: what for step, what in self.inherited.items() if not (checked and step in mended)}
+        mine = {step: what for step, what in self.begun.items() if replaced.get(step) and not checked}
+        return left | mine
+
+    @property
+    def way_back(self) -> str:
+        """The form, as JSON, of a restore of the safety point: it holds what this restore overwrites, and no more.
+
+        Empty when nothing leads back.
+        """
+        halves = {What.FILES: self.plan.replaces_files, What.DATABASE: self.plan.replaces_database}
+        halves[What.DATABASE] &= not self.lost_database
+        kept = [what for what, is_kept in halves.items() if is_kept]
+        if not kept or not self.safety_point:
+            return ""
+        half = {"what": kept[0]} if len(kept) == 1 else {}
+        form = {"tenant": self.tenant, "recovery_point": self.safety_point, **half, "confirm": self.tenant}
+        return json.dumps(form)
+
+
+def check_owner(record: RestoreRecord, owner: str) -> None:
+    """Refuse a record that another run has written: two runs started in the same second have one id between them.
+
+    Raises:
+        RefusedError: when it is not `owner`'s; then its plan is not the one that was shown or approved here.
+    """
+    if record.owner != owner:
+        raise RefusedError(
+            f"Restore {record.id} of tenant {record.tenant} belongs to another run, started in the same second.",
+            why="What was approved for one must not be carried out by the other; nothing was restored.",
+            todo="Start this restore again.",
+            owner=record.owner,
+        )

@@ -1,0 +1,136 @@
+"""What an operator asks of a restore: the form, checked before anything else is looked at."""
+
+from __future__ import annotations
+
+import json
+import re
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, ValidationError, model_validator
+
+from include.rules.errors import ConfigurationError
+from include.rules.points.requests import parse_moment
+from include.rules.register.register import explain
+from include.rules.register.tenants import DatabaseName, OwnFolder, Strict, TenantId
+
+MOST_PATHS = 200
+
+
+class What(StrEnum):
+    """Which halves of a tenant come back."""
+
+    BOTH = "files and database"
+    FILES = "files"
+    DATABASE = "database"
+
+
+class DatabaseSource(StrEnum):
+    """What a database is brought back from: the .bak, or the snapshot of its volume (as after a power cut)."""
+
+    BACKUP_FILE = "backup file"
+    SNAPSHOT = "snapshot"
+
+
+def _relative_path(value: str) -> str:
+    path = PurePosixPath(value.replace("\\", "/"))
+    outside = path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", value)
+    if outside or not path.parts or any(ord(character) < 32 for character in value):
+        raise ValueError(f"{value!r} is not a path below the tenant's folder (relative, without '..')")
+    # A name on Linux may have backslashes in it: the plan, which knows the host, makes slashes of them on Windows.
+    return str(PurePosixPath(value))
+
+
+def _none_for_nothing(value: object) -> object:
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+def _empty_for_none(value: object) -> object:
+    return () if value is None else value
+
+
+RelativePath = Annotated[str, AfterValidator(_relative_path)]
+Optional = BeforeValidator(_none_for_nothing)
+
+
+class RestoreRequest(Strict):
+    """The form of the restore DAG; what is left empty is in place.
+
+    Attributes:
+        tenant: Whose recovery point comes back.
+        recovery_point: Its id; empty for the newest verified one that is no safety point.
+        what: Which halves of it.
+        into_tenant: Another tenant whose place it goes to; empty for the tenant's own.
+        folder: Another folder on the web host; empty for the tenant's own, which is overwritten.
+        database: Another name on the server; empty for the tenant's own database, which is overwritten.
+        database_from: What the database is brought back from.
+        paths: Only these files and folders, relative to the tenant's folder; empty for all.
+        approval: True when somebody has to approve the preview before anything is touched.
+        confirm: The name of the tenant whose place it goes to, typed again.
+        moment: When it was asked, the restore's own slot.
+    """
+
+    tenant: TenantId
+    recovery_point: Annotated[str | None, Optional] = None
+    what: What = What.BOTH
+    into_tenant: Annotated[TenantId | None, Optional] = None
+    folder: Annotated[OwnFolder | None, Optional] = None
+    database: Annotated[DatabaseName | None, Optional] = None
+    database_from: DatabaseSource = DatabaseSource.BACKUP_FILE
+    paths: Annotated[tuple[RelativePath, ...], BeforeValidator(_empty_for_none)] = Field((), max_length=MOST_PATHS)
+    approval: bool = False
+    confirm: str
+    moment: AwareDatetime
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> RestoreRequest:
+        if not self.files and (self.folder or self.paths):
+            raise ValueError("folder and paths are about files, and only the database was asked for")
+        if not self.takes_database and self.database:
+            raise ValueError("a database name was given, and only files were asked for")
+        if self.confirm != self.target:
+            raise ValueError(
+                f"the confirmation {self.confirm!r} does not repeat {self.target!r}, the tenant whose place it goes to"
+            )
+        return self
+
+    @property
+    def target(self) -> str:
+        """The tenant whose place the restore goes to."""
+        return self.into_tenant or self.tenant
+
+    @property
+    def files(self) -> bool:
+        return self.what in (What.BOTH, What.FILES)
+
+    @property
+    def takes_database(self) -> bool:
+        return self.what in (What.BOTH, What.DATABASE)
+
+    @property
+    def restore_id(self) -> str:
+        """Id of the restore, for instance `acme-restore-20261123T101502Z`."""
+        return f"{self.target}-restore-{self.moment:%Y%m%dT%H%M%SZ}"
+
+    @classmethod
+    def parse(cls, form: str, moment: str) -> RestoreRequest:
+        """Read the form.
+
+        Args:
+            form: The parameters of the DAG run as a JSON object.
+            moment: When the run was started, ISO 8601.
+
+        Raises:
+            ConfigurationError: when a field cannot be used; the message names it.
+        """
+        try:
+            fields: Any = json.loads(form)
+            return cls.model_validate_json(json.dumps({**fields, "moment": parse_moment(moment).isoformat()}))
+        except (ValidationError, ValueError, TypeError) as error:
+            reason = explain(error) if isinstance(error, ValueError) else str(error)
+            raise ConfigurationError(
+                f"The form of this restore cannot be used: {reason}.",
+                why="Nothing was restored.",
+                todo="Start the restore again with what the message asks for.",
+            ) from error

@@ -1,0 +1,1 @@
+"""What retention decides: what is kept and why, what stops a deletion."""

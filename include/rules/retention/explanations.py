@@ -1,0 +1,78 @@
+"""A retention plan in words: one line for every recovery point, the newest first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from include.rules.points.manifest import State
+from include.rules.points.requests import Kind
+from include.rules.retention.plan import Action, RetentionPlan, Verdict
+from include.rules.retention.reasons import FOR_EVER, windows
+from include.rules.retention.timeline import Point
+
+
+def explain(plan: RetentionPlan) -> tuple[str, ...]:
+    """What becomes of every point and why, for instance `acme-daily-20260531: kept until 2027-05-31: weekly 2026-W22
+    (until 2026-08-23), monthly 2026-05`.
+    """
+    stands = {reason.text: verdict.point.id for verdict in plan.kept for reason in verdict.reasons}
+    return tuple(f"{verdict.point.id}: {_said(verdict, plan, stands)}" for verdict in plan.to(*Action))
+
+
+def _said(verdict: Verdict, plan: RetentionPlan, stands: dict[str, str]) -> str:
+    point, grace = verdict.point, timedelta(hours=plan.policy.grace_hours)
+    match verdict.action:
+        case Action.KEEP:
+            return _kept(verdict)
+        case Action.TAKE_BACK:
+            return f"taken back, {_kept(verdict)}"
+        case Action.FAIL:
+            return f"becomes failed: begun {point.since:%Y-%m-%d %H:%MZ}, and no run is at work on it"
+        case Action.EXPIRE:
+            return f"expires, to be deleted from {plan.now + grace:%Y-%m-%d %H:%MZ} on: {_why_not(point, plan, stands)}"
+        case Action.WAIT if verdict.reasons:
+            return f"spared, although parts of it were deleted: {_reasons(verdict)}"
+        case Action.WAIT if point.expiry:
+            return f"expiring, to be deleted from {point.expiry.marked_at + grace:%Y-%m-%d %H:%MZ} on"
+        case _ if point.expiry and point.expiry.deletion_began_at:
+            return f"deleted: what is left since the deletion began on {point.expiry.deletion_began_at:%Y-%m-%d %H:%MZ}"
+        case _:
+            return "deleted: its grace period is over"
+
+
+def _kept(verdict: Verdict) -> str:
+    if verdict.until is None:
+        return f"kept for now: {_reasons(verdict)}"
+    how_long = "for ever" if verdict.until == FOR_EVER else f"until {verdict.until}"
+    return f"kept {how_long}: {_reasons(verdict)}"
+
+
+def _reasons(verdict: Verdict) -> str:
+    """The reasons; those that end at another time than the last of them say when."""
+    said = []
+    for reason in verdict.reasons:
+        if not reason.firm:
+            said.append(f"{reason.text} (for now)" if verdict.until else reason.text)
+        elif reason.until == verdict.until:
+            said.append(reason.text)
+        else:
+            said.append(f"{reason.text} (until {reason.until})")
+    return ", ".join(said)
+
+
+def _why_not(point: Point, plan: RetentionPlan, stands: dict[str, str]) -> str:
+    policy, offboarding = plan.policy, plan.circumstances.offboarding
+    if offboarding and offboarding.is_over(plan.now):
+        return f"the tenant has left, and its last point was to be kept until {offboarding.final_until}"
+    if point.state is State.FAILED:
+        return "it failed, and the time for diagnosis is over"
+    if point.kind is Kind.DAILY:
+        named = [window.unit.name(window.unit.number(point.time)) for window in windows(policy)]
+        return ", ".join(
+            f"{name} is {stands[name]}" if name in stands else f"{name} has left its window" for name in named
+        )
+    return {
+        Kind.MANUAL: f"there are {policy.manual} newer manual ones",
+        Kind.HOURLY: f"older than {policy.hourly_hours} hours",
+        Kind.SAFETY: f"older than {policy.safety_days} days",
+    }[point.kind]

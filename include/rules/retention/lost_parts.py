@@ -1,0 +1,81 @@
+"""Recovery points of which a part is no longer there: they have failed, whatever their manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from include.rules.errors import PartError
+from include.rules.points.manifest import Manifest, SnapshotRole, State
+
+YOUNG = timedelta(hours=1)
+"""Look-ups of EBS lag behind what was just made. A point that is younger was seen whole by the run that closed it."""
+NAMED = 10
+"""How many points a message names."""
+
+
+def is_suspect(manifest: Manifest, snapshots: Collection[str], files: Collection[str], now: datetime) -> bool:
+    """True when the listings do not show all parts of a point that could be restored, or taken back.
+
+    Args:
+        snapshots: Ids of all snapshots that were listed for the tenant.
+        files: Keys of the backup files that were listed beside the manifest.
+    """
+    began = manifest.expiry is not None and manifest.expiry.deletion_began_at is not None
+    worth = manifest.expiry.was if manifest.expiry else manifest.state
+    if began or worth not in (State.VERIFIED, State.PENDING) or now - (manifest.closed_at or now) < YOUNG:
+        return False
+    return bool(absent(manifest, snapshots, files))
+
+
+def absent(manifest: Manifest, snapshots: Collection[str], files: Collection[str]) -> tuple[str, ...]:
+    """Names of the parts that the point needs and that are not among these, or that its manifest does not even name."""
+    gone = list(manifest.missing())
+    for role in SnapshotRole:
+        part = manifest.snapshot(role)
+        if part and part.snapshot_id not in snapshots:
+            gone.append(role.value)
+    if manifest.parts.bak and not set(manifest.parts.bak.keys) <= set(files):
+        gone.append("bak")
+    return tuple(gone)
+
+
+def failed_for_want_of(manifest: Manifest, gone: Iterable[str], now: datetime) -> Manifest:
+    """The point without these parts: it has failed, and so it stands for nothing and comes back as nothing better.
+
+    One that is expiring goes on doing so. A part that is gone is forgotten, so that no later attempt adopts it.
+    """
+    lost = manifest
+    for name in gone:
+        lost = lost.without_part(name)
+    failure = f"Found by retention on {now:%Y-%m-%d}: gone without its doing are {_named(manifest, gone)}."
+    if manifest.expiry:
+        changes = {"state": manifest.state, "expiry": manifest.expiry.model_copy(update={"was": State.FAILED})}
+        return lost.model_copy(update={**changes, "failure": failure})
+    return lost.model_copy(update={"state": State.FAILED, "closed_at": now, "failure": failure})
+
+
+def told(tenant: str, points: Mapping[str, Manifest], lost: Mapping[str, tuple[str, ...]]) -> PartError:
+    """What to tell a person about the tenant's points that have lost parts (by id, with the names of those)."""
+    newest_first = sorted(lost, key=lambda name: (points[name].time or points[name].opened_at, name), reverse=True)
+    described = [f"{name} ({_named(points[name], lost[name])})" for name in newest_first[:NAMED]]
+    more = [f"{len(lost) - NAMED} more"] if len(lost) > NAMED else []
+    return PartError(
+        f"Recovery points of tenant {tenant} have lost parts that nobody at work here has deleted: "
+        f"{', '.join([*described, *more])}.",
+        why="They cannot be restored: they count as failed, and the next best ones stand for their days.",
+        todo="Find out who deleted them (CloudTrail knows); start `manual_backup` if the newest point is among them.",
+    )
+
+
+def _named(manifest: Manifest, gone: Iterable[str]) -> str:
+    return ", ".join(_part(manifest, name) for name in gone)
+
+
+def _part(manifest: Manifest, name: str) -> str:
+    if getattr(manifest.parts, name) is None:
+        return f"{name}, which its manifest does not name"
+    if name == "bak":
+        return "files of its .bak"
+    part = manifest.snapshot(SnapshotRole(name))
+    return f"{name} {part.snapshot_id}" if part else name

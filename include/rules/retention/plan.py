@@ -1,0 +1,201 @@
+"""Retention's decision: what to do with every recovery point of one tenant, and why.
+
+The plan is a value: it changes nothing, and the same points, policy and moment give the same plan. The guards judge it
+before anybody acts on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from itertools import chain
+from typing import NamedTuple
+
+from include.rules.points.manifest import State
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.reasons import (
+    Reason,
+    eligible,
+    last_verified,
+    needed,
+    newest_manual,
+    protected,
+    tiers,
+    to_mend_with,
+    unsettled,
+    young,
+)
+from include.rules.retention.timeline import Offboarding, Point
+
+ABANDONED_AFTER = timedelta(hours=24)
+
+
+class Action(StrEnum):
+    """What to do with a recovery point.
+
+    keep: nothing. take_back: it is expiring and is wanted again. fail: no run carries it any more, so it has failed.
+    expire: begin its grace period. wait: it is in its grace period. delete: delete its parts, or finish doing so.
+    """
+
+    KEEP = "keep"
+    TAKE_BACK = "take back"
+    FAIL = "fail"
+    EXPIRE = "expire"
+    WAIT = "wait"
+    DELETE = "delete"
+
+
+class Verdict(NamedTuple):
+    """What to do with one point, and everything that speaks for keeping it."""
+
+    point: Point
+    action: Action
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def until(self) -> date | None:
+        """The last day (UTC) on which a reason holds; `FOR_EVER` when one has no end; None while no reason is firm."""
+        return max((reason.until for reason in self.reasons if reason.firm), default=None)
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What else bears on a tenant's points at the moment.
+
+    Attributes:
+        lease_owner: The run that holds the tenant's lease; None when nobody does.
+        reading: Ids of the recovery points that a restore is reading.
+        unfinished: The restore's id by the id of each point that it needs to come to its end, or to be undone, because
+            it has left the tenant half restored.
+        offboarding: The record that the tenant has left; None for all others.
+        lost: Ids of the recovery points that count as failed because parts of them have gone; not yet written down.
+        left_over: True when there are parts that belong to no point any more, and would be swept.
+    """
+
+    lease_owner: str | None = None
+    reading: frozenset[str] = frozenset()
+    unfinished: Mapping[str, str] = field(default_factory=dict)
+    offboarding: Offboarding | None = None
+    lost: frozenset[str] = frozenset()
+    left_over: bool = False
+
+
+NOTHING_ELSE = Circumstances()
+
+
+@dataclass(frozen=True)
+class RetentionPlan:
+    """One verdict for every recovery point of a tenant.
+
+    Attributes:
+        now: The moment (UTC) for which the plan was made. To plan again what was approved, plan for the same moment:
+            then neither a new backup nor the hour changes what goes.
+        verdicts: By recovery point id.
+    """
+
+    tenant: str
+    now: datetime
+    policy: RetentionPolicy
+    circumstances: Circumstances
+    verdicts: Mapping[str, Verdict]
+
+    def to(self, *actions: Action) -> tuple[Verdict, ...]:
+        """The verdicts with these actions, the newest point first."""
+        found = [verdict for verdict in self.verdicts.values() if verdict.action in actions]
+        return tuple(sorted(found, key=lambda verdict: (verdict.point.time, verdict.point.id), reverse=True))
+
+    @property
+    def kept(self) -> tuple[Verdict, ...]:
+        """Points that stay, or come back, as recovery points; the newest first."""
+        return self.to(Action.KEEP, Action.TAKE_BACK)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what goes: of the points to expire and to delete, and of nothing else, in hexadecimal."""
+        goes = sorted(f"{v.action} {v.point.id}" for v in self.to(Action.EXPIRE, Action.DELETE))
+        return hashlib.sha256("\n".join([self.tenant, *goes]).encode()).hexdigest()
+
+
+def plan_retention(
+    tenant: str,
+    points: Iterable[Point],
+    policy: RetentionPolicy,
+    now: datetime,
+    circumstances: Circumstances = NOTHING_ELSE,
+) -> RetentionPlan:
+    """Decide about all recovery points of one tenant.
+
+    Args:
+        tenant: The tenant's id.
+        points: All of the tenant's points, in any order.
+        policy: What the tenant's plan keeps.
+        now: The moment of the decision, in UTC.
+
+    Raises:
+        ValueError: when a point is another tenant's or stands twice: then the caller has mixed something up, and a plan
+            made from it could lose a backup.
+    """
+    by_id = _by_id(tenant, points)
+    reasons: dict[str, list[Reason]] = defaultdict(list)
+    best_last = eligible(by_id.values(), now)
+    wanted = _wanted(best_last, policy, now, circumstances.offboarding)
+    settled = chain(unsettled(by_id.values(), now), protected(by_id.values(), policy, now, circumstances.reading))
+    for point, reason in chain(wanted, settled, to_mend_with(by_id, circumstances.unfinished)):
+        reasons[point.id].append(reason)
+    for point, reason in list(needed(by_id, reasons)):
+        reasons[point.id].append(reason)
+    verdicts = {
+        name: Verdict(point, Action.EXPIRE)
+        if point.state is State.VERIFIED and name not in reasons  # what most points of a long timeline are
+        else _verdict(point, tuple(reasons.get(name, ())), policy, now, circumstances)
+        for name, point in by_id.items()
+    }
+    return RetentionPlan(tenant, now, policy, circumstances, verdicts)
+
+
+def _by_id(tenant: str, points: Iterable[Point]) -> dict[str, Point]:
+    given = list(points)
+    by_id = {point.id: point for point in given}
+    strangers = sorted([point.id for point in given if point.tenant != tenant])
+    if strangers or len(by_id) < len(given):
+        what = f"points of other tenants: {', '.join(strangers)}" if strangers else "a recovery point that stands twice"
+        raise ValueError(f"the retention plan of tenant {tenant} was asked for with {what}")
+    return by_id
+
+
+def _wanted(
+    best_last: list[Point], policy: RetentionPolicy, now: datetime, offboarding: Offboarding | None
+) -> Iterable[tuple[Point, Reason]]:
+    """What the policy wants, and the last verified point; of a tenant that has left for good, nothing."""
+    if offboarding and offboarding.is_over(now):
+        return
+    yield from tiers(best_last, policy, now)
+    yield from newest_manual(best_last, policy, now)
+    yield from young(best_last, policy, now)
+    newest = last_verified(best_last)
+    if newest:
+        until = offboarding.final_until if offboarding else date.max
+        yield newest, Reason("last verified", until, firm=offboarding is not None)
+
+
+def _verdict(
+    point: Point, reasons: tuple[Reason, ...], policy: RetentionPolicy, now: datetime, circumstances: Circumstances
+) -> Verdict:
+    if point.state is State.RUNNING:
+        carried = circumstances.lease_owner is not None and point.owner == circumstances.lease_owner
+        abandoned = not carried and now - point.since >= ABANDONED_AFTER
+        return Verdict(point, Action.FAIL if abandoned else Action.KEEP, reasons)
+    if point.state is State.EXPIRED or (point.state is State.EXPIRING and point.expiry is None):
+        return Verdict(point, Action.DELETE)
+    if point.expiry is None:
+        return Verdict(point, Action.KEEP, reasons) if reasons else Verdict(point, Action.EXPIRE)
+    if point.expiry.deletion_began_at is not None:  # what has lost a part never comes back, but a hold spares the rest
+        return Verdict(point, Action.WAIT if reasons else Action.DELETE, reasons)
+    if reasons:
+        return Verdict(point, Action.TAKE_BACK, reasons)
+    over = now - point.expiry.marked_at >= timedelta(hours=policy.grace_hours)
+    return Verdict(point, Action.DELETE if over else Action.WAIT)

@@ -1,0 +1,162 @@
+"""Why recovery points are kept: every rule gives its reasons, and a point may have many.
+
+The rules are those of docs/retention.md. None of them depends on the order of the points.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from include.rules.points.manifest import State
+from include.rules.points.requests import Kind
+from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.periods import DAY, MONTH, WEEK, YEAR, Window
+from include.rules.retention.timeline import Point
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far ahead of this clock a point's time may be; Amazon's clock and ours differ by less."""
+VERIFICATION_GRACE = timedelta(hours=48)
+DIAGNOSIS_TIME = timedelta(days=7)
+FOR_EVER = date.max
+
+
+class Reason(NamedTuple):
+    """One reason to keep a point.
+
+    Attributes:
+        text: The reason in words, for instance `weekly 2026-W27`.
+        until: The last day (UTC) on which it can hold; `FOR_EVER` when the calendar does not end it.
+        firm: False when something else than the calendar may end it sooner: a newer point, a verification, a person.
+    """
+
+    text: str
+    until: date = FOR_EVER
+    firm: bool = True
+
+
+Reasons = Iterator[tuple[Point, Reason]]
+
+
+def eligible(points: Iterable[Point], now: datetime) -> list[Point]:
+    """Points that are whole and not of the future, the best last: verified ones first of all, then those that do not
+    show a half restored tenant, then by time, then by id.
+
+    Failed and running points, and those whose deletion has begun, never stand for anything. No id stands twice.
+    """
+    latest = now + CLOCK_SKEW
+    ranked = [
+        (worth is State.VERIFIED, point.half_restored is None, point.time, point.id, point)
+        for point in points
+        if (worth := point.worth) in (State.VERIFIED, State.PENDING) and point.time <= latest
+    ]
+    return [point for *_, point in sorted(ranked)]
+
+
+def windows(policy: RetentionPolicy) -> tuple[Window, ...]:
+    """The tiers of a policy that are not empty, the finest first."""
+    earlier = [(DAY, policy.daily - 1), (WEEK, policy.weekly), (MONTH, policy.monthly)]
+    found = [Window(unit, before) for unit, before in earlier if before > (-1 if unit is DAY else 0)]
+    if policy.yearly:
+        found.append(Window(YEAR, None if policy.yearly == "all" else policy.yearly))
+    return tuple(found)
+
+
+def tiers(best_last: Iterable[Point], policy: RetentionPolicy, now: datetime) -> Reasons:
+    """Daily points: of every period inside a window, the best point stands for it."""
+    daily = [point for point in best_last if point.kind is Kind.DAILY]
+    for window in windows(policy):
+        number_of, current, start = window.unit.number, window.unit.number(now), window.start(now)
+        stands = {number_of(point.time): point for point in daily if point.time >= start}
+        for number in sorted(stands):
+            until = window.leaves_on(number) or FOR_EVER
+            yield stands[number], Reason(window.unit.name(number), until, firm=number < current)
+
+
+def newest_manual(best_last: Iterable[Point], policy: RetentionPolicy, now: datetime) -> Reasons:
+    """Manual points: the newest ones of any age; those under a hold use no place."""
+    manual = [p for p in best_last if p.kind is Kind.MANUAL and not (p.hold and p.hold.holds(now))]
+    manual.sort(key=lambda point: (point.time, point.id), reverse=True)
+    for place, point in enumerate(manual[: policy.manual], start=1):
+        yield point, Reason(f"manual {place} of {policy.manual}", firm=False)
+
+
+def young(best_last: Iterable[Point], policy: RetentionPolicy, now: datetime) -> Reasons:
+    """Hourly and safety points: up to the age that the policy names."""
+    ages = {Kind.HOURLY: timedelta(hours=policy.hourly_hours), Kind.SAFETY: timedelta(days=policy.safety_days)}
+    for point in best_last:
+        age = ages.get(point.kind)
+        if age and now - point.time < age:
+            said = f"{policy.hourly_hours} hours" if point.kind is Kind.HOURLY else f"{policy.safety_days} days"
+            yield point, Reason(f"{point.kind}, younger than {said}", (point.time + age).date())
+
+
+def last_verified(best_last: Sequence[Point]) -> Point | None:
+    """The newest verified point. One of a half restored tenant counts only where there is no other; so does a safety
+    point: it shows what a restore was to mend, and says nothing of whether backups are being made.
+    """
+    newest = None
+    for point in reversed(best_last):  # verified ones come first, those of a half restored tenant last among them
+        if point.worth is not State.VERIFIED or (newest and point.half_restored and not newest.half_restored):
+            break
+        if point.kind is not Kind.SAFETY:
+            return point
+        newest = newest or point
+    return newest
+
+
+def unsettled(points: Iterable[Point], now: datetime) -> Reasons:
+    """Points that are no plain backups (yet): awaiting verification, failed, running, or of the future."""
+    latest = now + CLOCK_SKEW
+    for point in points:
+        if point.time > latest:
+            yield point, Reason("timestamp in the future: check the clock", firm=False)
+        if point.state is State.VERIFIED:
+            continue
+        worth = point.worth
+        if worth is State.PENDING and now - point.since < VERIFICATION_GRACE:
+            yield point, Reason("awaiting verification", (point.since + VERIFICATION_GRACE).date(), firm=False)
+        elif worth is State.FAILED and now - point.since < DIAGNOSIS_TIME:
+            yield point, Reason("failed, kept for diagnosis", (point.since + DIAGNOSIS_TIME).date())
+        elif worth is State.RUNNING:
+            yield point, Reason("running", firm=False)
+
+
+def protected(points: Iterable[Point], policy: RetentionPolicy, now: datetime, reading: Collection[str]) -> Reasons:
+    """Points that must not go whatever the policy keeps: under a hold, locked where they are stored, or being read."""
+    locked = timedelta(days=policy.locked_days)
+    for point in points:
+        if point.hold and point.hold.holds(now):
+            yield point, Reason(f"on hold: {point.hold.reason} ({point.hold.author})", point.hold.until or FOR_EVER)
+        if locked or point.locked_until:  # the plan may have changed since: what the store holds to counts as well
+            by_plan = point.time + locked if point.worth is State.VERIFIED else point.time
+            ends = max(by_plan, point.locked_until or by_plan)
+            if now < ends:
+                yield point, Reason("locked where it is stored", ends.date())
+        if point.id in reading:
+            yield point, Reason("a restore is reading it", firm=False)
+
+
+def to_mend_with(by_id: Mapping[str, Point], unfinished: Mapping[str, str]) -> Reasons:
+    """Points that a restore which has left the tenant half restored came from, or that lead back from it."""
+    for name, restore in unfinished.items():
+        if name in by_id:
+            yield by_id[name], Reason(f"restore {restore} is unfinished", firm=False)
+
+
+def needed(by_id: dict[str, Point], kept: dict[str, list[Reason]]) -> Reasons:
+    """Points without which a kept one could not be restored, for as long as that one is kept."""
+    users: dict[str, list[Point]] = defaultdict(list)
+    open_cases = [by_id[point] for point in kept if by_id[point].needs]
+    for user in open_cases:  # grows: what is needed may need others in turn
+        for base in (by_id[need] for need in user.needs if need in by_id):
+            if base.id not in kept and base.id not in users and base.needs:
+                open_cases.append(base)
+            users[base.id].append(user)
+    for base_id, of_base in users.items():
+        ends = [reason.until for user in of_base for reason in kept.get(user.id, ()) if reason.firm]
+        newest = max(of_base, key=lambda point: (point.time, point.id))
+        others = f" and {len(of_base) - 1} more" if len(of_base) > 1 else ""
+        yield by_id[base_id], Reason(f"needed by {newest.id}{others}", max(ends, default=FOR_EVER), firm=bool(ends))

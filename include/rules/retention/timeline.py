@@ -1,0 +1,92 @@
+"""What retention knows of a recovery point: little enough that ten thousand of them are planned in a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from pydantic import AwareDatetime
+
+from include.rules.points.holds import Hold
+from include.rules.points.manifest import Expiry, Manifest, State
+from include.rules.points.requests import Kind
+from include.rules.register.tenants import RetentionPolicy, Strict, TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One recovery point on a tenant's timeline; all moments are in UTC.
+
+    Attributes:
+        time: The moment that the point shows (start of its first snapshot); of a point without a snapshot, the moment
+            at which it was opened.
+        since: When its last attempt ended, or began where it has not ended: how long it has been in its state.
+        owner: The run that made the latest attempt.
+        locked_until: Until then the store refuses to delete its parts; None where nothing was locked.
+        half_restored: The restore that had left the tenant half restored when the point was taken; None when none had.
+        needs: Ids of the recovery points without which this one cannot be restored; empty when it stands by itself.
+    """
+
+    id: str
+    tenant: str
+    kind: Kind
+    state: State
+    time: datetime
+    since: datetime
+    owner: str = ""
+    hold: Hold | None = None
+    locked_until: datetime | None = None
+    expiry: Expiry | None = None
+    half_restored: str | None = None
+    needs: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, manifest: Manifest, needs: Collection[str] = ()) -> Point:
+        """What retention knows of the point with this manifest; `needs` as above."""
+        return cls(
+            id=manifest.id,
+            tenant=manifest.tenant,
+            kind=manifest.kind,
+            state=manifest.state,
+            time=(manifest.time or manifest.opened_at).astimezone(UTC),
+            since=(manifest.closed_at or manifest.opened_at).astimezone(UTC),
+            owner=manifest.owner,
+            hold=manifest.hold,
+            locked_until=manifest.locked_until,
+            expiry=manifest.expiry,
+            half_restored=manifest.half_restored,
+            needs=tuple(needs),
+        )
+
+    @property
+    def worth(self) -> State:
+        """What the point could be used as: while it can be taken back, an expiring one is what it was before."""
+        if self.state is State.EXPIRING and self.expiry and self.expiry.deletion_began_at is None:
+            return self.expiry.was
+        return self.state
+
+
+class Offboarding(Strict):
+    """The record that a tenant has left: without one, nothing of a tenant that is not in the register is deleted.
+
+    Attributes:
+        final_until: The last day (UTC) on which the tenant's last verified point is kept.
+        author: Who decided it.
+        retention: What is kept until that day: the policy of the plan that the tenant had.
+    """
+
+    tenant: TenantId
+    left_at: AwareDatetime
+    final_until: date
+    author: str
+    retention: RetentionPolicy
+
+    @property
+    def id(self) -> str:
+        """A tenant has one record, so that it goes by the tenant's name."""
+        return self.tenant
+
+    def is_over(self, now: datetime) -> bool:
+        """True once nothing but holds keeps the tenant's points; `now` is in UTC."""
+        return now.date() > self.final_until

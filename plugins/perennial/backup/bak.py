@@ -1,0 +1,203 @@
+"""The .bak: one BACKUP DATABASE statement that SQL Server writes straight into the vault, in as many files as it needs.
+
+The statement cannot be asked for its result after a crash, and it must not be run twice into one file. So its file
+names are claimed in the manifest first, the claim's name goes into the backup's header, and `msdb` has a row of that
+name only for a backup that succeeded. A new attempt looks there first, then for the session that may still be at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from include.rules.errors import PartError, PerennialError
+from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, stripes_needed
+from include.rules.points.manifest import Manifest
+from include.rules.points.requests import BackupRequest, Kind
+from perennial.backup.open_close import RecoveryPointTrigger
+from perennial.hooks.asynchronous import PerLoop
+from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server.session import Row, Session, SqlServer, SqlServerError
+from perennial.hooks.sql_server.space import space_used
+from perennial.hooks.vault.leased import LeasedPoint
+from perennial.hooks.vault.vault import Vault
+from perennial.settings import Settings
+from perennial.steps.trigger import Said
+
+BUSY = 3023
+"""Another backup of the same database is running (somebody else's): they must be serialised, so wait for it."""
+
+AGAIN = frozenset({3202, 3204, 3271, 3296})
+"""Writing failed half-way, the statement was aborted, or the file is there: worth another try with a new one."""
+
+HINTS = {
+    3201: "Check that the vault's bucket exists and that SQL Server has a CREDENTIAL for it (README, first steps).",
+    911: "Check the database's name in tenants.yaml.",
+    916: "Give the connection's login a user in the database, with the role db_backupoperator.",
+    262: "Give the connection's login the role db_backupoperator in the database.",
+    18456: "Check login and password of the Airflow connection.",
+}
+
+_turns: PerLoop[defaultdict[str, asyncio.Lock]] = PerLoop(lambda: defaultdict(asyncio.Lock))
+"""Only one waiting tenant of a server asks it for a free slot; the others wait here without a connection."""
+
+
+class BackUpDatabaseTrigger(RecoveryPointTrigger):
+    """Makes the .bak of the recovery point, or finds the one that an earlier attempt has made, and records it."""
+
+    async def act(self, point: LeasedPoint) -> Said:
+        if "bak" in point.manifest.left_out:
+            return {"said": f"Left out: {point.manifest.left_out['bak']}."}
+        if point.manifest.parts.bak:
+            return {"keys": list(point.manifest.parts.bak.keys), "said": "An earlier attempt has made it."}
+        row = await self._until_it_succeeds(point)
+        part = await self._part(point, row)
+        await point.change(lambda manifest: manifest.with_backup_file(part))
+        return {"keys": list(part.keys), "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end the statement too, or it would go on writing for nobody."""
+        with suppress(PerennialError, SqlServerError):
+            settings = Settings.from_environment()
+            request = BackupRequest.parse(self.request)
+            version = await Vault(settings).points.get(request.tenant, request.recovery_point_id)
+            if version and version.value.claim:
+                server = SqlServer(version.value.source.database.connection)
+                await server.kill_sessions_of(settings.mark(version.value.claim.name))
+
+    async def _of_earlier_attempt(self, point: LeasedPoint) -> Row | None:
+        """The last claim's backup if it has succeeded or still does; None when there was none, or it was aborted."""
+        claim = point.manifest.claim
+        if claim is None or claim.discarded:
+            return None
+        server = SqlServer(point.manifest.source.database.connection)
+        while not (row := await self._finished(point, server, claim)):
+            sessions = await server.sessions_of(point.vault.settings.mark(claim.name))
+            if not sessions:
+                # It may have ended between the two questions: msdb has the last word.
+                return await self._finished(point, server, claim)
+            self.log.info("The backup %s of an earlier attempt is running: %s.", claim.name, sessions)
+            await asyncio.sleep(point.vault.settings.poll.total_seconds())
+        self.log.info("Adopting the backup %s, which an earlier attempt has made.", claim.name)
+        return row
+
+    async def _until_it_succeeds(self, point: LeasedPoint) -> Row:
+        """Find the backup of an earlier attempt, or run the statement, each time into a file of its own, until it
+        succeeds; returns the row that msdb has of it.
+        """
+        pauses, claimed = iter(point.vault.settings.pauses), False
+        while True:
+            try:
+                row = await self._of_earlier_attempt(point)
+                if row is None and not claimed:
+                    await self._claim(point)
+                return row or await self._back_up(point)
+            except SqlServerError as error:
+                # A backup that was not let begin has written nothing: its claim is still good.
+                claimed = error.number == BUSY
+                again = error.number in AGAIN or error.lost_connection
+                pause = point.vault.settings.pauses[-1] if claimed else next(pauses, None)
+                if pause is None or not (claimed or again):
+                    raise self._failed(point, str(error), error) from error
+                self.log.warning("%s Trying again in %.0f s.", error, pause)
+            await asyncio.sleep(pause)
+
+    async def _claim(self, point: LeasedPoint) -> None:
+        """Claim a file name for each stripe that the database needs as it is now, and record where its files lie."""
+        manifest = point.manifest
+        space = await space_used(SqlServer(manifest.source.database.connection), manifest.source.database.name)
+        stripes = stripes_needed(manifest.tenant, space.used_bytes, point.vault.settings.stripe_bytes)
+        await point.change(
+            lambda m: m.with_database_files(space.files).with_claim(point.prefix, datetime.now(UTC), stripes=stripes)
+        )
+
+    async def _back_up(self, point: LeasedPoint) -> Row:
+        """Run the statement for the claim at hand."""
+        manifest, claim = point.manifest, _claim_of(point.manifest)
+        server = SqlServer(manifest.source.database.connection, point.vault.settings.mark(claim.name))
+        await self._run_when_a_slot_is_free(point, server, claim)
+        row = await self._finished(point, server, claim)
+        if row is None:
+            raise self._failed(point, "SQL Server says that the backup succeeded, but msdb has no record of it.")
+        return row
+
+    async def _run_when_a_slot_is_free(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> None:
+        manifest, settings = point.manifest, point.vault.settings
+        copy_only = manifest.kind in (Kind.MANUAL, Kind.SAFETY)
+        urls = point.vault.backup_file_urls(claim.keys)
+        statement = tsql.backup_database(manifest.source.database.name, urls, claim.name, copy_only=copy_only)
+        loop, started = asyncio.get_running_loop(), asyncio.Event()
+
+        def back_up(session: Session) -> bool:
+            if manifest.kind is Kind.SAFETY:  # its site is offline until it is done: it does not queue behind others
+                loop.call_soon_threadsafe(started.set)
+                session.run(statement)
+                return True
+            # The lock dies with the connection: a slot can never be lost, whatever happens to this process.
+            for slot in range(settings.backups_per_server):
+                if session.run(tsql.take_lock(f"{tsql.LOCK_PREFIX}{slot}"))[0]["granted"] >= 0:
+                    loop.call_soon_threadsafe(started.set)
+                    session.run(statement)
+                    return True
+            return False
+
+        while True:
+            async with _turns.get()[server.conn_id]:
+                await point.lease.check()
+                talk = asyncio.ensure_future(server.talk(back_up))
+                begun = asyncio.ensure_future(started.wait())
+                try:
+                    await asyncio.wait({talk, begun}, return_when=asyncio.FIRST_COMPLETED)
+                except asyncio.CancelledError:
+                    talk.cancel()
+                    raise
+                finally:
+                    begun.cancel()
+            if await talk:
+                return
+            self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)
+            await asyncio.sleep(settings.poll.total_seconds())
+
+    async def _finished(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> Row | None:
+        rows = await server.run(tsql.finished_backup(claim.name, point.vault.backup_file_url(claim.keys[0])))
+        return rows[0] if rows else None
+
+    async def _part(self, point: LeasedPoint, row: Row) -> BackupFilePart:
+        claim = _claim_of(point.manifest)
+        stored = await point.vault.backup_files(claim.keys)
+        files = tuple(file for file in stored if file)
+        if len(files) < len(claim.keys):
+            await point.change(lambda manifest: manifest.without_part("bak"))
+            missing = [key for key, file in zip(claim.keys, stored, strict=True) if file is None]
+            raise self._failed(
+                point, f"SQL Server has a record of the backup, but the vault has no {', '.join(missing)}."
+            )
+        return BackupFilePart(
+            number=claim.number,
+            files=files,
+            name=claim.name,
+            backup_set_uuid=str(row["backup_set_uuid"]),
+            first_lsn=str(row["first_lsn"]),
+            last_lsn=str(row["last_lsn"]),
+            copy_only=bool(row["is_copy_only"]),
+            started_at=claim.claimed_at,
+            finished_at=datetime.now(UTC),
+        )
+
+    def _failed(self, point: LeasedPoint, reason: str, error: SqlServerError | None = None) -> PartError:
+        manifest = point.manifest
+        return PartError(
+            f"The database of tenant {manifest.tenant} could not be backed up: {reason}",
+            why=f"Recovery point {manifest.id} has no .bak.",
+            todo=HINTS.get(error.number if error else 0, "Check the server, then clear the task `open` of this run."),
+            database=manifest.source.database.name,
+            server=manifest.source.database.connection,
+        )
+
+
+def _claim_of(manifest: Manifest) -> BackupFileClaim:
+    if manifest.claim is None:
+        raise AssertionError("a claim is made before the statement runs")
+    return manifest.claim

@@ -1,0 +1,48 @@
+"""Immutability: the parts of a verified point are locked where they are stored, for as long as the plan says.
+
+S3 Object Lock on every file of the .bak, an EBS snapshot lock on each snapshot; both in governance mode, so that an
+account's owner can still undo a mistake, and nobody with Perennial's rights can.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from include.rules.errors import UnavailableError
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.vault.leased import LeasedPoint
+from perennial.hooks.vault.object_versions import lock_object
+
+SHORTEST = timedelta(days=1, minutes=10)
+"""AWS locks a snapshot for a day from now at least (EC2 API reference, LockSnapshot); some minutes to get there."""
+
+
+async def lock_parts(point: LeasedPoint) -> None:
+    """Lock all parts of a verified point, and write into its manifest until when; a second time changes nothing.
+
+    Raises:
+        UnavailableError: when AWS refuses; the point is verified all the same.
+    """
+    manifest, now = point.manifest, datetime.now(UTC)
+    wanted = manifest.to_lock_until
+    if wanted is None or wanted <= now or (manifest.locked_until and manifest.locked_until >= wanted):
+        return
+    until = max(wanted, now + SHORTEST).replace(microsecond=0)
+    parts, ebs = manifest.parts, Ebs.of(point.vault.settings)
+    try:
+        for key in parts.bak.keys if parts.bak else ():
+            await point.lease.check()
+            await lock_object(point.vault.documents, key, until)
+        for snapshot in (parts.db_snapshot, parts.web_snapshot):
+            if snapshot:
+                await point.lease.check()
+                await ebs.lock_snapshot(snapshot.snapshot_id, until)
+    except UnavailableError as error:
+        raise UnavailableError(
+            f"Recovery point {manifest.id} of tenant {manifest.tenant} is verified, but not all of its parts could be "
+            f"locked: {error.what}",
+            why="Whoever has the rights can delete them.",
+            todo=error.todo,
+            **error.ids,
+        ) from error
+    await point.change(lambda m: m.model_copy(update={"locked_until": until}))

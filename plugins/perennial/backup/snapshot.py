@@ -1,0 +1,87 @@
+"""Snapshots of a volume: asked for once, adopted when an earlier attempt has already asked."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from include.rules.backup.attempts import is_fresh
+from include.rules.errors import PartError
+from include.rules.points.manifest import SnapshotPart, SnapshotRole
+from perennial.backup.open_close import RecoveryPointTrigger
+from perennial.hooks.asynchronous import PerLoop
+from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.ebs import Ebs, Snapshot, snapshot_tags
+from perennial.hooks.vault.leased import LeasedPoint
+from perennial.steps.trigger import Said
+
+USABLE = frozenset({"pending", "completed"})
+FULL = frozenset({"SnapshotLimitExceeded"})
+"""Codes that look like throttling and are not: only deleting snapshots or a higher quota helps."""
+
+_turns: PerLoop[defaultdict[str, asyncio.Lock]] = PerLoop(lambda: defaultdict(asyncio.Lock))
+"""One volume may serve many tenants, and AWS limits how often and how many snapshots of it may be asked for at once."""
+
+
+class SnapshotVolumeTrigger(RecoveryPointTrigger):
+    """Makes one snapshot part of the recovery point and records it; `verify` waits for its completion.
+
+    A snapshot shows the bytes of the moment in which CreateSnapshot answers, so that there is nothing to wait for here.
+    """
+
+    fields = ("request", "role")
+    role: str
+
+    async def act(self, point: LeasedPoint) -> Said:
+        role = SnapshotRole(self.role)
+        if role.value in point.manifest.left_out:
+            return {"said": f"Left out: {point.manifest.left_out[role.value]}."}
+        standing = getattr(point.manifest.parts, role.value)
+        if standing:
+            return {"snapshot": standing.snapshot_id, "said": "An earlier attempt has made it."}
+        ebs = Ebs.of(point.vault.settings)
+        async with _turns.get()[point.manifest.volume_of(role)]:
+            snapshot = await self._adopt(ebs, point, role) or await self._create(ebs, point, role)
+        await point.change(lambda manifest: manifest.with_snapshot(role, _part(snapshot)))
+        return {"snapshot": snapshot.id, "volume": snapshot.volume_id, "started_at": snapshot.started_at.isoformat()}
+
+    async def _adopt(self, ebs: Ebs, point: LeasedPoint, role: SnapshotRole) -> Snapshot | None:
+        """The oldest snapshot that an earlier attempt has made less than an hour ago, if there is one."""
+        volume, now = point.manifest.volume_of(role), datetime.now(UTC)
+        for snapshot in await ebs.snapshots_of_point(point.manifest.id, role):
+            if snapshot.state in USABLE and snapshot.volume_id == volume and is_fresh(snapshot.started_at, now):
+                self.log.info("Adopting snapshot %s, which an earlier attempt asked for.", snapshot.id)
+                return snapshot
+        return None
+
+    async def _create(self, ebs: Ebs, point: LeasedPoint, role: SnapshotRole) -> Snapshot:
+        manifest, pause = point.manifest, point.vault.settings.poll.total_seconds()
+        volume = manifest.volume_of(role)
+        while True:
+            await point.lease.check()
+            try:
+                return await ebs.create_snapshot(volume, snapshot_tags(manifest, role), f"Perennial {manifest.id}")
+            except aws.Error as error:
+                if aws.code(error) in FULL or not aws.is_transient(error):
+                    raise PartError(
+                        f"Volume {volume} of tenant {manifest.tenant} could not be snapshotted: {error}.",
+                        why=f"Recovery point {manifest.id} has no {role.value}.",
+                        todo="Check the volume in the register and the rights of the AWS connection.",
+                    ) from error
+                self.log.warning("AWS says %s for volume %s; trying again.", aws.code(error), volume)
+            await asyncio.sleep(pause * random.uniform(1, 2))  # noqa: S311 - spreads the tenants of one volume
+            # No answer is no proof that nothing happened: look before asking again.
+            adopted = await self._adopt(ebs, point, role)
+            if adopted:
+                return adopted
+
+
+def _part(snapshot: Snapshot) -> SnapshotPart:
+    return SnapshotPart(
+        snapshot_id=snapshot.id,
+        volume_id=snapshot.volume_id,
+        started_at=snapshot.started_at,
+        size_gib=snapshot.size_gib,
+    )

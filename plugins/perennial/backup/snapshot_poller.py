@@ -1,0 +1,74 @@
+"""One poller for all triggers that wait for snapshots: the number of calls does not grow with the tenants waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+
+from perennial.hooks.asynchronous import PerLoop
+from perennial.hooks.aws.ebs import Ebs, Snapshot
+from perennial.settings import Settings
+
+log = logging.getLogger(__name__)
+
+UNSEEN_LIMIT = 120.0
+"""Seconds after which a snapshot that AWS does not show is taken for gone: look-ups lag behind creation."""
+
+
+class SnapshotPoller:
+    """Watches snapshots of one deployment until they are no longer pending.
+
+    Args:
+        settings: Say how AWS is reached, and how long to pause between two looks.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._ebs, self._pause = Ebs.of(settings), settings.poll.total_seconds()
+        self._waiting: defaultdict[str, set[asyncio.Future[Snapshot | None]]] = defaultdict(set)
+        self._asked_at: dict[str, float] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    async def settled(self, snapshot_id: str) -> Snapshot | None:
+        """Wait until the snapshot is completed or in error; None when AWS has not shown it for two minutes."""
+        loop = asyncio.get_running_loop()
+        settled: asyncio.Future[Snapshot | None] = loop.create_future()
+        self._waiting[snapshot_id].add(settled)
+        self._asked_at[snapshot_id] = loop.time()
+        if self._watch is None or self._watch.done():
+            self._watch = loop.create_task(self._look_until_settled(), name="watch pending snapshots")
+        try:
+            return await settled
+        finally:
+            self._waiting[snapshot_id].discard(settled)
+            if not self._waiting[snapshot_id]:
+                del self._waiting[snapshot_id], self._asked_at[snapshot_id]
+
+    async def _look_until_settled(self) -> None:
+        while self._waiting:
+            # An answer that does not come is asked for again: the steps' own deadlines end the waiting.
+            try:
+                self._tell(await self._ebs.snapshots(list(self._waiting)))
+            except Exception as error:
+                log.warning("AWS could not be asked for snapshots; asking again: %s", error)
+            await asyncio.sleep(self._pause)
+
+    def _tell(self, seen: dict[str, Snapshot]) -> None:
+        now = asyncio.get_running_loop().time()
+        for snapshot_id, waiters in list(self._waiting.items()):
+            snapshot = seen.get(snapshot_id)
+            gone = snapshot is None and now - self._asked_at[snapshot_id] > UNSEEN_LIMIT
+            if gone or (snapshot and snapshot.state != "pending"):
+                for waiter in waiters:
+                    if not waiter.done():
+                        waiter.set_result(snapshot)
+            elif snapshot:
+                log.info("Snapshot %s is %s (%s).", snapshot_id, snapshot.state, snapshot.progress)
+
+
+_pollers: PerLoop[dict[Settings, SnapshotPoller]] = PerLoop(dict)
+
+
+def poller(settings: Settings) -> SnapshotPoller:
+    """The running loop's poller for this deployment."""
+    return _pollers.get().setdefault(settings, SnapshotPoller(settings))

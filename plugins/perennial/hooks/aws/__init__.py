@@ -1,0 +1,1 @@
+"""AWS: clients, EBS snapshots and volumes, hosts and the scripts that run on them."""

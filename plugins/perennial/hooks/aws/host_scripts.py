@@ -1,0 +1,68 @@
+"""Scripts of include/scripts/ as Systems Manager gets them: one text, with the parameters and the library in front.
+
+Parameters travel as base64 text in variables of their own, so that no value is ever read as code.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from include.rules.register.tenants import Platform
+from perennial.settings import PROJECT
+
+SCRIPTS = PROJECT / "include" / "scripts"
+DOCUMENTS = {Platform.LINUX: "AWS-RunShellScript", Platform.WINDOWS: "AWS-RunPowerShellScript"}
+"""The SSM document that runs a script, by platform.
+
+Source: docs.aws.amazon.com, "Systems Manager Command document plugin reference" (aws:runShellScript,
+aws:runPowerShellScript).
+"""
+
+OFFLINE_MARKER = "app_offline.htm"
+"""ASP.NET Core Module and ASP.NET shut an application down while this file is in its root, and answer with its text
+(learn.microsoft.com, "App offline file (app_offline.htm)")."""
+
+_SUFFIXES = {Platform.LINUX: ".sh", Platform.WINDOWS: ".ps1"}
+_NEEDS = re.compile(r"^# needs: (\S+)$", re.MULTILINE)
+
+
+def script_file(platform: Platform, script: str) -> Path:
+    """The file of a script, for instance copy_tree.ps1 for `copy_tree` on Windows."""
+    return SCRIPTS / f"{script}{_SUFFIXES[platform]}"
+
+
+def script_lines(platform: Platform, script: str, parameters: Mapping[str, str]) -> list[str]:
+    """The lines to run: parameters, then the files that the script's `# needs:` lines name, then the script itself.
+
+    Args:
+        script: Name below include/scripts/, without suffix.
+        parameters: Variables that the script finds in its environment.
+
+    Raises:
+        FileNotFoundError: there is no such script for this platform.
+    """
+    file = script_file(platform, script)
+    text = file.read_text(encoding="utf-8")
+    variable = _shell_variable if platform is Platform.LINUX else _powershell_variable
+    library = [(SCRIPTS / needed).read_text(encoding="utf-8") for needed in _NEEDS.findall(text)]
+    lines = [variable(key, value) for key, value in parameters.items()]
+    for part in (*library, text):
+        lines.extend(part.splitlines())
+    return lines
+
+
+def _encoded(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()
+
+
+def _shell_variable(key: str, value: str) -> str:
+    # The dot keeps a value's own trailing newlines from being cut off by the substitution.
+    return f'{key}="$(printf %s {_encoded(value)} | base64 -d; printf .)"; export {key}="${{{key}%.}}"'
+
+
+def _powershell_variable(key: str, value: str) -> str:
+    # Windows has no empty variables: setting one to '' removes it. Reading it gives $null, which is '' in a string.
+    return f"$Env:{key} = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('{_encoded(value)}'))"

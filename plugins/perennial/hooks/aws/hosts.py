@@ -1,0 +1,199 @@
+"""Hosts: runs the scripts of include/scripts/ through AWS Systems Manager and reads what they answer.
+
+A command carries a comment by which a later attempt finds it again: SendCommand has no token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from include.rules.errors import PerennialError, UnavailableError
+from include.rules.register.tenants import Platform
+from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.host_scripts import DOCUMENTS, script_lines
+from perennial.hooks.looks import looks
+from perennial.settings import Settings
+
+UNDER_WAY = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
+START_WITHIN = 600
+"""Seconds in which the host's agent must begin (SSM SendCommand, TimeoutSeconds: a deadline for the start)."""
+
+
+CANCELLED_WITHIN = 120
+"""Seconds in which a cancelled script has to end; one on a host that hangs never does."""
+
+NEVER_BEGUN = frozenset({"DeliveryTimedOut", "Undeliverable", "InvalidPlatform", "AccessDenied", "Terminated"})
+"""StatusDetails of commands that no host has begun.
+
+Source: docs.aws.amazon.com, "Understanding command statuses" (Systems Manager), where they are written with spaces.
+"""
+
+REFUSED = 3
+"""Exit code by which our scripts say that they have changed nothing (include/scripts/lib/volume.sh, `refuse`)."""
+
+
+class ScriptError(PerennialError):
+    """A script on a host ended badly, or never began."""
+
+
+class ScriptRefusedError(ScriptError):
+    """A script on a host refused before it changed anything, or never reached the host."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a script ended: SSM's status, its exit code and what it wrote (at most 24,000 and 8,000 characters).
+
+    `details` says more than the status, for instance whether a script that is `TimedOut` was ever begun.
+    """
+
+    status: str
+    details: str
+    exit_code: int
+    output: str
+    errors: str
+
+    @property
+    def has_changed_nothing(self) -> bool:
+        """True when the script says so, or when it has never begun."""
+        return self.exit_code == REFUSED or self.details in NEVER_BEGUN
+
+    def answer(self) -> dict[str, Any]:
+        """The JSON object that our scripts write as their last line."""
+        lines = [line for line in self.output.splitlines() if line.strip()]
+        return dict(json.loads(lines[-1])) if lines else {}
+
+
+class Hosts:
+    """The hosts of one AWS account and region.
+
+    Args:
+        conn_id: Airflow connection for SSM.
+        poll: Seconds between two looks at a running script.
+    """
+
+    def __init__(self, conn_id: str, poll: float) -> None:
+        self.conn_id, self.poll = conn_id, poll
+
+    @classmethod
+    def of(cls, settings: Settings) -> Hosts:
+        """The hosts of this deployment."""
+        return cls(settings.aws_conn_id, settings.poll.total_seconds())
+
+    async def run(
+        self,
+        instance: str,
+        platform: Platform,
+        script: str,
+        parameters: Mapping[str, str],
+        *,
+        mark: str,
+        limit: int,
+    ) -> Outcome:
+        """Run a script to its end, or take part in one that an earlier attempt has started.
+
+        Args:
+            instance: The host.
+            platform: Its operating system, which decides the script's language.
+            script: Name below include/scripts/, without suffix.
+            parameters: Variables that the script finds in its environment.
+            mark: Comment of the command, at most 100 characters; unique to what this run is for.
+            limit: Seconds after which SSM ends the script.
+
+        Raises:
+            ScriptError: when the script fails or never begins; the message shows what it wrote.
+            NotDoneError: when SSM refuses to take it.
+            UnavailableError: when SSM does not answer: the script may be running.
+        """
+        command = await self._command_under_way(instance, mark) or await self._send(
+            instance, platform, script, parameters, mark, limit
+        )
+        outcome = await self._outcome(instance, command)
+        if outcome.status != "Success":
+            kind = ScriptRefusedError if outcome.has_changed_nothing else ScriptError
+            raise kind(
+                f"The script {script} on host {instance} ended with {outcome.status} (exit code {outcome.exit_code}): "
+                f"{outcome.errors.strip()[-2000:] or outcome.output.strip()[-2000:] or 'it wrote nothing'}.",
+                command=command,
+            )
+        return outcome
+
+    async def cancel(self, instance: str, mark: str) -> bool:
+        """End the script that carries `mark`, if it is still running; returns whether there was one.
+
+        Raises:
+            UnavailableError: when SSM does not answer, or the script has not ended in time: its host may hang.
+        """
+        command = await self._command_under_way(instance, mark)
+        if command is None:
+            return False
+        ssm = await aws.client("ssm", self.conn_id)
+        with aws.explained(f"A script on host {instance} could not be cancelled", command=command):
+            await ssm.cancel_command(CommandId=command, InstanceIds=[instance])
+        try:
+            async with asyncio.timeout(CANCELLED_WITHIN):
+                await self._outcome(instance, command)
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"A script on host {instance} was cancelled and has not ended within {CANCELLED_WITHIN} s.",
+                why="The host may hang, and the script may still be at work.",
+                todo="Look at the host.",
+                command=command,
+            ) from error
+        return True
+
+    async def _send(
+        self, instance: str, platform: Platform, script: str, parameters: Mapping[str, str], mark: str, limit: int
+    ) -> str:
+        lines = await asyncio.to_thread(script_lines, platform, script, parameters)
+        ssm = await aws.client("ssm", self.conn_id, resend=False)
+        with aws.explained(
+            f"The script {script} could not be sent to host {instance}",
+            todo=f"Check that the instance runs {platform} and that its SSM agent is online.",
+        ):
+            answer = await ssm.send_command(
+                InstanceIds=[instance],
+                DocumentName=DOCUMENTS[platform],
+                Comment=mark[:100],
+                TimeoutSeconds=START_WITHIN,
+                Parameters={"commands": lines, "executionTimeout": [str(limit)]},
+            )
+        return str(answer["Command"]["CommandId"])
+
+    async def _command_under_way(self, instance: str, mark: str) -> str | None:
+        ssm = await aws.client("ssm", self.conn_id)
+        pages = ssm.get_paginator("list_command_invocations").paginate(InstanceId=instance)
+        with aws.explained(f"The scripts running on host {instance} could not be listed"):
+            async for page in pages:
+                for invocation in page["CommandInvocations"]:
+                    if invocation.get("Comment") == mark[:100] and invocation["Status"] in UNDER_WAY:
+                        return str(invocation["CommandId"])
+        return None
+
+    async def _outcome(self, instance: str, command: str) -> Outcome:
+        ssm = await aws.client("ssm", self.conn_id)
+        for pause in looks(self.poll):
+            try:
+                found = await ssm.get_command_invocation(CommandId=command, InstanceId=instance)
+            except aws.Error as error:
+                # Right after SendCommand the invocation may not be visible yet.
+                if aws.code(error) != "InvocationDoesNotExist" and not aws.is_transient(error):
+                    raise UnavailableError(
+                        f"SSM does not say how the command on host {instance} ended: {aws.code(error)}.",
+                        command=command,
+                    ) from error
+            else:
+                if found["Status"] not in UNDER_WAY:
+                    return Outcome(
+                        found["Status"],
+                        found.get("StatusDetails", found["Status"]).replace(" ", ""),
+                        int(found.get("ResponseCode", -1)),
+                        found.get("StandardOutputContent", ""),
+                        found.get("StandardErrorContent", ""),
+                    )
+            await asyncio.sleep(pause)
+        raise AssertionError("there is always a next look")

@@ -1,0 +1,1 @@
+"""SQL Server: sessions, statements, and what is done to a database."""

@@ -1,0 +1,124 @@
+"""Who may be in a database: one restore at a time, nobody else while it lasts, and everybody again after it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from include.rules.errors import PartError, RefusedError
+from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server.databases import EMERGENCY, MULTI_USER, OFFLINE, ONLINE, state_of
+from perennial.hooks.sql_server.session import Row, Session, SqlServerError
+
+IN_USE = frozenset({924, 3702, 5030, 5061, 5064, 5070})
+"""Numbers by which SQL Server says that somebody is in a database that a statement needs to itself."""
+
+PUT_OUT_TRIES, PUT_OUT_PAUSE = 60, 0.25
+"""How often those who are in a database are put out before a statement gives up, and the pause between (seconds)."""
+
+LOCK_SECONDS = 30
+"""How long a conversation waits for the one before it; a server may need some time to see that a connection is gone."""
+
+
+def claim(session: Session, database: str) -> None:
+    """Keep the database to this connection among all of Perennial's, for as long as it lasts.
+
+    Raises:
+        RefusedError: when another restore of the database does not end within LOCK_SECONDS.
+    """
+    lock = f"{tsql.RESTORE_LOCK_PREFIX}{database.casefold()}"
+    if session.run(tsql.take_lock(lock, seconds=LOCK_SECONDS))[0]["granted"] < 0:
+        raise RefusedError(
+            f"Another restore is at work on database {database}.",
+            why="Two at once would undo each other's work; this one has touched nothing.",
+            todo="Wait for the other one to end, or mark its run as failed, then begin again.",
+        )
+
+
+def run_alone(session: Session, statement: str, database: str) -> None:
+    """Run a statement that needs `database` to itself; whoever is in it all the same loses the connection.
+
+    WITH ROLLBACK IMMEDIATE puts nobody out of a database in single-user mode, and a client that connects again at once
+    may take the only place before the next statement does.
+    """
+    for tries_left in reversed(range(PUT_OUT_TRIES)):
+        try:
+            session.run(statement)
+            return
+        except SqlServerError as error:
+            if error.number not in IN_USE or not tries_left:
+                raise
+        time.sleep(PUT_OUT_PAUSE)
+        for row in session.run(tsql.sessions_inside(database)):
+            _end(session, row)
+
+
+def _end(session: Session, row: Row) -> None:
+    try:
+        session.run(tsql.kill(int(row["session_id"])))
+    except SqlServerError as error:
+        if error.number != 6106:  # not an active process id: it has just ended by itself
+            raise
+
+
+def take_offline(session: Session, database: str) -> None:
+    """Put everybody out and keep them out. SINGLE_USER would leave one place, and any client could slip into it.
+
+    A database that is neither online nor in emergency mode has nobody in it and is left as it is.
+    """
+    if state_of(session, database)[0] in (ONLINE, EMERGENCY):
+        run_alone(session, tsql.set_access(database, tsql.OFFLINE), database)
+
+
+def let_users_in(session: Session, database: str) -> str:
+    """Bring the database back to where its users can work; returns a sentence when it cannot be."""
+    if state_of(session, database)[0] == OFFLINE:
+        # Whatever the server has against it shows in the state.
+        _unless_lost(session, tsql.set_access(database, tsql.ONLINE))
+    state, access = state_of(session, database)
+    if state != ONLINE:
+        return f"Database {database} is {state or 'not there'}."
+    if access != MULTI_USER:
+        run_alone(session, tsql.set_access(database, tsql.MULTI_USER), database)
+    return ""
+
+
+def open_again(session: Session, database: str) -> None:
+    """Let users into a database that has come back.
+
+    Raises:
+        PartError: when it cannot be opened.
+    """
+    shut = let_users_in(session, database)
+    if shut:
+        raise PartError(
+            f"{shut} It has come back, and SQL Server does not open it.",
+            why="Its users cannot work with it.",
+            todo="See SQL Server's error log for the reason, then begin the restore again.",
+        )
+
+
+def drop(session: Session, database: str) -> None:
+    """Drop the database and its files, if it is there, whoever is in it.
+
+    The files of a database that cannot be brought online stay on the disk; its `survey` names them.
+    """
+    if state_of(session, database)[0] == OFFLINE:
+        _unless_lost(session, tsql.set_access(database, tsql.ONLINE))  # SQL Server keeps the files of an offline one
+    run_alone(session, tsql.drop_database(database), database)
+
+
+def _unless_lost(session: Session, statement: str) -> None:
+    """Run a statement that the server may refuse."""
+    try:
+        session.run(statement)
+    except SqlServerError as error:
+        if error.lost_connection:
+            raise
+
+
+def what_is_left(session: Session, database: str) -> str:
+    """After a failure, let users in if that is possible; returns a sentence on what they find."""
+    with suppress(SqlServerError):  # the first error is the one to report
+        return let_users_in(session, database) or f"Database {database} is online and open to its users, as it was."
+    return f"Nobody knows the state of database {database}."

@@ -1,0 +1,114 @@
+"""One database of a server as a restore sees it: what is there, and whether it is sound.
+
+Each function is a conversation, or a part of one, over one `Session` that is in `master`, as are those of
+`database_access`, `restoring` and `attaching`. All may be begun again after the connection was lost at any point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from include.rules.errors import DamagedBackupError, PartError
+from include.rules.points.backup_files import DatabaseFile, FileType
+from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server.session import Row, Session, SqlServerError
+
+ONLINE, OFFLINE, EMERGENCY, RESTORING, MULTI_USER = "ONLINE", "OFFLINE", "EMERGENCY", "RESTORING", "MULTI_USER"
+"""States and accesses as sys.databases names them."""
+
+PAGE_BYTES = 8192
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """What a server says of a database.
+
+    Attributes:
+        state: ONLINE, RESTORING, SUSPECT and so on (sys.databases, state_desc); empty when there is no such database.
+        access: MULTI_USER, RESTRICTED_USER or SINGLE_USER; empty when there is no such database.
+        size_bytes: Size of its files, the log included.
+        described: Its files, the primary one first.
+        data_folder, log_folder: Where the server puts the files of new databases.
+    """
+
+    state: str = ""
+    access: str = ""
+    size_bytes: int = 0
+    described: tuple[DatabaseFile, ...] = ()
+    data_folder: str = ""
+    log_folder: str = ""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Physical path by logical name."""
+        return {file.logical_name: file.physical_path for file in self.described}
+
+    def is_made_of(self, files: Iterable[str]) -> bool:
+        """True when these physical paths, and no others, are the database's."""
+        return {path.casefold() for path in self.files.values()} == {path.casefold() for path in files}
+
+
+def database_file(row: Row) -> DatabaseFile:
+    """A file of a database from a row with name, physical_name and type_desc."""
+    return DatabaseFile(
+        logical_name=row["name"], physical_path=row["physical_name"], type=FileType(row["type_desc"].lower())
+    )
+
+
+def survey(session: Session, database: str) -> DatabaseFacts:
+    """Ask the server what it knows of `database`; nothing is changed."""
+    state, access = state_of(session, database)
+    files = session.run(tsql.database_files(database))
+    folders = session.run(tsql.default_folders())[0]
+    return DatabaseFacts(
+        state=state,
+        access=access,
+        size_bytes=sum(int(row["size"]) for row in files) * PAGE_BYTES,
+        described=tuple(database_file(row) for row in files),
+        data_folder=str(folders["data_folder"]),
+        log_folder=str(folders["log_folder"]),
+    )
+
+
+def state_of(session: Session, database: str) -> tuple[str, str]:
+    """State and user access, for instance ONLINE and MULTI_USER; empty when there is no such database."""
+    rows = session.run(tsql.database_state(database))
+    return (str(rows[0]["state_desc"]), str(rows[0]["user_access_desc"])) if rows else ("", "")
+
+
+def check(session: Session, database: str) -> None:
+    """Check that the database is online, open to its users, and that DBCC CHECKDB finds it clean.
+
+    Raises:
+        DamagedBackupError: when CHECKDB finds errors in it.
+        PartError: when it is not online and open, or cannot be checked.
+    """
+    found = state_of(session, database)
+    if found != (ONLINE, MULTI_USER):
+        raise PartError(
+            f"Database {database} is {' '.join(found).strip() or 'not there'}.",
+            why="Its users cannot work with it.",
+            todo="See SQL Server's error log for the reason, then repeat the restore.",
+        )
+    try:
+        session.run(tsql.check_database(database))
+    except SqlServerError as error:
+        raise failed(
+            error,
+            f"Database {database} did not pass its check: {error}",
+            why="It is open to its users, and it may be damaged.",
+            todo="Restore an older recovery point, or the snapshot instead of the backup file.",
+        ) from error
+
+
+def failed(error: SqlServerError, what: str, *, why: str, todo: str) -> PartError | SqlServerError:
+    """The error to raise for what SQL Server has refused.
+
+    A lost connection stays what it is, because the conversation may be begun again. Damage becomes a
+    DamagedBackupError: the server and the request are in order, and another source may do.
+    """
+    if error.lost_connection:
+        return error
+    kind = DamagedBackupError if error.is_damage or error.is_corruption else PartError
+    return kind(what, why=why, todo=todo)

@@ -1,0 +1,140 @@
+"""Restoring a backup: over the database itself, or as another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from include.rules.errors import RefusedError
+from include.rules.restore.database_places import database_places, named_after
+from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server.access import claim, drop, open_again, take_offline, what_is_left
+from perennial.hooks.sql_server.databases import RESTORING, failed, state_of, survey
+from perennial.hooks.sql_server.session import Session, SqlServerError
+
+FILE_EXISTS = 3142
+"""Number by which SQL Server says that a file is in the way that belongs to no database."""
+
+STRAY_FILES = 20
+"""How many files may be in the way before a restore gives up."""
+
+
+def look_into(session: Session, urls: Sequence[str]) -> None:
+    """Make sure that the backup can be opened at all, before anything that stands is touched.
+
+    Raises:
+        DamagedBackupError, PartError, SqlServerError: as `restore_over`; nothing was touched.
+    """
+    try:
+        session.run(tsql.file_list(urls))
+    except SqlServerError as error:
+        raise failed(
+            error,
+            f"The backup cannot be read: {error}",
+            why="No database was touched.",
+            todo=_advice(error),
+        ) from error
+
+
+def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
+    """Restore a backup over `database`: there, offline, suspect, left over from a broken restore, or not at all.
+
+    Everybody is kept out while it lasts and let in again whatever happens.
+
+    Args:
+        urls: The backup's files, all its stripes.
+
+    Raises:
+        DamagedBackupError: when the backup cannot be restored because it is damaged.
+        PartError: when SQL Server refuses for another reason.
+        RefusedError: when another restore is at work on the database.
+        SqlServerError: when the connection was lost: the conversation may be begun again.
+    """
+    claim(session, database)
+    try:
+        take_offline(session, database)
+        _restore(session, database, urls, stem=database)
+    except SqlServerError as error:
+        if error.lost_connection:
+            raise
+        raise failed(
+            error,
+            f"Database {database} was not restored: {error}",
+            why=what_is_left(session, database),
+            todo=_advice(error),
+        ) from error
+    open_again(session, database)
+
+
+def restore_as_new(session: Session, database: str, urls: Sequence[str], *, stem: str) -> None:
+    """Restore a backup as a new database, whose files get names of their own; nothing that exists is overwritten.
+
+    Args:
+        urls: The backup's files, all its stripes.
+        stem: What its files are named after, and nobody else's. A database made of such files is an earlier attempt
+            of this very restore, and is dropped first; its name alone says nothing, anybody may have made it.
+
+    Raises:
+        RefusedError: when a database of that name exists and is not this restore's, or another restore is at work.
+        DamagedBackupError, PartError, SqlServerError: as `restore_over`.
+    """
+    claim(session, database)
+    facts = survey(session, database)
+    if facts.state and not named_after(stem, facts.files.values()):
+        raise RefusedError(
+            f"There is a database {database} already; it is {facts.state}, and not of this restore's making.",
+            why="A restore under another name never overwrites; nothing was restored.",
+            todo="Choose a name that is free, or drop that database first.",
+        )
+    try:
+        drop(session, database)
+        _restore(session, database, urls, stem=stem)
+    except SqlServerError as error:
+        if error.lost_connection:
+            raise
+        with suppress(SqlServerError):
+            if state_of(session, database)[0] == RESTORING:  # half a database is of no use to anybody
+                drop(session, database)
+        raise failed(
+            error,
+            f"Database {database} was not restored: {error}",
+            why="No other database was touched.",
+            todo=_advice(error),
+        ) from error
+    open_again(session, database)
+
+
+def drop_half_restored(session: Session, database: str, *, stem: str) -> bool:
+    """Drop what a `restore_as_new` with that `stem` has left RESTORING: it is of no use to anybody.
+
+    Returns True when a database that was made with that `stem`, and has come back whole, is still there.
+    """
+    facts = survey(session, database)
+    if not named_after(stem, facts.files.values()):
+        return False
+    if facts.state == RESTORING:
+        drop(session, database)
+    return facts.state != RESTORING
+
+
+def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str) -> None:
+    """Restore to the database's own files where it has them, to new ones where not; nobody is in it any more."""
+    facts = survey(session, database)
+    files = session.run(tsql.file_list(urls))
+    taken = [str(row["physical_name"]) for row in session.run(tsql.files_of_others(database))]
+    for tries_left in reversed(range(STRAY_FILES)):
+        places = database_places(stem, files, facts.files, taken, facts.data_folder, facts.log_folder)
+        try:
+            session.run(tsql.restore_database(database, urls, places, replace=facts.state != ""))
+            return
+        except SqlServerError as error:
+            if error.number != FILE_EXISTS or not tries_left:
+                raise
+            # A file of no database, as a dropped offline one leaves it: somebody may still want it.
+            taken += places.values()
+
+
+def _advice(error: SqlServerError) -> str:
+    if error.is_damage or error.is_corruption:
+        return "Restore the database from the snapshot of its volume, or from another recovery point."
+    return "Mend what SQL Server complains about, then begin the restore again."

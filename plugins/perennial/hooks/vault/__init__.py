@@ -1,0 +1,1 @@
+"""The vault: manifests, leases, records and backup files in S3."""

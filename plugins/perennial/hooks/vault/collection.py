@@ -1,0 +1,107 @@
+"""Typed documents of the vault: a collection knows the model of its documents and where each one lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from include.rules.errors import ConflictError, PartError
+from include.rules.points.leases import Lease
+from include.rules.points.manifest import Manifest
+from include.rules.register.register import explain
+from include.rules.restore.record import RestoreRecord
+from include.rules.retention.records import ShownPlan
+from include.rules.retention.timeline import Offboarding
+from perennial.hooks.vault.documents import DocumentStore
+
+Document = TypeVar("Document", Manifest, RestoreRecord, Lease, ShownPlan, Offboarding)
+
+
+@dataclass(frozen=True)
+class Versioned(Generic[Document]):
+    """A document of the vault and the ETag under which it was read or written."""
+
+    value: Document
+    etag: str
+
+
+@dataclass(frozen=True)
+class Collection(Generic[Document]):
+    """The documents of one kind.
+
+    Attributes:
+        documents: Where they are stored.
+        model: What they are.
+        key: The key of the document that a tenant's id and the document's own id name.
+        name: What one of them is called in messages.
+    """
+
+    documents: DocumentStore
+    model: type[Document]
+    key: Callable[[str, str], str]
+    name: str
+
+    async def get(self, tenant: str, document_id: str) -> Versioned[Document] | None:
+        """Read a document; None when there is none.
+
+        Raises:
+            PartError: when it is not one that this version understands.
+        """
+        key = self.key(tenant, document_id)
+        stored = await self.documents.get(key)
+        if stored is None:
+            return None
+        try:
+            return Versioned(self.model.model_validate(stored.content), stored.etag)
+        except ValidationError as error:
+            raise PartError(
+                f"{key} in the vault is not a {self.model.__name__} that this version understands: {explain(error)}.",
+                why="It may come from a newer version, or somebody has edited it; it was left as it is.",
+                todo="Compare it with docs/vault.md.",
+            ) from error
+
+    async def require(self, tenant: str, document_id: str) -> Versioned[Document]:
+        """Read a document that the first step of a run has written.
+
+        Raises:
+            PartError: when there is none.
+        """
+        version = await self.get(tenant, document_id)
+        if version is None:
+            raise PartError(
+                f"The vault has no {self.name} {document_id} of tenant {tenant}.",
+                why="Without it nothing that this step does could be found again, so it did nothing.",
+                todo="Clear the task `open` of this run.",
+            )
+        return version
+
+    async def create(self, value: Document) -> Versioned[Document]:
+        """Write a document that must not exist yet.
+
+        Raises:
+            ConflictError: when it exists.
+        """
+        return Versioned(value, (await self.documents.create(self._key_of(value), value.model_dump(mode="json"))).etag)
+
+    async def put(self, value: Document) -> Versioned[Document]:
+        """Write a document whatever stands there; of two writers the later one has the last word."""
+        while True:
+            stored = await self.documents.get(self._key_of(value))
+            with suppress(ConflictError):
+                return await (self.replace(value, stored.etag) if stored else self.create(value))
+
+    async def replace(self, value: Document, etag: str) -> Versioned[Document]:
+        """Write a document over the one that was read under `etag`.
+
+        Raises:
+            ConflictError: when it was changed meanwhile.
+        """
+        stored = await self.documents.replace(self._key_of(value), value.model_dump(mode="json"), etag)
+        return Versioned(value, stored.etag)
+
+    def _key_of(self, value: Document) -> str:
+        return self.key(value.tenant, value.id)

@@ -1,0 +1,144 @@
+"""A tenant's lease in the hands of one step: entered at its start, renewed meanwhile, checked before each effect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from include.rules.errors import LeaseBusyError, LeaseLostError, UnavailableError
+from include.rules.points.leases import Lease
+from perennial.hooks.vault.vault import Vault
+
+
+@dataclass(frozen=True)
+class TenantLease:
+    """The right of one step to act on one tenant.
+
+    Attributes:
+        vault: Where the lease is kept.
+        tenant: Whose lease it is.
+        owner: Deployment, DAG and run that hold it.
+        token: The fencing token this step took when it began.
+    """
+
+    vault: Vault
+    tenant: str
+    owner: str
+    token: int
+
+    async def check(self) -> None:
+        """Make sure, right before a side effect, that no later step has taken over.
+
+        Raises:
+            LeaseLostError: when one has.
+        """
+        standing = await self.vault.lease(self.tenant)
+        (standing.value if standing else _never_taken(self.tenant)).check(self.owner, self.token)
+
+    async def release(self) -> None:
+        """Give the lease back; once it has gone to somebody else this changes nothing."""
+        with suppress(LeaseLostError):
+            await self.vault.change_lease(
+                self.tenant,
+                lambda lease: (lease or _never_taken(self.tenant)).released(self.owner, self.token, now=_now()),
+            )
+
+
+async def acquire(vault: Vault, tenant: str, owner: str, purpose: str, *, wait: float = 0) -> TenantLease:
+    """Take the tenant's lease, waiting up to `wait` seconds for another holder to give it back.
+
+    Raises:
+        LeaseBusyError: when it is still another's; the message names the holder.
+    """
+    ttl, deadline = vault.settings.lease_ttl, asyncio.get_running_loop().time() + wait
+    while True:
+        try:
+            lease = await vault.change_lease(
+                tenant, lambda held: (held or _never_taken(tenant)).acquired(owner, purpose, now=_now(), ttl=ttl)
+            )
+            return TenantLease(vault, tenant, owner, lease.token)
+        except LeaseBusyError:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+        await asyncio.sleep(min(vault.settings.poll.total_seconds(), wait))
+
+
+@asynccontextmanager
+async def entered(vault: Vault, tenant: str, owner: str) -> AsyncIterator[TenantLease]:
+    """Begin a step under the lease that this owner's run has acquired, and keep the lease renewed during the block.
+
+    Raises:
+        LeaseLostError: when the run does not hold it, at the start or, by cancelling the block, at any time later.
+    """
+    ttl = vault.settings.lease_ttl
+    lease = await vault.change_lease(
+        tenant, lambda held: (held or _never_taken(tenant)).entered(owner, now=_now(), ttl=ttl)
+    )
+    held = TenantLease(vault, tenant, owner, lease.token)
+    async with kept(held):
+        yield held
+
+
+@asynccontextmanager
+async def given_back(held: TenantLease) -> AsyncIterator[None]:
+    """Give the lease back at the end of the block, well or not; kept when the block is cancelled and will run again."""
+    try:
+        yield
+    except Exception:
+        await held.release()
+        raise
+    await held.release()
+
+
+@asynccontextmanager
+async def kept(held: TenantLease) -> AsyncIterator[None]:
+    """Renew the lease during the block.
+
+    Raises:
+        LeaseLostError: when it has gone to somebody else; the block is cancelled.
+    """
+    block, lost = asyncio.current_task(), []
+
+    async def renew() -> None:
+        try:
+            await _renew_for_ever(held)
+        except LeaseLostError as error:
+            lost.append(error)
+            if block:
+                block.cancel()
+
+    renewal = asyncio.create_task(renew(), name=f"renew the lease of {held.tenant}")
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost and block:
+            block.uncancel()
+            raise lost[0] from None
+        raise
+    finally:
+        renewal.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewal
+
+
+async def _renew_for_ever(held: TenantLease) -> None:
+    ttl = held.vault.settings.lease_ttl
+    while True:
+        await asyncio.sleep(ttl.total_seconds() / 4)
+        # A vault that does not answer for a moment is no reason to stop: the lease still has most of its time.
+        with suppress(UnavailableError):
+            await held.vault.change_lease(
+                held.tenant,
+                lambda lease: (lease or _never_taken(held.tenant)).renewed(held.owner, held.token, now=_now(), ttl=ttl),
+            )
+
+
+def _never_taken(tenant: str) -> Lease:
+    return Lease(tenant=tenant, expires_at=_now())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

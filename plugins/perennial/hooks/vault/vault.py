@@ -1,0 +1,242 @@
+"""The vault: the only place where Perennial keeps what it must not lose (design, section 3).
+
+recovery-points/<tenant>/<id>/manifest.json    one recovery point
+recovery-points/<tenant>/<id>/full-01.bak      its backup, written by SQL Server itself
+recovery-points/<tenant>/<id>/full-01-01.bak   the same in several files (stripes): -01, -02 and so on
+restores/<tenant>/<id>.json                    the record of one restore
+expired/<tenant>/<id>.json                     the tombstone of a recovery point that retention has deleted
+retention/<tenant>.json                        the plan that was shown to a person, to be approved
+offboarded/<tenant>.json                       the record that a tenant has left
+last-retention.json                            when retention last looked at the whole fleet
+leases/<tenant>.json                           who may act on the tenant
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from include.rules.errors import ConflictError, PartError, UnavailableError
+from include.rules.points.backup_files import StoredFile
+from include.rules.points.leases import Lease
+from include.rules.points.manifest import Manifest
+from include.rules.restore.record import RestoreRecord
+from include.rules.retention.records import ShownPlan
+from include.rules.retention.timeline import Offboarding
+from perennial.hooks.aws import clients as aws
+from perennial.hooks.vault.collection import Collection, Document, Versioned
+from perennial.hooks.vault.documents import DocumentStore
+from perennial.hooks.vault.object_versions import delete_version, versions_below
+from perennial.settings import Settings
+
+log = logging.getLogger(__name__)
+
+READS_AT_ONCE = 16
+"""Documents that one step reads at the same time."""
+CHANGES = 20
+"""How often a change without the lease begins anew because somebody else was faster."""
+
+
+def point_prefix(tenant: str, point_id: str) -> str:
+    """Prefix of everything in the vault that belongs to one recovery point."""
+    return f"recovery-points/{tenant}/{point_id}/"
+
+
+def _check_place(document: Document, tenant: str, document_id: str, where: str) -> None:
+    """Raises PartError when the document that was found at `where` says that it is another one."""
+    if (document.tenant, document.id) != (tenant, document_id):
+        raise PartError(
+            f"{where} says that it is {document.id} of tenant {document.tenant}.",
+            why="Somebody has copied or moved it; it was left as it is.",
+            todo="Move it back, or out of the vault.",
+        )
+
+
+class Vault:
+    """Reads and writes the documents of the vault; all changes by compare and swap.
+
+    Args:
+        settings: Says where the vault is and which connection reaches it.
+
+    Attributes:
+        points: The manifests.
+        tombstones: What is left of recovery points that have gone.
+        shown_plans: Retention's plans that wait for approval.
+        offboarded: The records of tenants that have left.
+        restores: The records of restores.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.documents = DocumentStore(settings.vault_bucket, settings.vault_prefix, settings.aws_conn_id)
+        self.points = Collection(
+            self.documents, Manifest, lambda tenant, name: f"{point_prefix(tenant, name)}manifest.json", "manifest of"
+        )
+        self.restores = Collection(
+            self.documents, RestoreRecord, lambda tenant, name: f"restores/{tenant}/{name}.json", "record of"
+        )
+        self.tombstones = Collection(
+            self.documents, Manifest, lambda tenant, name: f"expired/{tenant}/{name}.json", "tombstone of"
+        )
+        self.shown_plans = Collection(
+            self.documents, ShownPlan, lambda tenant, _: f"retention/{tenant}.json", "retention plan of"
+        )
+        self.offboarded = Collection(
+            self.documents, Offboarding, lambda tenant, _: f"offboarded/{tenant}.json", "offboarding record of"
+        )
+        self._leases = Collection(self.documents, Lease, lambda tenant, _: f"leases/{tenant}.json", "lease")
+
+    async def point_ids(self, tenant: str, beginning: str = "") -> list[str]:
+        """Ids of the tenant's recovery points, oldest slot first within a kind."""
+        prefix = f"recovery-points/{tenant}/"
+        keys = self.documents.keys(prefix + beginning)
+        return sorted([k.removeprefix(prefix).split("/")[0] async for k in keys if k.endswith("/manifest.json")])
+
+    async def manifests(self, tenant: str, beginning: str = "") -> list[Manifest]:
+        """The manifests of the tenant's recovery points whose id starts with `beginning`, but for unreadable ones."""
+        found, _ = await self._readable(self.points, tenant, await self.point_ids(tenant, beginning))
+        return [version.value for version in found]
+
+    async def points_and_problems(
+        self, tenant: str, point_ids: Iterable[str]
+    ) -> tuple[list[Versioned[Manifest]], list[PartError]]:
+        """These manifests of the tenant with their ETags, and what is wrong with those that cannot be read."""
+        return await self._readable(self.points, tenant, point_ids)
+
+    async def tenants(self) -> list[str]:
+        """Ids of all tenants that have recovery points."""
+        return await self.documents.folders("recovery-points/")
+
+    async def latest_restores(self, tenant: str, count: int) -> list[RestoreRecord]:
+        """The records of the tenant's last restores, oldest first, but for unreadable ones."""
+        prefix = f"restores/{tenant}/"
+        keys = self.documents.keys(prefix)
+        names = sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
+        found, _ = await self._readable(self.restores, tenant, names[-count:])
+        return [version.value for version in found]
+
+    async def change_point(self, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
+        """Apply `change` to a manifest by compare and swap, without the tenant's lease, again when somebody else was
+        faster.
+
+        Only for what may stand beside everybody else's changes: who reads the point, and a hold on it.
+
+        Args:
+            change: Gets the manifest as it stands and returns what it becomes, or raises.
+
+        Raises:
+            PartError: when there is none, or it is another point's.
+        """
+        for attempt in range(CHANGES):
+            standing = await self.points.require(tenant, point_id)
+            _check_place(standing.value, tenant, point_id, f"The manifest {point_prefix(tenant, point_id)}")
+            with suppress(ConflictError):
+                return (await self.points.replace(change(standing.value), standing.etag)).value
+            await asyncio.sleep(0.05 * attempt)
+        raise UnavailableError(
+            f"The manifest of {point_id} of tenant {tenant} changed {CHANGES} times while this run tried to change it.",
+            why="Nothing was changed.",
+            todo="Look for runs of this tenant that start again and again, then try once more.",
+        )
+
+    async def _readable(
+        self, collection: Collection[Document], tenant: str, document_ids: Iterable[str]
+    ) -> tuple[list[Versioned[Document]], list[PartError]]:
+        at_once, problems = asyncio.Semaphore(READS_AT_ONCE), list[PartError]()
+
+        async def read(document_id: str) -> Versioned[Document] | None:
+            async with at_once:
+                try:
+                    found = await collection.get(tenant, document_id)
+                    if found:
+                        where = f"{collection.key(tenant, document_id)} in the vault"
+                        _check_place(found.value, tenant, document_id, where)
+                    return found
+                except PartError as error:
+                    # One damaged document must not stand between a tenant and all its others.
+                    log.warning("Left out: %s", error)
+                    problems.append(error)
+                    return None
+
+        found = await asyncio.gather(*(read(document_id) for document_id in document_ids))
+        return [version for version in found if version is not None], problems
+
+    async def lease(self, tenant: str) -> Versioned[Lease] | None:
+        """The tenant's lease as it stands; None when nobody has ever taken it."""
+        return await self._leases.get(tenant, tenant)
+
+    async def change_lease(self, tenant: str, change: Callable[[Lease | None], Lease]) -> Lease:
+        """Apply `change` to the tenant's lease by compare and swap, again when somebody else was faster.
+
+        Args:
+            change: Gets the lease as it stands (None for a tenant's first) and returns what it becomes, or raises.
+        """
+        for _ in range(10):
+            standing = await self.lease(tenant)
+            wanted = change(standing.value if standing else None)
+            try:
+                if standing is None:
+                    return (await self._leases.create(wanted)).value
+                return (await self._leases.replace(wanted, standing.etag)).value
+            except ConflictError:
+                continue
+        raise UnavailableError(
+            f"The lease of tenant {tenant} changed ten times while this run tried to change it.",
+            why="More runs than make sense are after this tenant; nothing was done.",
+            todo="Look for runs of this tenant that start again and again.",
+        )
+
+    async def backup_file(self, key: str) -> StoredFile | None:
+        """What the object store says about the backup file at `key`; None when there is none."""
+        s3 = await aws.client("s3", self.settings.aws_conn_id)
+        with aws.explained("The vault could not be asked for a backup file", key=key):
+            try:
+                head = await s3.head_object(
+                    Bucket=self.documents.bucket, Key=self.documents.prefix + key, ChecksumMode="ENABLED"
+                )
+            except aws.ClientError as error:
+                if aws.status(error) == 404:
+                    return None
+                raise
+        checksum = {
+            name: value for name, value in head.items() if name.startswith("Checksum") and name != "ChecksumType"
+        }
+        return StoredFile(key=key, size_bytes=head["ContentLength"], etag=head["ETag"], checksum=checksum)
+
+    async def backup_files(self, keys: Iterable[str]) -> list[StoredFile | None]:
+        """What the object store says about several backup files, in their order."""
+        return list(await asyncio.gather(*(self.backup_file(key) for key in keys)))
+
+    async def backup_file_keys(self, tenant: str, point_id: str) -> list[str]:
+        """Keys of all backup files beside a manifest, those of earlier attempts too."""
+        keys = self.documents.keys(point_prefix(tenant, point_id))
+        return [key async for key in keys if not key.endswith("/manifest.json")]
+
+    async def delete_backup_file(self, key: str) -> None:
+        """Delete a backup file in all its versions; deleting it twice is the same as once."""
+        for version in await versions_below(self.documents, key):
+            if version.key == key:
+                await delete_version(self.documents, version)
+
+    def backup_file_urls(self, keys: Iterable[str]) -> list[str]:
+        """The URLs of several backup files; raises as `backup_file_url` does."""
+        return [self.backup_file_url(key) for key in keys]
+
+    def backup_file_url(self, key: str) -> str:
+        """The backup file's URL as SQL Server writes it.
+
+        Raises:
+            PartError: when it is longer than the 259 characters that BACKUP TO URL takes
+                (learn.microsoft.com, "SQL Server back up to URL for S3-compatible object storage").
+        """
+        url = f"{self.settings.backup_url}/{key}"
+        if len(url) > 259:
+            raise PartError(
+                f"The address of the backup file has {len(url)} characters; SQL Server takes 259.",
+                why="The database cannot be backed up to it.",
+                todo="Shorten PERENNIAL_BACKUP_URL or the vault's prefix.",
+                url=url,
+            )
+        return url

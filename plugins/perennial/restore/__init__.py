@@ -1,0 +1,1 @@
+"""Restores: the steps from the preview to the report."""

@@ -1,0 +1,186 @@
+"""The database of a restore: brought back from the .bak or from the snapshot of its volume, and checked."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import ClassVar
+
+from include.rules.errors import PartError, PerennialError, RefusedError, UnavailableError
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.restore.record import CHECK, RESTORE_DATABASE
+from include.rules.restore.request import DatabaseSource
+from perennial.hooks.aws.hosts import Hosts
+from perennial.hooks.sql_server import databases
+from perennial.hooks.sql_server import restore as restoring
+from perennial.hooks.sql_server.access import let_users_in
+from perennial.hooks.sql_server.session import Session, SqlServer, SqlServerError
+from perennial.hooks.sql_server.users import OrphanedUser, orphaned_users
+from perennial.hooks.vault.leased import LeasedRestore
+from perennial.restore.database_files import (
+    attach_new,
+    copy_files,
+    files_left,
+    left_unchecked,
+    own_name,
+    put_in_place,
+)
+from perennial.restore.step import Done, RestoreStepTrigger
+from perennial.restore.volumes import COPY_MARKS
+from perennial.settings import Settings
+
+
+class RestoreDatabaseTrigger(RestoreStepTrigger):
+    """Brings the database back, over the tenant's own or under another name; everybody else is kept out meanwhile."""
+
+    step: ClassVar[str] = RESTORE_DATABASE
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        plan = restore.record.plan
+        if plan.database is None:
+            return Done("No database was asked for.")
+        server = SqlServer(plan.target.database.connection, restore.vault.settings.mark(restore.record.id))
+        await self._end_earlier_attempt(server, restore)
+        begun_before = self.step in restore.record.begun
+        try:
+            if plan.database_from is DatabaseSource.SNAPSHOT:
+                return await self._from_snapshot(restore, point, server)
+            return await self._from_backup_file(restore, point, server)
+        except RefusedError:
+            if not begun_before:
+                await restore.change(lambda record: record.not_begun_on(self.step))
+            raise
+        except SqlServerError as error:
+            begun = self.step in restore.record.begun
+            raise PartError(
+                f"The database of tenant {restore.record.tenant} was not restored: {error}",
+                why=f"Nobody knows the state of database {plan.database}." if begun else "It was not touched.",
+                todo="Bring the server up, then clear the task `open` of this run.",
+                server=server.conn_id,
+            ) from error
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end the statement and the script too."""
+        with suppress(PerennialError, SqlServerError):
+            record = await self.record_of_run()
+            if record is None:
+                return
+            settings, database = Settings.from_environment(), record.plan.target.database
+            await SqlServer(database.connection).kill_sessions_of(settings.mark(record.id))
+            if SnapshotRole.DATABASE in record.plan.snapshots:
+                mark = settings.mark(f"{record.id} {COPY_MARKS[SnapshotRole.DATABASE]}")
+                await Hosts.of(settings).cancel(database.instance, mark)
+
+    async def _from_backup_file(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
+        record, bak, pauses = restore.record, point.parts.bak, restore.vault.settings.pauses
+        if bak is None or record.plan.database is None:
+            raise PartError(f"Recovery point {point.id} has no .bak.", todo="Restore another recovery point.")
+        name, urls = record.plan.database, restore.vault.backup_file_urls(bak.keys)
+
+        def talk(session: Session) -> None:
+            if record.plan.replaces_database:
+                restoring.restore_over(session, name, urls)
+            else:
+                restoring.restore_as_new(session, name, urls, stem=own_name(record))
+
+        await server.talk(lambda session: restoring.look_into(session, urls), pauses=pauses)
+        await self._begin(restore)
+        await server.talk(talk, pauses=pauses)
+        return Done(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
+
+    async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
+        pauses = restore.vault.settings.pauses
+        copied = await copy_files(restore, point, server, limit=float(self.deadline))
+        await server.talk(lambda session: attach_new(session, restore.record, point), pauses=pauses)
+        if restore.record.plan.replaces_database:
+            await self._begin(restore)
+            await server.talk(lambda session: put_in_place(session, restore.record, point), pauses=pauses)
+        return Done(
+            f"Database {restore.record.plan.database} is attached from the files of the snapshot, crash-consistent "
+            f"({copied:,} bytes).",
+            copied,
+        )
+
+    async def _begin(self, restore: LeasedRestore) -> None:
+        """Record that from here on the database is not, or perhaps not, what it was."""
+        what = f"Database {restore.record.plan.database}"
+        await restore.change(lambda record: record.beginning_on(self.step, what))
+
+    async def _end_earlier_attempt(self, server: SqlServer, restore: LeasedRestore) -> None:
+        """An attempt whose task was cleared may still be restoring; two at once would only get in each other's way."""
+        try:
+            while await server.kill_sessions_of(server.program):  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(restore.vault.settings.poll.total_seconds())
+        except SqlServerError as error:
+            raise UnavailableError(
+                f"The database server of tenant {restore.record.tenant} does not answer: {error}",
+                why="The database was not touched.",
+                todo="Bring the server up, then clear the task `open` of this run.",
+                server=server.conn_id,
+            ) from error
+
+
+class CheckRestoreTrigger(RestoreStepTrigger):
+    """Checks what came back: the database is online, open to its users, and DBCC CHECKDB finds it clean."""
+
+    step: ClassVar[str] = CHECK
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        plan = restore.record.plan
+        if plan.database is None:
+            return Done("Every file was compared when it was copied.")
+        name, server = plan.database, SqlServer(plan.target.database.connection)
+
+        def talk(session: Session) -> tuple[OrphanedUser, ...]:
+            databases.check(session, name)
+            return orphaned_users(session, name)
+
+        try:
+            orphans = await server.talk(talk, pauses=restore.vault.settings.pauses)
+        except SqlServerError as error:
+            raise UnavailableError(
+                f"The restored database of tenant {restore.record.tenant} could not be checked: {error}",
+                why="It is restored; nobody has looked whether it is sound.",
+                todo="Bring the server up, then clear the task `open` of this run.",
+                database=name,
+                server=server.conn_id,
+            ) from error
+        clean = f"Database {name} is online and DBCC CHECKDB found no errors."
+        return Done(" ".join([clean, *(f"User {o.name} has no login: {o.remedy}" for o in orphans)]))
+
+
+async def reopen_database(restore: LeasedRestore) -> str:
+    """Let users in again if a broken restore has left them out, and drop what it has half made under another name.
+
+    Returns sentences on what is unusable or left; empty when nothing is.
+    """
+    record, settings = restore.record, restore.vault.settings
+    if record.plan.database is None:
+        return ""
+    server = SqlServer(record.plan.target.database.connection)
+    begun = RESTORE_DATABASE in record.begun
+    try:
+        if begun or record.copied_files:
+            await server.kill_sessions_of(settings.mark(record.id))
+        said = await _after(restore, server) if begun else ""
+        return " ".join(sentence for sentence in (said, await files_left(restore, server)) if sentence)
+    except SqlServerError as error:
+        if begun:
+            return f"Nobody knows the state of database {record.plan.database}: {error}"
+        copied = ", ".join(record.copied_files)
+        return f"Nobody knows what has become of the database files copied from the snapshot ({copied}): {error}"
+
+
+async def _after(restore: LeasedRestore, server: SqlServer) -> str:
+    """What a restore has to do, and to say, at its end of the database on which it has begun."""
+    record, pauses = restore.record, restore.vault.settings.pauses
+    name = str(record.plan.database)
+    if record.plan.replaces_database:
+        return await server.talk(lambda session: let_users_in(session, name), pauses=pauses)
+    if record.has_done(CHECK):
+        return ""
+    stands = await server.talk(
+        lambda session: restoring.drop_half_restored(session, name, stem=own_name(record)), pauses=pauses
+    )
+    await restore.change(lambda r: r.not_begun_on(RESTORE_DATABASE))  # it has overwritten nothing
+    return left_unchecked(name) if stands else ""

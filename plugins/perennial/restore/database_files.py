@@ -1,0 +1,130 @@
+"""A database from the snapshot of its volume: its files copied beside the standing ones, attached, checked, swapped in.
+
+The files are crash-consistent, as after a power cut: attaching them runs the recovery that a restart would.
+"""
+
+from __future__ import annotations
+
+from include.rules.errors import PartError, UnavailableError
+from include.rules.points.backup_files import FileType
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.restore.database_places import database_places
+from include.rules.restore.host_paths import path_on_volume
+from include.rules.restore.record import CHECK, RestoreRecord
+from perennial.hooks.sql_server import attach as attaching
+from perennial.hooks.sql_server import databases
+from perennial.hooks.sql_server.session import Session, SqlServer, SqlServerError
+from perennial.hooks.vault.leased import LeasedRestore
+from perennial.restore.files import copy_on_host
+
+
+async def copy_files(restore: LeasedRestore, point: Manifest, server: SqlServer, *, limit: float) -> int:
+    """Copy the database's files from the attached volume to new names beside the server's own; returns the bytes.
+
+    Files that a database is made of already were copied by an earlier attempt and are left alone.
+    """
+    record = restore.record
+    try:
+        places, attached = await server.talk(
+            lambda session: (_places(session, record, point), _is_attached(session, record, point)),
+            pauses=restore.vault.settings.pauses,
+        )
+    except SqlServerError as error:
+        raise UnavailableError(
+            f"The database server of tenant {record.tenant} does not answer: {error}",
+            why="The database was not touched.",
+            todo="Bring the server up, then clear the task `open` of this run.",
+            server=server.conn_id,
+        ) from error
+    if attached:
+        return 0
+    await restore.change(lambda r: r.model_copy(update={"copied_files": tuple(places.values())}))
+    files = [
+        f"{path_on_volume(file, point.source.database)}\t{places[file.logical_name]}" for file in point.database_files
+    ]
+    answer = await copy_on_host(
+        restore,
+        SnapshotRole.DATABASE,
+        "copy_database_files",
+        {"FILES": "\n".join(files)},
+        begins=None,
+        limit=limit,
+    )
+    return int(answer["bytes"])
+
+
+def attach_new(session: Session, record: RestoreRecord, point: Manifest) -> None:
+    """Make the copied files a database that nobody knows yet: beside the tenant's own, or under a new name."""
+    if record.plan.replaces_database:
+        attaching.attach_beside(session, _name(record), _paths(session, record, point), own_name(record))
+    else:
+        attaching.attach_as_new(session, _name(record), _paths(session, record, point))
+
+
+def put_in_place(session: Session, record: RestoreRecord, point: Manifest) -> None:
+    """Let the attached files take the place of the tenant's database."""
+    attaching.put_in_place(session, _name(record), _paths(session, record, point), own_name(record))
+
+
+async def files_left(restore: LeasedRestore, server: SqlServer) -> str:
+    """A sentence that says where the copied files are if they have not become what was asked for; else empty."""
+    record, copied = restore.record, restore.record.copied_files
+    if not copied or record.has_done(CHECK):
+        return ""
+    in_place, attached = await server.talk(
+        lambda session: tuple(
+            databases.survey(session, name).is_made_of(copied) for name in (_name(record), own_name(record))
+        ),
+        pauses=restore.vault.settings.pauses,
+    )
+    if in_place:
+        return "" if record.plan.replaces_database else left_unchecked(_name(record))
+    remedy = f"drop database {own_name(record)}, which is made of them" if attached else "delete those that are there"
+    return (
+        f"Database files copied from the snapshot are left on {record.plan.target.database.instance}: "
+        f"{', '.join(copied)}. Clearing the task `open` goes on with them; if you do not want that, {remedy}."
+    )
+
+
+def left_unchecked(database: str) -> str:
+    """A sentence about a database of a new name whose restore did not come to its end."""
+    return (
+        f"Database {database} is of this restore's making, and nobody has checked it. Clearing the task `open` goes on "
+        "with it or makes it anew; if you do not want that, drop it."
+    )
+
+
+def own_name(record: RestoreRecord) -> str:
+    """A name that no other restore gives a database or its files; short enough to be part of a file's name whole."""
+    return f"{record.tenant}_{record.id.rsplit('-', 1)[-1]}"
+
+
+def _is_attached(session: Session, record: RestoreRecord, point: Manifest) -> bool:
+    files = _places(session, record, point).values()
+    return any(databases.survey(session, name).is_made_of(files) for name in (_name(record), own_name(record)))
+
+
+def _paths(session: Session, record: RestoreRecord, point: Manifest) -> list[str]:
+    """Paths of the copied files, the primary one first."""
+    places = _places(session, record, point)
+    return [places[file.logical_name] for file in point.database_files]
+
+
+def _places(session: Session, record: RestoreRecord, point: Manifest) -> dict[str, str]:
+    """Path of each copied file by its logical name: in the server's own folders, named after this very restore."""
+    facts = databases.survey(session, _name(record))
+    rows = [
+        {
+            "LogicalName": file.logical_name,
+            "PhysicalName": file.physical_path,
+            "Type": "L" if file.type is FileType.LOG else "D",
+        }
+        for file in point.database_files
+    ]
+    return database_places(own_name(record), rows, {}, (), facts.data_folder, facts.log_folder)
+
+
+def _name(record: RestoreRecord) -> str:
+    if record.plan.database is None:
+        raise PartError("This restore is about no database.", todo="Start a new restore.")
+    return record.plan.database

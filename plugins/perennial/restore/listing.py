@@ -1,0 +1,32 @@
+"""Lists what a vault holds, for whoever has to choose a recovery point; needs no register and no history of Airflow."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from include.rules.errors import ConfigurationError
+from include.rules.points.listing import table
+from include.rules.register.tenants import TENANT_ID
+from perennial.hooks.vault.vault import Vault
+from perennial.settings import Settings
+from perennial.steps.trigger import Said, StepTrigger
+
+
+class ListRecoveryPointsTrigger(StepTrigger):
+    """Writes the recovery points of one tenant, or of all, into the log, and their ids into the task's XCom."""
+
+    fields: ClassVar[tuple[str, ...]] = ("tenant",)
+    tenant: str
+
+    async def work(self) -> Said:
+        tenant, vault = self.tenant.strip(), Vault(Settings.from_environment())
+        if tenant and not TENANT_ID.fullmatch(tenant):
+            raise ConfigurationError(
+                f"{tenant!r} is not a tenant id.", why="Nothing was listed.", todo="Leave it empty to list all tenants."
+            )
+        found = {}
+        for name in [tenant] if tenant else await vault.tenants():
+            manifests = await vault.manifests(name)
+            self.log.info("Tenant %s, %d recovery points:\n%s", name, len(manifests), table(manifests))
+            found[name] = [f"{manifest.id} ({manifest.state})" for manifest in manifests]
+        return {"vault": vault.settings.vault, "recovery_points": found}

@@ -1,0 +1,101 @@
+"""Opening a restore: the tenant's lease, and whether the plan that was shown still holds."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from include.rules.errors import PerennialError, RefusedError
+from include.rules.restore.choice import check_own_place
+from include.rules.restore.record import RestoreRecord, RestoreState, check_owner
+from include.rules.restore.request import RestoreRequest
+from perennial.hooks.register import find_register
+from perennial.hooks.vault import tenant_lease
+from perennial.hooks.vault.leased import LeasedRestore
+from perennial.hooks.vault.tenant_lease import TenantLease
+from perennial.hooks.vault.vault import Vault
+from perennial.restore.readers import begin_reading, end_reading
+from perennial.restore.site import marker_on_site
+from perennial.restore.step import RestoreTrigger
+from perennial.settings import Settings
+from perennial.steps.trigger import Said
+
+
+class OpenRestoreTrigger(RestoreTrigger):
+    """Takes the tenant's lease, makes sure that the plan still holds, and begins to carry it out."""
+
+    async def work(self) -> Said:
+        settings, request = Settings.from_environment(), self.request()
+        vault = Vault(settings)
+        # A restore never waits for a busy tenant: the operator at night has to know at once, and who is in the way.
+        lease = await tenant_lease.acquire(vault, request.target, self.owner(settings), "restore")
+        try:
+            restore = await LeasedRestore.load(lease, request.restore_id)
+            check_owner(restore.record, lease.owner)
+            await self._still_holds(restore.record, settings)
+            inherited = await _inherited(vault, restore.record)
+            await begin_reading(vault, restore.record)
+            record = await restore.change(
+                lambda r: r.opened(owner=lease.owner, token=lease.token, now=datetime.now(UTC), inherited=inherited)
+            )
+        except Exception:
+            await lease.release()
+            raise
+        return {"restore": record.id, "recovery_point": record.plan.recovery_point}
+
+    async def _still_holds(self, record: RestoreRecord, settings: Settings) -> None:
+        """The preview may be days old: what it said of the place has to be true still."""
+        if record.state is RestoreState.DONE:
+            raise RefusedError(
+                f"Restore {record.id} of tenant {record.tenant} is done.",
+                why="Carried out again it would overwrite what users have done since; nothing was restored.",
+                todo="Start a new restore.",
+            )
+        register, plan = await find_register(settings), record.plan
+        now_there = register.tenants.get(plan.target.id) if register else None
+        place = (now_there.web, now_there.database) if now_there else None
+        if (place is None and record.registered) or (place and place != (plan.target.web, plan.target.database)):
+            raise RefusedError(
+                f"Tenant {record.tenant} has moved since restore {record.id} was planned: the register has changed.",
+                why="The preview that was shown is about another place; nothing was restored.",
+                todo="Start a new restore.",
+            )
+        check_own_place(plan, register)
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand while it opened: no `close` will follow, so give the lease back."""
+        settings, request = Settings.from_environment(), self.request()
+        with suppress(PerennialError):
+            async with tenant_lease.entered(Vault(settings), request.target, self.owner(settings)) as lease:
+                await _given_up(lease, request)
+
+
+async def _inherited(vault: Vault, record: RestoreRecord) -> dict[str, str]:
+    """What an earlier restore has left half restored, by whose marker the site is still offline.
+
+    Raises:
+        RefusedError: when this restore had changed the site, and its own marker no longer lies there: users may have
+            worked since, and its safety point does not have that.
+    """
+    if not record.plan.overwrites:
+        return {}
+    marker = await marker_on_site(vault.settings, record)
+    if record.has_changed_the_site and marker != record.id:
+        raise RefusedError(
+            f"Restore {record.id} of tenant {record.tenant} cannot be carried out again: it has changed the site, and "
+            "its marker no longer lies there.",
+            why=f"Users may have worked since, and its safety point {record.safety_point} does not have that; nothing "
+            "more was overwritten.",
+            todo="Start a new restore.",
+        )
+    if marker is None or marker == record.id:
+        return {}
+    earlier = await vault.restores.get(record.tenant, marker)
+    return earlier.value.half_restored if earlier else {}
+
+
+async def _given_up(lease: TenantLease, request: RestoreRequest) -> None:
+    with suppress(PerennialError):
+        restore = await LeasedRestore.load(lease, request.restore_id)
+        await end_reading(lease.vault, restore.record)
+    await lease.release()

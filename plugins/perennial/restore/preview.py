@@ -1,0 +1,122 @@
+"""The preview of a restore: everything is looked at, nothing is touched, and what must not be done is refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from include.rules.errors import ConflictError, LeaseBusyError, PerennialError, RefusedError
+from include.rules.restore.choice import (
+    check_halves,
+    check_own_place,
+    choose_point,
+    is_registered,
+    nearest,
+    passed_over,
+    target_of,
+)
+from include.rules.restore.plan import plan_restore
+from include.rules.restore.preview import preview
+from include.rules.restore.record import RestoreRecord, RestoreState, check_owner
+from include.rules.restore.request import RestoreRequest
+from perennial.hooks.register import find_register
+from perennial.hooks.sql_server.session import SqlServerError
+from perennial.hooks.vault.vault import Vault
+from perennial.restore.step import RestoreTrigger
+from perennial.restore.survey import Surveyor
+from perennial.settings import Settings
+from perennial.steps.trigger import Said
+
+EARLIER = 20
+"""How many of the tenant's earlier restores tell how long this one will take."""
+
+
+class PreviewRestoreTrigger(RestoreTrigger):
+    """Decides the plan, writes it into the vault, and shows it. Holds no lease: an approval may take days.
+
+    Where nobody has to approve the plan, the task `approval` is skipped.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ("form", "moment", "approval_task")
+    approval_task: str
+    surveyor: Surveyor | None = None
+
+    async def work(self) -> Said:
+        settings, request = Settings.from_environment(), self.request()
+        vault = Vault(settings)
+        await self._refuse_when_busy(vault, request, self.owner(settings))
+        record = await self._planned(vault, request, self.owner(settings))
+        record = await _write(vault, record)
+        self.log.info("%s", record.preview)
+        return {
+            "restore": record.id,
+            "recovery_point": record.plan.recovery_point,
+            "approval": list(record.plan.approvals),
+            "preview": record.preview,
+        }
+
+    def xcoms(self, said: Said) -> dict[str, Any]:
+        skipped = [] if said["approval"] else [self.approval_task]
+        # What Airflow's own branching operators leave for the scheduler; there is no worker here to skip a task from.
+        return {**super().xcoms(said), "skipmixin_key": {"skipped": skipped}}
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end the reading of the .bak too, which may take long."""
+        if self.surveyor:
+            with suppress(PerennialError, SqlServerError):
+                await self.surveyor.stop()
+
+    async def _planned(self, vault: Vault, request: RestoreRequest, owner: str) -> RestoreRecord:
+        now, register = datetime.now(UTC), await find_register(vault.settings)
+        if request.recovery_point:
+            # A damaged manifest is left out of the list below; the one that was named has to say so.
+            await vault.points.get(request.tenant, request.recovery_point)
+        known = await vault.manifests(request.tenant)
+        point = choose_point(known, request.tenant, request.recovery_point)
+        check_halves(request, point)
+        target = target_of(request, register, point)
+        self.surveyor = Surveyor(vault, request, point, target)
+        survey = await self.surveyor.survey()
+        better = nearest([m for m in known if m.id != point.id], point.time)
+        plan = plan_restore(request, point, target, survey, register.tenants if register else {}, better)
+        check_own_place(plan, register)
+        earlier = await vault.latest_restores(request.target, EARLIER)
+        return RestoreRecord(
+            id=request.restore_id,
+            tenant=request.target,
+            plan=plan,
+            registered=is_registered(request.target, register),
+            preview="\n\n".join(filter(None, (preview(plan, point, survey, earlier, now), passed_over(known, point)))),
+            owner=owner,
+            planned_at=now,
+        )
+
+    async def _refuse_when_busy(self, vault: Vault, request: RestoreRequest, owner: str) -> None:
+        lease = await vault.lease(request.target)
+        if lease and lease.value.is_live(datetime.now(UTC)) and lease.value.owner != owner:
+            raise LeaseBusyError(
+                f"Tenant {request.target} is busy: a {lease.value.purpose} holds its lease.",
+                why="A restore does not wait for it; nothing was restored.",
+                todo="Wait for that run to end, or end it, then start the restore again.",
+                holder=lease.value.owner,
+            )
+
+
+async def _write(vault: Vault, record: RestoreRecord) -> RestoreRecord:
+    """Write the plan; over an earlier one of this run only while nothing has been carried out."""
+    while True:
+        standing = await vault.restores.get(record.tenant, record.id)
+        try:
+            if standing is None:
+                return (await vault.restores.create(record)).value
+            check_owner(standing.value, record.owner)
+            if standing.value.state is not RestoreState.PLANNED:
+                raise RefusedError(
+                    f"Restore {record.id} of tenant {record.tenant} is {standing.value.state} already.",
+                    why="Its plan cannot change any more.",
+                    todo="Clear the task `open` to carry the plan out again, or start a new restore.",
+                )
+            return (await vault.restores.replace(record, standing.etag)).value
+        except ConflictError:
+            continue

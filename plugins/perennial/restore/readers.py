@@ -1,0 +1,36 @@
+"""Restores that read a recovery point, noted in its manifest: retention, which changes the same document, sees them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from include.rules.points.manifest import Manifest, Reader
+from include.rules.restore.choice import check_restorable
+from include.rules.restore.record import RestoreRecord
+from perennial.hooks.vault.vault import Vault
+
+LONGEST = timedelta(days=3)
+"""Longer than all steps of a restore may take together: so long retention leaves the recovery point alone."""
+
+
+async def begin_reading(vault: Vault, record: RestoreRecord) -> None:
+    """Write into the manifest that the restore reads it.
+
+    Raises:
+        RefusedError: when the point is no longer verified.
+    """
+    now, plan = datetime.now(UTC), record.plan
+
+    def read(manifest: Manifest) -> Manifest:
+        check_restorable(manifest)
+        return manifest.with_reader(Reader(restore=record.id, until=now + LONGEST), now)
+
+    await vault.change_point(plan.source, plan.recovery_point, read)
+
+
+async def end_reading(vault: Vault, record: RestoreRecord) -> None:
+    """Take the restore out of the manifest, if it stands there."""
+    plan = record.plan
+    standing = await vault.points.get(plan.source, plan.recovery_point)
+    if standing and any(reader.restore == record.id for reader in standing.value.readers):
+        await vault.change_point(plan.source, plan.recovery_point, lambda m: m.without_reader(record.id))

@@ -1,0 +1,152 @@
+"""The safety point of a restore: a recovery point of what is about to be overwritten, taken in the same run.
+
+It is made by the steps of every backup, under the restore's lease and in one task. It leaves out what the restore does
+not touch, and what cannot be backed up any more.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from include.rules.backup.attempts import first_attempt, is_settled, next_attempt, resumed
+from include.rules.errors import LeaseLostError, PerennialError, RefusedError, UnavailableError
+from include.rules.points.backup_files import DatabaseFile
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.requests import BackupRequest
+from include.rules.restore.databases import ATTACHABLE, not_to_be_kept
+from include.rules.restore.record import RestoreRecord
+from perennial.backup.bak import BackUpDatabaseTrigger
+from perennial.backup.open_close import RecoveryPointTrigger, close_point
+from perennial.backup.snapshot import SnapshotVolumeTrigger
+from perennial.backup.verify import VerifyRecoveryPointTrigger
+from perennial.hooks.sql_server.databases import ONLINE, survey
+from perennial.hooks.sql_server.session import SqlServer, SqlServerError
+from perennial.hooks.vault.leased import LeasedPoint, LeasedRestore
+from perennial.restore.step import Done, RestoreStepTrigger
+from perennial.settings import Settings
+
+PARTS = ("web_snapshot", "db_snapshot", "bak")
+
+
+class TakeSafetyPointTrigger(RestoreStepTrigger):
+    """Makes and verifies the safety point; does nothing when nothing is overwritten."""
+
+    step: ClassVar[str] = "take_safety_point"
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        wanted = restore.record.safety_request
+        if not wanted:
+            return Done("This restore overwrites nothing: it needs no safety point.")
+        safety = await self._begun(restore, BackupRequest.parse(wanted))
+        lost = restore.record.lost_database
+        if safety is None:
+            return Done(f"No safety point was taken of the database: {lost or 'there was none to keep'}.")
+        await restore.change(lambda record: record.model_copy(update={"safety_point": safety.manifest.id}))
+        if not is_settled(safety.manifest):
+            try:
+                for part in _parts(wanted):
+                    await part.act(safety)
+            except Exception as error:
+                await _fail(safety, error)
+                raise
+            await close_point(safety)
+        kept = [name for name in PARTS if getattr(safety.manifest.parts, name)]
+        undo = f"the database cannot be brought back: {lost}" if lost else "restore it to undo this restore"
+        return Done(f"Safety point {safety.manifest.id} holds {', '.join(kept)}: {undo}.")
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end what SQL Server does for it."""
+        with suppress(PerennialError):
+            record = await self.record_of_run()
+            for part in _parts(record.safety_request) if record and record.safety_request else ():
+                await part.on_kill()
+
+    async def _begun(self, restore: LeasedRestore, request: BackupRequest) -> LeasedPoint | None:
+        """Claim the point's id, or take up what an earlier attempt has claimed; None when there is nothing to keep."""
+        vault, lease, target = restore.vault, restore.lease, restore.record.plan.target
+        standing = await vault.points.get(target.id, request.recovery_point_id)
+        if standing and is_settled(standing.value):
+            # Taken by an earlier attempt, before anything was overwritten: that is the state to go back to.
+            return LeasedPoint(lease, vault.points, standing)
+        if restore.record.has_changed_the_site:
+            return None  # an earlier attempt has found nothing to keep, and what is there now is half restored
+        left_out, files, lost = await _left_out(restore.record, vault.settings)
+        await restore.change(lambda record: record.model_copy(update={"lost_database": lost}))
+        if len(left_out) == len(PARTS):
+            return None
+        changes, now = {"left_out": left_out, "database_files": files}, datetime.now(UTC)
+        if standing is None:
+            note = f"Before {restore.record.id}"
+            manifest = first_attempt(request, target, owner=lease.owner, token=lease.token, now=now, note=note)
+            version = await vault.points.create(manifest.model_copy(update=changes))
+        else:
+            manifest = resumed(standing.value, owner=lease.owner, token=lease.token, now=now) or next_attempt(
+                standing.value, target, owner=lease.owner, token=lease.token, now=now
+            )
+            version = await vault.points.replace(manifest.model_copy(update=changes), standing.etag)
+        return LeasedPoint(lease, vault.points, version)
+
+
+async def close_safety_point(restore: LeasedRestore) -> str:
+    """End the safety point's attempt if it has not come to its end; returns a sentence when it could not be ended."""
+    if restore.record.safety_point is None:
+        return ""
+    point = await LeasedPoint.load(restore.lease, restore.record.safety_point)
+    if point.manifest.closed_at is None:
+        await close_point(point)
+    return ""
+
+
+def _parts(request: str) -> tuple[RecoveryPointTrigger, ...]:
+    """The steps of a backup, in their order."""
+    return (
+        SnapshotVolumeTrigger(request=request, role=SnapshotRole.WEB.value),
+        SnapshotVolumeTrigger(request=request, role=SnapshotRole.DATABASE.value),
+        BackUpDatabaseTrigger(request=request),
+        VerifyRecoveryPointTrigger(request=request),
+    )
+
+
+async def _fail(safety: LeasedPoint, error: Exception) -> None:
+    message = str(error) if isinstance(error, PerennialError) else f"{type(error).__name__}: {error}"
+    if not isinstance(error, LeaseLostError):
+        with suppress(PerennialError):
+            await safety.change(lambda manifest: manifest.with_failure(message))
+
+
+async def _left_out(record: RestoreRecord, settings: Settings) -> tuple[dict[str, str], tuple[DatabaseFile, ...], str]:
+    """Parts that the safety point does without, and why; the files by which the others find the database; and why
+    nothing can bring the database back (empty when something can).
+    """
+    plan = record.plan
+    if not plan.replaces_database:
+        reason = "the restore does not touch the database"
+        return {"db_snapshot": reason, "bak": reason}, (), ""
+    left_out = {} if plan.replaces_files else {"web_snapshot": "the restore does not touch the files"}
+    database = plan.target.database
+    try:
+        facts = await SqlServer(database.connection).talk(
+            lambda session: survey(session, database.name), pauses=settings.pauses
+        )
+    except SqlServerError as error:
+        raise UnavailableError(
+            f"The database server of tenant {record.tenant} does not answer: {error}",
+            why="Without a safety point nothing is overwritten; nothing was.",
+            todo="Bring the server up, then clear the task `open` of this run.",
+            server=database.connection,
+        ) from error
+    lost = not_to_be_kept(database, facts.state, facts.described)
+    if lost and not plan.loses_database:
+        raise RefusedError(
+            f"Database {database.name} of tenant {record.tenant} cannot be kept safe before it is overwritten: {lost}.",
+            why="Nobody has approved its loss; nothing was overwritten.",
+            todo="Start a new restore: its preview says so and asks for an approval.",
+        )
+    if facts.state in ATTACHABLE:
+        left_out["bak"] = f"database {database.name} is {facts.state}: its snapshot has to do"
+    elif facts.state != ONLINE:
+        reason = f"database {database.name} is {facts.state or 'not there'}: a snapshot could not bring it back"
+        left_out |= {"db_snapshot": reason, "bak": reason}
+    return left_out, facts.described, lost

@@ -1,0 +1,226 @@
+"""The volumes of a restore: made from snapshots, attached to the hosts that need them, and never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from typing import ClassVar
+
+from include.rules.errors import PartError, UnavailableError
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.restore.devices import free_device
+from include.rules.restore.plan import host_of
+from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.ebs import PART_TAG, RESTORE_TAG, TENANT_TAG, Ebs, Volume
+from perennial.hooks.aws.hosts import Hosts, ScriptError
+from perennial.hooks.looks import looks
+from perennial.hooks.vault.leased import LeasedRestore
+from perennial.restore.step import Done, RestoreStepTrigger
+
+USABLE = frozenset({"creating", "available", "in-use"})
+
+COPY_MARKS = {SnapshotRole.WEB: "copy", SnapshotRole.DATABASE: "copy db"}
+"""What the script that copies from a volume is called on its host, after the restore's id."""
+
+GONE_WITHIN = 600
+"""Seconds that a volume may take to let go of its host; Amazon says minutes, an open file says never."""
+
+LET_GO_WITHIN = 30
+"""Seconds after which the host is asked once more to let go of a volume."""
+
+UNMOUNTED_WITHIN = 120
+"""Seconds for the host to let go of a volume by itself; one that hangs never does."""
+
+
+class AttachVolumesTrigger(RestoreStepTrigger):
+    """Makes a volume from each snapshot that the plan needs, in the host's zone, and attaches it as another drive."""
+
+    step: ClassVar[str] = "attach_volumes"
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        said = [await self._attached(restore, point, role) for role in restore.record.plan.snapshots]
+        return Done(" ".join(said) or "No snapshot is needed.")
+
+    async def _attached(self, restore: LeasedRestore, point: Manifest, role: SnapshotRole) -> str:
+        snapshot, host = point.snapshot(role), host_of(restore.record.plan.target, role)
+        if snapshot is None:
+            raise PartError(f"Recovery point {point.id} has no {role.value}.", todo="Restore another recovery point.")
+        ebs = Ebs.of(restore.vault.settings)
+        volume = await self._made(ebs, restore, role, snapshot.snapshot_id)
+        await restore.change(lambda record: record.with_volume(role.value, volume.id))
+        if volume.instance != host.instance:
+            await self._attach(ebs, restore, role, volume)
+        await self._until(ebs, restore, volume.id, lambda found: found.attachment == "attached")
+        return f"Volume {volume.id} from snapshot {snapshot.snapshot_id} is attached to {host.instance}."
+
+    async def _made(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str) -> Volume:
+        """The volume that an earlier attempt has made, or a new one."""
+        record = restore.record
+        standing = [volume for volume in await ebs.volumes_of_restore(record.id, role) if volume.state in USABLE]
+        if standing:
+            return standing[0]
+        # A volume of an earlier attempt may have been deleted since: its token would bring nothing back.
+        token = sha256(f"{ebs.vault} {record.id} {role.value} {restore.lease.token}".encode()).hexdigest()
+        # Recorded first: `remove_volumes` finds by it what look-ups do not show yet.
+        await restore.change(lambda r: r.asking_for_volume(role.value, token))
+        try:
+            return await _asked(ebs, restore, role, snapshot_id, token)
+        except aws.NotDoneError:
+            await restore.change(lambda r: r.without_asked_volume(role.value))
+            raise
+
+    async def _attach(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:
+        host = host_of(restore.record.plan.target, role)
+        await self._until(ebs, restore, volume.id, lambda found: found.state == "available")
+        for _ in range(3):
+            device = free_device(await ebs.devices_in_use(host.instance), host.platform)
+            await restore.lease.check()
+            try:
+                return await ebs.attach_volume(volume.id, host.instance, device)
+            except aws.Error as error:
+                standing = await ebs.volume(volume.id)
+                if standing and standing.instance == host.instance:
+                    return None  # the answer was lost, the volume was attached
+                refused = error
+            # Somebody else may have taken the device name in between: look again.
+            await asyncio.sleep(restore.vault.settings.poll.total_seconds())
+        raise UnavailableError(
+            f"The volume from the {role.value} for tenant {restore.record.tenant} could not be attached: {refused}.",
+            why="Nothing was overwritten.",
+            todo="Check that the host in the register runs and is in the zone given there.",
+            volume=volume.id,
+            host=host.instance,
+        )
+
+    async def _until(
+        self, ebs: Ebs, restore: LeasedRestore, volume_id: str, is_ready: Callable[[Volume], bool]
+    ) -> None:
+        for pause in looks(restore.vault.settings.poll.total_seconds()):
+            volume = await ebs.volume(volume_id)
+            if volume and is_ready(volume):
+                return
+            if volume and volume.state in ("error", "deleting", "deleted"):
+                raise PartError(
+                    f"A volume for the restore of tenant {restore.record.tenant} is {volume.state}.",
+                    why="Nothing was overwritten.",
+                    todo="Clear the task `open` of this run: it makes another one.",
+                    volume=volume_id,
+                )
+            await asyncio.sleep(pause)
+
+
+class RemoveVolumesTrigger(RestoreStepTrigger):
+    """Detaches and deletes the volumes of the restore, whatever became of the copy."""
+
+    step: ClassVar[str] = "remove_volumes"
+
+    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+        left = await remove_volumes(restore)
+        if left:
+            raise UnavailableError(left)
+        return Done("No volume is left." if restore.record.plan.snapshots else "There was no volume.")
+
+
+async def _asked(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str, token: str) -> Volume:
+    """Ask for the volume; asked again under the same token it is the same one."""
+    record = restore.record
+    await restore.lease.check()
+    tags = {
+        **record.plan.target.tags,
+        "Name": f"{record.id} {role.value}",
+        TENANT_TAG: record.tenant,
+        RESTORE_TAG: record.id,
+        PART_TAG: role.value,
+    }
+    return await ebs.create_volume(snapshot_id, host_of(record.plan.target, role).zone, tags, token=token)
+
+
+async def remove_volumes(restore: LeasedRestore) -> str:
+    """Detach and delete every volume that the restore has made; returns a sentence about what could not be removed."""
+    record = restore.record
+    ebs = Ebs.of(restore.vault.settings)
+    made = [(role, volume) for role in SnapshotRole for volume in await _made_by(ebs, restore, role)]
+    left = [volume for role, volume in made if not await _removed(ebs, restore, role, volume)]
+    if left:
+        return (
+            f"Volume {', '.join(left)} could not be detached from the host of tenant {record.tenant} and was left "
+            "there. It costs money until it is deleted. See what uses it on the host, detach it, delete it."
+        )
+    if record.volumes or record.asked_volumes:
+        await restore.change(lambda r: r.model_copy(update={"volumes": {}, "asked_volumes": {}}))
+    return ""
+
+
+async def _made_by(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole) -> list[str]:
+    """The volumes that the restore has made from one part: what look-ups show, and what they do not show yet."""
+    record = restore.record
+    found = [volume.id for volume in await ebs.volumes_of_restore(record.id, role)]
+    if role.value in record.volumes:
+        found.append(record.volumes[role.value])
+    if token := record.asked_volumes.get(role.value):
+        # Nobody has heard the answer. Asked again it is the same volume; refused, there is none.
+        point = (await restore.vault.points.require(record.plan.source, record.plan.recovery_point)).value
+        if snapshot := point.snapshot(role):
+            with suppress(aws.NotDoneError):
+                found.append((await _asked(ebs, restore, role, snapshot.snapshot_id, token)).id)
+    return list(dict.fromkeys(found))
+
+
+def mount_name(volume_id: str) -> str:
+    """Name of the folder under which a host shows a volume of a restore."""
+    return f"perennial-{volume_id}"
+
+
+async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -> None:
+    record, settings = restore.record, restore.vault.settings
+    hosts, host = Hosts.of(settings), host_of(record.plan.target, role)
+    # A host that does not answer may well have let go of the disk: the detaching will tell.
+    with suppress(ScriptError, UnavailableError, TimeoutError):
+        # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
+        await hosts.cancel(host.instance, settings.mark(f"{record.id} {COPY_MARKS[role]}"))
+    with suppress(ScriptError, UnavailableError, TimeoutError):
+        async with asyncio.timeout(UNMOUNTED_WITHIN):
+            await hosts.run(
+                host.instance,
+                host.platform,
+                "unmount",
+                {"VOLUME_ID": volume_id, "MOUNT_NAME": mount_name(volume_id)},
+                mark=settings.mark(f"{record.id} unmount {role.value}"),
+                limit=UNMOUNTED_WITHIN,
+            )
+
+
+async def _removed(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume_id: str) -> bool:
+    """Detach and delete a volume; False when its host does not let go of it in time.
+
+    The host is asked more than once: a copy whose SendCommand was under way when its task was ended may begin later.
+    """
+    end = asyncio.get_running_loop().time() + GONE_WITHIN
+    while asyncio.get_running_loop().time() < end:
+        await restore.lease.check()
+        shown = await ebs.volume(volume_id)
+        # One that is not shown may be too new to be, and attached all the same.
+        if shown is None or shown.instance:
+            await _unmount(restore, role, volume_id)
+            await ebs.detach_volume(volume_id)
+        if await _deleted(ebs, volume_id, restore.vault.settings.poll.total_seconds()):
+            return True
+    return False
+
+
+async def _deleted(ebs: Ebs, volume_id: str, poll: float) -> bool:
+    """Delete the volume as soon as its host has let go of it; False when it has not for LET_GO_WITHIN."""
+    end = asyncio.get_running_loop().time() + LET_GO_WITHIN
+    for pause in looks(poll):
+        volume = await ebs.volume(volume_id)
+        if volume and volume.state in ("deleting", "deleted"):
+            return True
+        # One that is not shown may be too new to be: DeleteVolume knows.
+        if (volume is None or not volume.instance) and await ebs.delete_volume(volume_id):
+            return True
+        if asyncio.get_running_loop().time() > end:
+            break
+        await asyncio.sleep(pause)
+    return False

@@ -1,0 +1,158 @@
+"""What a person decides about recovery points: a hold is placed or lifted, a tenant has left.
+
+Without the tenant's lease: a hold must never have to wait for a backup. It is written by compare and swap into the same
+document that retention marks, so that whichever of the two writes last sees the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import ClassVar
+
+from include.rules.errors import ConfigurationError, RefusedError
+from include.rules.points.holds import Hold
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.requests import parse_moment
+from include.rules.retention.expiry import found_whole, held, lifted
+from include.rules.retention.timeline import Offboarding
+from perennial.hooks.vault.vault import Vault
+from perennial.retention.lost_parts import absent_parts
+from perennial.settings import Settings
+from perennial.steps.trigger import Said, StepTrigger
+
+
+class DecisionTrigger(StepTrigger):
+    """Base of steps that write down what a person has decided.
+
+    Fields:
+        author: Who triggered the run; empty where Airflow does not know, and then the run stands for its author.
+    """
+
+    author: str
+
+    def decided_by(self, settings: Settings) -> str:
+        """Who decided it."""
+        return self.author.strip() or f"unknown, by run {self.owner(settings)}"
+
+
+class PlaceHoldTrigger(DecisionTrigger):
+    """Puts a recovery point under a hold; one that is expiring is taken back."""
+
+    fields: ClassVar[tuple[str, ...]] = ("tenant", "recovery_point", "reason", "until", "author")
+    tenant: str
+    recovery_point: str
+    reason: str
+    until: str
+
+    async def work(self) -> Said:
+        settings, now = Settings.from_environment(), datetime.now(UTC)
+        if not self.reason.strip():
+            raise ConfigurationError(
+                f"The hold on {self.recovery_point} has no reason.",
+                why="Nobody could tell later whether it may be lifted; nothing was done.",
+                todo="Give a case number, or say what the point is kept for.",
+            )
+        until = _day(self.until, now) if self.until.strip() else None
+        hold = Hold(reason=self.reason.strip()[:500], author=self.decided_by(settings), placed_at=now, until=until)
+        manifest, said = await _change(settings, self.tenant, self.recovery_point, lambda m: held(m, hold)), ""
+        if manifest.expiry:
+            manifest, said = await _what_is_left(Vault(settings), manifest)
+            self.log.warning("%s", said)
+        placed = manifest.hold.model_dump(mode="json") if manifest.hold else None
+        return {"recovery_point": manifest.id, "state": str(manifest.state), "hold": placed, "said": said}
+
+
+class LiftHoldTrigger(DecisionTrigger):
+    """Takes a hold away: from then on the policy decides again."""
+
+    fields: ClassVar[tuple[str, ...]] = ("tenant", "recovery_point", "author")
+    tenant: str
+    recovery_point: str
+
+    async def work(self) -> Said:
+        settings, now = Settings.from_environment(), datetime.now(UTC)
+        by = self.decided_by(settings)
+        manifest = await _change(settings, self.tenant, self.recovery_point, lambda m: lifted(m, by, now))
+        return {"recovery_point": manifest.id, "lifted": manifest.past_holds[-1].model_dump(mode="json")}
+
+
+class OffboardTenantTrigger(DecisionTrigger):
+    """Records that a tenant has left, and until when its last recovery point is kept."""
+
+    fields: ClassVar[tuple[str, ...]] = ("tenant", "final_until", "author")
+    tenant: str
+    final_until: str
+
+    async def work(self) -> Said:
+        settings, now = Settings.from_environment(), datetime.now(UTC)
+        vault, tenant = Vault(settings), self.tenant.strip()
+        known = await vault.manifests(tenant) if tenant else []
+        if not known:
+            raise ConfigurationError(
+                f"The vault has no recovery points of a tenant {tenant!r}.",
+                why="There is nothing to keep or to delete; nothing was recorded.",
+                todo="Check the spelling.",
+            )
+        newest = max(known, key=lambda manifest: manifest.time or manifest.opened_at)
+        record = Offboarding(
+            tenant=tenant,
+            left_at=now,
+            final_until=_day(self.final_until, now),
+            author=self.decided_by(settings),
+            retention=newest.source.plan.retention,
+        )
+        await vault.offboarded.put(record)
+        return record.model_dump(mode="json")
+
+
+async def _what_is_left(vault: Vault, manifest: Manifest) -> tuple[Manifest, str]:
+    """What the hold has spared of a point whose deletion had begun; where that is all of it, the point comes back.
+
+    The lease is looked at before the parts: what a run that held it has deleted is then seen.
+    """
+    lease = await vault.lease(manifest.tenant)
+    busy = lease is not None and lease.value.is_live(datetime.now(UTC))
+    gone = (await absent_parts(vault, [manifest])).get(manifest.id, ())
+    if not gone and not busy:
+        return await vault.change_point(
+            manifest.tenant, manifest.id, found_whole
+        ), "Its deletion had taken nothing yet."
+    if not gone:
+        return manifest, (
+            "Its deletion had begun, and a run is still at work on the tenant: when that has ended, place the same "
+            "hold again to take the point back, if nothing of it has gone."
+        )
+    left = [name for name in (*(role.value for role in SnapshotRole), "bak") if name not in gone]
+    return manifest, (
+        f"Its deletion had begun: {', '.join(gone)} gone, {', '.join(left) or 'nothing'} left and spared. It cannot be "
+        "restored any more."
+    )
+
+
+async def _change(settings: Settings, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
+    """Change the manifest that a form names.
+
+    Raises:
+        ConfigurationError: when the vault has none of that name.
+        RefusedError: when the change makes no sense.
+    """
+    vault, tenant, point_id = Vault(settings), tenant.strip(), point_id.strip()
+    if not (tenant and point_id) or await vault.points.get(tenant, point_id) is None:
+        raise ConfigurationError(
+            f"The vault has no recovery point {point_id!r} of tenant {tenant!r}.",
+            why="Nothing was done.",
+            todo="`list_recovery_points` shows those that there are.",
+        )
+    return await vault.change_point(tenant, point_id, change)
+
+
+def _day(text: str, now: datetime) -> date:
+    """A day (UTC) that is not over yet."""
+    try:
+        day = parse_moment(text).date()
+    except ValueError as error:
+        raise ConfigurationError(f"{error}.", why="Nothing was done.", todo="Write the day as 2027-12-31.") from error
+    if day < now.date():
+        raise RefusedError(f"{day} is over.", why="Nothing was done.", todo="Choose a day that is still to come.")
+    return day

@@ -1,0 +1,155 @@
+"""Everything that there is of one tenant, in the vault and in EBS, as retention looks at it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from include.rules.errors import PartError
+from include.rules.points.manifest import Manifest
+from include.rules.restore.half_restored import LATEST, points_to_mend_with
+from include.rules.retention.expiry import replaced_parts
+from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, told
+from include.rules.retention.plan import Circumstances
+from include.rules.retention.timeline import Point
+from perennial.hooks.aws.ebs import POINT_TAG, Ebs, Snapshot
+from perennial.hooks.vault.collection import Versioned
+from perennial.hooks.vault.vault import Vault
+from perennial.retention.lost_parts import lost_parts
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What there is of one tenant.
+
+    Attributes:
+        manifests: By recovery point id, as they were read.
+        problems: What a person has to know: manifests that could not be read, whose points are left alone; lost parts;
+            snapshots and files without a manifest.
+        snapshots: By recovery point id.
+        left_over: By recovery point id, snapshots and files that are no part of the point any more.
+        lost: By recovery point id, names of parts that are not there any more.
+        circumstances: What else bears on the tenant's points at the moment.
+    """
+
+    tenant: str
+    now: datetime
+    manifests: Mapping[str, Versioned[Manifest]]
+    problems: tuple[PartError, ...]
+    snapshots: Mapping[str, tuple[Snapshot, ...]]
+    left_over: Mapping[str, tuple[str, ...]]
+    lost: Mapping[str, tuple[str, ...]]
+    circumstances: Circumstances
+
+    @property
+    def points(self) -> list[Point]:
+        """What the rules of retention know of them; one that has lost a part has failed, also before it says so."""
+        return [Point.of(self._as_it_is(version.value)) for version in self.manifests.values()]
+
+    def _as_it_is(self, manifest: Manifest) -> Manifest:
+        gone = self.lost.get(manifest.id)
+        return failed_for_want_of(manifest, gone, self.now) if gone else manifest
+
+
+async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) -> Holdings:
+    """Look at everything that there is of a tenant.
+
+    Args:
+        but_for: The owner whose own lease carries no backup.
+
+    Raises:
+        PartError: when the tenant's lease or its offboarding record cannot be read.
+    """
+    prefix = f"recovery-points/{tenant}/"
+    files, ids = defaultdict[str, list[str]](list), list[str]()
+    async for key in vault.documents.keys(prefix):
+        point_id, _, name = key.removeprefix(prefix).partition("/")
+        if name == "manifest.json":
+            ids.append(point_id)
+        else:
+            files[point_id].append(key)
+    versions, problems = await vault.points_and_problems(tenant, ids)
+    manifests = {version.value.id: version for version in versions}
+    snapshots = defaultdict[str, list[Snapshot]](list)
+    for snapshot in await Ebs.of(vault.settings).snapshots_of_tenant(tenant):
+        snapshots[snapshot.tags.get(POINT_TAG, "")].append(snapshot)
+    listed = {snapshot.id for found in snapshots.values() for snapshot in found}
+    suspects = [v for name, v in manifests.items() if is_suspect(v.value, listed, files.get(name, ()), now)]
+    known = {*ids, *(version.value.id for version in versions)}
+    problems += await _orphans(vault, tenant, known, snapshots, files)
+    lost = await lost_parts(vault, suspects)
+    if lost:
+        problems.append(told(tenant, {name: manifests[name].value for name in lost}, lost))
+    left_over = _left_over([v for name, v in manifests.items() if name not in lost], snapshots, files)
+    around = await _circumstances(vault, tenant, manifests.values(), now, but_for)
+    return Holdings(
+        tenant,
+        now,
+        manifests,
+        tuple(problems),
+        {name: tuple(found) for name, found in snapshots.items()},
+        left_over,
+        lost,
+        replace(around, left_over=bool(left_over), lost=frozenset(lost)),
+    )
+
+
+def _left_over(
+    manifests: Iterable[Versioned[Manifest]],
+    snapshots: Mapping[str, list[Snapshot]],
+    files: Mapping[str, list[str]],
+) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for version in manifests:
+        manifest = version.value
+        made = [snapshot.id for snapshot in snapshots.get(manifest.id, ())]
+        names = replaced_parts(manifest, made, files.get(manifest.id, ()))
+        if names:
+            found[manifest.id] = names
+    return found
+
+
+async def _circumstances(
+    vault: Vault,
+    tenant: str,
+    manifests: Iterable[Versioned[Manifest]],
+    now: datetime,
+    but_for: str,
+) -> Circumstances:
+    lease, offboarding = await vault.lease(tenant), await vault.offboarded.get(tenant, tenant)
+    busy = lease is not None and lease.value.is_live(now) and lease.value.owner != but_for
+    return Circumstances(
+        lease_owner=lease.value.owner if lease and busy else None,
+        reading=frozenset(v.value.id for v in manifests if v.value.read_until(now)),
+        unfinished=points_to_mend_with(tenant, await vault.latest_restores(tenant, LATEST)),
+        offboarding=offboarding.value if offboarding else None,
+    )
+
+
+async def _orphans(
+    vault: Vault,
+    tenant: str,
+    known: Collection[str],
+    snapshots: Mapping[str, list[Snapshot]],
+    files: Mapping[str, list[str]],
+) -> list[PartError]:
+    """What carries the tenant's name and belongs to no manifest: it is never deleted, and costs money.
+
+    A backup may have begun since the manifests were listed, so that each is looked for once more.
+    """
+    found = []
+    for name in sorted({*snapshots, *files} - set(known)):
+        if name and await vault.documents.get(vault.points.key(tenant, name)):
+            continue
+        parts = [*(snapshot.id for snapshot in snapshots.get(name, ())), *files.get(name, ())]
+        found.append(
+            PartError(
+                f"Tenant {tenant} has snapshots or files of {name or 'no recovery point'}, which has no manifest: "
+                f"{', '.join(parts)}.",
+                why="Only what a manifest vouches for is ever deleted, so they stay and cost money.",
+                todo="Bring the manifest back, or look whether anybody wants them and delete them by hand.",
+            )
+        )
+    return found

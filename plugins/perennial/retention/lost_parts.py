@@ -1,0 +1,35 @@
+"""Looks whether the parts of recovery points are still there, each by its own id or key: listings may lag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from include.rules.points.manifest import Manifest
+from include.rules.retention.lost_parts import absent
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.vault.collection import Versioned
+from perennial.hooks.vault.vault import Vault
+
+
+async def absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str, tuple[str, ...]]:
+    """Names of the parts that are not there, by recovery point id; points that are whole are left out."""
+    points = list(manifests)
+    snapshots = await Ebs.of(vault.settings).snapshots(name for m in points for name in m.parts.snapshot_ids)
+    keys = [key for m in points for key in (m.parts.bak.keys if m.parts.bak else ())]
+    files = {file.key for file in await vault.backup_files(keys) if file}
+    found = {m.id: absent(m, snapshots, files) for m in points}
+    return {name: gone for name, gone in found.items() if gone}
+
+
+async def lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> dict[str, tuple[str, ...]]:
+    """As above, of points whose manifest still says what it said before the look: nobody is at work on them."""
+    versions = list(suspects)
+    if not versions:
+        return {}
+    lost = await absent_parts(vault, (version.value for version in versions))
+    for version in versions:
+        name = version.value.id
+        standing = await vault.points.get(version.value.tenant, name) if name in lost else None
+        if standing is None or standing.etag != version.etag:
+            lost.pop(name, None)
+    return lost

@@ -1,0 +1,141 @@
+"""The steps of retention: show what one tenant would lose, and carry out what may be done."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from include.rules.errors import ConfigurationError, ConflictError, PartError, RefusedError
+from include.rules.register.tenants import TENANT_ID
+from include.rules.retention.records import ShownPlan
+from include.rules.retention.reports import FleetReport
+from perennial.hooks.register import read_register
+from perennial.hooks.vault.collection import Versioned
+from perennial.hooks.vault.vault import Vault
+from perennial.retention.fleet import Retention
+from perennial.settings import Settings
+from perennial.steps.trigger import Said, StepTrigger
+
+
+class RetentionTrigger(StepTrigger):
+    """Base of retention's steps.
+
+    Fields:
+        tenant: The one tenant that it is about; empty for the whole fleet.
+        dry_run: `True` to report what would be done and do nothing.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ("tenant", "dry_run")
+    tenant: str
+    dry_run: str
+
+    def chosen(self) -> str:
+        """The one tenant, or an empty text.
+
+        Raises:
+            ConfigurationError: when it is no tenant id.
+        """
+        tenant = self.tenant.strip()
+        if tenant and not TENANT_ID.fullmatch(tenant):
+            raise ConfigurationError(
+                f"{tenant!r} is not a tenant id.", why="Nothing was done.", todo="Leave it empty for the whole fleet."
+            )
+        return tenant
+
+    @property
+    def is_dry(self) -> bool:
+        """True when nothing is to be done."""
+        return str(self.dry_run).lower() == "true"
+
+    async def retention(self, vault: Vault) -> Retention:
+        """Retention for this moment."""
+        return Retention(vault, await read_register(vault.settings), self.owner(vault.settings), datetime.now(UTC))
+
+
+class PreviewRetentionTrigger(RetentionTrigger):
+    """Shows the plan of one tenant; where nothing would expire, the task `approval` is skipped.
+
+    The whole fleet is never shown: nobody waits for a person at noon.
+    """
+
+    fields = ("tenant", "dry_run", "approval_task")
+    approval_task: str
+
+    async def work(self) -> Said:
+        vault, tenant = Vault(Settings.from_environment()), self.chosen()
+        if not tenant:
+            return {"said": "The whole fleet: nobody is asked.", "approval": False}
+        shown, report = await (await self.retention(vault)).preview(tenant)
+        self.log.info("%s", report.text())
+        asked = shown.asked and not self.is_dry
+        if not self.is_dry:
+            await vault.shown_plans.put(shown)
+        return {"tenant": tenant, "approval": asked, "preview": f"```\n{report.text()}\n```"}
+
+    def xcoms(self, said: Said) -> dict[str, Any]:
+        skipped = [] if said["approval"] else [self.approval_task]
+        # What Airflow's own branching operators leave for the scheduler; there is no worker here to skip a task from.
+        return {**super().xcoms(said), "skipmixin_key": {"skipped": skipped}}
+
+
+class CarryOutRetentionTrigger(RetentionTrigger):
+    """Marks, takes back, deletes and sweeps; fails at its end when something needs a person."""
+
+    async def work(self) -> Said:
+        vault, tenant = Vault(Settings.from_environment()), self.chosen()
+        retention = await self.retention(vault)
+        if not tenant:
+            report = await retention.of_the_fleet(dry_run=self.is_dry)
+            left = report.for_a_person()
+        elif self.is_dry:
+            report = FleetReport({tenant: (await retention.preview(tenant))[1]})
+            left = []
+        else:
+            report = await self._of_tenant(retention, tenant)
+            left = report.not_done()
+        for of_tenant in report.tenants.values():
+            self.log.info("%s", of_tenant.text())
+        for refusal in report.fleet:
+            self.log.warning("%s", refusal)
+        if left and not self.is_dry:
+            others = [said for said in report.not_done() if said not in left]
+            later = f" Not done either, and left to the next run: {' | '.join(others)}" if others else ""
+            raise PartError(
+                f"Retention of {tenant or 'the fleet'} left {len(left)} things to a person: {' | '.join(left)}",
+                why=f"What was done: {report.summary()}{later}",
+                todo="Do what each of them says; the log of this task has every tenant's plan.",
+            )
+        return {"dry_run": self.is_dry, **report.said()}
+
+    async def _of_tenant(self, retention: Retention, tenant: str) -> FleetReport:
+        """Carry out the plan that was shown; once its points are marked, it is used up."""
+        shown, plans = await self._shown(retention.vault, tenant, retention.now), retention.vault.shown_plans
+        report = await retention.of_tenant(shown.value)
+        if report.tenants[tenant].done.get("marked"):
+            with suppress(ConflictError):  # somebody has shown a newer one: then this one is void as well
+                await plans.replace(shown.value.used(retention.now), shown.etag)
+        return report
+
+    async def _shown(self, vault: Vault, tenant: str, now: datetime) -> Versioned[ShownPlan]:
+        """The plan that the task `preview` of this very run has shown.
+
+        Raises:
+            RefusedError: when there is none, another run has shown one since, or it was carried out or is too old.
+        """
+        version = await vault.shown_plans.get(tenant, tenant)
+        if version is None or version.value.owner != self.owner(vault.settings):
+            raise RefusedError(
+                f"The plan of tenant {tenant} that this run has shown is no longer there.",
+                why="Another run may have shown a newer one; nothing was expired or deleted.",
+                todo="Clear the task `preview` of this run, and look at the plan again.",
+                shown_by=version.value.owner if version else "nobody",
+            )
+        void = version.value.why_void(now)
+        if void:
+            raise RefusedError(
+                f"The plan of tenant {tenant} that this run has shown {void}.",
+                why="What it names may be wanted again by now; nothing was expired or deleted.",
+                todo=f"Start `retention` with `tenant: {tenant}` again and look at the new plan.",
+            )
+        return version

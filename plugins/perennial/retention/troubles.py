@@ -1,0 +1,24 @@
+"""What an error means in the report of a run that goes on: whether a person has to act, and what to do about it."""
+
+from __future__ import annotations
+
+from include.rules.errors import ConflictError, LeaseLostError, PerennialError, RefusedError, UnavailableError
+from include.rules.retention.reports import Trouble
+from perennial.hooks.aws import clients as aws
+
+
+def trouble_of(error: PerennialError, tenant: str) -> Trouble:
+    """The error without the advice that it has for a failed step: there is none to clear, and the next run tries again.
+
+    Refusals and conflicts come from somebody who was faster, and pass by themselves; so does what AWS does not answer.
+    """
+    cause = error.__cause__
+    if isinstance(error, (RefusedError, ConflictError, LeaseLostError)):
+        return Trouble(str(error), for_person=False)
+    if not isinstance(error, UnavailableError) or cause is None:
+        return Trouble(str(error), for_person=not isinstance(error, UnavailableError))
+    passing = aws.is_transient(cause)
+    todo = "Nothing has to be done" if passing else "Compare the rights of the AWS identity with docs/iam-policy.json"
+    said = UnavailableError(f"Tenant {tenant}: {error.what}", todo=f"{todo}; the next `retention` tries again.")
+    said.ids = error.ids
+    return Trouble(str(said), for_person=not passing)

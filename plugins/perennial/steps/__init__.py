@@ -1,0 +1,1 @@
+"""The plumbing of workerless steps: trigger, operator, approval."""

@@ -1,0 +1,108 @@
+"""The plumbing that all workerless steps share: a step is then a short class whose coroutine does the work.
+
+A trigger runs at least once: after a triggerer was killed, it runs again from the start. Its constructor runs in the
+triggerer's own loop, before templates are rendered, and anything but a TypeError there ends the whole triggerer; so it
+only keeps what it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSuccessEvent, TriggerEvent
+
+from include.rules.errors import PerennialError, UnavailableError
+from perennial.settings import Settings
+
+CLEAN_UP_SECONDS = 30
+"""What Airflow, too, grants `on_kill` when a user ends a task."""
+
+Said = dict[str, Any]
+"""What a step tells: JSON, shown in the UI as the task's XCom."""
+
+
+class StepTrigger(BaseTrigger):
+    """Does the work of one step and ends its task, without ever starting a worker.
+
+    Subclasses name their `fields` and write `work`. All fields are text (or numbers), as templates render them.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *_: object, **given: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.deadline = given.get("deadline", 3600)
+        for field in self.fields:
+            setattr(self, field, given.get(field, ""))
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, as Airflow keeps them in its database."""
+        given = {field: getattr(self, field) for field in self.fields}
+        return f"{type(self).__module__}.{type(self).__qualname__}", {**given, "deadline": self.deadline}
+
+    async def work(self) -> Said:
+        """Do the step's work; idempotent, because it may be begun again at any point.
+
+        Raises:
+            PerennialError: when it cannot be done; the message becomes the task's last word.
+        """
+        raise NotImplementedError
+
+    def xcoms(self, said: Said) -> dict[str, Any]:
+        """What Airflow keeps of a task that has succeeded, by key."""
+        return {"return_value": said}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Do the work within the deadline and say how it ended; errors become a failed task, never an exception."""
+        try:
+            said = await self.work_within_deadline()
+        except PerennialError as error:
+            self.log.error("%s", error)
+            yield TaskFailedEvent(xcoms={"failure": str(error)})
+        except Exception as error:
+            self.log.exception("This is an error in Perennial itself: please report it with these lines.")
+            yield TaskFailedEvent(xcoms={"failure": f"{type(error).__name__}: {error}"})
+        else:
+            self.log.info("%s", as_lines(said))
+            yield TaskSuccessEvent(xcoms=self.xcoms(said))
+
+    async def work_within_deadline(self) -> Said:
+        """Do the work, for at most `deadline` seconds.
+
+        Raises:
+            UnavailableError: when the deadline has passed.
+        """
+        seconds = float(self.deadline)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.work()
+        except TimeoutError as error:
+            with suppress(Exception):
+                async with asyncio.timeout(CLEAN_UP_SECONDS):
+                    await self.on_kill()
+            raise UnavailableError(
+                f"The step did not end within {seconds / 3600:.1f} h.",
+                why="What it had begun is closed or taken over by the next attempt.",
+                todo="See in the log what it waited for, then clear the run.",
+            ) from error
+
+    def owner(self, settings: Settings) -> str:
+        """Who this step works for: deployment, DAG and run, as a lease names its holder."""
+        instance = self.task_instance
+        if instance is None:
+            raise UnavailableError("The trigger does not know which run it works for.", todo="Clear the task.")
+        return f"{settings.deployment}/{instance.dag_id}/{instance.run_id}"
+
+
+def as_lines(said: Said) -> str:
+    """What a step says as its log shows it: a line for each value that is there, those of one kind under their name."""
+    lines = []
+    for name, value in said.items():
+        if isinstance(value, dict):
+            lines += [f"{name}:", *(f"  {line}" for line in as_lines(value).splitlines())]
+        elif value is not None:
+            lines.append(f"{name}: {value}")
+    return "\n".join(lines)
