@@ -15,7 +15,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
 from lab.settings import HOST, REGION, VAULT_BUCKET
-from lab.storage import ensure_bucket, inner_s3_port
+from lab.storage.server import ensure_bucket, inner_s3_port
 from tests.support.labs import new_settings
 from tests.support.storage import LabStorage
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lab import faults_command
+from lab.faults import command as faults_command
 from lab.load_sql import load_script
 from lab.neighbours import check_ports_are_not_anothers
 from lab.processes import ProcessError

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from lab import storage
 from lab.cloud import readiness as cloud
 from lab.environment import lab_environment
 from lab.neighbours import check_ports_are_free
@@ -14,6 +13,7 @@ from lab.processes import ProcessError, Processes, procfile_commands
 from lab.seed.database_host import lay_data_on_volume
 from lab.settings import HOST, LabSettings
 from lab.sqlserver import server as sqlserver
+from lab.storage import server as storage
 
 READY_SECONDS = 60
 

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
-from lab.cloud.calls import Call
+from lab.faults.calls import Call
 
 _REQUEST_ID = "<RequestId>00000000-0000-4000-8000-000000000000</RequestId>"
 

@@ -15,8 +15,8 @@ from lab import neighbours
 from lab.cloud.ec2 import LabEC2Backend, lab_backends
 from lab.cloud.snapshots import STATES
 from lab.cloud.state import State
-from lab.faults import FaultRules
-from lab.sqlserver.control import Control
+from lab.faults.rules import FaultRules
+from lab.sqlserver.engine.control import Control
 
 
 def control_app(folder: Path, state: State, faults: FaultRules) -> Flask:

@@ -1,4 +1,4 @@
-"""Fault rules on the calls of the lab's cloud: `lab.faults` says what they can do."""
+"""Fault rules on the calls of the lab's cloud: `lab.faults.rules` says what they can do."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from werkzeug.test import run_wsgi_app
 
 from lab.cloud.answers import error_answer
-from lab.cloud.calls import Environ, WsgiApp, read_call
-from lab.faults import FaultRules
+from lab.faults.calls import Environ, WsgiApp, read_call
+from lab.faults.rules import FaultRules
 
 
 class Faults:

@@ -18,10 +18,10 @@ from moto.iam.access_control import CreateAccessKeyFailure, IAMUserAccessKey
 from moto.iam.models import Policy, iam_backends
 
 from lab.cloud.answers import error_answer
-from lab.cloud.calls import Call, Environ, WsgiApp
 from lab.cloud.policies import Deed, allows
 from lab.cloud.state import State
 from lab.environment import PROJECT
+from lab.faults.calls import Call, Environ, WsgiApp
 from lab.settings import REGION, LabSettings
 
 POLICY_FILE = PROJECT / "docs" / "iam-policy.json"

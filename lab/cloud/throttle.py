@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from lab.cloud.answers import error_answer
-from lab.cloud.calls import Call, Environ, WsgiApp
+from lab.faults.calls import Call, Environ, WsgiApp
 
 
 @dataclass(frozen=True)

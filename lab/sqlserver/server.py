@@ -11,14 +11,14 @@ import time
 from pysqlbridge.certificate import self_signed
 
 from lab.settings import HOST, LabSettings
-from lab.sqlserver.batch import run_batch
-from lab.sqlserver.context import Context
-from lab.sqlserver.instance import Instance
-from lab.sqlserver.reply import StreamedReply
-from lab.sqlserver.requests import Request
-from lab.sqlserver.sessions import Session
-from lab.sqlserver.storage import Storage
-from lab.sqlserver.wire import LabConnection
+from lab.sqlserver.engine.context import Context
+from lab.sqlserver.engine.instance import Instance
+from lab.sqlserver.engine.sessions import Session
+from lab.sqlserver.engine.storage import Storage
+from lab.sqlserver.statements.batch import run_batch
+from lab.sqlserver.wire.connection import LabConnection
+from lab.sqlserver.wire.reply import StreamedReply
+from lab.sqlserver.wire.requests import Request
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from lab.faults import Fault
+from lab.faults.rules import Fault
 from tests.support.cloud import LabCloud
 
 pytestmark = pytest.mark.lab

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lab.actions import S3_ACTIONS
-from lab.cloud.calls import s3_call
-from lab.faults import FaultRules
-from lab.faults_command import EXAMPLES, FIELDS, add_arguments
-from lab.sqlserver.control import Control
+from lab.faults.actions import S3_ACTIONS
+from lab.faults.calls import s3_call
+from lab.faults.command import EXAMPLES, FIELDS, add_arguments
+from lab.faults.rules import FaultRules
+from lab.sqlserver.engine.control import Control
 
 S3_METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 

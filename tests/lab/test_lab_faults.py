@@ -9,11 +9,11 @@ import boto3
 import pymssql
 import pytest
 
-from lab.fault_control import LabFaults
+from lab.faults.control import LabFaults
 from lab.seed.shop import connect_arguments
 from lab.servers import lab_processes, start_servers, stop_servers
 from lab.settings import REGION, ZONE, LabSettings
-from lab.sqlserver.control import Control
+from lab.sqlserver.engine.control import Control
 from lab.waiting import wait_until
 from tests.support.labs import lab, new_settings
 

@@ -11,7 +11,7 @@ import pytest
 from pymssql import _mssql
 from pysqlbridge.tds.connection import Connection
 
-from lab.sqlserver.wire import LabConnection
+from lab.sqlserver.wire.connection import LabConnection
 from tests.support.sql_server import LabSqlServer, run_on
 
 pytestmark = pytest.mark.lab

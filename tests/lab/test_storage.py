@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab.settings import REGION
-from lab.storage import ensure_bucket
+from lab.storage.server import ensure_bucket
 from tests.support.cloud import LabCloud
 from tests.support.labs import new_settings
 from tests.support.storage import LabStorage

@@ -13,8 +13,8 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from lab.corruption import flip_byte
 from lab.settings import HOST
+from lab.storage.corruption import flip_byte
 from tests.support.storage import LabStorage
 
 pytestmark = pytest.mark.lab

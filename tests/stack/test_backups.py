@@ -13,7 +13,7 @@ import pytest
 
 from lab.seed.shop import connect_arguments
 from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
-from lab.sqlserver.control import Control
+from lab.sqlserver.engine.control import Control
 from lab.waiting import wait_until
 from tests.support.stack import RunningStack
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from demo.fingerprint import Fingerprint
-from lab.fault_control import FaultControl
-from lab.sqlserver.control import Control
+from lab.faults.control import FaultControl
+from lab.sqlserver.engine.control import Control
 from lab.waiting import wait_until
 from lab.wreck import wreck
 from tests.stack.test_backups import lease_of, wait_for_running

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.cloud.readiness import wait_until_ready
-from lab.fault_control import FaultControl
+from lab.faults.control import FaultControl
 from lab.settings import REGION, ZONE, LabSettings
 from lab.waiting import wait_until
 from tests.support.clients import kept_client
@@ -157,7 +157,7 @@ class LabCloud(LabServer):
         self.faults.call("PUT", f"/lab/snapshots/{snapshot}", {"state": state})
 
     def add_fault(self, action: str, **rule: Any) -> None:
-        """Add a fault rule; its fields are those of `lab.faults`."""
+        """Add a fault rule; its fields are those of `lab.faults.rules`."""
         self.faults.add(action, **rule)
 
     def fault_hits(self) -> list[dict[str, str]]:

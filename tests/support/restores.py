@@ -46,7 +46,7 @@ def damage(world: World) -> None:
     """Flip a byte of the data in the .bak of today, so that it can still be opened; its size stays."""
     (key,) = world.files(TODAY)
     body = bytearray(world.read_file(key))
-    header = int.from_bytes(body[8:12], "little")  # lab/sqlserver/backup_file.py
+    header = int.from_bytes(body[8:12], "little")  # lab/sqlserver/backup_media/backup_file.py
     body[header + 100] ^= 0xFF
     world.write_file(key, bytes(body))
 

@@ -16,7 +16,7 @@ import pytest
 from pymssql import _mssql
 
 from lab.settings import HOST, LabSettings
-from lab.sqlserver.control import Control
+from lab.sqlserver.engine.control import Control
 from lab.sqlserver.server import wait_until_ready
 from tests.support.labs import LabServer, new_settings
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from lab.fault_control import FaultControl
+from lab.faults.control import FaultControl
 from lab.settings import REGION, VAULT_BUCKET, LabSettings
-from lab.storage import ensure_bucket, wait_until_ready
+from lab.storage.server import ensure_bucket, wait_until_ready
 from tests.support.clients import new_client
 from tests.support.labs import LabServer, new_settings
 

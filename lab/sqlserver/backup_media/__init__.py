@@ -1,0 +1,1 @@
+"""What BACKUP writes and RESTORE reads: files, headers, devices, object storage."""

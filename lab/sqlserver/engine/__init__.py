@@ -1,0 +1,1 @@
+"""The instance: databases, sessions, locks, principals, transaction log, msdb."""

@@ -1,0 +1,208 @@
+"""The sys views, computed anew for each statement that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from lab.sqlserver.engine.databases import PAGE_SIZE
+from lab.sqlserver.engine.file_space import pages_of
+from lab.sqlserver.engine.instance import Instance
+from lab.sqlserver.engine.principals import users
+from lab.sqlserver.engine.sessions import Session
+from lab.sqlserver.statements.tables import user_tables
+from lab.sqlserver.translation.names import schema_and_name
+
+Row = tuple[object, ...]
+_STATES = {"ONLINE": 0, "RESTORING": 1, "OFFLINE": 6}
+_ACCESS = {"MULTI_USER": 0, "SINGLE_USER": 1}
+_MODELS = {"FULL": 1, "BULK_LOGGED": 2, "SIMPLE": 3}
+
+
+@dataclass(frozen=True)
+class View:
+    """`columns` declares them (see declarations); `rows` computes what is in it."""
+
+    columns: str
+    rows: Callable[[Instance, Session, apsw.Connection], Iterator[Row]]
+
+
+def _databases(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        yield (
+            database.name, database.id, database.created, 160, "SQL_Latin1_General_CP1_CI_AS",
+            _ACCESS[database.user_access], database.user_access, 0, _STATES[database.state], database.state,
+            _MODELS[database.recovery_model], database.recovery_model,
+        )  # fmt: skip
+
+
+def _sysdatabases(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        yield database.name, database.id, database.created, 160, database.data_file
+
+
+def _master_files(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        state = _STATES[database.state], database.state
+        chain = database.base_lsn or None, database.base_guid, database.redo_lsn or None
+        yield database.id, 1, 0, "ROWS", database.data_name, *_file(database.data_file), *state, *chain
+        yield database.id, 2, 1, "LOG", database.log_name, *_file(database.log_file), *state, None, None, None
+
+
+def _file(path: str) -> tuple[str, int]:
+    """A file's path and its size in pages, 0 where it is missing."""
+    file = Path(path)
+    return path, -(-file.stat().st_size // PAGE_SIZE) if file.is_file() else 0
+
+
+def _database_files(instance: Instance, session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    database = instance.databases.get(session.database)
+    pages, state = pages_of(database), (_STATES[database.state], database.state)
+    yield 1, 0, "ROWS", database.data_name, database.data_file, *state, pages[database.data_name]
+    yield 2, 1, "LOG", database.log_name, database.log_file, *state, pages[database.log_name]
+
+
+def _recovery_status(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        yield database.id, database.family_guid, database.log_lsn or None, database.recovery_fork
+
+
+def _credentials(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for number, credential in enumerate(instance.credentials.all(), start=65536):
+        yield number, credential.name, credential.identity
+
+
+def _sessions(instance: Instance, own: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for session in _visible(instance, own):
+        database = instance.databases.find(session.database)
+        status = "running" if session.request else "sleeping"
+        yield (
+            session.id,
+            session.started,
+            session.host,
+            session.program,
+            session.login,
+            status,
+            database.id if database else 1,
+            1,
+            session.transactions,
+        )
+
+
+def _requests(instance: Instance, own: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for session in _visible(instance, own):
+        if request := session.request:
+            database = instance.databases.find(session.database)
+            yield (
+                session.id,
+                0,
+                request.started,
+                "running",
+                request.command,
+                database.id if database else 1,
+                None,
+                request.percent_complete,
+            )
+
+
+def _visible(instance: Instance, own: Session) -> list[Session]:
+    """Without VIEW SERVER STATE a session sees itself alone."""
+    login = instance.logins.find(own.login)
+    return instance.sessions.all() if login and login.may("VIEW SERVER STATE") else [own]
+
+
+def _server_principals(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for number, login in enumerate(instance.logins.all(), start=1):
+        yield login.name, number, bytes.fromhex(login.sid), "S", "SQL_LOGIN", 0
+
+
+def _database_principals(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
+    yield "dbo", 1, b"\x01", "S", "SQL_USER", "dbo", 1, "INSTANCE"
+    for number, (name, own) in enumerate((("guest", b"\x00"), ("INFORMATION_SCHEMA", None), ("sys", None)), start=2):
+        yield name, number, own, "S", "SQL_USER", None, 0, "NONE"
+    for number, (name, sid, _) in enumerate(users(connection), start=5):
+        yield name, number, bytes.fromhex(sid), "S", "SQL_USER", "dbo", 1, "INSTANCE"
+
+
+def _schemas(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
+    yield "dbo", 1, 1
+    others = sorted({schema_and_name(table)[0] for table in user_tables(connection)} - {"dbo"})
+    for number, schema in enumerate(others, start=5):
+        yield schema, number, 1
+
+
+def _tables(instance: Instance, session: Session, connection: apsw.Connection) -> Iterator[Row]:
+    schema_ids = {name: number for name, number, _ in _schemas(instance, session, connection)}
+    for number, table in enumerate(user_tables(connection), start=1):
+        schema, name = schema_and_name(table)
+        yield name, object_id(number), schema_ids[schema], "U ", "USER_TABLE"
+
+
+def object_id(number: int) -> int:
+    """The id of a database's nth table; ids of user objects are large and sparse on a real server too."""
+    return 245_575_913 + 16_000_057 * number % 1_900_000_000
+
+
+VIEWS: dict[str, View] = {
+    "databases": View(
+        "name SYSNAME; database_id INT; create_date DATETIME; compatibility_level TINYINT; "
+        "collation_name SYSNAME; user_access TINYINT; user_access_desc NVARCHAR(60); is_read_only BIT; "
+        "state TINYINT; state_desc NVARCHAR(60); recovery_model TINYINT; recovery_model_desc NVARCHAR(60)",
+        _databases,
+    ),
+    "sysdatabases": View(
+        "name SYSNAME; dbid SMALLINT; crdate DATETIME; cmptlevel TINYINT; filename NVARCHAR(260)",
+        _sysdatabases,
+    ),
+    "master_files": View(
+        "database_id INT; file_id INT; type TINYINT; type_desc NVARCHAR(60); name SYSNAME; "
+        "physical_name NVARCHAR(260); size INT; state TINYINT; state_desc NVARCHAR(60); "
+        "differential_base_lsn NUMERIC(25,0); differential_base_guid UNIQUEIDENTIFIER; redo_start_lsn NUMERIC(25,0)",
+        _master_files,
+    ),
+    "database_files": View(
+        "file_id INT; type TINYINT; type_desc NVARCHAR(60); name SYSNAME; physical_name NVARCHAR(260); "
+        "state TINYINT; state_desc NVARCHAR(60); size INT",
+        _database_files,
+    ),
+    "database_recovery_status": View(
+        "database_id INT; family_guid UNIQUEIDENTIFIER; last_log_backup_lsn NUMERIC(25,0); "
+        "recovery_fork_guid UNIQUEIDENTIFIER",
+        _recovery_status,
+    ),
+    "credentials": View(
+        "credential_id INT; name SYSNAME; credential_identity NVARCHAR(4000)",
+        _credentials,
+    ),
+    "dm_exec_sessions": View(
+        "session_id SMALLINT; login_time DATETIME; host_name NVARCHAR(128); program_name NVARCHAR(128); "
+        "login_name NVARCHAR(128); status NVARCHAR(30); database_id SMALLINT; is_user_process BIT; "
+        "open_transaction_count INT",
+        _sessions,
+    ),
+    "dm_exec_requests": View(
+        "session_id SMALLINT; request_id INT; start_time DATETIME; status NVARCHAR(30); "
+        "command NVARCHAR(32); database_id SMALLINT; wait_type NVARCHAR(60); percent_complete REAL",
+        _requests,
+    ),
+    "server_principals": View(
+        "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60); is_disabled BIT",
+        _server_principals,
+    ),
+    "database_principals": View(
+        "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60); "
+        "default_schema_name SYSNAME; authentication_type INT; authentication_type_desc NVARCHAR(60)",
+        _database_principals,
+    ),
+    "schemas": View(
+        "name SYSNAME; schema_id INT; principal_id INT",
+        _schemas,
+    ),
+    "tables": View(
+        "name SYSNAME; object_id INT; schema_id INT; type CHAR(2); type_desc NVARCHAR(60)",
+        _tables,
+    ),
+}

@@ -1,0 +1,54 @@
+"""Progress of a BACKUP or RESTORE: the messages of STATS, percent_complete, and the pace of the speed knob."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from lab.sqlserver.engine.context import Context
+
+_NAP_SECONDS = 0.05
+_SHARE_OF_DATA = 0.9  # of the time that the speed knob asks for
+
+
+class Progress:
+    """Counts `total` bytes; the whole takes at least `seconds`, evenly spread over the hundred per cent."""
+
+    def __init__(self, context: Context, total: int, stats: int | None, seconds: float) -> None:
+        self._context, self._total, self._stats, self._seconds = context, max(total, 1), stats, seconds
+        self._crash_at = context.instance.control.crash_after_percent
+        self._started = time.monotonic()
+        self._done = 0
+        self._percent = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start, never 0."""
+        return max(time.monotonic() - self._started, 0.001)
+
+    def advance(self, size: int) -> None:
+        """`size` more bytes are done. Raises Interrupted when the statement must stop."""
+        self._done += size
+        reached = min(self._done * 100 // self._total, 100)
+        while self._percent < reached:
+            self._percent += 1
+            self._wait_until(self._started + self._seconds * _SHARE_OF_DATA * self._percent / 100)
+            if self._context.session.request:
+                self._context.session.request.percent_complete = float(self._percent)
+            if self._stats and self._percent % self._stats == 0:
+                self._context.reply.info(3211, self._percent)
+            if self._percent == self._crash_at:
+                instance = self._context.instance
+                instance.control.without_crash().write(instance.state)
+                os.kill(os.getpid(), signal.SIGKILL)
+        self._context.reply.check()
+
+    def finish(self) -> None:
+        """What follows the data, a backup's log part for one, takes the rest of the time."""
+        self._wait_until(self._started + self._seconds)
+
+    def _wait_until(self, due: float) -> None:
+        while (left := due - time.monotonic()) > 0:
+            self._context.reply.check()
+            time.sleep(min(left, _NAP_SECONDS))

@@ -1,0 +1,1 @@
+"""From T-SQL's expressions, types and errors to SQLite's and back."""

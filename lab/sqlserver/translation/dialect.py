@@ -1,0 +1,223 @@
+"""T-SQL queries as SQLite's SQL: sqlglot reads them; tables, results and values for columns are settled here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.sqlite import SQLite
+from sqlglot.generators.sqlite import SQLiteGenerator
+
+from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
+from lab.sqlserver.translation.column_types import base_kind
+from lab.sqlserver.translation.dates import DATE_KINDS
+from lab.sqlserver.translation.expressions import FUNCTION_KINDS, Expressions, coercion
+
+UNNAMED = "\x1f"  # begins the name of a result column that has none; what follows it is the column's type
+
+
+class TableLike(Protocol):
+    """What the rewriting needs of a table (see storage.Table)."""
+
+    @property
+    def place(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def columns(self) -> dict[str, str]: ...
+    @property
+    def identity(self) -> str | None: ...
+
+
+@dataclass
+class Translation:
+    """A query for SQLite.
+
+    `kinds` maps names of result columns to T-SQL types, where the query itself tells them. `writes` is the table that
+    it changes, `explicit_columns` are those that an INSERT names.
+    """
+
+    sql: str
+    returns_rows: bool
+    kinds: dict[str, str] = field(default_factory=dict)
+    writes: TableLike | None = None
+    explicit_columns: tuple[str, ...] = ()
+
+
+def translate(text: str, table: Callable[[tuple[str, ...]], TableLike], variables: Mapping[str, object]) -> Translation:
+    """One SELECT, INSERT, UPDATE or DELETE.
+
+    `table` finds a table by the parts of its name and raises where there is none; `variables` holds the values of
+    @@SPID and its like (names in capitals) and of all @variables (names in small letters). Raises SqlServerError 102
+    for what is no T-SQL, 137 for an unknown variable.
+    """
+    return _Rewriter(table, variables).translate(_parse(text))
+
+
+def translate_expression(text: str) -> str:
+    """An expression by itself, as in DEFAULT and CHECK."""
+    tree = _parse(f"SELECT {text}")
+    if tree.find(exp.Table):
+        raise SqlServerError(UNSUPPORTED, "a query inside a DEFAULT or CHECK")
+    return _sql(Expressions({}, {}).rewrite(tree.expressions[0]))
+
+
+class _Generator(SQLiteGenerator):
+    """SQLite's SQL with T-SQL's type names, which decide a column's affinity and its type on the wire."""
+
+    def datatype_sql(self, expression: exp.DataType) -> str:
+        return '"' + expression.sql(dialect="tsql") + '"'
+
+
+def _sql(tree: exp.Expr) -> str:
+    """A rewritten tree as SQLite's SQL; all names quoted, since SQLite has other keywords than T-SQL."""
+    return _Generator(dialect=SQLite(), identify=True).generate(tree)
+
+
+def _parse(text: str) -> exp.Expr:
+    try:
+        tree = sqlglot.parse_one(text, read="tsql")
+    except sqlglot.errors.SqlglotError as error:
+        details: list[dict[str, Any]] = getattr(error, "errors", [])
+        raise SqlServerError(102, details[0]["highlight"] if details else text[:40]) from None
+    if isinstance(tree, exp.Command):
+        raise SqlServerError(UNSUPPORTED, f"the statement {text[:60]!r}")
+    return tree
+
+
+class _Rewriter:
+    """Rewrites one statement's tree. Tables come first: later steps ask for the types of their columns."""
+
+    def __init__(self, table: Callable[[tuple[str, ...]], TableLike], variables: Mapping[str, object]) -> None:
+        self._table = table
+        self._columns: dict[str, str] = {}  # declared types of all columns in sight, by name in small letters
+        self._expressions = Expressions(self._columns, variables)
+
+    def translate(self, tree: exp.Expr) -> Translation:
+        if tree.find(exp.Into):
+            raise SqlServerError(UNSUPPORTED, "SELECT ... INTO")
+        written = self._target(tree)
+        self._rename_tables(tree)
+        explicit: tuple[str, ...] = ()
+        if isinstance(tree, exp.Insert) and written:
+            explicit = _insert_columns(tree, written)
+            _coerce_inserted(tree, explicit, written)
+        if isinstance(tree, exp.Update):
+            self._coerce_updated(tree)
+        tree = self._expressions.rewrite(tree)
+        kinds = self._name_results(tree) if isinstance(tree, exp.Query) else {}
+        returns_rows = isinstance(tree, exp.Query) or tree.args.get("returning") is not None
+        return Translation(_sql(tree), returns_rows, kinds, written, explicit)
+
+    def _target(self, tree: exp.Expr) -> TableLike | None:
+        """The table that the statement changes; `UPDATE x ... FROM t AS x` becomes `UPDATE t AS x ...` on the way."""
+        if isinstance(tree, exp.Update | exp.Delete):
+            source = tree.args.get("from_")
+            if source and _is_alone(source.this) and source.this.alias_or_name.lower() == tree.this.name.lower():
+                tree.set("this", source.this)
+                tree.set("from_", None)
+            tree.set("tables", None)
+        if isinstance(tree, exp.Insert | exp.Update | exp.Delete):
+            target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+            return self._table(_parts(target))
+        return None
+
+    def _rename_tables(self, tree: exp.Expr) -> None:
+        local = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+        for node in list(tree.find_all(exp.Table)):
+            parts = _parts(node)
+            if len(parts) == 1 and parts[0].lower() in local:
+                continue
+            table = self._table(parts)
+            self._columns.update({column.lower(): kind for column, kind in table.columns.items()})
+            renamed = table.name.lower() != parts[-1].lower()
+            if renamed and not node.alias and isinstance(node.parent, exp.From | exp.Join):
+                node.set("alias", exp.TableAlias(this=exp.to_identifier(parts[-1], quoted=True)))
+            node.set("this", exp.to_identifier(table.name, quoted=True))
+            node.set("db", exp.to_identifier(table.place, quoted=True))
+            node.set("catalog", None)
+
+    def _coerce_updated(self, tree: exp.Update) -> None:
+        for assignment in tree.expressions:
+            assignment.this.set("table", None)
+            kind = base_kind(self._expressions.kind(assignment.this) or "")
+            if kind in DATE_KINDS:
+                assignment.set("expression", coercion(kind, assignment.expression))
+
+    def _name_results(self, tree: exp.Expr) -> dict[str, str]:
+        """Leave unnamed expressions without a name, as T-SQL does, and note the types that the query tells."""
+        kinds: dict[str, str] = {}
+        select = tree.find(exp.Select)
+        for projection in list(select.expressions) if select else []:
+            kind = self._result_kind(projection.unalias())
+            if not isinstance(projection, exp.Alias | exp.Column | exp.Star):
+                projection.replace(exp.alias_(projection.copy(), f"{UNNAMED}{kind or ''}", quoted=True))
+            elif kind:
+                kinds[projection.alias_or_name] = kind
+        return kinds
+
+    def _result_kind(self, node: exp.Expr) -> str | None:
+        """The T-SQL type of an expression, where it is plain to see."""
+        if isinstance(node, exp.Cast):
+            return str(node.to.sql(dialect="tsql"))
+        if isinstance(node, exp.Count):
+            return "BIGINT" if node.args.get("big_int") else "INT"
+        if isinstance(node, exp.Min | exp.Max | exp.Coalesce):
+            return self._expressions.kind(node.this)
+        if isinstance(node, exp.Sum):
+            return _kind_of_sum(self._expressions.kind(node.this) or "")
+        if isinstance(node, exp.Anonymous):
+            return FUNCTION_KINDS.get(node.name.upper())
+        return None
+
+
+def _insert_columns(tree: exp.Insert, table: TableLike) -> tuple[str, ...]:
+    """The columns an INSERT names, in its order; one that names none means all but the identity."""
+    if isinstance(tree.this, exp.Schema):
+        return tuple(column.name for column in tree.this.expressions)
+    if not tree.args.get("default"):
+        columns = [exp.to_identifier(column, quoted=True) for column in _settable(table)]
+        tree.set("this", exp.Schema(this=tree.this, expressions=columns))
+    return ()
+
+
+def _coerce_inserted(tree: exp.Insert, explicit: tuple[str, ...], table: TableLike) -> None:
+    """Give every value for a date column the form in which the column keeps its dates."""
+    types = {column.lower(): base_kind(kind) for column, kind in table.columns.items()}
+    kinds = [types.get(column.lower(), "") for column in explicit or _settable(table)]
+    dated = [(at, kind) for at, kind in enumerate(kinds) if kind in DATE_KINDS]
+    source = tree.expression
+    rows = source.expressions if isinstance(source, exp.Values) else [source] if isinstance(source, exp.Select) else []
+    for row in rows if dated else []:
+        values = row.expressions
+        for at, kind in dated:
+            if at < len(values) and not isinstance(values[at], exp.Star):
+                values[at].replace(coercion(kind, values[at].unalias().copy()))
+
+
+def _settable(table: TableLike) -> tuple[str, ...]:
+    return tuple(column for column in table.columns if column != table.identity)
+
+
+def _kind_of_sum(kind: str) -> str | None:
+    """The type of a SUM over a column of type `kind`."""
+    if base_kind(kind) in ("DECIMAL", "NUMERIC"):
+        scale = kind.partition(",")[2].rstrip(")").strip()
+        return f"DECIMAL(38,{scale or 0})"
+    return kind if base_kind(kind) == "MONEY" else None
+
+
+def _is_alone(source: exp.Expr) -> bool:
+    """Whether FROM names one table and joins nothing to it."""
+    return isinstance(source, exp.Table) and not source.args.get("joins")
+
+
+def _parts(table: exp.Expr) -> tuple[str, ...]:
+    """A table's name as written: database and schema, where given, and name."""
+    catalog, schema = table.args.get("catalog"), table.args.get("db")
+    if catalog:
+        return (catalog.name, schema.name if schema else "", table.name)
+    return (schema.name, table.name) if schema else (table.name,)

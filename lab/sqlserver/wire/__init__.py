@@ -1,0 +1,1 @@
+"""TDS: what goes over the connection, in both directions."""
