@@ -37,7 +37,7 @@ test-stack: install
 	$(BIN)/pytest -n 2 --max-worker-restart=0 --dist loadfile -m stack
 
 properties: install ## Ask the rules of retention of 2,000 random timelines each (minutes)
-	$(BIN)/pytest -n 2 tests/unit/test_periods.py tests/unit/test_retention_properties.py --hypothesis-profile thorough
+	$(BIN)/pytest -n 2 tests/unit/retention/test_periods.py tests/unit/retention/test_properties.py --hypothesis-profile thorough
 
 lint: install ## Style, types, import contracts, spelling, shell scripts
 	$(BIN)/ruff check .

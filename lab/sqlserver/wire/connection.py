@@ -2,7 +2,7 @@
 
 pysqlbridge answers a message as a whole, so that nothing could be said, and no cancel be heard, during a long BACKUP.
 Here a statement writes to the socket as it goes, and looks at it for an attention or an end. This needs some of
-pysqlbridge's private names: its version is pinned, and tests/lab/test_sql_server_wire.py holds the two together.
+pysqlbridge's private names: its version is pinned, and tests/lab/sqlserver/test_wire.py holds the two together.
 """
 
 from __future__ import annotations

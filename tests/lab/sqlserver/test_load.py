@@ -9,7 +9,7 @@ import pytest
 from lab.load_sql import Loaded, ScriptError, load_script, split_batches
 from tests.support.sql_server import LabSqlServer
 
-CHINOOK = Path(__file__).parents[2].parent / "shared/data/Chinook_SqlServer.sql"
+CHINOOK = Path(__file__).parents[3].parent / "shared/data/Chinook_SqlServer.sql"
 CHINOOK_ROWS = {
     "Album": 347,
     "Artist": 275,

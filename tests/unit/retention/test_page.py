@@ -15,9 +15,9 @@ from include.rules.retention.objections import Guard
 from include.rules.retention.periods import WEEK
 from include.rules.retention.plan import plan_retention
 from include.rules.retention.timeline import Point
-from tests.unit.timelines import DAY, NOW, POLICY, hold, moment, point
+from tests.unit.retention.timelines import DAY, NOW, POLICY, hold, moment, point
 
-PAGE = (Path(__file__).parents[2] / "docs" / "retention.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "retention.md").read_text()
 WEEKS = 15
 NIGHTLY = timedelta(hours=2)
 """Daily points of the page are of two in the morning; the slot in their ids has no hour."""

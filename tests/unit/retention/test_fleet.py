@@ -15,7 +15,7 @@ from include.rules.retention.objections import Guard
 from include.rules.retention.plan import Action, Circumstances
 from include.rules.retention.timeline import Point
 from tests.unit.builders import tenant
-from tests.unit.timelines import DAY, NOW, POLICY, days, moment, offboarding, point
+from tests.unit.retention.timelines import DAY, NOW, POLICY, days, moment, offboarding, point
 
 HOURLY = tenant(plan={"name": "hourly", "cadence": "hourly", "manual_backups_per_month": 9, "rpo_hours": 2})
 

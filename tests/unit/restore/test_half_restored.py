@@ -9,7 +9,7 @@ from include.rules.restore.half_restored import half_restored_by, points_to_mend
 from include.rules.restore.outcome import finished
 from include.rules.restore.record import CHECK, COPY_FILES, RestoreRecord
 from tests.unit.builders import NOW
-from tests.unit.test_restore_records import POINT, done, opened, planned
+from tests.unit.restore.test_record import POINT, done, opened, planned
 
 SITE = "/srv/acme/site"
 

@@ -17,7 +17,7 @@ from include.rules.retention.plan import Action, Circumstances, RetentionPlan, p
 from include.rules.retention.reasons import CLOCK_SKEW
 from include.rules.retention.timeline import Point
 from tests.unit.builders import tenant
-from tests.unit.timelines import NOW, hold, offboarding, point
+from tests.unit.retention.timelines import NOW, hold, offboarding, point
 
 MINUTES_OF_FOUR_YEARS = 4 * 366 * 24 * 60
 WHOLE = (State.VERIFIED, State.PENDING)

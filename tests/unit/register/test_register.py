@@ -161,7 +161,7 @@ def test_a_retention_policy_that_cannot_be_meant_is_refused_by_name(retention: A
 def test_a_plan_that_names_no_retention_keeps_what_the_requirement_says() -> None:
     kept = parse(tenant_entry("acme", 1)).tenant("acme").plan.retention
     assert (kept.daily, kept.weekly, kept.monthly, kept.yearly, kept.manual) == (30, 12, 12, "all", 10)
-    shipped = yaml.safe_load((Path(__file__).parents[2] / "include" / "config" / "plans.yaml").read_text())
+    shipped = yaml.safe_load((Path(__file__).parents[3] / "include" / "config" / "plans.yaml").read_text())
     assert shipped["plans"]["standard"]["retention"] == kept.model_dump(), "the file spells the defaults out"
 
 

@@ -12,7 +12,7 @@ from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.explanations import explain
 from include.rules.retention.plan import Circumstances, plan_retention
 from include.rules.retention.timeline import Point
-from tests.unit.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
+from tests.unit.retention.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
 
 TODAY = point("2026-06-30T02")
 

@@ -16,7 +16,7 @@ from include.rules.retention.objections import Guard, Refusal
 from include.rules.retention.plan import Action, Circumstances, RetentionPlan, Verdict, plan_retention
 from include.rules.retention.timeline import Point
 from tests.unit.builders import tenant
-from tests.unit.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
+from tests.unit.retention.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
 
 YESTERDAY = NOW - DAY
 STRICT = RetentionPolicy(daily=2, weekly=0, monthly=0, yearly=0)

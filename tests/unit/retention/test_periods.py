@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.rules.retention.periods import DAY, MONTH, WEEK, YEAR, Unit, Window
-from tests.unit.timelines import moment
+from tests.unit.retention.timelines import moment
 
 UNITS = [DAY, WEEK, MONTH, YEAR]
 

@@ -12,7 +12,7 @@ from include.rules.retention.guards import check_tenant
 from include.rules.retention.objections import Guard
 from include.rules.retention.plan import Action, Circumstances, plan_retention
 from tests.unit.builders import tenant
-from tests.unit.timelines import DAY, NOW, POLICY, actions, days, expiring, point, said
+from tests.unit.retention.timelines import DAY, NOW, POLICY, actions, days, expiring, point, said
 
 HALF: dict[str, Any] = {"half_restored": "acme-restore-1"}
 THREE_DAYS = RetentionPolicy(daily=3, weekly=0, monthly=0, yearly=0)

@@ -7,7 +7,7 @@ import pytest
 from include.rules.restore.choice import choose_point
 from include.rules.restore.record import CHECK, COPY_FILES
 from tests.support.retention import DAY, NOW, Stock
-from tests.unit.test_restore_records import done, opened
+from tests.unit.restore.test_record import done, opened
 
 pytestmark = pytest.mark.lab
 

@@ -17,7 +17,19 @@ from include.rules.retention.plan import Action, Circumstances, RetentionPlan, p
 from include.rules.retention.reasons import FOR_EVER
 from include.rules.retention.timeline import Point
 from tests.unit.builders import running
-from tests.unit.timelines import DAY, NOW, POLICY, actions, days, expiring, hold, moment, offboarding, point, said
+from tests.unit.retention.timelines import (
+    DAY,
+    NOW,
+    POLICY,
+    actions,
+    days,
+    expiring,
+    hold,
+    moment,
+    offboarding,
+    point,
+    said,
+)
 
 CASES = json.loads((Path(__file__).parent / "data" / "retention_cases.json").read_text())
 
