@@ -73,7 +73,7 @@ class Parts(Strict):
 
 
 class Verification(Strict):
-    """How far the recovery point was proven (design: 1 complete, 2 readable, 3 proven by a restore), and when."""
+    """How far the recovery point was proven (1 complete, 2 readable, 3 proven by a restore), and when."""
 
     level: int = Field(ge=0, le=3)
     at: AwareDatetime

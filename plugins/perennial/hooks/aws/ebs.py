@@ -2,7 +2,7 @@
 
 CreateSnapshot has no client token: when its answer is lost, the snapshot may exist or not. So it is never sent twice
 blindly; the caller looks for the tags first. Look-ups lag behind creation, so that a rare second snapshot is possible:
-one is adopted, the extras are swept (design, section 3).
+one is adopted, the extras are swept (docs/vault.md, "The same recovery point again").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The vault: the only place where Perennial keeps what it must not lose (design, section 3).
+"""The vault: the only place where Perennial keeps what it must not lose (docs/vault.md).
 
 recovery-points/<tenant>/<id>/manifest.json    one recovery point
 recovery-points/<tenant>/<id>/full-01.bak      its backup, written by SQL Server itself
