@@ -16,7 +16,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, TriggerRule, task
 
-from perennial.backup.daily_operators import ConfirmDailyBackupsOperator
+from perennial.backup.operators import ConfirmDailyBackupsOperator
 
 backups_due = Asset("backups_due")
 

@@ -18,7 +18,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, TriggerRule, task
 
-from perennial.backup.daily_operators import ReportRegisterProblemsOperator
+from perennial.backup.operators import ReportRegisterProblemsOperator
 
 backups_due = Asset("backups_due")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from include.rules.points.manifest import SnapshotRole
-from perennial.backup.bak_operator import SqlServerBackupOperator
-from perennial.backup.operators import CloseRecoveryPointOperator, OpenRecoveryPointOperator
-from perennial.backup.snapshot_operator import EbsSnapshotOperator
-from perennial.backup.verify_operator import VerifyRecoveryPointOperator
+from perennial.backup.operators import (
+    CloseRecoveryPointOperator,
+    EbsSnapshotOperator,
+    OpenRecoveryPointOperator,
+    SqlServerBackupOperator,
+    VerifyRecoveryPointOperator,
+)
 
 
 def backup_chain(request: str, note: str = "") -> None:
