@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from perennial.restore.listing_operator import ListRecoveryPointsOperator
+from perennial.restore.operators import ListRecoveryPointsOperator
 
 with DAG(
     "list_recovery_points",

@@ -1,4 +1,4 @@
-"""Operators of a restore, one for each step."""
+"""Operators of a restore, one for each step, and of the list from which a recovery point is chosen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from perennial.restore.close import CloseRestoreTrigger
 from perennial.restore.database import CheckRestoreTrigger, RestoreDatabaseTrigger
 from perennial.restore.files import CopyFilesTrigger
+from perennial.restore.listing import ListRecoveryPointsTrigger
 from perennial.restore.open import OpenRestoreTrigger
 from perennial.restore.preview import PreviewRestoreTrigger
 from perennial.restore.safety_point import TakeSafetyPointTrigger
@@ -112,3 +113,16 @@ class CloseRestoreOperator(RestoreOperator):
     """Leave nothing behind, write how it ended, give the lease back; fails when the restore was not completed."""
 
     trigger = CloseRestoreTrigger
+
+
+class ListRecoveryPointsOperator(StepOperator):
+    """List the recovery points of a tenant, or of all tenants.
+
+    Args:
+        tenant: Its id, templated; empty for all.
+    """
+
+    trigger = ListRecoveryPointsTrigger
+
+    def __init__(self, *, tenant: str, **kwargs: Any) -> None:
+        super().__init__(fields={"tenant": tenant}, **kwargs)
