@@ -1,17 +1,23 @@
-"""State that belongs to one event loop: shared by all triggers of a triggerer, never by two loops of a process."""
+"""What coroutines of a triggerer share: values of one event loop, pauses between two looks, threads for what blocks."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextvars
+import threading
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 State = TypeVar("State")
+Result = TypeVar("Result")
 
 
 class PerLoop(Generic[State]):
-    """One value for each running event loop, made when it is first asked for and gone with the loop."""
+    """One value for each running event loop, made when it is first asked for and gone with the loop.
+
+    All triggers of a triggerer share it, two loops of a process never do.
+    """
 
     def __init__(self, make: Callable[[], State]) -> None:
         self._make = make
@@ -27,3 +33,52 @@ class PerLoop(Generic[State]):
     def pop(self) -> State | None:
         """Forget the running loop's value and return it."""
         return self._of.pop(asyncio.get_running_loop(), None)
+
+
+def poll_pauses(longest: float) -> Iterator[float]:
+    """Seconds to wait before each next look at something that takes its time elsewhere: soon at first, then less often.
+
+    An eighth of `longest` first, then twice as long each time up to it.
+    """
+    pause = longest / 8
+    while True:
+        yield pause
+        pause = min(longest, 2 * pause)
+
+
+async def run_in_thread(call: Callable[[], Result], *, label: str) -> Result:
+    """Run a blocking call in a thread of its own, which never keeps the process alive, and wait for its result.
+
+    Python waits at exit for the threads of its executors; a BACKUP DATABASE can take hours. A triggerer that is told to
+    stop must stop: SQL Server then aborts the statement, and the step's next attempt finds out what became of it.
+
+    When the waiting is cancelled the call itself goes on to its end, unobserved: whoever cares must end it from outside
+    (for a statement on SQL Server: KILL).
+
+    Args:
+        label: Name of the thread, for whoever looks at a stuck process.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+    context = contextvars.copy_context()  # Airflow keeps the task's log in it
+
+    def deliver(set_outcome: Callable[[], None]) -> None:
+        def unless_cancelled() -> None:
+            if not done.done():
+                set_outcome()
+
+        # The loop may be closed by the time a long call ends: then nobody is left to tell.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(unless_cancelled)
+
+    def body() -> None:
+        try:
+            result = context.run(call)
+        except BaseException as error:
+            failure = error
+            deliver(lambda: done.set_exception(failure))
+        else:
+            deliver(lambda: done.set_result(result))
+
+    threading.Thread(target=body, name=label, daemon=True).start()
+    return await done

@@ -12,10 +12,10 @@ from include.rules.errors import PartError, UnavailableError
 from include.rules.points.manifest import Manifest, SnapshotRole
 from include.rules.restore.devices import free_device
 from include.rules.restore.plan import host_of
+from perennial.hooks.asynchronous import poll_pauses
 from perennial.hooks.aws import clients as aws
 from perennial.hooks.aws.ebs import PART_TAG, RESTORE_TAG, TENANT_TAG, Ebs, Volume
 from perennial.hooks.aws.hosts import Hosts, ScriptError
-from perennial.hooks.looks import looks
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.step import Done, RestoreStepTrigger
 
@@ -97,7 +97,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
     async def _until(
         self, ebs: Ebs, restore: LeasedRestore, volume_id: str, is_ready: Callable[[Volume], bool]
     ) -> None:
-        for pause in looks(restore.vault.settings.poll.total_seconds()):
+        for pause in poll_pauses(restore.vault.settings.poll.total_seconds()):
             volume = await ebs.volume(volume_id)
             if volume and is_ready(volume):
                 return
@@ -213,7 +213,7 @@ async def _removed(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume_
 async def _deleted(ebs: Ebs, volume_id: str, poll: float) -> bool:
     """Delete the volume as soon as its host has let go of it; False when it has not for LET_GO_WITHIN."""
     end = asyncio.get_running_loop().time() + LET_GO_WITHIN
-    for pause in looks(poll):
+    for pause in poll_pauses(poll):
         volume = await ebs.volume(volume_id)
         if volume and volume.state in ("deleting", "deleted"):
             return True

@@ -14,7 +14,7 @@ import pytest
 from include.rules.errors import ConfigurationError, PartError
 from perennial.backup.daily import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
 from perennial.backup.snapshot_poller import SnapshotPoller
-from perennial.hooks import threads
+from perennial.hooks.asynchronous import run_in_thread
 from perennial.hooks.aws.ebs import Snapshot
 from tests.support.triggers import trigger_of
 from tests.support.world import World
@@ -57,7 +57,7 @@ def test_a_snapshot_that_amazon_does_not_show_is_given_up_after_a_while(
 def test_a_blocking_call_does_not_block_the_loop_and_its_error_arrives() -> None:
     async def both() -> float:
         started = time.monotonic()
-        await asyncio.gather(*(threads.run(lambda: time.sleep(0.3), label="sleep") for _ in range(5)))
+        await asyncio.gather(*(run_in_thread(lambda: time.sleep(0.3), label="sleep") for _ in range(5)))
         return time.monotonic() - started
 
     assert asyncio.run(both()) < 1.2
@@ -66,17 +66,17 @@ def test_a_blocking_call_does_not_block_the_loop_and_its_error_arrives() -> None
         raise ValueError("from the thread")
 
     with pytest.raises(ValueError, match="from the thread"):
-        asyncio.run(threads.run(fail, label="fail"))
+        asyncio.run(run_in_thread(fail, label="fail"))
 
 
 def test_a_process_can_end_while_a_blocking_call_is_still_under_way() -> None:
     code = (
         "import asyncio, time\n"
-        "from perennial.hooks import threads\n"
+        "from perennial.hooks.asynchronous import run_in_thread\n"
         "async def main():\n"
         "    try:\n"
         "        async with asyncio.timeout(0.2):\n"
-        "            await threads.run(lambda: time.sleep(60), label='stuck')\n"
+        "            await run_in_thread(lambda: time.sleep(60), label='stuck')\n"
         "    except TimeoutError:\n"
         "        print('gave up')\n"
         "asyncio.run(main())\n"

@@ -13,9 +13,9 @@ from typing import Any
 
 from include.rules.errors import PerennialError, UnavailableError
 from include.rules.register.tenants import Platform
+from perennial.hooks.asynchronous import poll_pauses
 from perennial.hooks.aws import clients as aws
 from perennial.hooks.aws.host_scripts import DOCUMENTS, script_lines
-from perennial.hooks.looks import looks
 from perennial.settings import Settings
 
 UNDER_WAY = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
@@ -176,7 +176,7 @@ class Hosts:
 
     async def _outcome(self, instance: str, command: str) -> Outcome:
         ssm = await aws.client("ssm", self.conn_id)
-        for pause in looks(self.poll):
+        for pause in poll_pauses(self.poll):
             try:
                 found = await ssm.get_command_invocation(CommandId=command, InstanceId=instance)
             except aws.Error as error:

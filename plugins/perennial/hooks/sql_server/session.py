@@ -21,7 +21,7 @@ from airflow.sdk import Connection
 from asgiref.sync import sync_to_async
 
 from include.rules.errors import ConfigurationError
-from perennial.hooks import threads
+from perennial.hooks.asynchronous import run_in_thread
 from perennial.hooks.sql_server import statements as tsql
 
 log = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ class SqlServer:
                 return conversation(session)
 
         try:
-            return await threads.run(call, label=f"{self.conn_id} {self.program}")
+            return await run_in_thread(call, label=f"{self.conn_id} {self.program}")
         except asyncio.CancelledError:
             abandoned.set()
             raise
