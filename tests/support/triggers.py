@@ -8,7 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 
 
 def trigger_of(
@@ -27,11 +27,11 @@ class CutOff:
         reached: False when the coroutine ended before it was suspended that often.
     """
 
-    def __init__(self, work: Coroutine[Any, Any, Said], suspension: int) -> None:
+    def __init__(self, work: Coroutine[Any, Any, StepResult], suspension: int) -> None:
         self._work, self._suspension, self.reached = work, suspension, False
 
     @classmethod
-    async def run(cls, work: Coroutine[Any, Any, Said], suspension: int) -> bool:
+    async def run(cls, work: Coroutine[Any, Any, StepResult], suspension: int) -> bool:
         """Run the coroutine up to its n-th suspension; returns whether it came that far."""
         cut = cls(work, suspension)
         outcome = (await asyncio.gather(cut._awaited(), return_exceptions=True))[0]
@@ -39,18 +39,18 @@ class CutOff:
             raise outcome
         return cut.reached
 
-    async def _awaited(self) -> Said:
+    async def _awaited(self) -> StepResult:
         return await self
 
-    def __await__(self) -> Generator[Any, Any, Said]:
+    def __await__(self) -> Generator[Any, Any, StepResult]:
         steps, seen = self._work.__await__(), 0
         resume = partial(steps.send, None)
         while True:
             try:
                 waits_for = resume()
             except StopIteration as ended:
-                said: Said = ended.value
-                return said
+                result: StepResult = ended.value
+                return result
             seen += 1
             task = asyncio.current_task()
             if seen == self._suspension and task:

@@ -36,7 +36,7 @@ from perennial.restore.safety_point import TakeSafetyPointTrigger
 from perennial.restore.site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
 from perennial.restore.volumes import AttachVolumesTrigger, RemoveVolumesTrigger
 from perennial.settings import Settings
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 from tests.support.cloud import LabCloud
 from tests.support.sql_server import LabSqlServer
 from tests.support.storage import LabStorage
@@ -158,7 +158,7 @@ class World:
         """All steps of a backup, ready to run one after the other."""
         return [self.step(step, request, run_id) for step in CHAIN]
 
-    def run(self, step: Step, request: str, run_id: str = "run-1") -> Said:
+    def run(self, step: Step, request: str, run_id: str = "run-1") -> StepResult:
         """Run one step to its end; its error comes as it is."""
         return self.runner.run(self.step(step, request, run_id).work_within_deadline())
 
@@ -186,18 +186,18 @@ class World:
         version = self.runner.run(self.vault.restores.get(asked.target, asked.restore_id))
         return version.value if version else None
 
-    def run_restore_step(self, step: Step, run_id: str = "restore-1", **form: Any) -> Said:
+    def run_restore_step(self, step: Step, run_id: str = "restore-1", **form: Any) -> StepResult:
         """Run one step of a restore to its end; its error comes as it is."""
         return self.runner.run(self.restore_step(step, run_id, **form).work_within_deadline())
 
-    def carry_out(self, steps: Iterable[Step], run_id: str = "restore-1", **form: Any) -> Said:
+    def carry_out(self, steps: Iterable[Step], run_id: str = "restore-1", **form: Any) -> StepResult:
         """Run some steps of a restore; returns what the last one says."""
-        said: Said = {}
+        result: StepResult = {}
         for step in steps:
-            said = self.run_restore_step(step, run_id, **form)
-        return said
+            result = self.run_restore_step(step, run_id, **form)
+        return result
 
-    def restore(self, **form: Any) -> Said:
+    def restore(self, **form: Any) -> StepResult:
         """Run all steps of a restore; returns what its last one says."""
         return self.carry_out(RESTORE, **form)
 

@@ -24,7 +24,7 @@ from perennial.hooks.sql_server.space import space_used
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
-from perennial.steps.trigger import Said
+from perennial.steps.trigger import StepResult
 
 BUSY = 3023
 """Another backup of the same database is running (somebody else's): they must be serialised, so wait for it."""
@@ -47,11 +47,11 @@ _turns: PerLoop[defaultdict[str, asyncio.Lock]] = PerLoop(lambda: defaultdict(as
 class BackUpDatabaseTrigger(RecoveryPointTrigger):
     """Makes the .bak of the recovery point, or finds the one that an earlier attempt has made, and records it."""
 
-    async def act(self, point: LeasedPoint) -> Said:
+    async def act(self, point: LeasedPoint) -> StepResult:
         if "bak" in point.manifest.left_out:
-            return {"said": f"Left out: {point.manifest.left_out['bak']}."}
+            return {"message": f"Left out: {point.manifest.left_out['bak']}."}
         if point.manifest.parts.bak:
-            return {"keys": list(point.manifest.parts.bak.keys), "said": "An earlier attempt has made it."}
+            return {"keys": list(point.manifest.parts.bak.keys), "message": "An earlier attempt has made it."}
         row = await self._until_it_succeeds(point)
         part = await self._part(point, row)
         await point.change(lambda manifest: manifest.with_backup_file(part))

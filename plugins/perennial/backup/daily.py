@@ -15,7 +15,7 @@ from include.rules.register.register import Register
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ async def unfinished(vault: Vault, register: Register, day: date) -> dict[str, s
 class ReportRegisterProblemsTrigger(StepTrigger):
     """Fails when entries of the register could not be used, and names each of them."""
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         register = await read_register(Settings.from_environment())
         if register.problems:
             raise ConfigurationError(
@@ -67,7 +67,7 @@ class ConfirmDailyBackupsTrigger(StepTrigger):
     moment: str
     wait_minutes: str
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings, day = Settings.from_environment(), parse_moment(self.moment).date()
         vault, register = Vault(settings), await read_register(settings)
         loop = asyncio.get_running_loop()

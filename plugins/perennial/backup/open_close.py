@@ -25,7 +25,7 @@ from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 
 INTERRUPTED = "The run was ended by hand before the recovery point was complete."
 
@@ -37,7 +37,7 @@ class OpenRecoveryPointTrigger(StepTrigger):
     request: str
     note: str
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings = Settings.from_environment()
         request = BackupRequest.parse(self.request)
         tenant = (await read_register(settings)).tenant(request.tenant)
@@ -53,7 +53,7 @@ class OpenRecoveryPointTrigger(StepTrigger):
         if manifest.state is State.VERIFIED:
             async with tenant_lease.given_back(lease):
                 swept = await _completed(await LeasedPoint.load(lease, manifest.id))
-            return {"recovery_point": manifest.id, "said": "It is verified already: nothing to do.", "swept": swept}
+            return {"recovery_point": manifest.id, "message": "It is verified already: nothing to do.", "swept": swept}
         return {"recovery_point": manifest.id, "attempt": manifest.attempt}
 
     async def _begin(self, lease: TenantLease, request: BackupRequest, tenant: Tenant) -> Manifest:
@@ -97,7 +97,7 @@ class RecoveryPointTrigger(StepTrigger):
     fields: ClassVar[tuple[str, ...]] = ("request",)
     request: str
 
-    async def act(self, point: LeasedPoint) -> Said:
+    async def act(self, point: LeasedPoint) -> StepResult:
         """Do the step's part; idempotent.
 
         Raises:
@@ -105,12 +105,12 @@ class RecoveryPointTrigger(StepTrigger):
         """
         raise NotImplementedError
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings = Settings.from_environment()
         request, vault = BackupRequest.parse(self.request), Vault(settings)
         standing = await vault.points.get(request.tenant, request.recovery_point_id)
         if standing and is_settled(standing.value):
-            return {"said": "The recovery point is verified already: there is nothing to do."}
+            return {"message": "The recovery point is verified already: there is nothing to do."}
         async with tenant_lease.entered(vault, request.tenant, self.owner(settings)) as lease:
             point = await LeasedPoint.load(lease, request.recovery_point_id)
             try:
@@ -130,7 +130,7 @@ class CloseRecoveryPointTrigger(StepTrigger):
     fields: ClassVar[tuple[str, ...]] = ("request",)
     request: str
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings = Settings.from_environment()
         request, vault = BackupRequest.parse(self.request), Vault(settings)
         owner, swept = self.owner(settings), list[str]()
@@ -185,7 +185,7 @@ async def _sweep(point: LeasedPoint) -> list[str]:
     return [*extras, *files]
 
 
-def _report(version: Versioned[Manifest] | None, owner: str) -> Said:
+def _report(version: Versioned[Manifest] | None, owner: str) -> StepResult:
     if version and version.value.state is State.VERIFIED:
         return {"recovery_point": version.value.id, "state": str(version.value.state)}
     if version is None:

@@ -15,7 +15,7 @@ from perennial.hooks.asynchronous import PerLoop
 from perennial.hooks.aws import clients as aws
 from perennial.hooks.aws.ebs import Ebs, Snapshot, snapshot_tags
 from perennial.hooks.vault.leased import LeasedPoint
-from perennial.steps.trigger import Said
+from perennial.steps.trigger import StepResult
 
 USABLE = frozenset({"pending", "completed"})
 FULL = frozenset({"SnapshotLimitExceeded"})
@@ -34,13 +34,13 @@ class SnapshotVolumeTrigger(RecoveryPointTrigger):
     fields = ("request", "role")
     role: str
 
-    async def act(self, point: LeasedPoint) -> Said:
+    async def act(self, point: LeasedPoint) -> StepResult:
         role = SnapshotRole(self.role)
         if role.value in point.manifest.left_out:
-            return {"said": f"Left out: {point.manifest.left_out[role.value]}."}
+            return {"message": f"Left out: {point.manifest.left_out[role.value]}."}
         standing = getattr(point.manifest.parts, role.value)
         if standing:
-            return {"snapshot": standing.snapshot_id, "said": "An earlier attempt has made it."}
+            return {"snapshot": standing.snapshot_id, "message": "An earlier attempt has made it."}
         ebs = Ebs.of(point.vault.settings)
         async with _turns.get()[point.manifest.volume_of(role)]:
             snapshot = await self._adopt(ebs, point, role) or await self._create(ebs, point, role)

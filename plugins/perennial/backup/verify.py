@@ -23,13 +23,13 @@ from perennial.hooks.sql_server.session import SqlServer, SqlServerError
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
-from perennial.steps.trigger import Said
+from perennial.steps.trigger import StepResult
 
 
 class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
     """Proves the recovery point up to level 2 and makes it restorable."""
 
-    async def act(self, point: LeasedPoint) -> Said:
+    async def act(self, point: LeasedPoint) -> StepResult:
         manifest = point.manifest
         missing = manifest.missing()
         if missing:

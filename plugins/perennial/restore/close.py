@@ -22,7 +22,7 @@ from perennial.restore.site import bring_online
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.volumes import remove_volumes
 from perennial.settings import Settings
-from perennial.steps.trigger import Said
+from perennial.steps.trigger import StepResult
 
 CLEAN_UPS = (
     ("Letting users into the database", reopen_database, 300),
@@ -37,7 +37,7 @@ or a server that hangs keeps none of the others, nor the record, from being seen
 class CloseRestoreTrigger(RestoreTrigger):
     """Removes what the restore made, lets users in again, writes how it ended, and gives the lease back."""
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings, request = Settings.from_environment(), self.request()
         vault, owner = Vault(settings), self.owner(settings)
         # Where somebody else holds the lease, there is only to say what is where.
@@ -85,7 +85,7 @@ async def _close(restore: LeasedRestore) -> None:
     await end_reading(restore.vault, restore.record)
 
 
-def _report(record: RestoreRecord | None, request: RestoreRequest) -> Said:
+def _report(record: RestoreRecord | None, request: RestoreRequest) -> StepResult:
     if record and record.state is RestoreState.DONE and record.failure:
         raise PartError(
             f"Restore {record.id} of tenant {record.tenant} is done and checked, but: {record.failure}",

@@ -9,7 +9,7 @@ from include.rules.points.listing import table
 from include.rules.register.tenants import TENANT_ID
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 
 
 class ListRecoveryPointsTrigger(StepTrigger):
@@ -18,7 +18,7 @@ class ListRecoveryPointsTrigger(StepTrigger):
     fields: ClassVar[tuple[str, ...]] = ("tenant",)
     tenant: str
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         tenant, vault = self.tenant.strip(), Vault(Settings.from_environment())
         if tenant and not TENANT_ID.fullmatch(tenant):
             raise ConfigurationError(

@@ -18,13 +18,13 @@ from perennial.restore.readers import begin_reading, end_reading
 from perennial.restore.site import marker_on_site
 from perennial.restore.step import RestoreTrigger
 from perennial.settings import Settings
-from perennial.steps.trigger import Said
+from perennial.steps.trigger import StepResult
 
 
 class OpenRestoreTrigger(RestoreTrigger):
     """Takes the tenant's lease, makes sure that the plan still holds, and begins to carry it out."""
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings, request = Settings.from_environment(), self.request()
         vault = Vault(settings)
         # A restore never waits for a busy tenant: the operator at night has to know at once, and who is in the way.

@@ -26,7 +26,7 @@ from perennial.hooks.vault.vault import Vault
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.survey import Surveyor
 from perennial.settings import Settings
-from perennial.steps.trigger import Said
+from perennial.steps.trigger import StepResult
 
 EARLIER = 20
 """How many of the tenant's earlier restores tell how long this one will take."""
@@ -42,7 +42,7 @@ class PreviewRestoreTrigger(RestoreTrigger):
     approval_task: str
     surveyor: Surveyor | None = None
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings, request = Settings.from_environment(), self.request()
         vault = Vault(settings)
         await self._refuse_when_busy(vault, request, self.owner(settings))
@@ -56,10 +56,10 @@ class PreviewRestoreTrigger(RestoreTrigger):
             "preview": record.preview,
         }
 
-    def xcoms(self, said: Said) -> dict[str, Any]:
-        skipped = [] if said["approval"] else [self.approval_task]
+    def xcoms(self, result: StepResult) -> dict[str, Any]:
+        skipped = [] if result["approval"] else [self.approval_task]
         # What Airflow's own branching operators leave for the scheduler; there is no worker here to skip a task from.
-        return {**super().xcoms(said), "skipmixin_key": {"skipped": skipped}}
+        return {**super().xcoms(result), "skipmixin_key": {"skipped": skipped}}
 
     async def on_kill(self) -> None:
         """The run was ended by hand: end the reading of the .bak too, which may take long."""

@@ -15,14 +15,14 @@ from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 
 
 @dataclass(frozen=True)
 class Done:
     """What a step says of itself, in a sentence for the record, and how many bytes it has brought back."""
 
-    said: str
+    message: str
     bytes: int = 0
 
 
@@ -60,7 +60,7 @@ class RestoreStepTrigger(RestoreTrigger):
         """
         raise NotImplementedError
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings, request = Settings.from_environment(), self.request()
         vault, began_at = Vault(settings), datetime.now(UTC)
         async with tenant_lease.entered(vault, request.target, self.owner(settings)) as lease:
@@ -75,10 +75,10 @@ class RestoreStepTrigger(RestoreTrigger):
                     await restore.change(lambda record: record.model_copy(update={"failure": message}))
                 raise
             step = RestoreStep(
-                name=self.step, said=done.said, began_at=began_at, at=datetime.now(UTC), bytes=done.bytes
+                name=self.step, said=done.message, began_at=began_at, at=datetime.now(UTC), bytes=done.bytes
             )
             await restore.change(lambda record: record.with_step(step))
-        return {"said": done.said, "seconds": round(step.seconds, 1)}
+        return {"message": done.message, "seconds": round(step.seconds, 1)}
 
     async def _point(self, vault: Vault, record: RestoreRecord) -> Manifest:
         version = await vault.points.get(record.plan.source, record.plan.recovery_point)

@@ -19,7 +19,7 @@ from include.rules.retention.timeline import Offboarding
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.lost_parts import absent_parts
 from perennial.settings import Settings
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 
 
 class DecisionTrigger(StepTrigger):
@@ -45,7 +45,7 @@ class PlaceHoldTrigger(DecisionTrigger):
     reason: str
     until: str
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings, now = Settings.from_environment(), datetime.now(UTC)
         if not self.reason.strip():
             raise ConfigurationError(
@@ -60,7 +60,7 @@ class PlaceHoldTrigger(DecisionTrigger):
             manifest, said = await _what_is_left(Vault(settings), manifest)
             self.log.warning("%s", said)
         placed = manifest.hold.model_dump(mode="json") if manifest.hold else None
-        return {"recovery_point": manifest.id, "state": str(manifest.state), "hold": placed, "said": said}
+        return {"recovery_point": manifest.id, "state": str(manifest.state), "hold": placed, "message": said}
 
 
 class LiftHoldTrigger(DecisionTrigger):
@@ -70,7 +70,7 @@ class LiftHoldTrigger(DecisionTrigger):
     tenant: str
     recovery_point: str
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings, now = Settings.from_environment(), datetime.now(UTC)
         by = self.decided_by(settings)
         manifest = await _change(settings, self.tenant, self.recovery_point, lambda m: lifted(m, by, now))
@@ -84,7 +84,7 @@ class OffboardTenantTrigger(DecisionTrigger):
     tenant: str
     final_until: str
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         settings, now = Settings.from_environment(), datetime.now(UTC)
         vault, tenant = Vault(settings), self.tenant.strip()
         known = await vault.manifests(tenant) if tenant else []

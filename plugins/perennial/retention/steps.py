@@ -15,7 +15,7 @@ from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.fleet import Retention
 from perennial.settings import Settings
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 
 
 class RetentionTrigger(StepTrigger):
@@ -62,10 +62,10 @@ class PreviewRetentionTrigger(RetentionTrigger):
     fields = ("tenant", "dry_run", "approval_task")
     approval_task: str
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         vault, tenant = Vault(Settings.from_environment()), self.chosen()
         if not tenant:
-            return {"said": "The whole fleet: nobody is asked.", "approval": False}
+            return {"message": "The whole fleet: nobody is asked.", "approval": False}
         shown, report = await (await self.retention(vault)).preview(tenant)
         self.log.info("%s", report.text())
         asked = shown.asked and not self.is_dry
@@ -73,16 +73,16 @@ class PreviewRetentionTrigger(RetentionTrigger):
             await vault.shown_plans.put(shown)
         return {"tenant": tenant, "approval": asked, "preview": f"```\n{report.text()}\n```"}
 
-    def xcoms(self, said: Said) -> dict[str, Any]:
-        skipped = [] if said["approval"] else [self.approval_task]
+    def xcoms(self, result: StepResult) -> dict[str, Any]:
+        skipped = [] if result["approval"] else [self.approval_task]
         # What Airflow's own branching operators leave for the scheduler; there is no worker here to skip a task from.
-        return {**super().xcoms(said), "skipmixin_key": {"skipped": skipped}}
+        return {**super().xcoms(result), "skipmixin_key": {"skipped": skipped}}
 
 
 class CarryOutRetentionTrigger(RetentionTrigger):
     """Marks, takes back, deletes and sweeps; fails at its end when something needs a person."""
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         vault, tenant = Vault(Settings.from_environment()), self.chosen()
         retention = await self.retention(vault)
         if not tenant:

@@ -13,7 +13,7 @@ from airflow.triggers.base import StartTriggerArgs
 
 from include.rules.errors import PerennialError
 from perennial.hooks.aws.clients import closing_clients
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 
 GRACE = timedelta(minutes=5)
 """How much longer than the step's own deadline Airflow waits before it ends the trigger from outside."""
@@ -51,24 +51,24 @@ class StepOperator(BaseOperator):
             timeout=deadline + GRACE,
         )
 
-    def execute(self, context: Context) -> Said:
+    def execute(self, context: Context) -> StepResult:
         """Do the same work inline; reached only where there is no triggerer (`dag.test()`)."""
         trigger = self.trigger(
             **{name: getattr(self, name) for name in self.trigger.fields}, deadline=self.deadline.total_seconds()
         )
         trigger.task_instance = context["ti"]  # type: ignore[assignment]
 
-        async def work() -> Said:
+        async def work() -> StepResult:
             async with closing_clients():
                 return await trigger.work_within_deadline()
 
         try:
-            said = asyncio.run(work())
+            result = asyncio.run(work())
         except PerennialError as error:
             raise AirflowException(str(error)) from error
-        for key, value in trigger.xcoms(said).items():
+        for key, value in trigger.xcoms(result).items():
             context["ti"].xcom_push(key=key, value=value)
-        return said
+        return result
 
     def execute_complete(self, context: Context, event: object = None) -> object:
         """Airflow asks for the name of such a method; the trigger ends the task itself, so it is never called."""

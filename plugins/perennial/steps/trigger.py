@@ -20,8 +20,8 @@ from perennial.settings import Settings
 CLEAN_UP_SECONDS = 30
 """What Airflow, too, grants `on_kill` when a user ends a task."""
 
-Said = dict[str, Any]
-"""What a step tells: JSON, shown in the UI as the task's XCom."""
+StepResult = dict[str, Any]
+"""What a step reports: JSON, shown in the UI as the task's XCom; under `message` a sentence for whoever reads it."""
 
 
 class StepTrigger(BaseTrigger):
@@ -43,7 +43,7 @@ class StepTrigger(BaseTrigger):
         given = {field: getattr(self, field) for field in self.fields}
         return f"{type(self).__module__}.{type(self).__qualname__}", {**given, "deadline": self.deadline}
 
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         """Do the step's work; idempotent, because it may be begun again at any point.
 
         Raises:
@@ -51,14 +51,14 @@ class StepTrigger(BaseTrigger):
         """
         raise NotImplementedError
 
-    def xcoms(self, said: Said) -> dict[str, Any]:
+    def xcoms(self, result: StepResult) -> dict[str, Any]:
         """What Airflow keeps of a task that has succeeded, by key."""
-        return {"return_value": said}
+        return {"return_value": result}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Do the work within the deadline and say how it ended; errors become a failed task, never an exception."""
         try:
-            said = await self.work_within_deadline()
+            result = await self.work_within_deadline()
         except PerennialError as error:
             self.log.error("%s", error)
             yield TaskFailedEvent(xcoms={"failure": str(error)})
@@ -66,10 +66,10 @@ class StepTrigger(BaseTrigger):
             self.log.exception("This is an error in Perennial itself: please report it with these lines.")
             yield TaskFailedEvent(xcoms={"failure": f"{type(error).__name__}: {error}"})
         else:
-            self.log.info("%s", as_lines(said))
-            yield TaskSuccessEvent(xcoms=self.xcoms(said))
+            self.log.info("%s", describe(result))
+            yield TaskSuccessEvent(xcoms=self.xcoms(result))
 
-    async def work_within_deadline(self) -> Said:
+    async def work_within_deadline(self) -> StepResult:
         """Do the work, for at most `deadline` seconds.
 
         Raises:
@@ -97,12 +97,12 @@ class StepTrigger(BaseTrigger):
         return f"{settings.deployment}/{instance.dag_id}/{instance.run_id}"
 
 
-def as_lines(said: Said) -> str:
-    """What a step says as its log shows it: a line for each value that is there, those of one kind under their name."""
+def describe(result: StepResult) -> str:
+    """A step's result as its log shows it: a line for each value that is there, those of one kind under their name."""
     lines = []
-    for name, value in said.items():
+    for name, value in result.items():
         if isinstance(value, dict):
-            lines += [f"{name}:", *(f"  {line}" for line in as_lines(value).splitlines())]
+            lines += [f"{name}:", *(f"  {line}" for line in describe(value).splitlines())]
         elif value is not None:
             lines.append(f"{name}: {value}")
     return "\n".join(lines)

@@ -346,9 +346,9 @@ def test_a_backup_whose_connection_was_killed_is_made_again_in_a_new_file(world:
         killer = threading.Thread(target=world.kill_backup, args=("acme-daily-20261123/full-01",))
         killer.start()
         world.sql.slowed(backup_seconds=0)
-        said = world.run(BACKUP, TODAY)
+        result = world.run(BACKUP, TODAY)
         killer.join()
-    assert str(said["keys"][0]).endswith("full-02.bak")
+    assert str(result["keys"][0]).endswith("full-02.bak")
     for step in CHAIN[4:]:
         world.run(step, TODAY)
     assert_one_of_each(world, TODAY)
@@ -363,9 +363,9 @@ def test_a_backup_that_somebody_else_takes_of_the_database_is_waited_for(world: 
         theirs = threading.Thread(target=world.sql.run, args=(statement,))
         theirs.start()
         _wait_for_backup(world)
-    said = world.run(BACKUP, TODAY)
+    result = world.run(BACKUP, TODAY)
     theirs.join()
-    assert str(said["keys"][0]).endswith("full-01.bak")
+    assert str(result["keys"][0]).endswith("full-01.bak")
 
 
 def _wait_for_backup(world: World) -> None:
@@ -389,9 +389,9 @@ def test_a_server_that_restarts_in_the_middle_of_a_backup_is_waited_for(world: W
     crash = threading.Thread(target=crash_and_restart)
     with world.sql.slowed(backup_seconds=2):
         crash.start()
-        said = world.run(BACKUP, TODAY)
+        result = world.run(BACKUP, TODAY)
     crash.join()
-    assert said["keys"]
+    assert result["keys"]
     for step in CHAIN[4:]:
         world.run(step, TODAY)
     assert_one_of_each(world, TODAY)
@@ -406,8 +406,8 @@ def test_a_backup_that_a_dead_attempt_left_running_is_waited_for_and_adopted(wor
         await asyncio.sleep(1.5)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-        said = await world.step(BACKUP, TODAY).work_within_deadline()
-        assert str(said["keys"][0]).endswith("full-01.bak")
+        result = await world.step(BACKUP, TODAY).work_within_deadline()
+        assert str(result["keys"][0]).endswith("full-01.bak")
 
     with world.sql.slowed(backup_seconds=4):
         world.runner.run(cut_then_again())

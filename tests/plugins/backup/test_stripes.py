@@ -77,9 +77,9 @@ def test_a_backup_that_died_half_way_is_made_again_in_new_files_and_all_its_own_
     killer = threading.Thread(target=striped.kill_backup, args=("acme-daily-20261123/full-01",))
     with striped.sql.slowed(backup_seconds=6):
         killer.start()
-        said = striped.run(BACKUP, TODAY)
+        result = striped.run(BACKUP, TODAY)
         killer.join()
-    assert [key.rsplit("/")[-1] for key in said["keys"]] == list(file_names(2, len(said["keys"])))
+    assert [key.rsplit("/")[-1] for key in result["keys"]] == list(file_names(2, len(result["keys"])))
     for name in file_names(1, 3):
         striped.write_file(f"recovery-points/acme/acme-daily-20261123/{name}", b"left by a store that completed it")
     for step in CHAIN[4:]:

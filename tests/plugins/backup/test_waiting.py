@@ -123,7 +123,7 @@ def test_the_noon_check_waits_for_a_backup_that_is_still_at_work(world: World) -
         assert not waiting.done()
         for step in world.steps(f"acme|daily|{day}"):
             await step.work_within_deadline()
-        said = await waiting
-        return int(said["missing"])
+        result = await waiting
+        return int(result["missing"])
 
     assert world.runner.run(both()) == 0

@@ -204,17 +204,17 @@ def test_an_approval_is_asked_for_when_the_request_or_the_plan_wants_it(backed_u
     forms: list[dict[str, Any]] = [{}, {"approval": True, "moment": "2026-11-23T13:00:00Z"}]
     for form in forms:
         trigger = backed_up.restore_step(RESTORE[0], **form)
-        said = backed_up.runner.run(trigger.work_within_deadline())
-        skipped = trigger.xcoms(said)["skipmixin_key"]["skipped"]
-        assert (skipped, said["approval"]) == ((["approval"], []) if not form else ([], ["the request asks for it"]))
+        result = backed_up.runner.run(trigger.work_within_deadline())
+        skipped = trigger.xcoms(result)["skipmixin_key"]["skipped"]
+        assert (skipped, result["approval"]) == ((["approval"], []) if not form else ([], ["the request asks for it"]))
 
 
 def test_a_safety_point_taken_twice_is_one(backed_up: World) -> None:
     for step in before(TakeSafetyPointTrigger):
         backed_up.run_restore_step(step)
     opened: Step = (TakeSafetyPointTrigger, {})
-    said = [backed_up.run_restore_step(opened)["said"] for _ in range(2)]
-    assert said[0] == said[1]
+    result = [backed_up.run_restore_step(opened)["message"] for _ in range(2)]
+    assert result[0] == result[1]
     assert len(backed_up.snapshots(record(backed_up).safety_request)) == 2
 
 
@@ -243,10 +243,10 @@ def test_a_database_that_cannot_be_kept_safe_is_overwritten_only_once_approved_a
     backed_up: World,
 ) -> None:
     without_mount(backed_up)
-    said = backed_up.run_restore_step(RESTORE[0])
-    assert "cannot be kept safe before: it is OFFLINE" in said["approval"][0]
-    assert "database.mount" in said["approval"][0]
-    assert "The database as it is now is LOST" in said["preview"]
+    result = backed_up.run_restore_step(RESTORE[0])
+    assert "cannot be kept safe before: it is OFFLINE" in result["approval"][0]
+    assert "database.mount" in result["approval"][0]
+    assert "The database as it is now is LOST" in result["preview"]
     steps = backed_up.carry_out(RESTORE[1:])["steps"]
     assert "the database cannot be brought back: it is OFFLINE" in steps["take_safety_point"]
     assert "to undo" not in steps["take_safety_point"]
@@ -269,9 +269,9 @@ def test_a_database_that_can_no_longer_be_kept_safe_after_the_preview_is_not_ove
 def test_where_there_is_no_database_nothing_is_lost_and_no_empty_safety_point_is_taken(backed_up: World) -> None:
     rows = backed_up.rows("acme")
     backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
-    said = backed_up.restore(what="database")
-    assert said["safety_point"] is None
-    assert said["steps"]["take_safety_point"].startswith("No safety point was taken")
+    result = backed_up.restore(what="database")
+    assert result["safety_point"] is None
+    assert result["steps"]["take_safety_point"].startswith("No safety point was taken")
     assert backed_up.rows("acme") == rows
 
 
@@ -297,5 +297,5 @@ def test_a_safety_point_does_not_queue_behind_the_backups_of_others(backed_up: W
         for slot in range(backed_up.vault.settings.backups_per_server):
             cursor.execute(tsql.take_lock(f"{tsql.LOCK_PREFIX}{slot}"))
             assert cursor.fetchall() == [(0,)]
-        said = backed_up.run_restore_step(RESTORE[NAMES.index(TakeSafetyPointTrigger)])["said"]
-    assert "restore it to undo this restore" in said
+        result = backed_up.run_restore_step(RESTORE[NAMES.index(TakeSafetyPointTrigger)])["message"]
+    assert "restore it to undo this restore" in result

@@ -50,9 +50,9 @@ def steps_until(last: type[RestoreTrigger]) -> list[Step]:
 def test_files_and_rows_come_back_as_they_were(backed_up: World) -> None:
     before = state(backed_up)
     assert wreck(backed_up) != before
-    said = backed_up.restore()
+    result = backed_up.restore()
     assert_all_is_back(backed_up, before)
-    assert said["recovery_point"] == POINT
+    assert result["recovery_point"] == POINT
     assert record(backed_up).state is RestoreState.DONE
     assert [step.name for step in record(backed_up).steps] == [
         "take_site_offline",
@@ -119,8 +119,8 @@ def test_what_must_not_be_restored_is_refused_by_the_preview_and_nothing_touched
 
 def test_a_preview_touches_nothing_and_holds_nothing(backed_up: World) -> None:
     before = state(backed_up)
-    said = backed_up.run_restore_step(RESTORE[0])
-    assert "is OVERWRITTEN" in said["preview"]
+    result = backed_up.run_restore_step(RESTORE[0])
+    assert "is OVERWRITTEN" in result["preview"]
     assert record(backed_up).state is RestoreState.PLANNED
     assert_all_is_back(backed_up, before)
 

@@ -17,7 +17,7 @@ from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.vault import point_prefix
 from perennial.retention.holds import LiftHoldTrigger, OffboardTenantTrigger, PlaceHoldTrigger
-from perennial.steps.trigger import Said, StepTrigger
+from perennial.steps.trigger import StepResult, StepTrigger
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.triggers import trigger_of
 from tests.support.world import PLANS, World, assert_one_of_each
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.lab
 OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
 
 
-def decide(stock: Stock, cls: type[StepTrigger], point: Manifest | None = None, **fields: str) -> Said:
+def decide(stock: Stock, cls: type[StepTrigger], point: Manifest | None = None, **fields: str) -> StepResult:
     """Run one of the steps by which a person decides something, as `ada`."""
     named = {"tenant": "acme", "recovery_point": point.id if point else "", "author": "ada"}
-    said: Said = stock.run(trigger_of(cls, "one", "by_hand", **{**named, **fields}).work_within_deadline())
-    return said
+    result: StepResult = stock.run(trigger_of(cls, "one", "by_hand", **{**named, **fields}).work_within_deadline())
+    return result
 
 
-def hold(stock: Stock, point: Manifest, **fields: str) -> Said:
+def hold(stock: Stock, point: Manifest, **fields: str) -> StepResult:
     return decide(stock, PlaceHoldTrigger, point, **{"reason": "case 4711", "until": "", **fields})
 
 
@@ -68,9 +68,9 @@ def test_a_hold_on_a_point_whose_deletion_has_begun_spares_the_rest(fleet: Stock
     began = Expiry(marked_at=NOW - 2 * DAY, was=State.VERIFIED, deletion_began_at=NOW - DAY)
     old = fleet.add(OLD, state=State.EXPIRING, expiry=began)
     fleet.ec2.delete_snapshot(SnapshotId=old.parts.db_snapshot.snapshot_id)  # type: ignore[union-attr]
-    said = hold(fleet, old)
-    assert said["state"] == "expiring"
-    assert "db_snapshot gone, web_snapshot, bak left and spared. It cannot be restored any more." in said["said"]
+    result = hold(fleet, old)
+    assert result["state"] == "expiring"
+    assert "db_snapshot gone, web_snapshot, bak left and spared. It cannot be restored any more." in result["message"]
     assert "spared, although parts of it were deleted" in fleet.retain().tenants["acme"].text()
     assert [len(left) for left in fleet.left_of(old)] == [1, 2]
 
@@ -82,7 +82,7 @@ def test_a_hold_takes_back_a_point_whose_deletion_has_taken_nothing_yet(fleet: S
     far = datetime.now(UTC) + timedelta(hours=1)
     busy = Lease(tenant="acme", owner="test/retention/one", purpose="retention", token=7, expires_at=far)
     fleet.run(fleet.vault.change_lease("acme", lambda _: busy))
-    assert "a run is still at work on the tenant" in hold(fleet, old)["said"]
+    assert "a run is still at work on the tenant" in hold(fleet, old)["message"]
     assert fleet.state(old) == "expiring"
     free = busy.model_copy(update={"expires_at": NOW, "token": 8})
     fleet.run(fleet.vault.change_lease("acme", lambda _: free))
@@ -122,8 +122,8 @@ def test_a_hold_with_a_last_day_ends_by_itself(fleet: Stock) -> None:
 
 
 def test_a_hold_without_a_known_author_names_the_run(fleet: Stock) -> None:
-    said = hold(fleet, fleet.add(OLD), author="")
-    assert said["hold"]["author"] == "unknown, by run test/by_hand/one"
+    result = hold(fleet, fleet.add(OLD), author="")
+    assert result["hold"]["author"] == "unknown, by run test/by_hand/one"
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_a_hold_that_is_not_there_cannot_be_lifted(fleet: Stock) -> None:
 
 def test_a_tenant_that_has_left_keeps_what_its_policy_keeps_until_its_last_day(fleet: Stock) -> None:
     old, last = fleet.add(OLD), (datetime.now(UTC) + DAY).date()
-    said = decide(fleet, OffboardTenantTrigger, final_until=str(last))
-    assert (said["author"], said["final_until"], said["retention"]["daily"]) == ("ada", str(last), 3)
+    result = decide(fleet, OffboardTenantTrigger, final_until=str(last))
+    assert (result["author"], result["final_until"], result["retention"]["daily"]) == ("ada", str(last), 3)
     fleet.register("globex")
     report = fleet.retain()
     assert (fleet.state(old), report.for_a_person()) == ("expiring", [])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import perennial
 from include.rules.errors import PartError
 from perennial.retention.steps import PreviewRetentionTrigger
-from perennial.steps.trigger import Said, StepTrigger, as_lines
+from perennial.steps.trigger import StepResult, StepTrigger, describe
 from tests.support.triggers import trigger_of
 
 
@@ -85,29 +85,40 @@ def test_a_missing_setting_fails_the_task_with_the_variables_name(cls: type[Step
 
 
 class Sleeps(StepTrigger):
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         await asyncio.sleep(30)
         return {}
 
 
 class Fails(StepTrigger):
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         raise PartError("It broke.", why="Bad luck.", todo="Try again.", part="x")
 
 
 class Bug(StepTrigger):
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         return {"x": [][1]}
 
 
 class Works(StepTrigger):
-    async def work(self) -> Said:
+    async def work(self) -> StepResult:
         return {"done": 1}
 
 
 def test_a_step_says_what_it_did_line_by_line() -> None:
-    said: Said = {"restore": "r-1", "way_back": None, "seconds": 0, "steps": {"copy": "6 files", "check": "sound"}}
-    assert as_lines(said).splitlines() == ["restore: r-1", "seconds: 0", "steps:", "  copy: 6 files", "  check: sound"]
+    result: StepResult = {
+        "restore": "r-1",
+        "way_back": None,
+        "seconds": 0,
+        "steps": {"copy": "6 files", "check": "sound"},
+    }
+    assert describe(result).splitlines() == [
+        "restore: r-1",
+        "seconds: 0",
+        "steps:",
+        "  copy: 6 files",
+        "  check: sound",
+    ]
 
 
 def test_the_deadline_ends_a_step_that_hangs() -> None:
