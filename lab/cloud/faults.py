@@ -9,7 +9,7 @@ from typing import Any
 
 from werkzeug.test import run_wsgi_app
 
-from lab.cloud.answers import error_answer
+from lab.faults.answers import error_answer
 from lab.faults.calls import Environ, WsgiApp, read_call
 from lab.faults.rules import FaultRules
 

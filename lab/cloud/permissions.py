@@ -17,10 +17,10 @@ from moto.ec2.models import ec2_backends
 from moto.iam.access_control import CreateAccessKeyFailure, IAMUserAccessKey
 from moto.iam.models import Policy, iam_backends
 
-from lab.cloud.answers import error_answer
 from lab.cloud.policies import Deed, allows
 from lab.cloud.state import State
 from lab.environment import PROJECT
+from lab.faults.answers import error_answer
 from lab.faults.calls import Call, Environ, WsgiApp
 from lab.settings import REGION, LabSettings
 

@@ -19,7 +19,6 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from lab.cloud import ec2, ssm
-from lab.cloud.answers import error_answer
 from lab.cloud.commands import CommandRunner
 from lab.cloud.control import control_app
 from lab.cloud.data_plane import DataPlane
@@ -28,6 +27,7 @@ from lab.cloud.knobs import Knobs
 from lab.cloud.permissions import Permissions, make_limited_user
 from lab.cloud.state import State
 from lab.cloud.throttle import Throttle
+from lab.faults.answers import error_answer
 from lab.faults.calls import Call, Environ, WsgiApp
 from lab.settings import HOST, REGION, LabSettings
 

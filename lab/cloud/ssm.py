@@ -16,7 +16,8 @@ from moto.ssm import urls
 from moto.ssm.exceptions import SSMException
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from lab.cloud.commands import Command, CommandRunner
+from lab.cloud.command_records import Command
+from lab.cloud.commands import CommandRunner
 from lab.cloud.constraints import complaint, violations
 from lab.cloud.documents import DOCUMENTS, Document, platform_type
 from lab.cloud.paging import page_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from lab.cloud.commands import UNFINISHED, Command, Invocation
+from lab.cloud.command_records import UNFINISHED, Command, Invocation
 from lab.cloud.documents import DOCUMENTS
 
 STDOUT_CHARACTERS, STDERR_CHARACTERS, PLUGIN_CHARACTERS = 24_000, 8_000, 2_500

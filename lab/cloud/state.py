@@ -16,7 +16,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
@@ -26,8 +26,7 @@ from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.sts.models import sts_backends
 
-if TYPE_CHECKING:
-    from lab.cloud.commands import Command
+from lab.cloud.command_records import Command
 
 _BACKENDS: dict[str, BackendDict[Any]] = {
     "ec2": ec2_backends,

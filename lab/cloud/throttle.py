@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lab.cloud.answers import error_answer
+from lab.faults.answers import error_answer
 from lab.faults.calls import Call, Environ, WsgiApp
 
 

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.cloud.answers import error_answer
+from lab.faults.answers import error_answer
 from lab.faults.calls import s3_call
 from lab.faults.rules import FaultRules
 from lab.neighbours import health

@@ -13,7 +13,7 @@ from lab.sqlserver.engine.file_space import pages_of
 from lab.sqlserver.engine.instance import Instance
 from lab.sqlserver.engine.principals import users
 from lab.sqlserver.engine.sessions import Session
-from lab.sqlserver.statements.tables import user_tables
+from lab.sqlserver.engine.user_tables import user_tables
 from lab.sqlserver.translation.names import schema_and_name
 
 Row = tuple[object, ...]

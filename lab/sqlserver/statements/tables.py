@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from lab.sqlserver.engine.principals import USERS_TABLE
+from lab.sqlserver.engine.user_tables import user_tables
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.translation.column_types import TEXT_KINDS, base_kind
 from lab.sqlserver.translation.dates import DATE_KINDS
@@ -111,18 +111,6 @@ def drop_index(context: Context, statement: DropIndex) -> None:
     connection = _for_writing(context)
     table = context.storage.table(statement.table).name
     connection.execute(f"DROP INDEX {quoted(f'{table}.{statement.name}')}")
-
-
-def user_tables(connection: apsw.Connection) -> list[str]:
-    """The SQLite names of all tables that are not SQLite's own or the server's."""
-    return [
-        str(name)
-        for (name,) in connection.execute(
-            "SELECT name FROM main.sqlite_schema "
-            "WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> ? ORDER BY name",
-            (USERS_TABLE,),
-        )
-    ]
 
 
 def _for_writing(context: Context) -> apsw.Connection:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from lab.sqlserver.tsql.statements.backups import Backup, Device, Restore, RestoreReport
 from lab.sqlserver.tsql.statements.batches import (
-    Block,
     Declare,
     Execute,
-    If,
     Print,
     Query,
     SetOption,
@@ -25,6 +23,7 @@ from lab.sqlserver.tsql.statements.databases import (
     RenameDatabase,
     Use,
 )
+from lab.sqlserver.tsql.statements.nesting import Block, If, Statement
 from lab.sqlserver.tsql.statements.principals import AlterRole, AlterUser, CreateLogin, CreateUser, DropPrincipal, Grant
 from lab.sqlserver.tsql.statements.tables import (
     AlterTable,
@@ -44,10 +43,3 @@ __all__ = [
     "Kill", "Print", "Query", "RenameDatabase", "Restore", "RestoreReport", "SetOption", "SetVariable", "Statement",
     "TableConstraint", "Transaction", "TruncateTable", "Use",
 ]  # fmt: skip
-
-Statement = (
-    Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
-    | CreateDatabase | DropDatabase | AlterDatabase | RenameDatabase | CreateCredential | DropCredential | CreateLogin
-    | CreateUser | AlterUser | DropPrincipal | AlterRole | Grant | Backup | Restore
-    | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
-)  # fmt: skip

@@ -1,12 +1,9 @@
-"""What a batch is made of beside the statements of the other modules: queries, variables, blocks, transactions."""
+"""What a batch is made of beside the statements of the other modules: queries, variables, options, transactions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from lab.sqlserver.tsql.statements import Statement
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -15,18 +12,6 @@ class Query:
 
     text: str
     assigns: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class If:
-    condition: str
-    then: Statement
-    otherwise: Statement | None = None
-
-
-@dataclass(frozen=True)
-class Block:
-    statements: tuple[Statement, ...]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""Statements that hold statements, and so what a statement may be at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.sqlserver.tsql.statements.backups import Backup, Restore, RestoreReport
+from lab.sqlserver.tsql.statements.batches import (
+    Declare,
+    Execute,
+    Print,
+    Query,
+    SetOption,
+    SetVariable,
+    Transaction,
+)
+from lab.sqlserver.tsql.statements.databases import (
+    AlterDatabase,
+    CheckDatabase,
+    CreateCredential,
+    CreateDatabase,
+    DropCredential,
+    DropDatabase,
+    Kill,
+    RenameDatabase,
+    Use,
+)
+from lab.sqlserver.tsql.statements.principals import AlterRole, AlterUser, CreateLogin, CreateUser, DropPrincipal, Grant
+from lab.sqlserver.tsql.statements.tables import (
+    AlterTable,
+    CreateIndex,
+    CreateTable,
+    DropIndex,
+    DropTable,
+    TruncateTable,
+)
+
+
+@dataclass(frozen=True)
+class If:
+    condition: str
+    then: Statement
+    otherwise: Statement | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    statements: tuple[Statement, ...]
+
+
+Statement = (
+    Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
+    | CreateDatabase | DropDatabase | AlterDatabase | RenameDatabase | CreateCredential | DropCredential | CreateLogin
+    | CreateUser | AlterUser | DropPrincipal | AlterRole | Grant | Backup | Restore
+    | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
+)  # fmt: skip
