@@ -78,7 +78,7 @@ class Settings:
         """
         return tuple(self.poll.total_seconds() * 2**number for number in range(5))
 
-    def mark(self, what: str) -> str:
+    def run_label(self, what: str) -> str:
         """A name for something that runs elsewhere (a session, a script), by which a later attempt finds it again.
 
         It differs between two vaults, so that what another deployment runs on the same server is never touched.

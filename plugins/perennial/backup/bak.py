@@ -65,7 +65,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
             version = await Vault(settings).points.get(request.tenant, request.recovery_point_id)
             if version and version.value.claim:
                 server = SqlServer(version.value.source.database.connection)
-                await server.kill_sessions_of(settings.mark(version.value.claim.name))
+                await server.kill_sessions_of(settings.run_label(version.value.claim.name))
 
     async def _of_earlier_attempt(self, point: LeasedPoint) -> Row | None:
         """The last claim's backup if it has succeeded or still does; None when there was none, or it was aborted."""
@@ -74,7 +74,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
             return None
         server = SqlServer(point.manifest.source.database.connection)
         while not (row := await self._finished(point, server, claim)):
-            sessions = await server.sessions_of(point.vault.settings.mark(claim.name))
+            sessions = await server.sessions_of(point.vault.settings.run_label(claim.name))
             if not sessions:
                 # It may have ended between the two questions: msdb has the last word.
                 return await self._finished(point, server, claim)
@@ -116,7 +116,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
     async def _back_up(self, point: LeasedPoint) -> Row:
         """Run the statement for the claim at hand."""
         manifest, claim = point.manifest, _claim_of(point.manifest)
-        server = SqlServer(manifest.source.database.connection, point.vault.settings.mark(claim.name))
+        server = SqlServer(manifest.source.database.connection, point.vault.settings.run_label(claim.name))
         await self._run_when_a_slot_is_free(point, server, claim)
         row = await self._finished(point, server, claim)
         if row is None:

@@ -51,7 +51,7 @@ class OpenRecoveryPointTrigger(StepTrigger):
             await lease.release()
             raise
         if manifest.state is State.VERIFIED:
-            async with tenant_lease.given_back(lease):
+            async with tenant_lease.released_after(lease):
                 swept = await _completed(await LeasedPoint.load(lease, manifest.id))
             return {"recovery_point": manifest.id, "message": "It is verified already: nothing to do.", "swept": swept}
         return {"recovery_point": manifest.id, "attempt": manifest.attempt}
@@ -80,7 +80,10 @@ class OpenRecoveryPointTrigger(StepTrigger):
         # The last write of the cancelled coroutine may still be on its way: look more than once.
         for _ in range(3):
             with suppress(PerennialError):
-                async with tenant_lease.entered(vault, request.tenant, owner) as lease, tenant_lease.given_back(lease):
+                async with (
+                    tenant_lease.continue_under_lease(vault, request.tenant, owner) as lease,
+                    tenant_lease.released_after(lease),
+                ):
                     standing = await vault.points.get(request.tenant, request.recovery_point_id)
                     if standing and standing.value.owner == owner:
                         await close_point(LeasedPoint(lease, vault.points, standing))
@@ -111,7 +114,7 @@ class RecoveryPointTrigger(StepTrigger):
         standing = await vault.points.get(request.tenant, request.recovery_point_id)
         if standing and is_settled(standing.value):
             return {"message": "The recovery point is verified already: there is nothing to do."}
-        async with tenant_lease.entered(vault, request.tenant, self.owner(settings)) as lease:
+        async with tenant_lease.continue_under_lease(vault, request.tenant, self.owner(settings)) as lease:
             point = await LeasedPoint.load(lease, request.recovery_point_id)
             try:
                 return await self.act(point)
@@ -137,7 +140,10 @@ class CloseRecoveryPointTrigger(StepTrigger):
         # Without the lease there is nothing to close: it was closed before (and the answer lost), or somebody else has
         # taken the tenant over. What the manifest says then is what there is to say.
         with suppress(LeaseLostError):
-            async with tenant_lease.entered(vault, request.tenant, owner) as lease, tenant_lease.given_back(lease):
+            async with (
+                tenant_lease.continue_under_lease(vault, request.tenant, owner) as lease,
+                tenant_lease.released_after(lease),
+            ):
                 swept = await close_point(await LeasedPoint.load(lease, request.recovery_point_id))
         return {**_report(await vault.points.get(request.tenant, request.recovery_point_id), owner), "swept": swept}
 
@@ -150,7 +156,7 @@ async def close_point(point: LeasedPoint) -> list[str]:
     if manifest.claim and manifest.parts.bak is None:
         with suppress(SqlServerError, PerennialError):  # a server that is down runs no backup either
             server = SqlServer(manifest.source.database.connection)
-            await server.kill_sessions_of(point.vault.settings.mark(manifest.claim.name))
+            await server.kill_sessions_of(point.vault.settings.run_label(manifest.claim.name))
     if manifest.closed_at is None:
         manifest = await point.change(lambda m: m.closed(datetime.now(UTC)))
     return await _completed(point) if manifest.state is State.VERIFIED else []

@@ -58,7 +58,7 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
             version = await Vault(settings).points.get(request.tenant, request.recovery_point_id)
             if version and version.value.parts.bak:
                 server = SqlServer(version.value.source.database.connection)
-                await server.kill_sessions_of(settings.mark(f"verify {version.value.parts.bak.name}"))
+                await server.kill_sessions_of(settings.run_label(f"verify {version.value.parts.bak.name}"))
 
     async def _snapshot_completed(self, point: LeasedPoint, role: SnapshotRole) -> None:
         settings, part = point.vault.settings, getattr(point.manifest.parts, role.value)
@@ -81,7 +81,7 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
 
     async def _backup_readable(self, point: LeasedPoint, bak: BackupFilePart) -> None:
         database = point.manifest.source.database
-        server = SqlServer(database.connection, point.vault.settings.mark(f"verify {bak.name}"))
+        server = SqlServer(database.connection, point.vault.settings.run_label(f"verify {bak.name}"))
         urls = point.vault.backup_file_urls(bak.keys)
         pauses = point.vault.settings.pauses
         await point.lease.check()

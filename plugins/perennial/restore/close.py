@@ -42,7 +42,7 @@ class CloseRestoreTrigger(RestoreTrigger):
         vault, owner = Vault(settings), self.owner(settings)
         # Where somebody else holds the lease, there is only to say what is where.
         with suppress(LeaseLostError, LeaseBusyError):
-            async with _lease_again(vault, request, owner) as lease, tenant_lease.given_back(lease):
+            async with _lease_again(vault, request, owner) as lease, tenant_lease.released_after(lease):
                 await _close(await LeasedRestore.load(lease, request.restore_id))
         standing = await vault.restores.get(request.target, request.restore_id)
         return _report(standing.value if standing else None, request)
@@ -59,10 +59,10 @@ async def _lease_again(vault: Vault, request: RestoreRequest, owner: str) -> Asy
     unclosed = record and record.value.owner == owner and record.value.state is RestoreState.RUNNING
     if unclosed and standing and standing.value.owner != owner:
         lease = await tenant_lease.acquire(vault, request.target, owner, "restore")
-        async with tenant_lease.kept(lease):
+        async with tenant_lease.renewing(lease):
             yield lease
     else:
-        async with tenant_lease.entered(vault, request.target, owner) as lease:
+        async with tenant_lease.continue_under_lease(vault, request.target, owner) as lease:
             yield lease
 
 

@@ -26,7 +26,7 @@ from perennial.restore.database_files import (
     put_in_place,
 )
 from perennial.restore.step import Done, RestoreStepTrigger
-from perennial.restore.volumes import COPY_MARKS
+from perennial.restore.volumes import COPY_LABELS
 from perennial.settings import Settings
 
 
@@ -39,7 +39,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         plan = restore.record.plan
         if plan.database is None:
             return Done("No database was asked for.")
-        server = SqlServer(plan.target.database.connection, restore.vault.settings.mark(restore.record.id))
+        server = SqlServer(plan.target.database.connection, restore.vault.settings.run_label(restore.record.id))
         await self._end_earlier_attempt(server, restore)
         begun_before = self.step in restore.record.begun
         try:
@@ -66,10 +66,10 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             if record is None:
                 return
             settings, database = Settings.from_environment(), record.plan.target.database
-            await SqlServer(database.connection).kill_sessions_of(settings.mark(record.id))
+            await SqlServer(database.connection).kill_sessions_of(settings.run_label(record.id))
             if SnapshotRole.DATABASE in record.plan.snapshots:
-                mark = settings.mark(f"{record.id} {COPY_MARKS[SnapshotRole.DATABASE]}")
-                await Hosts.of(settings).cancel(database.instance, mark)
+                label = settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.DATABASE]}")
+                await Hosts.of(settings).cancel(database.instance, label)
 
     async def _from_backup_file(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
         record, bak, pauses = restore.record, point.parts.bak, restore.vault.settings.pauses
@@ -161,7 +161,7 @@ async def reopen_database(restore: LeasedRestore) -> str:
     begun = RESTORE_DATABASE in record.begun
     try:
         if begun or record.copied_files:
-            await server.kill_sessions_of(settings.mark(record.id))
+            await server.kill_sessions_of(settings.run_label(record.id))
         said = await _after(restore, server) if begun else ""
         return " ".join(sentence for sentence in (said, await files_left(restore, server)) if sentence)
     except SqlServerError as error:

@@ -9,12 +9,12 @@ from include.rules.errors import PartError, PerennialError
 from include.rules.points.manifest import Manifest, SnapshotRole
 from include.rules.restore.plan import host_of
 from include.rules.restore.record import COPY_FILES
-from perennial.hooks.aws.clients import NotDoneError
+from perennial.hooks.aws.clients import AwsRejectedError
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, ScriptError, ScriptRefusedError
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.step import Done, RestoreStepTrigger
-from perennial.restore.volumes import COPY_MARKS, mount_name
+from perennial.restore.volumes import COPY_LABELS, mount_name
 from perennial.settings import Settings
 
 
@@ -55,8 +55,8 @@ class CopyFilesTrigger(RestoreStepTrigger):
             record = await self.record_of_run()
             if record:
                 settings = Settings.from_environment()
-                mark = settings.mark(f"{record.id} {COPY_MARKS[SnapshotRole.WEB]}")
-                await Hosts.of(settings).cancel(record.plan.target.web.instance, mark)
+                label = settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.WEB]}")
+                await Hosts.of(settings).cancel(record.plan.target.web.instance, label)
 
 
 async def copy_on_host(
@@ -91,10 +91,10 @@ async def copy_on_host(
             host.platform,
             script,
             {"VOLUME_ID": volume, "MOUNT_NAME": mount_name(volume), **parameters},
-            mark=settings.mark(f"{record.id} {COPY_MARKS[role]}"),
+            label=settings.run_label(f"{record.id} {COPY_LABELS[role]}"),
             limit=int(limit),
         )
-    except (ScriptRefusedError, NotDoneError) as error:
+    except (ScriptRefusedError, AwsRejectedError) as error:
         if begins and not begun_before:
             await restore.change(lambda r: r.not_begun_on(begins[0]))
         raise PartError(

@@ -66,7 +66,9 @@ class OpenRestoreTrigger(RestoreTrigger):
         """The run was ended by hand while it opened: no `close` will follow, so give the lease back."""
         settings, request = Settings.from_environment(), self.request()
         with suppress(PerennialError):
-            async with tenant_lease.entered(Vault(settings), request.target, self.owner(settings)) as lease:
+            async with tenant_lease.continue_under_lease(
+                Vault(settings), request.target, self.owner(settings)
+            ) as lease:
                 await _given_up(lease, request)
 
 

@@ -77,7 +77,7 @@ async def marker_on_site(settings: Settings, record: RestoreRecord) -> str | Non
             web.platform,
             "inspect_folder",
             {"TARGET": web.path, "OFFLINE_MARKER": OFFLINE_MARKER, "COUNT_SECONDS": "0.1"},
-            mark=settings.mark(f"{record.id} marker"),
+            label=settings.run_label(f"{record.id} marker"),
             limit=SECONDS,
         )
     except ScriptError as error:
@@ -111,7 +111,7 @@ async def _run(restore: LeasedRestore, script: str, parameters: dict[str, str]) 
             web.platform,
             script,
             {"SITE": web.path, "OFFLINE_MARKER": OFFLINE_MARKER, "RESTORE_ID": record.id, **parameters},
-            mark=settings.mark(f"{record.id} {script.removeprefix('site_')}"),
+            label=settings.run_label(f"{record.id} {script.removeprefix('site_')}"),
             limit=SECONDS,
         )
     except ScriptError as error:

@@ -63,7 +63,7 @@ class RestoreStepTrigger(RestoreTrigger):
     async def work(self) -> StepResult:
         settings, request = Settings.from_environment(), self.request()
         vault, began_at = Vault(settings), datetime.now(UTC)
-        async with tenant_lease.entered(vault, request.target, self.owner(settings)) as lease:
+        async with tenant_lease.continue_under_lease(vault, request.target, self.owner(settings)) as lease:
             restore = await LeasedRestore.load(lease, request.restore_id)
             try:
                 done = await self.act(restore, await self._point(vault, restore.record))

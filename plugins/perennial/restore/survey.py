@@ -85,7 +85,7 @@ class Surveyor:
                 web.platform,
                 "inspect_folder",
                 {"TARGET": folder, "OFFLINE_MARKER": OFFLINE_MARKER, "COUNT_SECONDS": str(COUNT_SECONDS)},
-                mark=settings.mark(f"{self.request.restore_id} preview"),
+                label=settings.run_label(f"{self.request.restore_id} preview"),
                 limit=SECONDS,
             )
         except ScriptError as error:
@@ -153,8 +153,8 @@ class Surveyor:
         return unusable
 
     def _server(self) -> SqlServer:
-        mark = self.vault.settings.mark(f"{self.request.restore_id} preview")
-        return SqlServer(self.target.database.connection, mark)
+        label = self.vault.settings.run_label(f"{self.request.restore_id} preview")
+        return SqlServer(self.target.database.connection, label)
 
     def _no_answer(self, error: SqlServerError) -> PerennialError:
         return UnavailableError(

@@ -21,7 +21,7 @@ from perennial.restore.step import Done, RestoreStepTrigger
 
 USABLE = frozenset({"creating", "available", "in-use"})
 
-COPY_MARKS = {SnapshotRole.WEB: "copy", SnapshotRole.DATABASE: "copy db"}
+COPY_LABELS = {SnapshotRole.WEB: "copy", SnapshotRole.DATABASE: "copy db"}
 """What the script that copies from a volume is called on its host, after the restore's id."""
 
 GONE_WITHIN = 600
@@ -67,7 +67,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
         await restore.change(lambda r: r.asking_for_volume(role.value, token))
         try:
             return await _asked(ebs, restore, role, snapshot_id, token)
-        except aws.NotDoneError:
+        except aws.AwsRejectedError:
             await restore.change(lambda r: r.without_asked_volume(role.value))
             raise
 
@@ -163,7 +163,7 @@ async def _made_by(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole) -> list
         # Nobody has heard the answer. Asked again it is the same volume; refused, there is none.
         point = (await restore.vault.points.require(record.plan.source, record.plan.recovery_point)).value
         if snapshot := point.snapshot(role):
-            with suppress(aws.NotDoneError):
+            with suppress(aws.AwsRejectedError):
                 found.append((await _asked(ebs, restore, role, snapshot.snapshot_id, token)).id)
     return list(dict.fromkeys(found))
 
@@ -179,7 +179,7 @@ async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -
     # A host that does not answer may well have let go of the disk: the detaching will tell.
     with suppress(ScriptError, UnavailableError, TimeoutError):
         # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
-        await hosts.cancel(host.instance, settings.mark(f"{record.id} {COPY_MARKS[role]}"))
+        await hosts.cancel(host.instance, settings.run_label(f"{record.id} {COPY_LABELS[role]}"))
     with suppress(ScriptError, UnavailableError, TimeoutError):
         async with asyncio.timeout(UNMOUNTED_WITHIN):
             await hosts.run(
@@ -187,7 +187,7 @@ async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -
                 host.platform,
                 "unmount",
                 {"VOLUME_ID": volume_id, "MOUNT_NAME": mount_name(volume_id)},
-                mark=settings.mark(f"{record.id} unmount {role.value}"),
+                label=settings.run_label(f"{record.id} unmount {role.value}"),
                 limit=UNMOUNTED_WITHIN,
             )
 

@@ -62,7 +62,7 @@ async def carry_out(vault: Vault, mandate: Mandate, owner: str, now: datetime, r
         return
     try:
         lease = await tenant_lease.acquire(vault, mandate.plan.tenant, owner, "retention")
-        async with tenant_lease.given_back(lease), tenant_lease.kept(lease):
+        async with tenant_lease.released_after(lease), tenant_lease.renewing(lease):
             await _act(lease, mandate, now, report)
     except (LeaseBusyError, LeaseLostError) as error:
         report.not_done(error, for_person=False)

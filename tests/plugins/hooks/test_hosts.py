@@ -13,7 +13,7 @@ from include.rules.errors import UnavailableError
 from include.rules.register.tenants import Platform
 from lab.cloud.images import WINDOWS_IMAGE
 from perennial.hooks.aws import host_scripts, hosts
-from perennial.hooks.aws.clients import NotDoneError
+from perennial.hooks.aws.clients import AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError
 from tests.support.cloud import LabCloud
 from tests.support.vaults import VaultUnderTest
@@ -59,7 +59,7 @@ def test_a_parameter_arrives_as_it_is_and_is_never_code(
 ) -> None:
     (scripts / "show.sh").write_text('printf %s "$VALUE" | od -An -v -tx1 | tr -d " \\n"; echo\n')
     outcome = run(
-        moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "show", {"VALUE": value}, mark="show", limit=30)
+        moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "show", {"VALUE": value}, label="show", limit=30)
     )
     assert bytes.fromhex(outcome.output.strip()).decode() == value
     assert not lab_cloud.host_path(host, "/hacked").exists()
@@ -67,20 +67,20 @@ def test_a_parameter_arrives_as_it_is_and_is_never_code(
 
 def test_the_last_line_of_a_script_is_its_answer(moto_vault: VaultUnderTest, scripts: Path, host: str) -> None:
     (scripts / "count.sh").write_text("echo working\necho '{\"files\": 3}'\n\n")
-    outcome = run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "count", {}, mark="count", limit=30))
+    outcome = run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "count", {}, label="count", limit=30))
     assert outcome.answer() == {"files": 3}
 
 
 def test_a_script_that_fails_is_quoted(moto_vault: VaultUnderTest, scripts: Path, host: str) -> None:
     (scripts / "fail.sh").write_text("echo the disk is full >&2\nexit 7\n")
     with pytest.raises(ScriptError, match=rf"fail on host {host} ended with Failed \(exit code 7\): the disk is full"):
-        run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "fail", {}, mark="fail", limit=30))
+        run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "fail", {}, label="fail", limit=30))
 
 
 def test_a_script_that_takes_too_long_is_ended(moto_vault: VaultUnderTest, scripts: Path, host: str) -> None:
     (scripts / "hang.sh").write_text("sleep 60\n")
     with pytest.raises(ScriptError, match="ended with TimedOut"):
-        run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "hang", {}, mark="hang", limit=1))
+        run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "hang", {}, label="hang", limit=1))
 
 
 def test_a_host_that_is_not_there_is_named(moto_vault: VaultUnderTest, scripts: Path) -> None:
@@ -88,7 +88,9 @@ def test_a_host_that_is_not_there_is_named(moto_vault: VaultUnderTest, scripts: 
     with pytest.raises(
         UnavailableError, match=r"could not be sent to host i-0123456789abcdef0.*its SSM agent is online"
     ):
-        run(moto_vault, lambda hosts: hosts.run("i-0123456789abcdef0", Platform.LINUX, "any", {}, mark="any", limit=30))
+        run(
+            moto_vault, lambda hosts: hosts.run("i-0123456789abcdef0", Platform.LINUX, "any", {}, label="any", limit=30)
+        )
 
 
 def test_a_script_that_an_earlier_attempt_has_started_is_waited_for_and_not_started_again(
@@ -97,10 +99,10 @@ def test_a_script_that_an_earlier_attempt_has_started_is_waited_for_and_not_star
     (scripts / "slow.sh").write_text("echo begun >> begun; sleep 1; echo '{\"done\": true}'\n")
 
     async def twice(hosts: Hosts) -> Outcome:
-        first = asyncio.create_task(hosts.run(host, Platform.LINUX, "slow", {}, mark="slow", limit=30))
+        first = asyncio.create_task(hosts.run(host, Platform.LINUX, "slow", {}, label="slow", limit=30))
         await asyncio.sleep(0.5)
         first.cancel()
-        return await hosts.run(host, Platform.LINUX, "slow", {}, mark="slow", limit=30)
+        return await hosts.run(host, Platform.LINUX, "slow", {}, label="slow", limit=30)
 
     assert json.dumps(run(moto_vault, twice).answer()) == '{"done": true}'
     assert lab_cloud.host_path(host, "/begun").read_text() == "begun\n"
@@ -112,7 +114,7 @@ def test_a_script_is_ended_when_nobody_wants_it_any_more(
     (scripts / "long.sh").write_text("sleep 2; echo late > late\n")
 
     async def cancel(hosts: Hosts) -> bool:
-        running = asyncio.create_task(hosts.run(host, Platform.LINUX, "long", {}, mark="long", limit=30))
+        running = asyncio.create_task(hosts.run(host, Platform.LINUX, "long", {}, label="long", limit=30))
         await asyncio.sleep(0.5)
         ended = await hosts.cancel(host, "long")
         with pytest.raises(ScriptError, match="ended with Cancelled"):
@@ -129,7 +131,7 @@ def test_a_host_of_another_platform_is_told(moto_vault: VaultUnderTest, lab_clou
     (scripts / "any.sh").write_text("exit 0\n")
     windows = lab_cloud.make_instance(image=WINDOWS_IMAGE)
     with pytest.raises(UnavailableError, match=r"UnsupportedPlatformType.*Check that the instance runs linux"):
-        run(moto_vault, lambda hosts: hosts.run(windows, Platform.LINUX, "any", {}, mark="any", limit=30))
+        run(moto_vault, lambda hosts: hosts.run(windows, Platform.LINUX, "any", {}, label="any", limit=30))
 
 
 def test_a_script_that_does_not_end_when_it_is_cancelled_is_not_waited_for_for_ever(
@@ -139,7 +141,7 @@ def test_a_script_that_does_not_end_when_it_is_cancelled_is_not_waited_for_for_e
     monkeypatch.setattr(hosts, "CANCELLED_WITHIN", 0.5)
 
     async def cancel(hosts: Hosts) -> None:
-        running = asyncio.create_task(hosts.run(host, Platform.LINUX, "long", {}, mark="long", limit=30))
+        running = asyncio.create_task(hosts.run(host, Platform.LINUX, "long", {}, label="long", limit=30))
         await asyncio.sleep(0.5)
         # What a host that hangs looks like: nobody says how the script ended.
         lab_cloud.add_fault("ssm:GetCommandInvocation", code="InvocationDoesNotExist", status=400, times=None)
@@ -155,8 +157,8 @@ def test_a_script_that_aws_has_refused_to_send_has_done_nothing(
 ) -> None:
     (scripts / "any.sh").write_text("touch ran\n")
     lab_cloud.add_fault("ssm:SendCommand", code="ThrottlingException", status=400)
-    with pytest.raises(NotDoneError, match="ThrottlingException"):
-        run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "any", {}, mark="any", limit=30))
+    with pytest.raises(AwsRejectedError, match="ThrottlingException"):
+        run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "any", {}, label="any", limit=30))
     assert not lab_cloud.host_path(host, "/ran").exists()
 
 

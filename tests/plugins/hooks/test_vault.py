@@ -157,7 +157,7 @@ def test_a_lease_is_renewed_for_as_long_as_a_step_takes(
     async def hold(_: Vault) -> None:
         vault = Vault(settings)
         await tenant_lease.acquire(vault, "acme", "run-1", "backup")
-        async with tenant_lease.entered(vault, "acme", "run-1"):
+        async with tenant_lease.continue_under_lease(vault, "acme", "run-1"):
             await asyncio.sleep(2.5)
             with pytest.raises(LeaseBusyError):
                 await tenant_lease.acquire(vault, "acme", "run-2", "backup")
@@ -169,9 +169,9 @@ def test_a_step_that_was_outranked_is_stopped_and_cannot_write(any_vault: VaultU
     settings = any_vault.settings.__class__(**{**vars(any_vault.settings), "lease_ttl": timedelta(seconds=1)})
 
     async def be_outranked(vault: Vault) -> None:
-        async with tenant_lease.entered(vault, "acme", "run-1") as old:
+        async with tenant_lease.continue_under_lease(vault, "acme", "run-1") as old:
             stale = await LeasedPoint.load(old, "acme-daily-20261123")
-            async with tenant_lease.entered(vault, "acme", "run-1") as new:
+            async with tenant_lease.continue_under_lease(vault, "acme", "run-1") as new:
                 await (await LeasedPoint.load(new, "acme-daily-20261123")).change(lambda m: m.with_failure("new"))
                 with pytest.raises(LeaseLostError):
                     await stale.change(lambda m: m.with_failure("old"))

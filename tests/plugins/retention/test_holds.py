@@ -182,7 +182,7 @@ class TestLocks:
 
         async def locking() -> Manifest:
             lease = await tenant_lease.acquire(stock.vault, "acme", "test/tenant_backup/one", "backup")
-            async with tenant_lease.given_back(lease):
+            async with tenant_lease.released_after(lease):
                 leased = await LeasedPoint.load(lease, point.id)
                 await lock_parts(leased)
                 return leased.manifest

@@ -100,25 +100,25 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
-class NotDoneError(UnavailableError):
+class AwsRejectedError(UnavailableError):
     """AWS has refused the call: nothing has come of it."""
 
 
 @contextmanager
-def explained(
+def translate_errors(
     what: str, *, why: str = "The step stopped there.", todo: str = CHECK_CONNECTION, **ids: object
 ) -> Iterator[None]:
     """Turn a refused or unanswered AWS call within the block into an UnavailableError that an operator can read.
 
     Raises:
-        NotDoneError: when AWS has refused the call.
+        AwsRejectedError: when AWS has refused the call.
         UnavailableError: when it did not answer, or had a fault of its own: the call may have been carried out.
     """
     try:
         yield
     except Error as error:
         message = error.response["Error"].get("Message", "") if isinstance(error, ClientError) else str(error)
-        kind = NotDoneError if 400 <= status(error) < 500 else UnavailableError
+        kind = AwsRejectedError if 400 <= status(error) < 500 else UnavailableError
         raise kind(
             f"{what}: AWS answered {code(error)}{f' ({message})' if message else ''}.", why=why, todo=todo, **ids
         ) from error

@@ -111,7 +111,7 @@ class Ebs:
     async def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot; one that is gone already is deleted."""
         ec2 = await aws.client("ec2", self.conn_id)
-        with aws.explained("A snapshot could not be deleted", snapshot=snapshot_id):
+        with aws.translate_errors("A snapshot could not be deleted", snapshot=snapshot_id):
             try:
                 await ec2.delete_snapshot(SnapshotId=snapshot_id)
             except aws.ClientError as error:
@@ -125,7 +125,7 @@ class Ebs:
         """
         ec2 = await aws.client("ec2", self.conn_id)
         todo = "Check the right ec2:LockSnapshot, then clear the task `open` of this run."
-        with aws.explained("A snapshot could not be locked", snapshot=snapshot_id, todo=todo):
+        with aws.translate_errors("A snapshot could not be locked", snapshot=snapshot_id, todo=todo):
             await ec2.lock_snapshot(SnapshotId=snapshot_id, LockMode="governance", ExpirationDate=until)
 
     async def locked_snapshots(self, snapshot_ids: Iterable[str]) -> dict[str, datetime | None]:
@@ -134,7 +134,7 @@ class Ebs:
         if not wanted:
             return {}
         ec2 = await aws.client("ec2", self.conn_id)
-        with aws.explained("AWS could not be asked for snapshot locks"):
+        with aws.translate_errors("AWS could not be asked for snapshot locks"):
             answer = await ec2.describe_locked_snapshots(SnapshotIds=wanted)
         return {
             one["SnapshotId"]: one.get("LockExpiresOn") for one in answer["Snapshots"] if one["LockState"] != "expired"
@@ -143,7 +143,7 @@ class Ebs:
     async def create_volume(self, snapshot_id: str, zone: str, tags: Mapping[str, str], token: str) -> Volume:
         """Make a volume from a snapshot in `zone`; the same `token` (up to 64 characters) again is the same volume."""
         ec2 = await aws.client("ec2", self.conn_id)
-        with aws.explained("A volume could not be made from a snapshot", snapshot=snapshot_id, zone=zone):
+        with aws.translate_errors("A volume could not be made from a snapshot", snapshot=snapshot_id, zone=zone):
             answer = await ec2.create_volume(
                 SnapshotId=snapshot_id,
                 AvailabilityZone=zone,
@@ -179,7 +179,7 @@ class Ebs:
     async def detach_volume(self, volume_id: str) -> None:
         """Ask for the volume to be detached; one that is not attached, or gone, is detached."""
         ec2 = await aws.client("ec2", self.conn_id)
-        with aws.explained("A volume could not be detached", volume=volume_id):
+        with aws.translate_errors("A volume could not be detached", volume=volume_id):
             try:
                 await ec2.detach_volume(VolumeId=volume_id)
             except aws.ClientError as error:
@@ -189,7 +189,7 @@ class Ebs:
     async def delete_volume(self, volume_id: str) -> bool:
         """Delete a volume; one that is gone already is deleted. False while it is attached or still being made."""
         ec2 = await aws.client("ec2", self.conn_id)
-        with aws.explained("A volume could not be deleted", volume=volume_id, why="It costs money until it is."):
+        with aws.translate_errors("A volume could not be deleted", volume=volume_id, why="It costs money until it is."):
             try:
                 await ec2.delete_volume(VolumeId=volume_id)
             except aws.ClientError as error:
@@ -211,14 +211,14 @@ class Ebs:
         pages = ec2.get_paginator("describe_snapshots").paginate(
             OwnerIds=["self"], Filters=filters, PaginationConfig={"PageSize": 1000}
         )
-        with aws.explained("AWS could not be asked for snapshots"):
+        with aws.translate_errors("AWS could not be asked for snapshots"):
             found = [_snapshot(item) async for page in pages for item in page["Snapshots"]]
         return sorted(found, key=lambda snapshot: (snapshot.started_at, snapshot.id))
 
     async def _volumes(self, filters: list[dict[str, Any]]) -> list[Volume]:
         ec2 = await aws.client("ec2", self.conn_id)
         pages = ec2.get_paginator("describe_volumes").paginate(Filters=filters)
-        with aws.explained("AWS could not be asked for volumes"):
+        with aws.translate_errors("AWS could not be asked for volumes"):
             return [_volume(item) async for page in pages for item in page["Volumes"]]
 
 

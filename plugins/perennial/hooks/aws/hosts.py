@@ -91,7 +91,7 @@ class Hosts:
         script: str,
         parameters: Mapping[str, str],
         *,
-        mark: str,
+        label: str,
         limit: int,
     ) -> Outcome:
         """Run a script to its end, or take part in one that an earlier attempt has started.
@@ -101,16 +101,16 @@ class Hosts:
             platform: Its operating system, which decides the script's language.
             script: Name below include/scripts/, without suffix.
             parameters: Variables that the script finds in its environment.
-            mark: Comment of the command, at most 100 characters; unique to what this run is for.
+            label: Comment of the command, at most 100 characters; unique to what this run is for.
             limit: Seconds after which SSM ends the script.
 
         Raises:
             ScriptError: when the script fails or never begins; the message shows what it wrote.
-            NotDoneError: when SSM refuses to take it.
+            AwsRejectedError: when SSM refuses to take it.
             UnavailableError: when SSM does not answer: the script may be running.
         """
-        command = await self._command_under_way(instance, mark) or await self._send(
-            instance, platform, script, parameters, mark, limit
+        command = await self._command_under_way(instance, label) or await self._send(
+            instance, platform, script, parameters, label, limit
         )
         outcome = await self._outcome(instance, command)
         if outcome.status != "Success":
@@ -122,17 +122,17 @@ class Hosts:
             )
         return outcome
 
-    async def cancel(self, instance: str, mark: str) -> bool:
-        """End the script that carries `mark`, if it is still running; returns whether there was one.
+    async def cancel(self, instance: str, label: str) -> bool:
+        """End the script that carries `label`, if it is still running; returns whether there was one.
 
         Raises:
             UnavailableError: when SSM does not answer, or the script has not ended in time: its host may hang.
         """
-        command = await self._command_under_way(instance, mark)
+        command = await self._command_under_way(instance, label)
         if command is None:
             return False
         ssm = await aws.client("ssm", self.conn_id)
-        with aws.explained(f"A script on host {instance} could not be cancelled", command=command):
+        with aws.translate_errors(f"A script on host {instance} could not be cancelled", command=command):
             await ssm.cancel_command(CommandId=command, InstanceIds=[instance])
         try:
             async with asyncio.timeout(CANCELLED_WITHIN):
@@ -147,30 +147,30 @@ class Hosts:
         return True
 
     async def _send(
-        self, instance: str, platform: Platform, script: str, parameters: Mapping[str, str], mark: str, limit: int
+        self, instance: str, platform: Platform, script: str, parameters: Mapping[str, str], label: str, limit: int
     ) -> str:
         lines = await asyncio.to_thread(script_lines, platform, script, parameters)
         ssm = await aws.client("ssm", self.conn_id, resend=False)
-        with aws.explained(
+        with aws.translate_errors(
             f"The script {script} could not be sent to host {instance}",
             todo=f"Check that the instance runs {platform} and that its SSM agent is online.",
         ):
             answer = await ssm.send_command(
                 InstanceIds=[instance],
                 DocumentName=DOCUMENTS[platform],
-                Comment=mark[:100],
+                Comment=label[:100],
                 TimeoutSeconds=START_WITHIN,
                 Parameters={"commands": lines, "executionTimeout": [str(limit)]},
             )
         return str(answer["Command"]["CommandId"])
 
-    async def _command_under_way(self, instance: str, mark: str) -> str | None:
+    async def _command_under_way(self, instance: str, label: str) -> str | None:
         ssm = await aws.client("ssm", self.conn_id)
         pages = ssm.get_paginator("list_command_invocations").paginate(InstanceId=instance)
-        with aws.explained(f"The scripts running on host {instance} could not be listed"):
+        with aws.translate_errors(f"The scripts running on host {instance} could not be listed"):
             async for page in pages:
                 for invocation in page["CommandInvocations"]:
-                    if invocation.get("Comment") == mark[:100] and invocation["Status"] in UNDER_WAY:
+                    if invocation.get("Comment") == label[:100] and invocation["Status"] in UNDER_WAY:
                         return str(invocation["CommandId"])
         return None
 

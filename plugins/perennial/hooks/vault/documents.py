@@ -45,7 +45,7 @@ class DocumentStore:
     async def get(self, key: str) -> Stored | None:
         """Read a document; None when there is none."""
         s3 = await aws.client("s3", self.conn_id)
-        with aws.explained("The vault could not be read", **self._where(key)):
+        with aws.translate_errors("The vault could not be read", **self._where(key)):
             try:
                 answer = await s3.get_object(Bucket=self.bucket, Key=self.prefix + key)
                 async with answer["Body"] as body:
@@ -85,7 +85,7 @@ class DocumentStore:
         """Every key below `prefix`, without the store's own prefix."""
         s3 = await aws.client("s3", self.conn_id)
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
-        with aws.explained("The vault could not be listed", **self._where(prefix)):
+        with aws.translate_errors("The vault could not be listed", **self._where(prefix)):
             async for page in pages:
                 for item in page.get("Contents", ()):
                     yield item["Key"].removeprefix(self.prefix)
@@ -94,7 +94,7 @@ class DocumentStore:
         """Names of the folders right below `prefix`, sorted."""
         s3, whole = await aws.client("s3", self.conn_id), self.prefix + prefix
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=whole, Delimiter="/")
-        with aws.explained("The vault could not be listed", **self._where(prefix)):
+        with aws.translate_errors("The vault could not be listed", **self._where(prefix)):
             found = [item["Prefix"] async for page in pages for item in page.get("CommonPrefixes", ())]
         return sorted(name.removeprefix(whole).rstrip("/") for name in found)
 
@@ -139,7 +139,7 @@ class DocumentStore:
                 why="This change was not written, and what they wrote stands.",
                 todo="Read it again and decide anew.",
             ) from error
-        with aws.explained(
+        with aws.translate_errors(
             "The vault could not be written",
             why="What the step did is not recorded yet.",
             todo="Check the bucket and its policy, then clear the failed run to begin a new attempt.",

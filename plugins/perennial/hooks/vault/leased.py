@@ -15,7 +15,7 @@ from perennial.hooks.vault.vault import Vault, point_prefix
 Document = TypeVar("Document", Manifest, RestoreRecord)
 
 
-class Leased(Generic[Document]):
+class FencedDocument(Generic[Document]):
     """One document that a step may change, as long as no later step has taken over.
 
     Attributes:
@@ -59,7 +59,7 @@ class Leased(Generic[Document]):
         self._version = version
 
 
-class LeasedPoint(Leased[Manifest]):
+class LeasedPoint(FencedDocument[Manifest]):
     """A recovery point that a step may change."""
 
     @classmethod
@@ -92,7 +92,7 @@ class LeasedPoint(Leased[Manifest]):
         return point_prefix(self.manifest.tenant, self.manifest.id)
 
 
-class LeasedRestore(Leased[RestoreRecord]):
+class LeasedRestore(FencedDocument[RestoreRecord]):
     """The record of a restore that a step may change."""
 
     @classmethod

@@ -35,7 +35,7 @@ async def versions_below(store: DocumentStore, prefix: str) -> list[ObjectVersio
     """
     s3 = await aws.client("s3", store.conn_id)
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=store.bucket, Prefix=store.prefix + prefix)
-    with aws.explained("The versions of the vault's objects could not be listed", prefix=prefix):
+    with aws.translate_errors("The versions of the vault's objects could not be listed", prefix=prefix):
         found = [
             ObjectVersion(item["Key"].removeprefix(store.prefix), item["VersionId"], item["IsLatest"], marker)
             async for page in pages
@@ -52,7 +52,9 @@ async def delete_version(store: DocumentStore, version: ObjectVersion) -> None:
         UnavailableError: when the store refuses, for a lock for instance.
     """
     s3 = await aws.client("s3", store.conn_id)
-    with aws.explained("An object could not be deleted from the vault", key=version.key, version=version.version_id):
+    with aws.translate_errors(
+        "An object could not be deleted from the vault", key=version.key, version=version.version_id
+    ):
         await s3.delete_object(Bucket=store.bucket, Key=store.prefix + version.key, VersionId=version.version_id)
 
 
@@ -63,7 +65,7 @@ async def lock_object(store: DocumentStore, key: str, until: datetime) -> None:
     """
     s3 = await aws.client("s3", store.conn_id)
     todo = "Make the bucket with Object Lock, or set `locked_days` of the plan to 0; then clear the task `open`."
-    with aws.explained("A backup file could not be locked", key=key, todo=todo):
+    with aws.translate_errors("A backup file could not be locked", key=key, todo=todo):
         await s3.put_object_retention(
             Bucket=store.bucket,
             Key=store.prefix + key,

@@ -67,7 +67,7 @@ async def acquire(vault: Vault, tenant: str, owner: str, purpose: str, *, wait: 
 
 
 @asynccontextmanager
-async def entered(vault: Vault, tenant: str, owner: str) -> AsyncIterator[TenantLease]:
+async def continue_under_lease(vault: Vault, tenant: str, owner: str) -> AsyncIterator[TenantLease]:
     """Begin a step under the lease that this owner's run has acquired, and keep the lease renewed during the block.
 
     Raises:
@@ -78,12 +78,12 @@ async def entered(vault: Vault, tenant: str, owner: str) -> AsyncIterator[Tenant
         tenant, lambda held: (held or _never_taken(tenant)).entered(owner, now=_now(), ttl=ttl)
     )
     held = TenantLease(vault, tenant, owner, lease.token)
-    async with kept(held):
+    async with renewing(held):
         yield held
 
 
 @asynccontextmanager
-async def given_back(held: TenantLease) -> AsyncIterator[None]:
+async def released_after(held: TenantLease) -> AsyncIterator[None]:
     """Give the lease back at the end of the block, well or not; kept when the block is cancelled and will run again."""
     try:
         yield
@@ -94,7 +94,7 @@ async def given_back(held: TenantLease) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def kept(held: TenantLease) -> AsyncIterator[None]:
+async def renewing(held: TenantLease) -> AsyncIterator[None]:
     """Renew the lease during the block.
 
     Raises:

@@ -191,7 +191,7 @@ class Vault:
     async def backup_file(self, key: str) -> StoredFile | None:
         """What the object store says about the backup file at `key`; None when there is none."""
         s3 = await aws.client("s3", self.settings.aws_conn_id)
-        with aws.explained("The vault could not be asked for a backup file", key=key):
+        with aws.translate_errors("The vault could not be asked for a backup file", key=key):
             try:
                 head = await s3.head_object(
                     Bucket=self.documents.bucket, Key=self.documents.prefix + key, ChecksumMode="ENABLED"
