@@ -21,8 +21,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.restic_repository import environment, make_repository
-from include.rules.points.manifest import State
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.plan import plan_retention
 from include.rules.retention.timeline import Point

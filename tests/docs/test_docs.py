@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from include.rules.points.manifest import Manifest, State
+from include.rules.points.manifest import Manifest
+from include.rules.points.transitions import State
 from include.rules.register.register import parse_register
 from perennial.settings import Settings
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from include.rules.errors import PartError, PerennialError
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from tests.support.cloud import LabCloud
 from tests.support.storage import LabStorage
 from tests.support.world import CHAIN, RESTORE, World

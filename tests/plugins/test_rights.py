@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from include.rules.errors import PartError
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from lab.cloud.permissions import LIMITED_USER, POLICY_FILE
 from perennial.hooks.aws.ebs import Ebs
 from tests.support.cloud import LabCloud

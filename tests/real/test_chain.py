@@ -15,7 +15,7 @@ import pymssql
 import pytest
 import yaml
 
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from perennial.hooks.aws.clients import closing_clients
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings

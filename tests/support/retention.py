@@ -20,15 +20,9 @@ import yaml
 
 from include.rules.backup.attempts import first_attempt
 from include.rules.points.backup_files import BackupFilePart, file_names
-from include.rules.points.manifest import (
-    Expiry,
-    Manifest,
-    SnapshotPart,
-    SnapshotRole,
-    State,
-    Verification,
-)
+from include.rules.points.manifest import Expiry, Manifest, SnapshotPart, SnapshotRole, Verification
 from include.rules.points.requests import BackupRequest
+from include.rules.points.transitions import State
 from include.rules.register.register import Register
 from include.rules.retention.reports import FleetReport
 from perennial.hooks.aws.clients import close_clients

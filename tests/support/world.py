@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from include.rules.points.leases import Lease
-from include.rules.points.manifest import Manifest, SnapshotRole, State
+from include.rules.points.manifest import Manifest, SnapshotRole
 from include.rules.points.requests import BackupRequest
+from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreRecord
 from include.rules.restore.request import RestoreRequest
 from lab.settings import HOST, ZONE

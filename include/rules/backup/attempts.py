@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import BackupFilePart
-from include.rules.points.manifest import Manifest, Parts, SnapshotPart, State
+from include.rules.points.manifest import Manifest, Parts, SnapshotPart
 from include.rules.points.requests import BackupRequest
+from include.rules.points.transitions import Act, State, allows, outcomes
 from include.rules.register.tenants import Tenant
 
 ADOPTION_AGE = timedelta(hours=1)
@@ -22,7 +23,7 @@ def first_attempt(
         id=request.recovery_point_id,
         tenant=tenant.id,
         kind=request.kind,
-        state=State.RUNNING,
+        state=outcomes(Act.OPEN, None)[0],
         attempt=1,
         owner=owner,
         token=token,
@@ -50,7 +51,11 @@ def is_settled(manifest: Manifest) -> bool:
 
 
 def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, now: datetime) -> Manifest:
-    """Begin again under the same id: parts that are still fresh are adopted, the others dropped and swept later."""
+    """Begin again under the same id: parts that are still fresh are adopted, the others dropped and swept later.
+
+    Raises:
+        RefusedError: when the point is verified, or retention is taking it away.
+    """
     same_database = manifest.source.database == tenant.database
     claim = manifest.claim
     if claim and not (same_database and is_fresh(claim.claimed_at, now)):
@@ -61,22 +66,20 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
         bak=_fresh_file(manifest.parts.bak, now) if same_database else None,
     )
     starts = [snapshot.started_at for snapshot in (parts.web_snapshot, parts.db_snapshot) if snapshot]
-    return manifest.model_copy(
-        update={
-            "state": State.RUNNING,
-            "attempt": manifest.attempt + 1,
-            "owner": owner,
-            "token": token,
-            "opened_at": now,
-            "closed_at": None,
-            "time": min(starts, default=None),
-            "source": tenant,
-            "parts": parts,
-            "claim": claim,
-            "database_files": manifest.database_files if same_database else (),
-            "verification": None,
-            "failure": None,
-        }
+    return manifest.moved(
+        Act.OPEN_AGAIN,
+        attempt=manifest.attempt + 1,
+        owner=owner,
+        token=token,
+        opened_at=now,
+        closed_at=None,
+        time=min(starts, default=None),
+        source=tenant,
+        parts=parts,
+        claim=claim,
+        database_files=manifest.database_files if same_database else (),
+        verification=None,
+        failure=None,
     )
 
 
@@ -85,12 +88,12 @@ def resumed(manifest: Manifest, *, owner: str, token: int, now: datetime) -> Man
 
     None when the attempt is another run's, is closed, or has parts too old to stand beside new ones.
     """
-    unfinished = manifest.state in (State.RUNNING, State.PENDING) and manifest.closed_at is None
+    unfinished = allows(manifest.state, Act.RESUME) and manifest.closed_at is None
     made = [part.started_at for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part]
     if manifest.claim and not manifest.claim.discarded:
         made.append(manifest.claim.claimed_at)
     if unfinished and manifest.owner == owner and all(is_fresh(moment, now) for moment in made):
-        return manifest.model_copy(update={"token": token})
+        return manifest.moved(Act.RESUME, token=token)
     return None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from include.rules.points.manifest import Manifest, State
+from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest, daily_partition
+from include.rules.points.transitions import State
 from include.rules.register.register import Register
 
 

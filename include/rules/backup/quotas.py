@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from include.rules.errors import RefusedError
-from include.rules.points.manifest import Manifest, State
+from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest, Kind
+from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 
 

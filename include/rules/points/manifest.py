@@ -1,4 +1,4 @@
-"""The recovery point: its states, its parts and its manifest, the JSON document that stands for it in the vault."""
+"""The recovery point: its parts and its manifest, the JSON document that stands for it in the vault."""
 
 from __future__ import annotations
 
@@ -8,28 +8,15 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from include.rules.errors import RefusedError
 from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, DatabaseFile, file_names, stem_of
 from include.rules.points.holds import Hold, PastHold
 from include.rules.points.manifest_versions import upgraded
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import Act, State, outcomes
 from include.rules.register.tenants import Strict, Tenant
 
 MANIFEST_VERSION: Literal[2] = 2
-
-
-class State(StrEnum):
-    """What a recovery point is worth.
-
-    running: being made, represents nothing. pending: all parts complete, not yet verified. verified: can be restored.
-    failed: could not be made. expiring: in its grace period before deletion. expired: only the tombstone is left.
-    """
-
-    RUNNING = "running"
-    PENDING = "pending"
-    VERIFIED = "verified"
-    FAILED = "failed"
-    EXPIRING = "expiring"
-    EXPIRED = "expired"
 
 
 class SnapshotRole(StrEnum):
@@ -166,6 +153,25 @@ class Manifest(Strict):
         expiring = self.state is State.EXPIRING and self.expiry and self.expiry.deletion_began_at is None
         return self.expiry.was if expiring and self.expiry else None
 
+    def moved(self, act: Act, to: State | None = None, **changes: object) -> Manifest:
+        """Do `act` to the point: its next state by the table of transitions, and these changes of other fields with it.
+
+        Args:
+            to: The state to reach, where the table leaves a choice.
+
+        Raises:
+            RefusedError: when the table has no such transition; nothing is changed.
+        """
+        after = [state for state in outcomes(act, self.state) if to in (None, state)]
+        if len(after) != 1:
+            raise RefusedError(
+                f"Recovery point {self.id} of tenant {self.tenant} is {self.state}: "
+                f"the act `{act}` is not allowed then{f' (to become {to})' if to else ''}.",
+                why="It was left as it is.",
+                todo="Look with `list_recovery_points` who has changed it meanwhile; then start this run again.",
+            )
+        return self.model_copy(update={**changes, "state": after[0]})
+
     def missing(self) -> tuple[str, ...]:
         """Names of the parts that are not there yet and have to be."""
         return tuple(name for name in self.parts.missing() if name not in self.left_out)
@@ -218,12 +224,16 @@ class Manifest(Strict):
         return self.model_copy(update={"parts": self.parts.model_copy(update={"bak": part})})
 
     def without_part(self, name: str) -> Manifest:
-        """Forget a part that cannot be trusted, so that no later attempt adopts it: the point is incomplete again."""
-        changes: dict[str, object] = {
-            "parts": self.parts.model_copy(update={name: None}),
-            "state": State.RUNNING,
-            "verification": None,
-        }
+        """Drop a part that cannot be trusted: the attempt is incomplete again.
+
+        Raises:
+            RefusedError: when no attempt is at work on the point.
+        """
+        return self.forgetting_part(name).moved(Act.DROP_PART)
+
+    def forgetting_part(self, name: str) -> Manifest:
+        """Forget a part, so that no later attempt adopts it, and what was proven with it; the state stays."""
+        changes: dict[str, object] = {"parts": self.parts.model_copy(update={name: None}), "verification": None}
         if name == "bak" and self.claim:
             changes["claim"] = self.claim.model_copy(update={"discarded": True})
         return self.model_copy(update=changes)
@@ -239,12 +249,20 @@ class Manifest(Strict):
         return (self.time or self.opened_at) + timedelta(days=days) if days else None
 
     def complete(self) -> Manifest:
-        """All parts are there: pending until the verification has passed."""
-        return self.model_copy(update={"state": State.PENDING})
+        """All parts are there: pending until the verification has passed.
+
+        Raises:
+            RefusedError: when no attempt is at work on the point.
+        """
+        return self.moved(Act.COMPLETE)
 
     def verified(self, verification: Verification) -> Manifest:
-        """The verification has passed: from now on the point can be restored."""
-        return self.model_copy(update={"state": State.VERIFIED, "verification": verification, "failure": None})
+        """The verification has passed: from now on the point can be restored.
+
+        Raises:
+            RefusedError: when it was not complete.
+        """
+        return self.moved(Act.VERIFY, verification=verification, failure=None)
 
     def with_failure(self, reason: str) -> Manifest:
         """Remember why the attempt is failing."""
@@ -252,7 +270,6 @@ class Manifest(Strict):
 
     def closed(self, now: datetime) -> Manifest:
         """The attempt is over: what is complete or verified stays so, everything else has failed."""
-        changes: dict[str, object] = {"closed_at": now}
-        if self.state is State.RUNNING:
-            changes |= {"state": State.FAILED, "failure": self.failure or "The run was ended before it was done."}
-        return self.model_copy(update=changes)
+        if self.state is not State.RUNNING:
+            return self.model_copy(update={"closed_at": now})
+        return self.moved(Act.CLOSE, closed_at=now, failure=self.failure or "The run was ended before it was done.")

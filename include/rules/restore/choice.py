@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from include.rules.errors import ConfigurationError, RefusedError
-from include.rules.points.manifest import Manifest, State
+from include.rules.points.manifest import Manifest
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.register import Register
 from include.rules.register.tenants import Tenant
 from include.rules.restore.host_paths import overlap

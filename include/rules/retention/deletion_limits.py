@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from include.rules.points.manifest import State
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.retention.objections import Guard, Refusal, ask_approval
 from include.rules.retention.plan import Action, RetentionPlan, Verdict
 

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from include.rules.errors import RefusedError
 from include.rules.points.holds import Hold
-from include.rules.points.manifest import Expiry, Manifest, State
+from include.rules.points.manifest import Expiry, Manifest
+from include.rules.points.transitions import Act, State, allows
 
 
 def marked(manifest: Manifest, now: datetime) -> Manifest:
@@ -17,11 +18,9 @@ def marked(manifest: Manifest, now: datetime) -> Manifest:
         RefusedError: when it is under a hold or being read (also since the plan was made), running or already marked.
     """
     refuse_wanted(manifest, now)
-    if manifest.state in (State.RUNNING, State.EXPIRING, State.EXPIRED):
+    if not allows(manifest.state, Act.MARK):
         raise _refused(manifest, f"is {manifest.state}", "Start `retention` again: it makes a new plan.")
-    return manifest.model_copy(
-        update={"state": State.EXPIRING, "expiry": Expiry(marked_at=now, was=manifest.state)},
-    )
+    return manifest.moved(Act.MARK, expiry=Expiry(marked_at=now, was=manifest.state))
 
 
 def taken_back(manifest: Manifest) -> Manifest:
@@ -36,7 +35,7 @@ def taken_back(manifest: Manifest) -> Manifest:
     if expiry.deletion_began_at is not None:
         todo = "Choose another recovery point; what is left of this one cannot be restored."
         raise _refused(manifest, f"has been losing its parts since {expiry.deletion_began_at:%Y-%m-%d %H:%MZ}", todo)
-    return manifest.model_copy(update={"state": expiry.was, "expiry": None})
+    return manifest.moved(Act.TAKE_BACK, to=expiry.was, expiry=None)
 
 
 def deletion_begun(manifest: Manifest, now: datetime) -> Manifest:
@@ -49,22 +48,27 @@ def deletion_begun(manifest: Manifest, now: datetime) -> Manifest:
     if manifest.state is not State.EXPIRING or manifest.expiry is None:
         raise _refused(manifest, f"is {manifest.state}, not expiring", "Start `retention` again: it makes a new plan.")
     began = manifest.expiry.deletion_began_at or now
-    return manifest.model_copy(update={"expiry": manifest.expiry.model_copy(update={"deletion_began_at": began})})
+    expiry = manifest.expiry.model_copy(update={"deletion_began_at": began})
+    return manifest.moved(Act.BEGIN_DELETION, expiry=expiry)
 
 
 def tombstone(manifest: Manifest, now: datetime) -> Manifest:
     """What is left of the point once its last part has gone.
 
     Raises:
-        RefusedError: when a hold was placed or a restore began to read meanwhile, also for the last part.
+        RefusedError: when a hold was placed or a restore began to read meanwhile, also for the last part; or when it
+            was not marked.
     """
     refuse_wanted(manifest, now)
-    return manifest.model_copy(update={"state": State.EXPIRED})
+    return manifest.moved(Act.BURY)
 
 
 def abandoned(manifest: Manifest, now: datetime) -> Manifest:
     """Close an attempt that no run carries any more: it has failed."""
-    return manifest.with_failure(manifest.failure or "No run was at work on it any more.").closed(now)
+    reason = manifest.failure or "No run was at work on it any more."
+    if manifest.state is not State.RUNNING:
+        return manifest.with_failure(reason).closed(now)
+    return manifest.moved(Act.ABANDON, closed_at=now, failure=reason)
 
 
 def replaced_parts(manifest: Manifest, snapshots: Iterable[str], files: Iterable[str]) -> tuple[str, ...]:
@@ -112,7 +116,7 @@ def found_whole(manifest: Manifest) -> Manifest:
     """
     if manifest.state is not State.EXPIRING or manifest.expiry is None or manifest.hold is None:
         raise _refused(manifest, f"is {manifest.state} and not under a hold any more", "Look at it again.")
-    return manifest.model_copy(update={"state": manifest.expiry.was, "expiry": None})
+    return manifest.moved(Act.FIND_WHOLE, to=manifest.expiry.was, expiry=None)
 
 
 def lifted(manifest: Manifest, by: str, now: datetime) -> Manifest:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from include.rules.points.manifest import State
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.retention.plan import Action, RetentionPlan, Verdict
 from include.rules.retention.reasons import FOR_EVER, windows
 from include.rules.retention.timeline import Point

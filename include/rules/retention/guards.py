@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from include.rules.retention.deletion_limits import too_many, too_many_hourly, too_many_lost
 from include.rules.retention.departures import offboarded

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from include.rules.errors import PartError
-from include.rules.points.manifest import Manifest, SnapshotRole, State
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.transitions import Act, State
 
 YOUNG = timedelta(hours=1)
 """Look-ups of EBS lag behind what was just made. A point that is younger was seen whole by the run that closed it."""
@@ -47,12 +48,12 @@ def failed_for_want_of(manifest: Manifest, gone: Iterable[str], now: datetime) -
     """
     lost = manifest
     for name in gone:
-        lost = lost.without_part(name)
+        lost = lost.forgetting_part(name)
     failure = f"Found by retention on {now:%Y-%m-%d}: gone without its doing are {_named(manifest, gone)}."
     if manifest.expiry:
-        changes = {"state": manifest.state, "expiry": manifest.expiry.model_copy(update={"was": State.FAILED})}
-        return lost.model_copy(update={**changes, "failure": failure})
-    return lost.model_copy(update={"state": State.FAILED, "closed_at": now, "failure": failure})
+        expiry = manifest.expiry.model_copy(update={"was": State.FAILED})
+        return lost.moved(Act.LOSE_PARTS, expiry=expiry, failure=failure)
+    return lost.moved(Act.LOSE_PARTS, closed_at=now, failure=failure)
 
 
 def told(tenant: str, points: Mapping[str, Manifest], lost: Mapping[str, tuple[str, ...]]) -> PartError:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
 
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.reasons import (
     Reason,

@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime
 from pydantic import AwareDatetime
 
 from include.rules.points.holds import Hold
-from include.rules.points.manifest import Expiry, Manifest, State
+from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy, Strict, TenantId
 
 

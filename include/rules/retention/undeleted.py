@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 
 AGAIN = {
     State.EXPIRING: "The point stays `expiring` and counts for nothing; the next `retention` tries again.",

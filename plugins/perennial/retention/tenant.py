@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import partial
 
 from include.rules.errors import LeaseBusyError, LeaseLostError, PerennialError
-from include.rules.points.manifest import Manifest, State
+from include.rules.points.manifest import Manifest
+from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from include.rules.retention.deletion_limits import too_many_lost
 from include.rules.retention.expiry import abandoned, deletion_begun, marked, taken_back

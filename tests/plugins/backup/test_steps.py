@@ -25,7 +25,7 @@ from include.rules.errors import (
     UnavailableError,
 )
 from include.rules.points.backup_files import FileType
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from perennial.backup.open_close import OpenRecoveryPointTrigger
 from perennial.hooks.sql_server.session import SqlServerError
 from tests.support.triggers import CutOff

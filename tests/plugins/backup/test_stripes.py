@@ -9,7 +9,7 @@ import pytest
 
 from include.rules.errors import DamagedBackupError, PartError, RefusedError
 from include.rules.points.backup_files import file_names
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from tests.support.world import BACKUP, CHAIN, CLOSE, RESTORE, VERIFY, World, assert_one_of_each
 
 pytestmark = pytest.mark.lab

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.rules.errors import DamagedBackupError, PerennialError, RefusedError
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreState, Site
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.sql_server import statements as tsql

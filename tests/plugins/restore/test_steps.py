@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from include.rules.errors import ConfigurationError, LeaseBusyError, PartError, RefusedError
-from include.rules.points.manifest import Manifest, State
+from include.rules.points.manifest import Manifest
+from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreState
 from include.rules.retention.expiry import marked
 from perennial.restore.files import CopyFilesTrigger

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from include.rules.errors import PerennialError
 from include.rules.points.leases import Lease
-from include.rules.points.manifest import Expiry, Manifest, State
+from include.rules.points.manifest import Expiry, Manifest
+from include.rules.points.transitions import State
 from perennial.backup.lock import lock_parts
 from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.leased import LeasedPoint

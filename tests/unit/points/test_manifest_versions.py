@@ -11,8 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from include.rules.points.backup_files import StoredFile
-from include.rules.points.manifest import Manifest, State
+from include.rules.points.manifest import Manifest
 from include.rules.points.manifest_versions import upgraded
+from include.rules.points.transitions import State
 from tests.unit.builders import verified
 
 KEY = "recovery-points/acme/acme-daily-20261123/full-01.bak"

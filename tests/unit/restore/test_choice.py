@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.rules.errors import ConfigurationError, RefusedError
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from include.rules.register.register import Register, parse_register
 from include.rules.restore.choice import check_halves, check_own_place, choose_point, passed_over, target_of
 from include.rules.restore.plan import RestorePlan

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from include.rules.errors import RefusedError
 from include.rules.points.holds import Hold
-from include.rules.points.manifest import Manifest, State
+from include.rules.points.manifest import Manifest
+from include.rules.points.transitions import State
 from include.rules.retention.expiry import (
     abandoned,
     deletion_begun,

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from include.rules.points.manifest import State
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.explanations import explain
 from include.rules.retention.plan import Circumstances, plan_retention

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from include.rules.points.manifest import Expiry, State
+from include.rules.points.manifest import Expiry
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.register import Problem, Register
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.fleet import FleetPlan, plan_fleet

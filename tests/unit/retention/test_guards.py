@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from include.rules.points.manifest import State
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.deletion_limits import check_fleet
 from include.rules.retention.departures import unknown_tenant

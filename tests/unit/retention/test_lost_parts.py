@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from include.rules.points.manifest import Manifest, SnapshotRole, State
+from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.transitions import State
 from include.rules.retention.expiry import deletion_begun, marked, taken_back
 from include.rules.retention.lost_parts import absent, failed_for_want_of, is_suspect, told
 from tests.unit.builders import NOW, running, snapshot, verified
@@ -36,10 +37,10 @@ def test_a_point_that_is_worth_nothing_or_was_just_made_is_not(manifest: Manifes
 
 
 def test_a_part_that_was_left_out_is_not_missing() -> None:
-    files_only = POINT.without_part("db_snapshot").model_copy(update={"left_out": {"db_snapshot": "not its half"}})
+    files_only = POINT.forgetting_part("db_snapshot").model_copy(update={"left_out": {"db_snapshot": "not its half"}})
     assert absent(files_only, SNAPSHOTS, FILES) == ()
     assert absent(files_only, [], FILES) == ("web_snapshot",)
-    assert absent(POINT.without_part("bak"), SNAPSHOTS, FILES) == ("bak",)
+    assert absent(POINT.forgetting_part("bak"), SNAPSHOTS, FILES) == ("bak",)
 
 
 def test_a_point_that_has_lost_a_part_has_failed_from_now_on_and_no_later_attempt_adopts_the_part() -> None:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from include.rules.points.manifest import Expiry, State
+from include.rules.points.manifest import Expiry
 from include.rules.points.requests import SLOT_FORMATS, Kind
+from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.explanations import explain
 from include.rules.retention.objections import Guard

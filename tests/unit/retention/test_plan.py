@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from include.rules.points.manifest import State
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.plan import Action, Circumstances, RetentionPlan, plan_retention
 from include.rules.retention.reasons import FOR_EVER

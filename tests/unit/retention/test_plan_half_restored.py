@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from include.rules.points.manifest import State
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.guards import check_tenant
 from include.rules.retention.objections import Guard

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.rules.points.manifest import Expiry, State
+from include.rules.points.manifest import Expiry
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.register import Register
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.fleet import plan_fleet

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from include.rules.points.manifest import State
+from include.rules.points.transitions import State
 from include.rules.retention.undeleted import LOCK_HOLDS, Refused
 from tests.unit.builders import NOW
 

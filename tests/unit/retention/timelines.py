@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.rules.points.holds import Hold
-from include.rules.points.manifest import Expiry, State
+from include.rules.points.manifest import Expiry
 from include.rules.points.requests import SLOT_FORMATS, Kind
+from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.plan import RetentionPlan
 from include.rules.retention.timeline import Offboarding, Point
