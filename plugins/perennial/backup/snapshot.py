@@ -12,8 +12,8 @@ from include.rules.errors import PartError
 from include.rules.points.manifest import SnapshotPart, SnapshotRole
 from perennial.backup.open_close import RecoveryPointTrigger
 from perennial.hooks.asynchronous import PerLoop
-from perennial.hooks.aws import clients as aws
 from perennial.hooks.aws.ebs import Ebs, Snapshot, snapshot_tags
+from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_transient
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
 
@@ -63,14 +63,14 @@ class SnapshotVolumeTrigger(RecoveryPointTrigger):
             await point.lease.check()
             try:
                 return await ebs.create_snapshot(volume, snapshot_tags(manifest, role), f"Perennial {manifest.id}")
-            except aws.Error as error:
-                if aws.code(error) in FULL or not aws.is_transient(error):
+            except AWS_ERRORS as error:
+                if error_code(error) in FULL or not is_transient(error):
                     raise PartError(
                         f"Volume {volume} of tenant {manifest.tenant} could not be snapshotted: {error}.",
                         why=f"Recovery point {manifest.id} has no {role.value}.",
                         todo="Check the volume in the register and the rights of the AWS connection.",
                     ) from error
-                self.log.warning("AWS says %s for volume %s; trying again.", aws.code(error), volume)
+                self.log.warning("AWS says %s for volume %s; trying again.", error_code(error), volume)
             await asyncio.sleep(pause * random.uniform(1, 2))  # noqa: S311 - spreads the tenants of one volume
             # No answer is no proof that nothing happened: look before asking again.
             adopted = await self._adopt(ebs, point, role)

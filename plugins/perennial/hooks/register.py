@@ -10,7 +10,8 @@ import yaml
 
 from include.rules.errors import ConfigurationError
 from include.rules.register.register import Register, parse_register
-from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.clients import aws_client
+from perennial.hooks.aws.errors import AWS_ERRORS, error_code
 from perennial.settings import Settings
 
 TENANTS, PLANS = "tenants.yaml", "plans.yaml"
@@ -48,12 +49,12 @@ async def _text(settings: Settings, name: str) -> str:
     try:
         if where.scheme != "s3":
             return await asyncio.to_thread((Path(settings.config) / name).read_text, encoding="utf-8")
-        s3 = await aws.client("s3", settings.aws_conn_id)
+        s3 = await aws_client("s3", settings.aws_conn_id)
         answer = await s3.get_object(Bucket=where.netloc, Key=f"{where.path.strip('/')}/{name}".lstrip("/"))
         async with answer["Body"] as body:
             return str(await body.read(), "utf-8")
-    except (OSError, UnicodeDecodeError, *aws.Error) as error:
-        missing = isinstance(error, FileNotFoundError) or aws.code(error) == "NoSuchKey"
+    except (OSError, UnicodeDecodeError, *AWS_ERRORS) as error:
+        missing = isinstance(error, FileNotFoundError) or error_code(error) == "NoSuchKey"
         kind = MissingRegisterError if missing and name == TENANTS else ConfigurationError
         raise kind(
             f"{settings.config}/{name} cannot be read: {error}.",

@@ -9,7 +9,7 @@ from include.rules.errors import PartError, PerennialError
 from include.rules.points.manifest import Manifest, SnapshotRole
 from include.rules.restore.plan import host_of
 from include.rules.restore.record import COPY_FILES
-from perennial.hooks.aws.clients import AwsRejectedError
+from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, ScriptError, ScriptRefusedError
 from perennial.hooks.vault.leased import LeasedRestore

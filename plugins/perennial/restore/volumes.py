@@ -13,8 +13,8 @@ from include.rules.points.manifest import Manifest, SnapshotRole
 from include.rules.restore.devices import free_device
 from include.rules.restore.plan import host_of
 from perennial.hooks.asynchronous import poll_pauses
-from perennial.hooks.aws import clients as aws
 from perennial.hooks.aws.ebs import PART_TAG, RESTORE_TAG, TENANT_TAG, Ebs, Volume
+from perennial.hooks.aws.errors import AWS_ERRORS, AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, ScriptError
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.step import Done, RestoreStepTrigger
@@ -67,7 +67,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
         await restore.change(lambda r: r.asking_for_volume(role.value, token))
         try:
             return await _asked(ebs, restore, role, snapshot_id, token)
-        except aws.AwsRejectedError:
+        except AwsRejectedError:
             await restore.change(lambda r: r.without_asked_volume(role.value))
             raise
 
@@ -79,7 +79,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
             await restore.lease.check()
             try:
                 return await ebs.attach_volume(volume.id, host.instance, device)
-            except aws.Error as error:
+            except AWS_ERRORS as error:
                 standing = await ebs.volume(volume.id)
                 if standing and standing.instance == host.instance:
                     return None  # the answer was lost, the volume was attached
@@ -163,7 +163,7 @@ async def _made_by(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole) -> list
         # Nobody has heard the answer. Asked again it is the same volume; refused, there is none.
         point = (await restore.vault.points.require(record.plan.source, record.plan.recovery_point)).value
         if snapshot := point.snapshot(role):
-            with suppress(aws.AwsRejectedError):
+            with suppress(AwsRejectedError):
                 found.append((await _asked(ebs, restore, role, snapshot.snapshot_id, token)).id)
     return list(dict.fromkeys(found))
 

@@ -13,12 +13,14 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from botocore.exceptions import ClientError
+
 from include.rules.errors import ConflictError, UnavailableError
 from include.rules.points.manifest import SnapshotRole
 from include.rules.retention.expiry import refuse_wanted, tombstone
 from include.rules.retention.undeleted import LOCK_HOLDS, Refused
-from perennial.hooks.aws import clients as aws
 from perennial.hooks.aws.ebs import PART_TAG, Ebs, Snapshot
+from perennial.hooks.aws.errors import error_code, is_transient
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.object_versions import ObjectVersion, delete_version, locked_until, versions_below
 
@@ -140,8 +142,8 @@ class Deletion:
             await deletion()
         except UnavailableError as error:
             cause = error.__cause__ or error
-            message = cause.response["Error"].get("Message", "") if isinstance(cause, aws.ClientError) else str(cause)
-            self.refused.append(Refused(part, aws.code(cause), message, transient=aws.is_transient(cause)))
+            message = cause.response["Error"].get("Message", "") if isinstance(cause, ClientError) else str(cause)
+            self.refused.append(Refused(part, error_code(cause), message, transient=is_transient(cause)))
             return self.refused[-1]
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from include.rules.errors import ConflictError, LeaseLostError, PerennialError, RefusedError, UnavailableError
 from include.rules.retention.reports import Trouble
-from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.errors import is_transient
 
 
 def trouble_of(error: PerennialError, tenant: str) -> Trouble:
@@ -17,7 +17,7 @@ def trouble_of(error: PerennialError, tenant: str) -> Trouble:
         return Trouble(str(error), for_person=False)
     if not isinstance(error, UnavailableError) or cause is None:
         return Trouble(str(error), for_person=not isinstance(error, UnavailableError))
-    passing = aws.is_transient(cause)
+    passing = is_transient(cause)
     todo = "Nothing has to be done" if passing else "Compare the rights of the AWS identity with docs/iam-policy.json"
     said = UnavailableError(f"Tenant {tenant}: {error.what}", todo=f"{todo}; the next `retention` tries again.")
     said.ids = error.ids

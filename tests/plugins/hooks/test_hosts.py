@@ -13,7 +13,7 @@ from include.rules.errors import UnavailableError
 from include.rules.register.tenants import Platform
 from lab.cloud.images import WINDOWS_IMAGE
 from perennial.hooks.aws import host_scripts, hosts
-from perennial.hooks.aws.clients import AwsRejectedError
+from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError
 from tests.support.cloud import LabCloud
 from tests.support.vaults import VaultUnderTest

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from include.rules.points.manifest import Manifest, SnapshotRole
-from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.clients import aws_client
+from perennial.hooks.aws.errors import error_code, translate_errors
 from perennial.settings import Settings
 
 VAULT_TAG = "perennial:vault"
@@ -76,7 +79,7 @@ class Ebs:
         Raises:
             botocore's errors as they come: the caller knows which of them mean "later" and which "never".
         """
-        ec2 = await aws.client("ec2", self.conn_id, resend=False)
+        ec2 = await aws_client("ec2", self.conn_id, resend=False)
         answer = await ec2.create_snapshot(
             VolumeId=volume_id,
             Description=description[:255],
@@ -110,12 +113,12 @@ class Ebs:
 
     async def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot; one that is gone already is deleted."""
-        ec2 = await aws.client("ec2", self.conn_id)
-        with aws.translate_errors("A snapshot could not be deleted", snapshot=snapshot_id):
+        ec2 = await aws_client("ec2", self.conn_id)
+        with translate_errors("A snapshot could not be deleted", snapshot=snapshot_id):
             try:
                 await ec2.delete_snapshot(SnapshotId=snapshot_id)
-            except aws.ClientError as error:
-                if aws.code(error) != "InvalidSnapshot.NotFound":
+            except ClientError as error:
+                if error_code(error) != "InvalidSnapshot.NotFound":
                     raise
 
     async def lock_snapshot(self, snapshot_id: str, until: datetime) -> None:
@@ -123,9 +126,9 @@ class Ebs:
 
         AWS takes no end that is less than a day away (EC2 API reference, LockSnapshot), so the caller asks in time.
         """
-        ec2 = await aws.client("ec2", self.conn_id)
+        ec2 = await aws_client("ec2", self.conn_id)
         todo = "Check the right ec2:LockSnapshot, then clear the task `open` of this run."
-        with aws.translate_errors("A snapshot could not be locked", snapshot=snapshot_id, todo=todo):
+        with translate_errors("A snapshot could not be locked", snapshot=snapshot_id, todo=todo):
             await ec2.lock_snapshot(SnapshotId=snapshot_id, LockMode="governance", ExpirationDate=until)
 
     async def locked_snapshots(self, snapshot_ids: Iterable[str]) -> dict[str, datetime | None]:
@@ -133,8 +136,8 @@ class Ebs:
         wanted = list(snapshot_ids)
         if not wanted:
             return {}
-        ec2 = await aws.client("ec2", self.conn_id)
-        with aws.translate_errors("AWS could not be asked for snapshot locks"):
+        ec2 = await aws_client("ec2", self.conn_id)
+        with translate_errors("AWS could not be asked for snapshot locks"):
             answer = await ec2.describe_locked_snapshots(SnapshotIds=wanted)
         return {
             one["SnapshotId"]: one.get("LockExpiresOn") for one in answer["Snapshots"] if one["LockState"] != "expired"
@@ -142,8 +145,8 @@ class Ebs:
 
     async def create_volume(self, snapshot_id: str, zone: str, tags: Mapping[str, str], token: str) -> Volume:
         """Make a volume from a snapshot in `zone`; the same `token` (up to 64 characters) again is the same volume."""
-        ec2 = await aws.client("ec2", self.conn_id)
-        with aws.translate_errors("A volume could not be made from a snapshot", snapshot=snapshot_id, zone=zone):
+        ec2 = await aws_client("ec2", self.conn_id)
+        with translate_errors("A volume could not be made from a snapshot", snapshot=snapshot_id, zone=zone):
             answer = await ec2.create_volume(
                 SnapshotId=snapshot_id,
                 AvailabilityZone=zone,
@@ -173,29 +176,29 @@ class Ebs:
 
     async def attach_volume(self, volume_id: str, instance: str, device: str) -> None:
         """Attach a volume; botocore's errors come as they are (a device name may have been taken meanwhile)."""
-        ec2 = await aws.client("ec2", self.conn_id)
+        ec2 = await aws_client("ec2", self.conn_id)
         await ec2.attach_volume(VolumeId=volume_id, InstanceId=instance, Device=device)
 
     async def detach_volume(self, volume_id: str) -> None:
         """Ask for the volume to be detached; one that is not attached, or gone, is detached."""
-        ec2 = await aws.client("ec2", self.conn_id)
-        with aws.translate_errors("A volume could not be detached", volume=volume_id):
+        ec2 = await aws_client("ec2", self.conn_id)
+        with translate_errors("A volume could not be detached", volume=volume_id):
             try:
                 await ec2.detach_volume(VolumeId=volume_id)
-            except aws.ClientError as error:
-                if aws.code(error) not in ("IncorrectState", "InvalidVolume.NotFound", "InvalidAttachment.NotFound"):
+            except ClientError as error:
+                if error_code(error) not in ("IncorrectState", "InvalidVolume.NotFound", "InvalidAttachment.NotFound"):
                     raise
 
     async def delete_volume(self, volume_id: str) -> bool:
         """Delete a volume; one that is gone already is deleted. False while it is attached or still being made."""
-        ec2 = await aws.client("ec2", self.conn_id)
-        with aws.translate_errors("A volume could not be deleted", volume=volume_id, why="It costs money until it is."):
+        ec2 = await aws_client("ec2", self.conn_id)
+        with translate_errors("A volume could not be deleted", volume=volume_id, why="It costs money until it is."):
             try:
                 await ec2.delete_volume(VolumeId=volume_id)
-            except aws.ClientError as error:
-                if aws.code(error) in ("VolumeInUse", "IncorrectState"):
+            except ClientError as error:
+                if error_code(error) in ("VolumeInUse", "IncorrectState"):
                     return False
-                if aws.code(error) != "InvalidVolume.NotFound":
+                if error_code(error) != "InvalidVolume.NotFound":
                     raise
         return True
 
@@ -206,19 +209,19 @@ class Ebs:
         return [{"Key": key, "Value": value} for key, value in {**tags, VAULT_TAG: self.vault}.items()]
 
     async def _snapshots(self, filters: list[dict[str, Any]]) -> list[Snapshot]:
-        ec2 = await aws.client("ec2", self.conn_id)
+        ec2 = await aws_client("ec2", self.conn_id)
         # Without an owner AWS searches everybody's public snapshots as well.
         pages = ec2.get_paginator("describe_snapshots").paginate(
             OwnerIds=["self"], Filters=filters, PaginationConfig={"PageSize": 1000}
         )
-        with aws.translate_errors("AWS could not be asked for snapshots"):
+        with translate_errors("AWS could not be asked for snapshots"):
             found = [_snapshot(item) async for page in pages for item in page["Snapshots"]]
         return sorted(found, key=lambda snapshot: (snapshot.started_at, snapshot.id))
 
     async def _volumes(self, filters: list[dict[str, Any]]) -> list[Volume]:
-        ec2 = await aws.client("ec2", self.conn_id)
+        ec2 = await aws_client("ec2", self.conn_id)
         pages = ec2.get_paginator("describe_volumes").paginate(Filters=filters)
-        with aws.translate_errors("AWS could not be asked for volumes"):
+        with translate_errors("AWS could not be asked for volumes"):
             return [_volume(item) async for page in pages for item in page["Volumes"]]
 
 

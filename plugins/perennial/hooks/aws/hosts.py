@@ -14,7 +14,8 @@ from typing import Any
 from include.rules.errors import PerennialError, UnavailableError
 from include.rules.register.tenants import Platform
 from perennial.hooks.asynchronous import poll_pauses
-from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.clients import aws_client
+from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_transient, translate_errors
 from perennial.hooks.aws.host_scripts import DOCUMENTS, script_lines
 from perennial.settings import Settings
 
@@ -131,8 +132,8 @@ class Hosts:
         command = await self._command_under_way(instance, label)
         if command is None:
             return False
-        ssm = await aws.client("ssm", self.conn_id)
-        with aws.translate_errors(f"A script on host {instance} could not be cancelled", command=command):
+        ssm = await aws_client("ssm", self.conn_id)
+        with translate_errors(f"A script on host {instance} could not be cancelled", command=command):
             await ssm.cancel_command(CommandId=command, InstanceIds=[instance])
         try:
             async with asyncio.timeout(CANCELLED_WITHIN):
@@ -150,8 +151,8 @@ class Hosts:
         self, instance: str, platform: Platform, script: str, parameters: Mapping[str, str], label: str, limit: int
     ) -> str:
         lines = await asyncio.to_thread(script_lines, platform, script, parameters)
-        ssm = await aws.client("ssm", self.conn_id, resend=False)
-        with aws.translate_errors(
+        ssm = await aws_client("ssm", self.conn_id, resend=False)
+        with translate_errors(
             f"The script {script} could not be sent to host {instance}",
             todo=f"Check that the instance runs {platform} and that its SSM agent is online.",
         ):
@@ -165,9 +166,9 @@ class Hosts:
         return str(answer["Command"]["CommandId"])
 
     async def _command_under_way(self, instance: str, label: str) -> str | None:
-        ssm = await aws.client("ssm", self.conn_id)
+        ssm = await aws_client("ssm", self.conn_id)
         pages = ssm.get_paginator("list_command_invocations").paginate(InstanceId=instance)
-        with aws.translate_errors(f"The scripts running on host {instance} could not be listed"):
+        with translate_errors(f"The scripts running on host {instance} could not be listed"):
             async for page in pages:
                 for invocation in page["CommandInvocations"]:
                     if invocation.get("Comment") == label[:100] and invocation["Status"] in UNDER_WAY:
@@ -175,15 +176,15 @@ class Hosts:
         return None
 
     async def _outcome(self, instance: str, command: str) -> Outcome:
-        ssm = await aws.client("ssm", self.conn_id)
+        ssm = await aws_client("ssm", self.conn_id)
         for pause in poll_pauses(self.poll):
             try:
                 found = await ssm.get_command_invocation(CommandId=command, InstanceId=instance)
-            except aws.Error as error:
+            except AWS_ERRORS as error:
                 # Right after SendCommand the invocation may not be visible yet.
-                if aws.code(error) != "InvocationDoesNotExist" and not aws.is_transient(error):
+                if error_code(error) != "InvocationDoesNotExist" and not is_transient(error):
                     raise UnavailableError(
-                        f"SSM does not say how the command on host {instance} ended: {aws.code(error)}.",
+                        f"SSM does not say how the command on host {instance} ended: {error_code(error)}.",
                         command=command,
                     ) from error
             else:

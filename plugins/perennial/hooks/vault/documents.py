@@ -17,7 +17,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from include.rules.errors import ConflictError, PartError
-from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.clients import aws_client
+from perennial.hooks.aws.errors import AWS_ERRORS, error_code, http_status, is_transient, translate_errors
 
 ATTEMPTS = 5
 
@@ -44,14 +45,14 @@ class DocumentStore:
 
     async def get(self, key: str) -> Stored | None:
         """Read a document; None when there is none."""
-        s3 = await aws.client("s3", self.conn_id)
-        with aws.translate_errors("The vault could not be read", **self._where(key)):
+        s3 = await aws_client("s3", self.conn_id)
+        with translate_errors("The vault could not be read", **self._where(key)):
             try:
                 answer = await s3.get_object(Bucket=self.bucket, Key=self.prefix + key)
                 async with answer["Body"] as body:
                     content = json.loads(await body.read())
             except ClientError as error:
-                if aws.code(error) in ("NoSuchKey", "404"):
+                if error_code(error) in ("NoSuchKey", "404"):
                     return None
                 raise
             except ValueError as error:
@@ -83,25 +84,25 @@ class DocumentStore:
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
         """Every key below `prefix`, without the store's own prefix."""
-        s3 = await aws.client("s3", self.conn_id)
+        s3 = await aws_client("s3", self.conn_id)
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
-        with aws.translate_errors("The vault could not be listed", **self._where(prefix)):
+        with translate_errors("The vault could not be listed", **self._where(prefix)):
             async for page in pages:
                 for item in page.get("Contents", ()):
                     yield item["Key"].removeprefix(self.prefix)
 
     async def folders(self, prefix: str) -> list[str]:
         """Names of the folders right below `prefix`, sorted."""
-        s3, whole = await aws.client("s3", self.conn_id), self.prefix + prefix
+        s3, whole = await aws_client("s3", self.conn_id), self.prefix + prefix
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=whole, Delimiter="/")
-        with aws.translate_errors("The vault could not be listed", **self._where(prefix)):
+        with translate_errors("The vault could not be listed", **self._where(prefix)):
             found = [item["Prefix"] async for page in pages for item in page.get("CommonPrefixes", ())]
         return sorted(name.removeprefix(whole).rstrip("/") for name in found)
 
     async def _put(self, key: str, content: dict[str, Any], condition: dict[str, str]) -> Stored:
         nonce = secrets.token_hex(16)
         body = json.dumps({**content, "nonce": nonce}, indent=1, sort_keys=True).encode()
-        s3 = await aws.client("s3", self.conn_id)
+        s3 = await aws_client("s3", self.conn_id)
         for attempt in range(ATTEMPTS):
             try:
                 answer = await s3.put_object(
@@ -112,24 +113,24 @@ class DocumentStore:
                     **condition,
                 )
                 return Stored(content, answer["ETag"])
-            except aws.Error as error:
+            except AWS_ERRORS as error:
                 mine = await self._written_by(nonce, key)
                 if mine:
                     return Stored(content, mine)
-                refused = aws.status(error) in (404, 412)
-                if refused or attempt == ATTEMPTS - 1 or not (aws.is_transient(error) or aws.status(error) == 409):
+                refused = http_status(error) in (404, 412)
+                if refused or attempt == ATTEMPTS - 1 or not (is_transient(error) or http_status(error) == 409):
                     self._raise(key, error, refused=refused)
             await asyncio.sleep(0.2 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
     async def _written_by(self, nonce: str, key: str) -> str | None:
         """The document's ETag if the write with this nonce is the one that stands, else None."""
-        s3 = await aws.client("s3", self.conn_id)
+        s3 = await aws_client("s3", self.conn_id)
         try:
             answer = await s3.get_object(Bucket=self.bucket, Key=self.prefix + key)
             async with answer["Body"] as body:
                 return answer["ETag"] if json.loads(await body.read()).get("nonce") == nonce else None
-        except (*aws.Error, ValueError, AttributeError):
+        except (*AWS_ERRORS, ValueError, AttributeError):
             return None
 
     def _raise(self, key: str, error: Exception, *, refused: bool) -> None:
@@ -139,7 +140,7 @@ class DocumentStore:
                 why="This change was not written, and what they wrote stands.",
                 todo="Read it again and decide anew.",
             ) from error
-        with aws.translate_errors(
+        with translate_errors(
             "The vault could not be written",
             why="What the step did is not recorded yet.",
             todo="Check the bucket and its policy, then clear the failed run to begin a new attempt.",

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.clients import aws_client
+from perennial.hooks.aws.errors import AWS_ERRORS, translate_errors
 from perennial.hooks.vault.documents import DocumentStore
 
 
@@ -33,9 +34,9 @@ async def versions_below(store: DocumentStore, prefix: str) -> list[ObjectVersio
 
     The latest of each comes after all others: deleted in this order, no earlier content ever shows again.
     """
-    s3 = await aws.client("s3", store.conn_id)
+    s3 = await aws_client("s3", store.conn_id)
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=store.bucket, Prefix=store.prefix + prefix)
-    with aws.translate_errors("The versions of the vault's objects could not be listed", prefix=prefix):
+    with translate_errors("The versions of the vault's objects could not be listed", prefix=prefix):
         found = [
             ObjectVersion(item["Key"].removeprefix(store.prefix), item["VersionId"], item["IsLatest"], marker)
             async for page in pages
@@ -51,10 +52,8 @@ async def delete_version(store: DocumentStore, version: ObjectVersion) -> None:
     Raises:
         UnavailableError: when the store refuses, for a lock for instance.
     """
-    s3 = await aws.client("s3", store.conn_id)
-    with aws.translate_errors(
-        "An object could not be deleted from the vault", key=version.key, version=version.version_id
-    ):
+    s3 = await aws_client("s3", store.conn_id)
+    with translate_errors("An object could not be deleted from the vault", key=version.key, version=version.version_id):
         await s3.delete_object(Bucket=store.bucket, Key=store.prefix + version.key, VersionId=version.version_id)
 
 
@@ -63,9 +62,9 @@ async def lock_object(store: DocumentStore, key: str, until: datetime) -> None:
 
     The same date again changes nothing; an earlier one is refused by the store.
     """
-    s3 = await aws.client("s3", store.conn_id)
+    s3 = await aws_client("s3", store.conn_id)
     todo = "Make the bucket with Object Lock, or set `locked_days` of the plan to 0; then clear the task `open`."
-    with aws.translate_errors("A backup file could not be locked", key=key, todo=todo):
+    with translate_errors("A backup file could not be locked", key=key, todo=todo):
         await s3.put_object_retention(
             Bucket=store.bucket,
             Key=store.prefix + key,
@@ -77,12 +76,12 @@ async def locked_until(store: DocumentStore, version: ObjectVersion) -> datetime
     """Until when the store refuses to delete the version; None without a lock that still holds, or where the store does
     not say.
     """
-    s3 = await aws.client("s3", store.conn_id)
+    s3 = await aws_client("s3", store.conn_id)
     try:
         answer = await s3.get_object_retention(
             Bucket=store.bucket, Key=store.prefix + version.key, VersionId=version.version_id
         )
-    except aws.Error:
+    except AWS_ERRORS:
         return None
     until: datetime = answer["Retention"]["RetainUntilDate"]
     return until.astimezone(UTC) if until > datetime.now(UTC) else None

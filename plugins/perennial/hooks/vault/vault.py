@@ -18,6 +18,8 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from botocore.exceptions import ClientError
+
 from include.rules.errors import ConflictError, PartError, UnavailableError
 from include.rules.points.backup_files import StoredFile
 from include.rules.points.leases import Lease
@@ -25,7 +27,8 @@ from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
 from include.rules.retention.records import ShownPlan
 from include.rules.retention.timeline import Offboarding
-from perennial.hooks.aws import clients as aws
+from perennial.hooks.aws.clients import aws_client
+from perennial.hooks.aws.errors import http_status, translate_errors
 from perennial.hooks.vault.collection import Collection, Document, Versioned
 from perennial.hooks.vault.documents import DocumentStore
 from perennial.hooks.vault.object_versions import delete_version, versions_below
@@ -190,14 +193,14 @@ class Vault:
 
     async def backup_file(self, key: str) -> StoredFile | None:
         """What the object store says about the backup file at `key`; None when there is none."""
-        s3 = await aws.client("s3", self.settings.aws_conn_id)
-        with aws.translate_errors("The vault could not be asked for a backup file", key=key):
+        s3 = await aws_client("s3", self.settings.aws_conn_id)
+        with translate_errors("The vault could not be asked for a backup file", key=key):
             try:
                 head = await s3.head_object(
                     Bucket=self.documents.bucket, Key=self.documents.prefix + key, ChecksumMode="ENABLED"
                 )
-            except aws.ClientError as error:
-                if aws.status(error) == 404:
+            except ClientError as error:
+                if http_status(error) == 404:
                     return None
                 raise
         checksum = {
