@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.labs import new_settings
-from tests.support.sql_server import LabSqlServer
-from tests.support.storage import LabStorage
+from lab.testing.server import new_settings
+from lab.testing.sql_server import LabSqlServer
+from lab.testing.storage import LabStorage
 
 _ROW = 100_000  # bytes
 _MEGABYTE = 1_048_576

@@ -15,7 +15,7 @@ import boto3
 
 from lab.environment import lab_environment
 from lab.settings import REGION, ZONE, LabSettings
-from tests.support.labs import new_settings
+from lab.testing.server import new_settings
 
 SNAPSHOTS, PAGE, THREADS = 5000, 1000, 8
 UNLIMITED = {"PERENNIAL_LAB_RATES": "", "PERENNIAL_LAB_SNAPSHOT_INTERVAL_SECONDS": "0"}

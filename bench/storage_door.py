@@ -16,8 +16,8 @@ from botocore.config import Config
 
 from lab.settings import HOST, REGION, VAULT_BUCKET
 from lab.storage.server import ensure_bucket, inner_s3_port
-from tests.support.labs import new_settings
-from tests.support.storage import LabStorage
+from lab.testing.server import new_settings
+from lab.testing.storage import LabStorage
 
 MIB = 1024 * 1024
 SIZE = 256

@@ -18,10 +18,10 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 pytest_plugins = [
-    "tests.support.cloud",
+    "lab.testing.cloud",
     "tests.support.host_scripts",
-    "tests.support.storage",
-    "tests.support.sql_server",
+    "lab.testing.storage",
+    "lab.testing.sql_server",
     "tests.support.databases",
     "tests.support.vaults",
     "tests.support.world",

@@ -16,7 +16,7 @@ import pytest
 from lab.environment import PROJECT, lab_environment
 from lab.servers import start_servers, stop_servers
 from lab.settings import HOST, LabSettings
-from tests.support.labs import lab, new_settings
+from lab.testing.server import lab, new_settings
 
 pytestmark = pytest.mark.lab
 

@@ -10,7 +10,7 @@ import yaml
 
 from include.rules.register.register import Register, parse_register
 from lab.settings import LabSettings
-from tests.support.labs import lab, new_settings
+from lab.testing.server import lab, new_settings
 
 pytestmark = pytest.mark.lab
 

@@ -15,8 +15,8 @@ import pytest
 
 from include.rules.errors import PartError, PerennialError
 from include.rules.points.transitions import State
-from tests.support.cloud import LabCloud
-from tests.support.storage import LabStorage
+from lab.testing.cloud import LabCloud
+from lab.testing.storage import LabStorage
 from tests.support.world import CHAIN, RESTORE, World
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]

@@ -11,8 +11,8 @@ import pytest
 from include.rules.errors import PartError
 from include.rules.points.transitions import State
 from lab.cloud.permissions import LIMITED_USER, POLICY_FILE
+from lab.testing.cloud import LabCloud
 from perennial.hooks.aws.ebs import Ebs
-from tests.support.cloud import LabCloud
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.vaults import AWS_CONNECTION
 from tests.support.world import OPEN, WEB, World

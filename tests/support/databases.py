@@ -17,10 +17,10 @@ from uuid import uuid4
 import pymssql
 import pytest
 
+from lab.testing.sql_server import LabSqlServer
+from lab.testing.storage import LabStorage
 from perennial.hooks.sql_server import statements as tsql
 from perennial.hooks.sql_server.session import Row, Session, SqlServerError
-from tests.support.sql_server import LabSqlServer
-from tests.support.storage import LabStorage
 
 Rows = list[tuple[Any, ...]]
 OLD: Rows = [(number, sha256(bytes([number])).hexdigest()) for number in range(250)]  # does not compress to nothing

@@ -14,8 +14,8 @@ import pytest
 
 from include.rules.register.tenants import Platform
 from lab.cloud.hosts import HOST_TOOLS
+from lab.testing.cloud import LabCloud, ScriptResult
 from perennial.hooks.aws.host_scripts import script_lines
-from tests.support.cloud import LabCloud, ScriptResult
 
 MARKER = "app_offline.htm"
 MOUNT = "perennial-under-test"

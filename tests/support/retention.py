@@ -25,14 +25,14 @@ from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import State
 from include.rules.register.register import Register
 from include.rules.retention.reports import FleetReport
+from lab.testing.cloud import LabCloud
+from lab.testing.storage import LabStorage
 from perennial.hooks.aws.clients import close_clients
 from perennial.hooks.aws.ebs import VAULT_TAG, snapshot_tags
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.vault import Vault, point_prefix
 from perennial.retention.fleet import Retention
 from perennial.settings import Settings
-from tests.support.cloud import LabCloud
-from tests.support.storage import LabStorage
 from tests.support.vaults import set_vault
 from tests.unit.builders import tenant_entry
 

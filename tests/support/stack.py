@@ -25,8 +25,8 @@ from demo.vault import manifests
 from lab.seed.register import registered
 from lab.seed.tenants import seed
 from lab.settings import REGION, LabSettings
+from lab.testing.server import new_settings
 from lab.waiting import wait_until
-from tests.support.labs import new_settings
 
 DAGS_SECONDS = 90
 RUN_SECONDS = 180

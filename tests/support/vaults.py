@@ -13,11 +13,11 @@ from uuid import uuid4
 import pytest
 
 from lab.settings import REGION
+from lab.testing.cloud import LabCloud
+from lab.testing.storage import LabStorage
 from perennial.hooks.aws.clients import closing_clients
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
-from tests.support.cloud import LabCloud
-from tests.support.storage import LabStorage
 
 Result = TypeVar("Result")
 

@@ -22,6 +22,9 @@ from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreRecord
 from include.rules.restore.request import RestoreRequest
 from lab.settings import HOST, ZONE
+from lab.testing.cloud import LabCloud
+from lab.testing.sql_server import LabSqlServer
+from lab.testing.storage import LabStorage
 from perennial.backup.bak import BackUpDatabaseTrigger
 from perennial.backup.open_close import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
 from perennial.backup.snapshot import SnapshotVolumeTrigger
@@ -38,9 +41,6 @@ from perennial.restore.site import BringSiteOnlineTrigger, TakeSiteOfflineTrigge
 from perennial.restore.volumes import AttachVolumesTrigger, RemoveVolumesTrigger
 from perennial.settings import Settings
 from perennial.steps.trigger import StepResult, StepTrigger
-from tests.support.cloud import LabCloud
-from tests.support.sql_server import LabSqlServer
-from tests.support.storage import LabStorage
 from tests.support.triggers import CutOff, trigger_of
 from tests.support.vaults import set_vault
 

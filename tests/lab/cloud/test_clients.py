@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from lab.environment import lab_environment
 from lab.settings import REGION, ZONE, LabSettings
-from tests.support.cloud import LabCloud
-from tests.support.storage import LabStorage
+from lab.testing.cloud import LabCloud
+from lab.testing.storage import LabStorage
 
 pytestmark = pytest.mark.lab
 

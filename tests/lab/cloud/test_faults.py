@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from lab.faults.rules import Fault
-from tests.support.cloud import LabCloud
+from lab.testing.cloud import LabCloud
 
 pytestmark = pytest.mark.lab
 

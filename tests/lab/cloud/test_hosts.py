@@ -9,8 +9,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from lab.testing.cloud import LabCloud
 from lab.waiting import wait_until
-from tests.support.cloud import LabCloud
 
 pytestmark = pytest.mark.lab
 

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab.cloud.throttle import Bucket, Rate, parse_rates
-from tests.support.cloud import LabCloud
-from tests.support.labs import new_settings
+from lab.testing.cloud import LabCloud
+from lab.testing.server import new_settings
 
 INTERVAL_SECONDS, LAG_SECONDS = 1.5, 1.0
 

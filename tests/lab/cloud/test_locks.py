@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab.cloud.locks import LockRefusedError, SnapshotLock, new_lock, replaced
-from tests.support.cloud import LabCloud
+from lab.testing.cloud import LabCloud
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from lab.cloud.permissions import POLICY_FILE
 from lab.cloud.policies import Deed, allows
 from lab.settings import REGION, ZONE
-from tests.support.cloud import LabCloud
+from lab.testing.cloud import LabCloud
 
 POLICY = json.loads(POLICY_FILE.read_text())
 OURS = [{"Key": "perennial:vault", "Value": "s3://my-vault"}]

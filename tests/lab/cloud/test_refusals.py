@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from lab.cloud.devices import is_device_name, place
 from lab.cloud.tags import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
 from lab.settings import REGION, ZONE
-from tests.support.cloud import LabCloud
+from lab.testing.cloud import LabCloud
 
 Tags = list[dict[str, str]]
 

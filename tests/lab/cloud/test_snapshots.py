@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 from lab.settings import ZONE
-from tests.support.cloud import LabCloud
+from lab.testing.cloud import LabCloud
 
 pytestmark = pytest.mark.lab
 

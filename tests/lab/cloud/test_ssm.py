@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from lab.cloud.constraints import violations
 from lab.cloud.documents import DOCUMENTS
 from lab.cloud.images import WINDOWS_IMAGE
-from tests.support.cloud import LabCloud, ScriptResult
+from lab.testing.cloud import LabCloud, ScriptResult
 
 HAS_POWERSHELL = shutil.which("pwsh") is not None
 

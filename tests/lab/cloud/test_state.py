@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lab.environment import lab_environment
 from lab.settings import ZONE, LabSettings
-from tests.support.cloud import LabCloud
-from tests.support.labs import new_settings
+from lab.testing.cloud import LabCloud
+from lab.testing.server import new_settings
 
 pytestmark = pytest.mark.lab
 

@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab.settings import ZONE
+from lab.testing.cloud import LabCloud
+from lab.testing.server import new_settings
 from lab.waiting import wait_until
-from tests.support.cloud import LabCloud
-from tests.support.labs import new_settings
 
 pytestmark = pytest.mark.lab
 

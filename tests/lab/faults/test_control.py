@@ -14,8 +14,8 @@ from lab.seed.shop import connect_arguments
 from lab.servers import lab_processes, start_servers, stop_servers
 from lab.settings import REGION, ZONE, LabSettings
 from lab.sqlserver.engine.control import Control
+from lab.testing.server import lab, new_settings
 from lab.waiting import wait_until
-from tests.support.labs import lab, new_settings
 
 pytestmark = pytest.mark.lab
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pymssql
 import pytest
 
-from tests.support.sql_server import LabSqlServer, run_on
+from lab.testing.sql_server import LabSqlServer, run_on
 
 pytestmark = pytest.mark.lab
 

@@ -9,7 +9,7 @@ from typing import Any
 import pymssql
 import pytest
 
-from tests.support.sql_server import LabSqlServer, run_on
+from lab.testing.sql_server import LabSqlServer, run_on
 
 pytestmark = pytest.mark.lab
 

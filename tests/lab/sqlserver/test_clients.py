@@ -17,7 +17,7 @@ import pytest
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
 from lab.settings import HOST
-from tests.support.sql_server import LabSqlServer
+from lab.testing.sql_server import LabSqlServer
 
 pytestmark = pytest.mark.lab
 

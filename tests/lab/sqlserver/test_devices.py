@@ -8,7 +8,7 @@ import pymssql
 import pytest
 
 from lab.settings import HOST
-from tests.support.sql_server import WAIT_SECONDS, LabSqlServer, start, wait_until_half_done
+from lab.testing.sql_server import WAIT_SECONDS, LabSqlServer, start, wait_until_half_done
 
 pytestmark = pytest.mark.lab
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pymssql
 import pytest
 
-from tests.support.sql_server import (
+from lab.testing.sql_server import (
     WAIT_SECONDS,
     LabSqlServer,
     run_on,

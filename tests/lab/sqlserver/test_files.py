@@ -8,8 +8,8 @@ from typing import Any
 import pymssql
 import pytest
 
-from tests.support.labs import new_settings
-from tests.support.sql_server import LabSqlServer
+from lab.testing.server import new_settings
+from lab.testing.sql_server import LabSqlServer
 
 pytestmark = pytest.mark.lab
 

@@ -11,7 +11,7 @@ from typing import Any
 import pymssql
 import pytest
 
-from tests.support.sql_server import LabSqlServer
+from lab.testing.sql_server import LabSqlServer
 
 pytestmark = pytest.mark.lab
 

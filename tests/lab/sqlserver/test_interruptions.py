@@ -12,7 +12,7 @@ import pytest
 from pymssql import _mssql
 
 from lab.environment import PROJECT
-from tests.support.sql_server import (
+from lab.testing.sql_server import (
     WAIT_SECONDS,
     LabSqlServer,
     run_on,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.load_sql import Loaded, ScriptError, load_script, split_batches
-from tests.support.sql_server import LabSqlServer
+from lab.testing.sql_server import LabSqlServer
 
 CHINOOK = Path(__file__).parents[3].parent / "shared/data/Chinook_SqlServer.sql"
 CHINOOK_ROWS = {

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pymssql
 import pytest
 
-from tests.support.sql_server import LabSqlServer, run_on
+from lab.testing.sql_server import LabSqlServer, run_on
 
 pytestmark = pytest.mark.lab
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import pymssql
 import pytest
 
-from tests.support.sql_server import LabSqlServer, run_on
+from lab.testing.sql_server import LabSqlServer, run_on
 
 pytestmark = pytest.mark.lab
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pymssql
 import pytest
 
-from tests.support.sql_server import LabSqlServer, run_on
-from tests.support.storage import LabStorage
+from lab.testing.sql_server import LabSqlServer, run_on
+from lab.testing.storage import LabStorage
 
 pytestmark = pytest.mark.lab
 

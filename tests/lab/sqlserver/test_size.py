@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.lab_backup import measure
-from tests.support.sql_server import LabSqlServer
-from tests.support.storage import LabStorage
+from lab.testing.sql_server import LabSqlServer
+from lab.testing.storage import LabStorage
 
 pytestmark = pytest.mark.lab
 

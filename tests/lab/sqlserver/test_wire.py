@@ -12,7 +12,7 @@ from pymssql import _mssql
 from pysqlbridge.tds.connection import Connection
 
 from lab.sqlserver.wire.connection import LabConnection
-from tests.support.sql_server import LabSqlServer, run_on
+from lab.testing.sql_server import LabSqlServer, run_on
 
 pytestmark = pytest.mark.lab
 

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from lab.settings import HOST
 from lab.storage.corruption import flip_byte
-from tests.support.storage import LabStorage
+from lab.testing.storage import LabStorage
 
 pytestmark = pytest.mark.lab
 

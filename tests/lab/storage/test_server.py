@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 
 from lab.settings import REGION
 from lab.storage.server import ensure_bucket
-from tests.support.cloud import LabCloud
-from tests.support.labs import new_settings
-from tests.support.storage import LabStorage
+from lab.testing.cloud import LabCloud
+from lab.testing.server import new_settings
+from lab.testing.storage import LabStorage
 
 pytestmark = pytest.mark.lab
 

@@ -12,10 +12,10 @@ import pytest
 from include.rules.errors import UnavailableError
 from include.rules.register.tenants import Platform
 from lab.cloud.images import WINDOWS_IMAGE
+from lab.testing.cloud import LabCloud
 from perennial.hooks.aws import host_scripts, hosts
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError
-from tests.support.cloud import LabCloud
 from tests.support.vaults import VaultUnderTest
 
 pytestmark = pytest.mark.lab

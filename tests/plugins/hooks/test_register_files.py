@@ -10,9 +10,9 @@ import yaml
 
 from include.rules.errors import ConfigurationError
 from include.rules.register.register import Register
+from lab.testing.cloud import LabCloud
 from perennial.hooks.register import read_register
 from perennial.settings import Settings
-from tests.support.cloud import LabCloud
 from tests.support.vaults import VaultUnderTest
 from tests.unit.builders import PLANS, tenant_entry
 

@@ -11,12 +11,12 @@ import pytest
 from include.rules.errors import ConflictError, LeaseBusyError, LeaseLostError, PartError, UnavailableError
 from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
+from lab.testing.cloud import LabCloud
 from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.documents import Stored
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.vault import Vault
-from tests.support.cloud import LabCloud
 from tests.support.vaults import VaultUnderTest
 from tests.unit.builders import running, verified
 

@@ -64,7 +64,8 @@ class LabServer:
     @property
     def pid(self) -> int:
         """The process id of the running server."""
-        assert self._process is not None, f"{self._module} does not run"
+        if self._process is None:
+            raise RuntimeError(f"{self._module} does not run")
         return self._process.pid
 
     def start(self) -> None:

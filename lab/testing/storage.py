@@ -11,8 +11,8 @@ import pytest
 from lab.faults.control import FaultControl
 from lab.settings import REGION, VAULT_BUCKET, LabSettings
 from lab.storage.server import ensure_bucket, wait_until_ready
-from tests.support.clients import new_client
-from tests.support.labs import LabServer, new_settings
+from lab.testing.clients import new_client
+from lab.testing.server import LabServer, new_settings
 
 
 class LabStorage(LabServer):

@@ -13,9 +13,9 @@ import pytest
 from lab.cloud.readiness import wait_until_ready
 from lab.faults.control import FaultControl
 from lab.settings import REGION, ZONE, LabSettings
+from lab.testing.clients import kept_client
+from lab.testing.server import LabServer, new_settings
 from lab.waiting import wait_until
-from tests.support.clients import kept_client
-from tests.support.labs import LabServer, new_settings
 
 SNAPSHOT_SECONDS = 0.3
 VOLUME_SECONDS = 0.1
@@ -86,7 +86,8 @@ class LabCloud(LabServer):
         if instance and mount:
             path = self.host_path(instance, mount)
             result = self.run(instance, f"mkdir -p {path}", f"mount {self.host_path(instance, device)} {path}")
-            assert result.status == "Success", result.stderr
+            if result.status != "Success":
+                raise RuntimeError(f"{volume} was not mounted at {mount}: {result.stderr}")
         return volume
 
     def detach(self, volume: str, **options: Any) -> None:

@@ -18,7 +18,8 @@ from pymssql import _mssql
 from lab.settings import HOST, LabSettings
 from lab.sqlserver.engine.control import Control
 from lab.sqlserver.server import wait_until_ready
-from tests.support.labs import LabServer, new_settings
+from lab.testing.server import LabServer, new_settings
+from lab.waiting import wait_until
 
 WAIT_SECONDS = 10
 RUNNING = (
@@ -139,16 +140,18 @@ def wait_until_half_done(server: LabSqlServer, program: str) -> tuple[int, str, 
         rows = server.run(RUNNING.format(program))
         if rows and rows[0][2] > 2:
             return rows[0]
-        assert time.monotonic() < deadline, f"{program} never got going: {rows}"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{program} did not get going within {WAIT_SECONDS} s: {rows}")
         time.sleep(0.05)
 
 
 def wait_until_gone(server: LabSqlServer, program: str) -> None:
     """Wait until no session of that `appname` runs anything."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while server.run(RUNNING.format(program)):
-        assert time.monotonic() < deadline, f"{program} still runs"
-        time.sleep(0.05)
+    wait_until(
+        lambda: not server.run(RUNNING.format(program)),
+        WAIT_SECONDS,
+        f"{program} still runs after {WAIT_SECONDS} s.",
+    )
 
 
 @pytest.fixture(scope="session")
