@@ -19,7 +19,7 @@ import pytest
 
 from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.session import Row, Session, SqlServerError
 
 Rows = list[tuple[Any, ...]]

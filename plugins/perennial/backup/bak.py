@@ -18,7 +18,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest, Kind
 from perennial.backup.open_close import RecoveryPointTrigger
 from perennial.hooks.asynchronous import PerLoop
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.session import Row, Session, SqlServer, SqlServerError
 from perennial.hooks.sql_server.space import space_used
 from perennial.hooks.vault.leased import LeasedPoint

@@ -18,7 +18,7 @@ from include.rules.points.manifest import SnapshotRole, Verification
 from include.rules.points.requests import BackupRequest
 from perennial.backup.open_close import RecoveryPointTrigger
 from perennial.backup.snapshot_poller import poller
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.session import SqlServer, SqlServerError
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.vault import Vault

@@ -12,8 +12,13 @@ from include.rules.restore.record import CHECK, RESTORE_DATABASE
 from include.rules.restore.request import DatabaseSource
 from perennial.hooks.aws.hosts import Hosts
 from perennial.hooks.sql_server import databases
-from perennial.hooks.sql_server import restore as restoring
 from perennial.hooks.sql_server.access import let_users_in
+from perennial.hooks.sql_server.restore import (
+    check_readable,
+    drop_half_restored,
+    restore_as_new,
+    restore_over,
+)
 from perennial.hooks.sql_server.session import Session, SqlServer, SqlServerError
 from perennial.hooks.sql_server.users import OrphanedUser, orphaned_users
 from perennial.hooks.vault.leased import LeasedRestore
@@ -79,11 +84,11 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
 
         def talk(session: Session) -> None:
             if record.plan.replaces_database:
-                restoring.restore_over(session, name, urls)
+                restore_over(session, name, urls)
             else:
-                restoring.restore_as_new(session, name, urls, stem=own_name(record))
+                restore_as_new(session, name, urls, stem=own_name(record))
 
-        await server.talk(lambda session: restoring.look_into(session, urls), pauses=pauses)
+        await server.talk(lambda session: check_readable(session, urls), pauses=pauses)
         await self._begin(restore)
         await server.talk(talk, pauses=pauses)
         return Done(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
@@ -179,8 +184,6 @@ async def _after(restore: LeasedRestore, server: SqlServer) -> str:
         return await server.talk(lambda session: let_users_in(session, name), pauses=pauses)
     if record.has_done(CHECK):
         return ""
-    stands = await server.talk(
-        lambda session: restoring.drop_half_restored(session, name, stem=own_name(record)), pauses=pauses
-    )
+    stands = await server.talk(lambda session: drop_half_restored(session, name, stem=own_name(record)), pauses=pauses)
     await restore.change(lambda r: r.not_begun_on(RESTORE_DATABASE))  # it has overwritten nothing
     return left_unchecked(name) if stands else ""

@@ -11,8 +11,7 @@ from include.rules.points.manifest import Manifest, SnapshotRole
 from include.rules.restore.database_places import database_places
 from include.rules.restore.host_paths import path_on_volume
 from include.rules.restore.record import CHECK, RestoreRecord
-from perennial.hooks.sql_server import attach as attaching
-from perennial.hooks.sql_server import databases
+from perennial.hooks.sql_server import attach, databases
 from perennial.hooks.sql_server.session import Session, SqlServer, SqlServerError
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.files import copy_on_host
@@ -56,14 +55,14 @@ async def copy_files(restore: LeasedRestore, point: Manifest, server: SqlServer,
 def attach_new(session: Session, record: RestoreRecord, point: Manifest) -> None:
     """Make the copied files a database that nobody knows yet: beside the tenant's own, or under a new name."""
     if record.plan.replaces_database:
-        attaching.attach_beside(session, _name(record), _paths(session, record, point), own_name(record))
+        attach.attach_beside(session, _name(record), _paths(session, record, point), own_name(record))
     else:
-        attaching.attach_as_new(session, _name(record), _paths(session, record, point))
+        attach.attach_as_new(session, _name(record), _paths(session, record, point))
 
 
 def put_in_place(session: Session, record: RestoreRecord, point: Manifest) -> None:
     """Let the attached files take the place of the tenant's database."""
-    attaching.put_in_place(session, _name(record), _paths(session, record, point), own_name(record))
+    attach.put_in_place(session, _name(record), _paths(session, record, point), own_name(record))
 
 
 async def files_left(restore: LeasedRestore, server: SqlServer) -> str:

@@ -14,8 +14,7 @@ from include.rules.restore.survey import FolderFacts, Survey
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, ScriptError
-from perennial.hooks.sql_server import databases
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import databases, tsql
 from perennial.hooks.sql_server.session import SqlServer, SqlServerError
 from perennial.hooks.vault.vault import Vault
 

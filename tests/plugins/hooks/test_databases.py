@@ -10,8 +10,7 @@ from uuid import uuid4
 import pytest
 
 from include.rules.errors import DamagedBackupError, PartError, RefusedError
-from perennial.hooks.sql_server import access as database_access
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import access, tsql
 from perennial.hooks.sql_server.access import claim, let_users_in, open_again
 from perennial.hooks.sql_server.databases import DatabaseFacts, check, survey
 from perennial.hooks.sql_server.restore import restore_as_new, restore_over
@@ -175,7 +174,7 @@ def test_a_restore_that_would_have_to_wait_too_long_is_refused(
     databases: DatabasesUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, urls = databases.backed_up()
-    monkeypatch.setattr(database_access, "LOCK_SECONDS", 0)
+    monkeypatch.setattr(access, "LOCK_SECONDS", 0)
     with databases.session() as first:
         claim(first, name)
         with pytest.raises(RefusedError, match=rf"Another restore is at work on database {name}\..*touched nothing"):

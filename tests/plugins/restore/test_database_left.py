@@ -10,7 +10,6 @@ import pytest
 from include.rules.errors import DamagedBackupError, PartError, PerennialError
 from include.rules.restore.request import DatabaseSource
 from perennial.hooks.sql_server import databases
-from perennial.restore import database as restore_database
 from perennial.restore.database import RestoreDatabaseTrigger
 from tests.support.restores import TODAY, access, backed_up, damage, database, is_offline, record
 from tests.support.world import RESTORE, Step, World
@@ -76,7 +75,7 @@ def test_files_copied_from_the_snapshot_are_named_when_the_restore_does_not_come
         raise PartError("Killed before the files were attached.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(restore_database, "attach_new", killed)
+        patched.setattr("perennial.restore.database.attach_new", killed)
         with pytest.raises(PartError):
             backed_up.run_restore_step(RESTORE_DATABASE, **form)
     with pytest.raises(PartError) as caught:

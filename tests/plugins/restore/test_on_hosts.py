@@ -9,8 +9,7 @@ import pytest
 
 from include.rules.errors import PartError, RefusedError
 from perennial.hooks.aws.ebs import Ebs
-from perennial.restore import close as restore_close
-from perennial.restore import volumes as restore_volume
+from perennial.restore import close, volumes
 from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.volumes import AttachVolumesTrigger
@@ -129,9 +128,9 @@ def test_a_host_that_hangs_keeps_no_volume_no_lease_and_no_database(
     backed_up: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backed_up.carry_out(steps_until(CopyFilesTrigger))
-    monkeypatch.setattr(restore_volume, "UNMOUNTED_WITHIN", 2)
-    quick = [(what, clean_up, seconds / 100) for what, clean_up, seconds in restore_close.CLEAN_UPS]
-    monkeypatch.setattr(restore_close, "CLEAN_UPS", quick)
+    monkeypatch.setattr(volumes, "UNMOUNTED_WITHIN", 2)
+    quick = [(what, clean_up, seconds / 100) for what, clean_up, seconds in close.CLEAN_UPS]
+    monkeypatch.setattr(close, "CLEAN_UPS", quick)
     # Nobody says how a script on it has ended.
     backed_up.cloud.add_fault("ssm:GetCommandInvocation", code="InvocationDoesNotExist", status=400, times=None)
     message = closed(backed_up)
@@ -145,7 +144,7 @@ def test_a_volume_that_is_mounted_after_the_host_has_let_go_of_it_is_let_go_of_a
 ) -> None:
     """A copy whose command was under way when its run was ended begins after `unmount` has looked."""
     backed_up.carry_out(steps_until(CopyFilesTrigger))
-    monkeypatch.setattr(restore_volume, "LET_GO_WITHIN", 1)
+    monkeypatch.setattr(volumes, "LET_GO_WITHIN", 1)
     (volume,) = volumes_left(backed_up)
     host = backed_up.entries["acme"]["web"]["instance"]
     attached = backed_up.cloud.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"][0]
@@ -158,5 +157,5 @@ def test_a_volume_that_is_mounted_after_the_host_has_let_go_of_it_is_let_go_of_a
 
 
 def test_users_are_let_in_before_volumes_are_seen_to() -> None:
-    assert [clean_up.__name__ for _, clean_up, _ in restore_close.CLEAN_UPS][-1] == "remove_volumes"
-    assert sum(seconds for _, _, seconds in restore_close.CLEAN_UPS) < 3600
+    assert [clean_up.__name__ for _, clean_up, _ in close.CLEAN_UPS][-1] == "remove_volumes"
+    assert sum(seconds for _, _, seconds in close.CLEAN_UPS) < 3600

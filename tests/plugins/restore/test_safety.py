@@ -12,7 +12,7 @@ from include.rules.errors import DamagedBackupError, PerennialError, RefusedErro
 from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreState, Site
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 from perennial.restore.database import RestoreDatabaseTrigger
 from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.safety_point import TakeSafetyPointTrigger

@@ -10,7 +10,7 @@ from include.rules.points.manifest import Expiry, Manifest, SnapshotRole
 from include.rules.points.transitions import State
 from perennial.hooks.aws.ebs import Ebs, Snapshot
 from perennial.hooks.vault.vault import point_prefix
-from perennial.retention import inventory as holdings
+from perennial.retention import inventory
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.retention_runs import carry_out, preview, today
 
@@ -170,7 +170,7 @@ def test_a_part_that_one_look_has_missed_and_the_other_has_not_is_there(
         looks.append(len(looks))
         return {newest.id: ("bak",)} if looks[-1] == missing_at else {}
 
-    monkeypatch.setattr(holdings, "lost_parts", look)
+    monkeypatch.setattr(inventory, "lost_parts", look)
     fleet.retain()
     assert looks == [0, 1]
     assert fleet.manifest(newest) == newest

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from include.rules.errors import PartError, RefusedError
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.databases import EMERGENCY, MULTI_USER, OFFLINE, ONLINE, state_of
 from perennial.hooks.sql_server.session import Row, Session, SqlServerError
 

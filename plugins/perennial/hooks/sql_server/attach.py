@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from include.rules.errors import PartError, RefusedError
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, drop, open_again, run_alone, what_is_left
 from perennial.hooks.sql_server.databases import failed, survey
 from perennial.hooks.sql_server.session import Session, SqlServerError

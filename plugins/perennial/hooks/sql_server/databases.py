@@ -1,7 +1,7 @@
 """One database of a server as a restore sees it: what is there, and whether it is sound.
 
 Each function is a conversation, or a part of one, over one `Session` that is in `master`, as are those of
-`database_access`, `restoring` and `attaching`. All may be begun again after the connection was lost at any point.
+`access`, `restore` and `attach`. All may be begun again after the connection was lost at any point.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from include.rules.errors import DamagedBackupError, PartError
 from include.rules.points.backup_files import DatabaseFile, FileType
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.session import Row, Session, SqlServerError
 
 ONLINE, OFFLINE, EMERGENCY, RESTORING, MULTI_USER = "ONLINE", "OFFLINE", "EMERGENCY", "RESTORING", "MULTI_USER"

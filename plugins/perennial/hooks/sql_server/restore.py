@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from include.rules.errors import RefusedError
 from include.rules.restore.database_places import database_places, named_after
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, drop, open_again, take_offline, what_is_left
 from perennial.hooks.sql_server.databases import RESTORING, failed, state_of, survey
 from perennial.hooks.sql_server.session import Session, SqlServerError
@@ -19,7 +19,7 @@ STRAY_FILES = 20
 """How many files may be in the way before a restore gives up."""
 
 
-def look_into(session: Session, urls: Sequence[str]) -> None:
+def check_readable(session: Session, urls: Sequence[str]) -> None:
     """Make sure that the backup can be opened at all, before anything that stands is touched.
 
     Raises:

@@ -22,7 +22,7 @@ from asgiref.sync import sync_to_async
 
 from include.rules.errors import ConfigurationError
 from perennial.hooks.asynchronous import run_in_thread
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from include.rules.points.backup_files import DatabaseFile
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.databases import PAGE_BYTES, database_file
 from perennial.hooks.sql_server.session import SqlServer
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.rules.points.backup_files import MOST_STRIPES
-from perennial.hooks.sql_server import statements as tsql
+from perennial.hooks.sql_server import tsql
 
 MAXDOP = Path(sys.executable).with_name("maxdop")
 
