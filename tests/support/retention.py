@@ -20,7 +20,8 @@ import yaml
 
 from include.rules.backup.attempts import first_attempt
 from include.rules.points.backup_files import BackupFilePart, file_names
-from include.rules.points.manifest import Expiry, Manifest, SnapshotPart, SnapshotRole, Verification
+from include.rules.points.manifest import Expiry, Manifest, Verification
+from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import State
 from include.rules.register.register import Register
@@ -90,7 +91,10 @@ class Stock:
         entry = self.read_register().tenants.get(tenant) or next(iter(self.read_register().tenants.values()))
         manifest = first_attempt(request, entry, owner="test/tenant_backup/seed", token=0, now=time)
         roles = changes.pop("roles", list(SnapshotRole))
-        changes = {"left_out": {role.value: "a small point" for role in SnapshotRole if role not in roles}, **changes}
+        changes = {
+            "left_out": {PartName(role): "a small point" for role in SnapshotRole if role not in roles},
+            **changes,
+        }
         for role in roles:
             manifest = manifest.with_snapshot(role, self.add_snapshot(manifest, role, time))
         manifest = manifest.with_claim(point_prefix(tenant, manifest.id), time, stripes=changes.pop("stripes", 1))

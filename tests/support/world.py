@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from include.rules.points.leases import Lease
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreRecord

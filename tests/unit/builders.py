@@ -7,12 +7,8 @@ from typing import Any
 
 from include.rules.backup.attempts import first_attempt
 from include.rules.points.backup_files import BackupFilePart, StoredFile
-from include.rules.points.manifest import (
-    Manifest,
-    SnapshotPart,
-    SnapshotRole,
-    Verification,
-)
+from include.rules.points.manifest import Manifest, Verification
+from include.rules.points.parts import SnapshotPart, SnapshotRole
 from include.rules.points.requests import BackupRequest
 from include.rules.register.tenants import Tenant
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import BackupFilePart
-from include.rules.points.manifest import Manifest, Parts, SnapshotPart
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import Parts, SnapshotPart
 from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import Act, State, allows, outcomes
 from include.rules.register.tenants import Tenant

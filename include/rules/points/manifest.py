@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -12,51 +11,12 @@ from include.rules.errors import RefusedError
 from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, DatabaseFile, file_names, stem_of
 from include.rules.points.holds import Hold, PastHold
 from include.rules.points.manifest_versions import upgraded
+from include.rules.points.parts import PartName, Parts, SnapshotPart, SnapshotRole
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import Act, State, outcomes
 from include.rules.register.tenants import Strict, Tenant
 
 MANIFEST_VERSION: Literal[2] = 2
-
-
-class SnapshotRole(StrEnum):
-    """Which volume of the tenant a snapshot shows; the value is the part's name in manifests and tags."""
-
-    WEB = "web_snapshot"
-    DATABASE = "db_snapshot"
-
-
-class SnapshotPart(Strict):
-    """One EBS snapshot.
-
-    Attributes:
-        started_at: Amazon's own StartTime: the moment whose bytes the snapshot holds.
-        size_gib: Size of the volume, in GiB.
-        consistency: "crash": the bytes of one moment, as after a power cut. Nobody told the application.
-    """
-
-    snapshot_id: str
-    volume_id: str
-    started_at: AwareDatetime
-    size_gib: int
-    consistency: Literal["crash"] = "crash"
-
-
-class Parts(Strict):
-    """What has been made so far."""
-
-    web_snapshot: SnapshotPart | None = None
-    db_snapshot: SnapshotPart | None = None
-    bak: BackupFilePart | None = None
-
-    def missing(self) -> tuple[str, ...]:
-        """Names of the parts that are not there yet, in the order in which they are made."""
-        return tuple(name for name in ("web_snapshot", "db_snapshot", "bak") if getattr(self, name) is None)
-
-    @property
-    def snapshot_ids(self) -> tuple[str, ...]:
-        """Ids of the snapshots that are there, in the same order."""
-        return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part)
 
 
 class Verification(Strict):
@@ -126,7 +86,7 @@ class Manifest(Strict):
     database_files: tuple[DatabaseFile, ...] = ()
     verification: Verification | None = None
     failure: str | None = None
-    left_out: dict[str, str] = Field(default_factory=dict)
+    left_out: dict[PartName, str] = Field(default_factory=dict)
     half_restored: str | None = None
     readers: tuple[Reader, ...] = ()
     hold: Hold | None = None
@@ -172,7 +132,7 @@ class Manifest(Strict):
             )
         return self.model_copy(update={**changes, "state": after[0]})
 
-    def missing(self) -> tuple[str, ...]:
+    def missing(self) -> tuple[PartName, ...]:
         """Names of the parts that are not there yet and have to be."""
         return tuple(name for name in self.parts.missing() if name not in self.left_out)
 
@@ -221,9 +181,9 @@ class Manifest(Strict):
 
     def with_backup_file(self, part: BackupFilePart) -> Manifest:
         """Record the finished .bak."""
-        return self.model_copy(update={"parts": self.parts.model_copy(update={"bak": part})})
+        return self.model_copy(update={"parts": self.parts.model_copy(update={PartName.BAK: part})})
 
-    def without_part(self, name: str) -> Manifest:
+    def without_part(self, name: PartName) -> Manifest:
         """Drop a part that cannot be trusted: the attempt is incomplete again.
 
         Raises:
@@ -231,10 +191,10 @@ class Manifest(Strict):
         """
         return self.forgetting_part(name).moved(Act.DROP_PART)
 
-    def forgetting_part(self, name: str) -> Manifest:
+    def forgetting_part(self, name: PartName) -> Manifest:
         """Forget a part, so that no later attempt adopts it, and what was proven with it; the state stays."""
         changes: dict[str, object] = {"parts": self.parts.model_copy(update={name: None}), "verification": None}
-        if name == "bak" and self.claim:
+        if name == PartName.BAK and self.claim:
             changes["claim"] = self.claim.model_copy(update={"discarded": True})
         return self.model_copy(update=changes)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from include.rules.errors import ConfigurationError, RefusedError
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 from include.rules.register.register import Register
@@ -75,10 +76,10 @@ def check_halves(request: RestoreRequest, point: Manifest) -> None:
     Raises:
         RefusedError: which says what to restore instead.
     """
-    no_files = "web_snapshot" in point.left_out
-    no_database = {"db_snapshot", "bak"} <= set(point.left_out)
+    no_files = PartName.WEB_SNAPSHOT in point.left_out
+    no_database = {PartName.DB_SNAPSHOT, PartName.BAK} <= set(point.left_out)
     if (request.files and no_files) or (request.takes_database and no_database):
-        held, missing = (What.DATABASE, "web_snapshot") if no_files else (What.FILES, "db_snapshot")
+        held, missing = (What.DATABASE, PartName.WEB_SNAPSHOT) if no_files else (What.FILES, PartName.DB_SNAPSHOT)
         raise RefusedError(
             f"Recovery point {point.id} of tenant {point.tenant} holds the {held} only: {point.left_out[missing]}.",
             why=f"{request.what.capitalize()} cannot be restored from it; nothing was restored.",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import Platform, Tenant
 from include.rules.restore.host_paths import is_below, is_windows, overlap
 from include.rules.restore.request import RestoreRequest

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import DatabaseHost, Strict, Tenant, WebHost
 from include.rules.restore.databases import check_database_name, not_to_be_kept, way_back
 from include.rules.restore.folders import check_files, check_folder, paths_for

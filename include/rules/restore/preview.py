@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from statistics import median
 
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.restore.plan import RestorePlan, host_of
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import DatabaseSource

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import DatabaseFile
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.restore.host_paths import pure
 
 

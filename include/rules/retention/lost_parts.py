@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from include.rules.errors import PartError
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.transitions import Act, State
 
 YOUNG = timedelta(hours=1)
@@ -29,19 +30,19 @@ def is_suspect(manifest: Manifest, snapshots: Collection[str], files: Collection
     return bool(absent(manifest, snapshots, files))
 
 
-def absent(manifest: Manifest, snapshots: Collection[str], files: Collection[str]) -> tuple[str, ...]:
+def absent(manifest: Manifest, snapshots: Collection[str], files: Collection[str]) -> tuple[PartName, ...]:
     """Names of the parts that the point needs and that are not among these, or that its manifest does not even name."""
     gone = list(manifest.missing())
     for role in SnapshotRole:
         part = manifest.snapshot(role)
         if part and part.snapshot_id not in snapshots:
-            gone.append(role.value)
+            gone.append(PartName(role))
     if manifest.parts.bak and not set(manifest.parts.bak.keys) <= set(files):
-        gone.append("bak")
+        gone.append(PartName.BAK)
     return tuple(gone)
 
 
-def failed_for_want_of(manifest: Manifest, gone: Iterable[str], now: datetime) -> Manifest:
+def failed_for_want_of(manifest: Manifest, gone: Iterable[PartName], now: datetime) -> Manifest:
     """The point without these parts: it has failed, and so it stands for nothing and comes back as nothing better.
 
     One that is expiring goes on doing so. A part that is gone is forgotten, so that no later attempt adopts it.
@@ -56,7 +57,7 @@ def failed_for_want_of(manifest: Manifest, gone: Iterable[str], now: datetime) -
     return lost.moved(Act.LOSE_PARTS, closed_at=now, failure=failure)
 
 
-def told(tenant: str, points: Mapping[str, Manifest], lost: Mapping[str, tuple[str, ...]]) -> PartError:
+def told(tenant: str, points: Mapping[str, Manifest], lost: Mapping[str, tuple[PartName, ...]]) -> PartError:
     """What to tell a person about the tenant's points that have lost parts (by id, with the names of those)."""
     newest_first = sorted(lost, key=lambda name: (points[name].time or points[name].opened_at, name), reverse=True)
     described = [f"{name} ({_named(points[name], lost[name])})" for name in newest_first[:NAMED]]
@@ -69,14 +70,14 @@ def told(tenant: str, points: Mapping[str, Manifest], lost: Mapping[str, tuple[s
     )
 
 
-def _named(manifest: Manifest, gone: Iterable[str]) -> str:
+def _named(manifest: Manifest, gone: Iterable[PartName]) -> str:
     return ", ".join(_part(manifest, name) for name in gone)
 
 
-def _part(manifest: Manifest, name: str) -> str:
-    if getattr(manifest.parts, name) is None:
+def _part(manifest: Manifest, name: PartName) -> str:
+    if manifest.parts.get(name) is None:
         return f"{name}, which its manifest does not name"
-    if name == "bak":
+    if name == PartName.BAK:
         return "files of its .bak"
     part = manifest.snapshot(SnapshotRole(name))
     return f"{name} {part.snapshot_id}" if part else name

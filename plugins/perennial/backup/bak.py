@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from include.rules.errors import PartError, PerennialError
 from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, stripes_needed
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName
 from include.rules.points.requests import BackupRequest, Kind
 from perennial.backup.open_close import RecoveryPointTrigger
 from perennial.hooks.asynchronous import PerLoop
@@ -48,8 +49,8 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
     """Makes the .bak of the recovery point, or finds the one that an earlier attempt has made, and records it."""
 
     async def act(self, point: LeasedPoint) -> StepResult:
-        if "bak" in point.manifest.left_out:
-            return {"message": f"Left out: {point.manifest.left_out['bak']}."}
+        if PartName.BAK in point.manifest.left_out:
+            return {"message": f"Left out: {point.manifest.left_out[PartName.BAK]}."}
         if point.manifest.parts.bak:
             return {"keys": list(point.manifest.parts.bak.keys), "message": "An earlier attempt has made it."}
         row = await self._until_it_succeeds(point)
@@ -169,7 +170,7 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
         stored = await point.vault.backup_files(claim.keys)
         files = tuple(file for file in stored if file)
         if len(files) < len(claim.keys):
-            await point.change(lambda manifest: manifest.without_part("bak"))
+            await point.change(lambda manifest: manifest.without_part(PartName.BAK))
             missing = [key for key, file in zip(claim.keys, stored, strict=True) if file is None]
             raise self._failed(
                 point, f"SQL Server has a record of the backup, but the vault has no {', '.join(missing)}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.rules.points.manifest import SnapshotRole
+from include.rules.points.parts import SnapshotRole
 from perennial.backup.operators import (
     CloseRecoveryPointOperator,
     EbsSnapshotOperator,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from include.rules.points.manifest import SnapshotRole
+from include.rules.points.parts import SnapshotRole
 from perennial.backup.bak import BackUpDatabaseTrigger
 from perennial.backup.daily import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
 from perennial.backup.open_close import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger

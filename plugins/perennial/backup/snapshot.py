@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from include.rules.backup.attempts import is_fresh
 from include.rules.errors import PartError
-from include.rules.points.manifest import SnapshotPart, SnapshotRole
+from include.rules.points.parts import SnapshotPart, SnapshotRole
 from perennial.backup.open_close import RecoveryPointTrigger
 from perennial.hooks.asynchronous import PerLoop
 from perennial.hooks.aws.ebs import Ebs, Snapshot, snapshot_tags

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from include.rules.backup.headers import header_differences
 from include.rules.errors import DamagedBackupError, PartError, PerennialError, UnavailableError
 from include.rules.points.backup_files import BackupFilePart, StoredFile
-from include.rules.points.manifest import SnapshotRole, Verification
+from include.rules.points.manifest import Verification
+from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from include.rules.points.requests import BackupRequest
 from perennial.backup.open_close import RecoveryPointTrigger
 from perennial.backup.snapshot_poller import poller
@@ -37,8 +38,8 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
                 f"Recovery point {manifest.id} of tenant {manifest.tenant} has no {', '.join(missing)}.",
                 todo="Clear the task `open` of this run.",
             )
-        roles = [role for role in SnapshotRole if manifest.snapshot(role)]
-        await asyncio.gather(*(self._snapshot_completed(point, role) for role in roles))
+        snapshots = [(role, part) for role in SnapshotRole if (part := manifest.snapshot(role))]
+        await asyncio.gather(*(self._snapshot_completed(point, role, part) for role, part in snapshots))
         checks, level = ["snapshots completed"], 1
         bak = manifest.parts.bak
         if bak:
@@ -60,12 +61,11 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
                 server = SqlServer(version.value.source.database.connection)
                 await server.kill_sessions_of(settings.run_label(f"verify {version.value.parts.bak.name}"))
 
-    async def _snapshot_completed(self, point: LeasedPoint, role: SnapshotRole) -> None:
-        settings, part = point.vault.settings, getattr(point.manifest.parts, role.value)
-        snapshot = await poller(settings).settled(part.snapshot_id)
+    async def _snapshot_completed(self, point: LeasedPoint, role: SnapshotRole, part: SnapshotPart) -> None:
+        snapshot = await poller(point.vault.settings).settled(part.snapshot_id)
         if snapshot and snapshot.state == "completed":
             return
-        await point.change(lambda manifest: manifest.without_part(role.value))
+        await point.change(lambda manifest: manifest.without_part(PartName(role)))
         raise PartError(
             f"The {role.value} of tenant {point.manifest.tenant} is {snapshot.state if snapshot else 'gone'}.",
             why=f"Recovery point {point.manifest.id} is not whole.",
@@ -103,7 +103,7 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
 
     async def _damaged(self, point: LeasedPoint, bak: BackupFilePart, reason: str) -> DamagedBackupError:
         """Forget the .bak, so that no later attempt adopts it, and say what is wrong with it."""
-        await point.change(lambda manifest: manifest.without_part("bak"))
+        await point.change(lambda manifest: manifest.without_part(PartName.BAK))
         return DamagedBackupError(
             f"The .bak of tenant {point.manifest.tenant} cannot be trusted: {reason}",
             why=f"Recovery point {point.manifest.id} cannot be restored from it.",

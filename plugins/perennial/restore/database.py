@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import ClassVar
 
 from include.rules.errors import PartError, PerennialError, RefusedError, UnavailableError
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.restore.record import CHECK, RESTORE_DATABASE
 from include.rules.restore.request import DatabaseSource
 from perennial.hooks.aws.hosts import Hosts

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from include.rules.errors import PartError, UnavailableError
 from include.rules.points.backup_files import FileType
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.restore.database_places import database_places
 from include.rules.restore.host_paths import path_on_volume
 from include.rules.restore.record import CHECK, RestoreRecord

@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from include.rules.errors import PartError, PerennialError
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.restore.plan import host_of
 from include.rules.restore.record import COPY_FILES
 from perennial.hooks.aws.errors import AwsRejectedError

@@ -13,7 +13,8 @@ from typing import ClassVar
 from include.rules.backup.attempts import first_attempt, is_settled, next_attempt, resumed
 from include.rules.errors import LeaseLostError, PerennialError, RefusedError, UnavailableError
 from include.rules.points.backup_files import DatabaseFile
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.requests import BackupRequest
 from include.rules.restore.databases import ATTACHABLE, not_to_be_kept
 from include.rules.restore.record import RestoreRecord
@@ -26,8 +27,6 @@ from perennial.hooks.sql_server.session import SqlServer, SqlServerError
 from perennial.hooks.vault.leased import LeasedPoint, LeasedRestore
 from perennial.restore.step import Done, RestoreStepTrigger
 from perennial.settings import Settings
-
-PARTS = ("web_snapshot", "db_snapshot", "bak")
 
 
 class TakeSafetyPointTrigger(RestoreStepTrigger):
@@ -52,7 +51,7 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
                 await _fail(safety, error)
                 raise
             await close_point(safety)
-        kept = [name for name in PARTS if getattr(safety.manifest.parts, name)]
+        kept = safety.manifest.parts.names
         undo = f"the database cannot be brought back: {lost}" if lost else "restore it to undo this restore"
         return Done(f"Safety point {safety.manifest.id} holds {', '.join(kept)}: {undo}.")
 
@@ -74,7 +73,7 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
             return None  # an earlier attempt has found nothing to keep, and what is there now is half restored
         left_out, files, lost = await _left_out(restore.record, vault.settings)
         await restore.change(lambda record: record.model_copy(update={"lost_database": lost}))
-        if len(left_out) == len(PARTS):
+        if len(left_out) == len(PartName):
             return None
         changes, now = {"left_out": left_out, "database_files": files}, datetime.now(UTC)
         if standing is None:
@@ -116,15 +115,17 @@ async def _fail(safety: LeasedPoint, error: Exception) -> None:
             await safety.change(lambda manifest: manifest.with_failure(message))
 
 
-async def _left_out(record: RestoreRecord, settings: Settings) -> tuple[dict[str, str], tuple[DatabaseFile, ...], str]:
+async def _left_out(
+    record: RestoreRecord, settings: Settings
+) -> tuple[dict[PartName, str], tuple[DatabaseFile, ...], str]:
     """Parts that the safety point does without, and why; the files by which the others find the database; and why
     nothing can bring the database back (empty when something can).
     """
     plan = record.plan
     if not plan.replaces_database:
         reason = "the restore does not touch the database"
-        return {"db_snapshot": reason, "bak": reason}, (), ""
-    left_out = {} if plan.replaces_files else {"web_snapshot": "the restore does not touch the files"}
+        return {PartName.DB_SNAPSHOT: reason, PartName.BAK: reason}, (), ""
+    left_out = {} if plan.replaces_files else {PartName.WEB_SNAPSHOT: "the restore does not touch the files"}
     database = plan.target.database
     try:
         facts = await SqlServer(database.connection).talk(
@@ -145,8 +146,8 @@ async def _left_out(record: RestoreRecord, settings: Settings) -> tuple[dict[str
             todo="Start a new restore: its preview says so and asks for an approval.",
         )
     if facts.state in ATTACHABLE:
-        left_out["bak"] = f"database {database.name} is {facts.state}: its snapshot has to do"
+        left_out[PartName.BAK] = f"database {database.name} is {facts.state}: its snapshot has to do"
     elif facts.state != ONLINE:
         reason = f"database {database.name} is {facts.state or 'not there'}: a snapshot could not bring it back"
-        left_out |= {"db_snapshot": reason, "bak": reason}
+        left_out |= {PartName.DB_SNAPSHOT: reason, PartName.BAK: reason}
     return left_out, facts.described, lost

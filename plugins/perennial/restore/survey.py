@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from include.rules.backup.headers import header_differences
 from include.rules.errors import PerennialError, UnavailableError
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.register.tenants import Tenant
 from include.rules.restore.request import DatabaseSource, RestoreRequest
 from include.rules.restore.survey import FolderFacts, Survey
@@ -120,7 +121,7 @@ class Surveyor:
         """Why the .bak cannot be restored from; empty when every byte of it has been read and found right."""
         bak = self.point.parts.bak
         if bak is None:
-            return f"the point has no .bak ({self.point.left_out.get('bak', 'nobody knows why')})"
+            return f"the point has no .bak ({self.point.left_out.get(PartName.BAK, 'nobody knows why')})"
         for file in bak.files:
             stored = await self.vault.backup_file(file.key)
             if stored is None:

@@ -9,7 +9,8 @@ from hashlib import sha256
 from typing import ClassVar
 
 from include.rules.errors import PartError, UnavailableError
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.restore.devices import free_device
 from include.rules.restore.plan import host_of
 from perennial.hooks.asynchronous import poll_pauses

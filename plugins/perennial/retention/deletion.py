@@ -16,7 +16,7 @@ from functools import partial
 from botocore.exceptions import ClientError
 
 from include.rules.errors import ConflictError, UnavailableError
-from include.rules.points.manifest import SnapshotRole
+from include.rules.points.parts import SnapshotRole
 from include.rules.retention.expiry import refuse_wanted, tombstone
 from include.rules.retention.undeleted import LOCK_HOLDS, Refused
 from perennial.hooks.aws.ebs import PART_TAG, Ebs, Snapshot

@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from include.rules.errors import ConfigurationError, RefusedError
 from include.rules.points.holds import Hold
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName
 from include.rules.points.requests import parse_moment
 from include.rules.retention.expiry import found_whole, held, lifted
 from include.rules.retention.timeline import Offboarding
@@ -123,7 +124,7 @@ async def _what_is_left(vault: Vault, manifest: Manifest) -> tuple[Manifest, str
             "Its deletion had begun, and a run is still at work on the tenant: when that has ended, place the same "
             "hold again to take the point back, if nothing of it has gone."
         )
-    left = [name for name in (*(role.value for role in SnapshotRole), "bak") if name not in gone]
+    left = [name for name in PartName if name not in gone]
     return manifest, (
         f"Its deletion had begun: {', '.join(gone)} gone, {', '.join(left) or 'nothing'} left and spared. It cannot be "
         "restored any more."

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName
 from include.rules.restore.half_restored import LATEST, points_to_mend_with
 from include.rules.retention.expiry import replaced_parts
 from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, told
@@ -40,7 +41,7 @@ class Holdings:
     problems: tuple[PartError, ...]
     snapshots: Mapping[str, tuple[Snapshot, ...]]
     left_over: Mapping[str, tuple[str, ...]]
-    lost: Mapping[str, tuple[str, ...]]
+    lost: Mapping[str, tuple[PartName, ...]]
     circumstances: Circumstances
 
     @property

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName
 from include.rules.retention.lost_parts import absent
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 
 
-async def absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str, tuple[str, ...]]:
+async def absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str, tuple[PartName, ...]]:
     """Names of the parts that are not there, by recovery point id; points that are whole are left out."""
     points = list(manifests)
     snapshots = await Ebs.of(vault.settings).snapshots(name for m in points for name in m.parts.snapshot_ids)
@@ -21,7 +22,7 @@ async def absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str,
     return {name: gone for name, gone in found.items() if gone}
 
 
-async def lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> dict[str, tuple[str, ...]]:
+async def lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> dict[str, tuple[PartName, ...]]:
     """As above, of points whose manifest still says what it said before the look: nobody is at work on them."""
     versions = list(suspects)
     if not versions:

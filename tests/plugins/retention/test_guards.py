@@ -10,7 +10,7 @@ import yaml
 
 from include.rules.errors import PerennialError
 from include.rules.points.leases import Lease
-from include.rules.points.manifest import SnapshotRole
+from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.records import LastRun
 from include.rules.retention.timeline import Offboarding

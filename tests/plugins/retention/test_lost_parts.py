@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.rules.points.manifest import Expiry, Manifest, SnapshotRole
+from include.rules.points.manifest import Expiry, Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
 from perennial.hooks.aws.ebs import Ebs, Snapshot
 from perennial.hooks.vault.vault import point_prefix

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.rules.points.manifest import SnapshotRole
+from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
 from perennial.retention.last_run import last_retention
 from tests.support.retention import DAY, NOW, Stock

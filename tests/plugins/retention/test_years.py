@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from include.rules.points.holds import Hold
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.expiry import held, lifted

@@ -9,7 +9,8 @@ import pytest
 from include.rules.backup.attempts import is_settled, next_attempt, resumed
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import DatabaseFile, FileType
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.retention.expiry import marked
 from tests.unit.builders import NOW, backup_file, running, snapshot, tenant, verified
@@ -103,7 +104,7 @@ def test_closing_fails_what_is_unfinished_and_keeps_what_is_complete() -> None:
 
 
 def test_a_part_that_cannot_be_trusted_makes_the_point_incomplete_again() -> None:
-    manifest = again(failed_with_all_parts()).complete().without_part("bak")
+    manifest = again(failed_with_all_parts()).complete().without_part(PartName.BAK)
     assert manifest.parts.missing() == ("bak",)
     assert manifest.closed(NOW).state is State.FAILED
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from include.rules.errors import ConfigurationError, RefusedError
+from include.rules.points.parts import PartName
 from include.rules.points.transitions import State
 from include.rules.register.register import Register, parse_register
 from include.rules.restore.choice import check_halves, check_own_place, choose_point, passed_over, target_of
@@ -117,13 +118,13 @@ def test_a_backup_of_a_half_restored_tenant_is_passed_over_and_the_preview_says_
 
 def test_a_half_that_a_safety_point_does_without_is_refused_with_the_half_that_it_holds() -> None:
     reason = "the restore does not touch the database"
-    files_only = SAFETY.model_copy(update={"left_out": {"db_snapshot": reason, "bak": reason}})
+    files_only = SAFETY.model_copy(update={"left_out": {PartName.DB_SNAPSHOT: reason, PartName.BAK: reason}})
     with pytest.raises(RefusedError, match=r"holds the files only: the restore does not touch.*Set what to 'files'"):
         check_halves(request(), files_only)
     check_halves(request(what="files"), files_only)
-    check_halves(request(), SAFETY.model_copy(update={"left_out": {"bak": "database x is OFFLINE"}}))
+    check_halves(request(), SAFETY.model_copy(update={"left_out": {PartName.BAK: "database x is OFFLINE"}}))
     with pytest.raises(RefusedError, match="Set what to 'database'"):
-        check_halves(request(), SAFETY.model_copy(update={"left_out": {"web_snapshot": "no files"}}))
+        check_halves(request(), SAFETY.model_copy(update={"left_out": {PartName.WEB_SNAPSHOT: "no files"}}))
 
 
 def test_a_place_that_the_register_gives_to_another_tenant_is_refused() -> None:

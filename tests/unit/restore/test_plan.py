@@ -10,7 +10,8 @@ import pytest
 
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import DatabaseFile, FileType
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import Tenant
 from include.rules.restore.host_paths import path_on_volume
 from include.rules.restore.plan import RestorePlan, plan_restore

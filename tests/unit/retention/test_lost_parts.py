@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.retention.expiry import deletion_begun, marked, taken_back
 from include.rules.retention.lost_parts import absent, failed_for_want_of, is_suspect, told
@@ -37,14 +38,16 @@ def test_a_point_that_is_worth_nothing_or_was_just_made_is_not(manifest: Manifes
 
 
 def test_a_part_that_was_left_out_is_not_missing() -> None:
-    files_only = POINT.forgetting_part("db_snapshot").model_copy(update={"left_out": {"db_snapshot": "not its half"}})
+    files_only = POINT.forgetting_part(PartName.DB_SNAPSHOT).model_copy(
+        update={"left_out": {PartName.DB_SNAPSHOT: "not its half"}}
+    )
     assert absent(files_only, SNAPSHOTS, FILES) == ()
     assert absent(files_only, [], FILES) == ("web_snapshot",)
-    assert absent(POINT.forgetting_part("bak"), SNAPSHOTS, FILES) == ("bak",)
+    assert absent(POINT.forgetting_part(PartName.BAK), SNAPSHOTS, FILES) == (PartName.BAK,)
 
 
 def test_a_point_that_has_lost_a_part_has_failed_from_now_on_and_no_later_attempt_adopts_the_part() -> None:
-    failed = failed_for_want_of(POINT, ["db_snapshot", "bak"], LATER)
+    failed = failed_for_want_of(POINT, [PartName.DB_SNAPSHOT, PartName.BAK], LATER)
     assert (failed.state, failed.closed_at, failed.verification) == (State.FAILED, LATER, None)
     assert failed.missing() == ("db_snapshot", "bak")
     assert failed.failure == (
@@ -53,13 +56,13 @@ def test_a_point_that_has_lost_a_part_has_failed_from_now_on_and_no_later_attemp
 
 
 def test_an_expiring_point_that_has_lost_a_part_comes_back_as_failed() -> None:
-    lost = failed_for_want_of(EXPIRING, ["bak"], LATER)
+    lost = failed_for_want_of(EXPIRING, [PartName.BAK], LATER)
     assert lost.state is State.EXPIRING
     assert taken_back(lost).state is State.FAILED
 
 
 def test_a_person_is_told_the_newest_ones_and_how_many_more() -> None:
     points = {f"p{n:02}": verified("acme|daily|2026-11-23", NOW + timedelta(days=n)) for n in range(12)}
-    said = str(told("acme", points, dict.fromkeys(points, ("bak",))))
+    said = str(told("acme", points, dict.fromkeys(points, (PartName.BAK,))))
     assert "deleted: p11 (files of its .bak), p10 (" in said
     assert "p02 (files of its .bak), 2 more." in said

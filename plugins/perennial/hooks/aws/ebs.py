@@ -14,7 +14,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from include.rules.points.manifest import Manifest, SnapshotRole
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.errors import error_code, translate_errors
 from perennial.settings import Settings

@@ -1,0 +1,69 @@
+"""The parts of a recovery point: their names, the snapshots of its volumes, and what has been made so far."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from include.rules.points.backup_files import BackupFilePart
+from include.rules.register.tenants import Strict
+
+
+class PartName(StrEnum):
+    """Names of the parts, as manifests, tags and messages have them, in the order in which they are made."""
+
+    WEB_SNAPSHOT = "web_snapshot"
+    DB_SNAPSHOT = "db_snapshot"
+    BAK = "bak"
+
+
+class SnapshotRole(StrEnum):
+    """Which volume of the tenant a snapshot shows; the value is the part's name in manifests and tags."""
+
+    WEB = PartName.WEB_SNAPSHOT
+    DATABASE = PartName.DB_SNAPSHOT
+
+
+class SnapshotPart(Strict):
+    """One EBS snapshot.
+
+    Attributes:
+        started_at: Amazon's own StartTime: the moment whose bytes the snapshot holds.
+        size_gib: Size of the volume, in GiB.
+        consistency: "crash": the bytes of one moment, as after a power cut. Nobody told the application.
+    """
+
+    snapshot_id: str
+    volume_id: str
+    started_at: AwareDatetime
+    size_gib: int
+    consistency: Literal["crash"] = "crash"
+
+
+class Parts(Strict):
+    """What has been made so far."""
+
+    web_snapshot: SnapshotPart | None = None
+    db_snapshot: SnapshotPart | None = None
+    bak: BackupFilePart | None = None
+
+    def get(self, name: PartName) -> SnapshotPart | BackupFilePart | None:
+        """The part of this name; None when it is not there (yet)."""
+        part: SnapshotPart | BackupFilePart | None = getattr(self, name)
+        return part
+
+    @property
+    def names(self) -> tuple[PartName, ...]:
+        """Names of the parts that are there, in the order in which they are made."""
+        return tuple(name for name in PartName if self.get(name) is not None)
+
+    def missing(self) -> tuple[PartName, ...]:
+        """Names of the parts that are not there yet, in the same order."""
+        return tuple(name for name in PartName if self.get(name) is None)
+
+    @property
+    def snapshot_ids(self) -> tuple[str, ...]:
+        """Ids of the snapshots that are there, in the same order."""
+        return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part)
