@@ -1,9 +1,13 @@
-"""Every test sees an Airflow home of its own and none of the shell's Airflow, AWS or Perennial settings."""
+"""Every test sees an Airflow home of its own, none of the shell's settings, and a time limit that fits the machine."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+
+import pytest
+
+from lab.testing.deadlines import measure_pace, within
 
 for variable in list(os.environ):
     if variable == "AWS_CA_BUNDLE" or variable.startswith("PERENNIAL_TEST_"):  # tests/real asks for those
@@ -17,6 +21,8 @@ os.environ["AIRFLOW_HOME"] = _home.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
+measure_pace()
+
 pytest_plugins = [
     "lab.testing.cloud",
     "tests.support.host_scripts",
@@ -29,3 +35,13 @@ pytest_plugins = [
     "tests.support.retention_runs",
     "tests.support.stack",
 ]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every test's time limit, its own mark's or the common one, in seconds of this machine."""
+    if config.getoption("timeout") is not None:  # somebody has a limit of their own in mind
+        return
+    common = float(config.getini("timeout"))
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        item.add_marker(pytest.mark.timeout(within(mark.args[0] if mark else common)), append=False)

@@ -8,6 +8,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from lab.testing.deadlines import within
+
 
 def new_client(service: str, *, config: dict[str, Any], **options: Any) -> Any:
     """A client of one service.
@@ -18,7 +20,9 @@ def new_client(service: str, *, config: dict[str, Any], **options: Any) -> Any:
     """
     fields = dict(config)
     retries = {"total_max_attempts": fields.pop("attempts"), "mode": "standard"}
-    chosen = Config(retries=retries, s3={"addressing_style": "path"}, connect_timeout=10, read_timeout=30, **fields)
+    chosen = Config(
+        retries=retries, s3={"addressing_style": "path"}, connect_timeout=within(10), read_timeout=within(30), **fields
+    )
     return boto3.client(service, config=chosen, **options)
 
 

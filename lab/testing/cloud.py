@@ -14,12 +14,13 @@ from lab.cloud.readiness import wait_until_ready
 from lab.faults.control import FaultControl
 from lab.settings import REGION, ZONE, LabSettings
 from lab.testing.clients import kept_client
+from lab.testing.deadlines import within
 from lab.testing.server import LabServer, new_settings
 from lab.waiting import wait_until
 
 SNAPSHOT_SECONDS = 0.3
 VOLUME_SECONDS = 0.1
-VOLUME_DEADLINE = 10
+VOLUME_DEADLINE = within(10)
 SCRIPT_SECONDS = 60
 LINUX_IMAGE = "ami-0123456789abcdef0"
 
@@ -105,7 +106,7 @@ class LabCloud(LabServer):
         wait_until(
             lambda: self.volume_state(volume) == (state, attachment),
             VOLUME_DEADLINE,
-            f"{volume} is not {state} ({attachment}) within {VOLUME_DEADLINE} s.",
+            f"{volume} is not {state} ({attachment}) within {VOLUME_DEADLINE:g} s.",
         )
 
     def host_path(self, instance: str, path: str = "/") -> Path:
@@ -135,14 +136,14 @@ class LabCloud(LabServer):
 
     def await_command(self, command_id: str, instance: str) -> ScriptResult:
         """Wait for the end of a command on one host."""
-        ssm, deadline = self.client("ssm"), time.monotonic() + SCRIPT_SECONDS
+        ssm, deadline = self.client("ssm"), time.monotonic() + within(SCRIPT_SECONDS)
         while time.monotonic() < deadline:
             found = ssm.get_command_invocation(CommandId=command_id, InstanceId=instance)
             if found["Status"] not in ("Pending", "InProgress", "Cancelling"):
                 output = found["StandardOutputContent"], found["StandardErrorContent"]
                 return ScriptResult(found["Status"], found["ResponseCode"], *output)
             time.sleep(0.05)
-        raise TimeoutError(f"Command {command_id} did not end on {instance} within {SCRIPT_SECONDS} s")
+        raise TimeoutError(f"Command {command_id} did not end on {instance} in time")
 
     def make_snapshot(self, volume: str, completed: bool = True) -> str:
         """Take a snapshot, and by default wait until it is completed."""
@@ -150,7 +151,7 @@ class LabCloud(LabServer):
         snapshot: str = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
         if completed:
             waiter = ec2.get_waiter("snapshot_completed")
-            waiter.wait(SnapshotIds=[snapshot], WaiterConfig={"Delay": 0.1, "MaxAttempts": 200})
+            waiter.wait(SnapshotIds=[snapshot], WaiterConfig={"Delay": 0.1, "MaxAttempts": round(within(20) / 0.1)})
         return snapshot
 
     def set_snapshot_state(self, snapshot: str, state: str) -> None:

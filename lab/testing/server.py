@@ -13,10 +13,11 @@ from pathlib import Path
 from lab.environment import PROJECT, lab_environment
 from lab.ports import LAST_BASE, free_port_base
 from lab.settings import PORTS, LabSettings
+from lab.testing.deadlines import within
 
-START_SECONDS = 60
-STOP_SECONDS = 10
-COMMAND_SECONDS = 120
+START_SECONDS = within(60)
+STOP_SECONDS = within(10)
+COMMAND_SECONDS = within(120)
 _FIRST_BASE = 16000
 
 

@@ -18,10 +18,11 @@ from pymssql import _mssql
 from lab.settings import HOST, LabSettings
 from lab.sqlserver.engine.control import Control
 from lab.sqlserver.server import wait_until_ready
+from lab.testing.deadlines import pace, within
 from lab.testing.server import LabServer, new_settings
 from lab.waiting import wait_until
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = within(10)
 RUNNING = (
     "SELECT r.session_id, r.command, r.percent_complete FROM sys.dm_exec_requests AS r "
     "JOIN sys.dm_exec_sessions AS s ON s.session_id = r.session_id WHERE s.program_name = N'{}'"
@@ -48,7 +49,7 @@ class LabSqlServer(LabServer):
             "user": self.settings.sql_user,
             "password": self.settings.sql_password,
             "autocommit": True,
-            "login_timeout": 10,
+            "login_timeout": round(within(10)),
         }
 
     def connect(self, database: str = "master", **options: Any) -> pymssql.Connection:
@@ -67,8 +68,8 @@ class LabSqlServer(LabServer):
 
     @contextmanager
     def slowed(self, backup_seconds: float = 0.0, restore_seconds: float = 0.0) -> Iterator[None]:
-        """Make every BACKUP and RESTORE that starts meanwhile last at least that long."""
-        Control(backup_seconds, restore_seconds).write(self.folder)
+        """Make every BACKUP and RESTORE that starts meanwhile last at least so many seconds of a quiet machine."""
+        Control(backup_seconds * pace(), restore_seconds * pace()).write(self.folder)
         try:
             yield
         finally:
@@ -141,7 +142,7 @@ def wait_until_half_done(server: LabSqlServer, program: str) -> tuple[int, str, 
         if rows and rows[0][2] > 2:
             return rows[0]
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{program} did not get going within {WAIT_SECONDS} s: {rows}")
+            raise TimeoutError(f"{program} did not get going within {WAIT_SECONDS:g} s: {rows}")
         time.sleep(0.05)
 
 

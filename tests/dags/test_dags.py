@@ -14,6 +14,7 @@ from airflow._shared.module_loading.file_discovery import find_path_from_directo
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
+from lab.testing.deadlines import pace
 from perennial.steps.operator import StepOperator
 
 DAGS = Path(__file__).parents[2] / "dags"
@@ -156,10 +157,10 @@ def test_parsing_reads_no_configuration_and_needs_no_network_or_settings(
     assert [file for file in opened if file.endswith((".yaml", ".yml", ".json"))] == []
 
 
-def test_all_files_parse_in_under_a_second_once_airflow_is_loaded(bag: DagBag) -> None:
-    started = time.perf_counter()
+def test_all_files_parse_in_under_a_second_of_cpu_once_airflow_is_loaded(bag: DagBag) -> None:
+    started = time.process_time()
     assert load().import_errors == {}
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0 * pace()
 
 
 def test_every_param_has_a_default_that_its_own_schema_allows(bag: DagBag) -> None:

@@ -16,11 +16,12 @@ import pytest
 from lab.environment import PROJECT, lab_environment
 from lab.servers import start_servers, stop_servers
 from lab.settings import HOST, LabSettings
+from lab.testing.deadlines import within
 from lab.testing.server import lab, new_settings
 
 pytestmark = pytest.mark.lab
 
-TERMINAL_SECONDS = 20
+TERMINAL_SECONDS = within(20)
 
 
 @pytest.fixture(scope="module")

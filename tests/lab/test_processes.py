@@ -14,6 +14,7 @@ import pytest
 from lab.environment import PROJECT, lab_environment
 from lab.processes import ProcessError, Processes, procfile_commands
 from lab.settings import LabSettings
+from lab.testing.deadlines import within
 from lab.waiting import wait_until
 
 SLEEPER = "import time; print('sleeping', flush=True); time.sleep(60)"
@@ -42,7 +43,7 @@ def start(processes: Processes, name: str, code: str) -> psutil.Process:
     processes.start(name, [sys.executable, "-c", code], lab_environment(LabSettings(processes.state, 1)))
     leader = processes.leader(name)
     assert leader is not None
-    wait_until(lambda: bool(processes.log(name).read_text()), 10, f"{name} printed nothing")
+    wait_until(lambda: bool(processes.log(name).read_text()), within(10), f"{name} printed nothing")
     return leader
 
 
@@ -84,7 +85,7 @@ def test_killing_takes_children_along_whatever_group_they_are_in(processes: Proc
 
     processes.kill("parent")
 
-    wait_until(lambda: not any(map(is_alive, children)), 5, "children have outlived the kill")
+    wait_until(lambda: not any(map(is_alive, children)), within(5), "children have outlived the kill")
 
 
 def test_stopping_a_process_that_has_died_still_ends_what_it_left_behind(processes: Processes) -> None:
@@ -92,7 +93,7 @@ def test_stopping_a_process_that_has_died_still_ends_what_it_left_behind(process
     child = psutil.Process(int(processes.log("parent").read_text().split()[0]))
     apart = psutil.Process(int(processes.log("parent").read_text().split()[1]))
     leader.kill()
-    wait_until(lambda: processes.leader("parent") is None, 5, "the leader is still there")
+    wait_until(lambda: processes.leader("parent") is None, within(5), "the leader is still there")
 
     processes.stop(["parent"])
 
@@ -115,7 +116,7 @@ def test_waiting_for_a_process_that_ends_says_which_and_shows_its_log(processes:
     start(processes, "broken", "print('no vault here', flush=True); raise SystemExit(3)")
 
     with pytest.raises(ProcessError, match=r"(?s)broken has ended.*broken\.log.*no vault here"):
-        processes.wait_until_ready("broken", lambda: False, seconds=30)
+        processes.wait_until_ready("broken", lambda: False, seconds=within(30))
 
 
 def test_waiting_for_a_process_that_never_gets_ready_is_bounded(processes: Processes) -> None:

@@ -16,6 +16,7 @@ import pytest
 from include.rules.errors import PartError, PerennialError
 from include.rules.points.transitions import State
 from lab.testing.cloud import LabCloud
+from lab.testing.deadlines import pace
 from lab.testing.storage import LabStorage
 from tests.support.world import CHAIN, RESTORE, World
 
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 TODAY = "acme|daily|2026-11-23"
 ATTEMPTS = 2
-HELD_SECONDS = 1.0
+HELD_SECONDS = pace()
 """How long the first call of a step is held up, so that the server dies with the call in its hands."""
 
 
@@ -88,7 +89,7 @@ def test_a_backup_and_a_restore_outlive_a_server_killed_in_every_step(world: Wor
 def _struck(world: World, server: str, work: Callable[[], object]) -> bool:
     """Do a step's work while its server is killed and started once; whether that happened."""
     over = threading.Event()
-    with world.sql.slowed(HELD_SECONDS, HELD_SECONDS), ThreadPoolExecutor(1) as pool:
+    with world.sql.slowed(1, 1), ThreadPoolExecutor(1) as pool:
         if server == "sql":
             strike = strike_in_a_statement(world)
         else:

@@ -14,6 +14,7 @@ import pytest
 from lab.seed.shop import connect_arguments
 from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
 from lab.sqlserver.engine.control import Control
+from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from tests.support.stack import RunningStack
 
@@ -27,7 +28,7 @@ def client(settings: LabSettings, service: str) -> Any:
 
 
 def faults(settings: LabSettings, method: str, rules: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    connection = HTTPConnection(HOST, settings.cloud_port, timeout=10)
+    connection = HTTPConnection(HOST, settings.cloud_port, timeout=within(10))
     connection.request(method, "/lab/faults", json.dumps(rules), {"Content-Type": "application/json"})
     answer: dict[str, Any] = json.loads(connection.getresponse().read())
     connection.close()
@@ -42,7 +43,7 @@ def add_fault(settings: LabSettings, **rule: Any) -> None:
 
 def wait_for_fault(settings: LabSettings) -> None:
     """Wait until the call that the rule fits has come in."""
-    wait_until(lambda: bool(faults(settings, "GET")["hits"]), 60, "the call with the fault never came")
+    wait_until(lambda: bool(faults(settings, "GET")["hits"]), within(60), "the call with the fault never came")
 
 
 def wait_for_running(stack: RunningStack, command: str) -> None:
@@ -55,7 +56,7 @@ def wait_for_running(stack: RunningStack, command: str) -> None:
             cursor.execute(query)
             return bool(cursor.fetchall()[0][0])
 
-    wait_until(running, 90, f"no {command} was seen")
+    wait_until(running, within(90), f"no {command} was seen")
 
 
 def slow_backups(stack: RunningStack, seconds: float) -> None:
@@ -104,7 +105,7 @@ def test_the_fleet_is_backed_up_once_a_day_and_without_any_worker(stack: Running
     for _ in range(2):
         dispatch = stack.trigger("daily_backups")
         assert stack.wait_for_run("daily_backups", dispatch) == "success"
-    wait_until(lambda: len(stack.api.runs("tenant_backup")) == 6, 60, "six runs of tenant_backup were expected")
+    wait_until(lambda: len(stack.api.runs("tenant_backup")) == 6, within(60), "six runs of tenant_backup were expected")
     runs = stack.api.runs("tenant_backup")
     assert {stack.wait_for_run("tenant_backup", run["dag_run_id"]) for run in runs} == {"success"}
     for tenant in ("acme", "globex", "initech"):
@@ -159,7 +160,7 @@ def test_a_run_marked_failed_in_its_midst_leaves_no_lease_and_can_be_begun_again
     stack.api.mark("manual_backup", run, "failed")
     stack.wait_for_task("manual_backup", run, "close", {"success", "failed", "upstream_failed"})
     slow_backups(stack, 0)
-    wait_until(lambda: lease_of(stack, "initech")["owner"] is None, 30, "the lease was not given back")
+    wait_until(lambda: lease_of(stack, "initech")["owner"] is None, within(30), "the lease was not given back")
     assert manifest_of(stack, "initech", run)["state"] == "failed"
     assert stack.wait_for_run("manual_backup", run) == "failed"
 

@@ -14,6 +14,7 @@ import pytest
 from demo.fingerprint import Fingerprint
 from lab.faults.control import FaultControl
 from lab.sqlserver.engine.control import Control
+from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from lab.wreck import wreck
 from tests.stack.test_backups import lease_of, wait_for_running
@@ -123,7 +124,7 @@ def test_a_triggerer_killed_during_the_copy_and_during_the_restore_ends_right(st
     faults.add("ssm:SendCommand", match=" copy", delay=6)
     Control(restore_seconds=15).write(stack.settings.state / "sqlserver")
     run = stack.trigger("restore", tenant="initech", confirm="initech")
-    wait_until(lambda: bool(faults.hits()), 90, "the copy never began")
+    wait_until(lambda: bool(faults.hits()), within(90), "the copy never began")
     stack.kill("triggerer")
     time.sleep(6)
     stack.restart("triggerer")

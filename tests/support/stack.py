@@ -25,11 +25,12 @@ from demo.vault import manifests
 from lab.seed.register import registered
 from lab.seed.tenants import seed
 from lab.settings import REGION, LabSettings
+from lab.testing.deadlines import within
 from lab.testing.server import new_settings
 from lab.waiting import wait_until
 
-DAGS_SECONDS = 90
-RUN_SECONDS = 180
+DAGS_SECONDS = within(90)
+RUN_SECONDS = within(180)
 
 
 class RunningStack:
@@ -96,7 +97,7 @@ class RunningStack:
         self.api.wait_for_dags([arguments[2]], DAGS_SECONDS)
         command = [str(Path(sys.executable).with_name("airflow")), *arguments, "--output", "json"]
         done = subprocess.run(
-            command, env=self.stack.environment, capture_output=True, text=True, timeout=120, check=False
+            command, env=self.stack.environment, capture_output=True, text=True, timeout=within(120), check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return str(json.loads(done.stdout.splitlines()[-1])[0]["dag_run_id"])

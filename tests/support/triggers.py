@@ -8,6 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from lab.testing.deadlines import within
 from perennial.steps.trigger import StepResult, StepTrigger
 
 
@@ -15,7 +16,7 @@ def trigger_of(
     cls: type[StepTrigger], run_id: str = "run-1", dag_id: str = "tenant_backup", **fields: Any
 ) -> StepTrigger:
     """A trigger as the triggerer hands it over: rendered, and knowing its run."""
-    trigger = cls(**{"deadline": 60, **fields})
+    trigger = cls(**{"deadline": within(60), **fields})
     trigger.task_instance = SimpleNamespace(task_id="step", dag_id=dag_id, run_id=run_id)  # type: ignore[assignment]
     return trigger
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,8 +23,10 @@ from include.rules.restore.record import RestoreRecord
 from include.rules.restore.request import RestoreRequest
 from lab.settings import HOST, ZONE
 from lab.testing.cloud import LabCloud
+from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
+from lab.waiting import wait_until
 from perennial.backup.bak import BackUpDatabaseTrigger
 from perennial.backup.open_close import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
 from perennial.backup.snapshot import SnapshotVolumeTrigger
@@ -267,12 +268,8 @@ class World:
             f"ON r.session_id = s.session_id WHERE s.program_name LIKE N'perennial % {name}' "
             "AND r.command LIKE N'BACKUP%'"
         )
-        for _ in range(200):
-            if rows := self.sql.run(query):
-                self.sql.run(f"KILL {rows[0][0]}")
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"no backup {name} was seen")
+        wait_until(lambda: bool(self.sql.run(query)), within(10), f"no backup {name} was seen")
+        self.sql.run(f"KILL {self.sql.run(query)[0][0]}")
 
 
 def assert_one_of_each(world: World, request: str) -> Manifest:

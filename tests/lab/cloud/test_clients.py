@@ -15,12 +15,13 @@ from botocore.exceptions import ClientError
 from lab.environment import lab_environment
 from lab.settings import REGION, ZONE, LabSettings
 from lab.testing.cloud import LabCloud
+from lab.testing.deadlines import within
 from lab.testing.storage import LabStorage
 
 pytestmark = pytest.mark.lab
 
 TAGS = [{"Key": "perennial:vault", "Value": "s3://my-vault"}]
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = within(60)
 
 
 def aws(settings: LabSettings, *arguments: str) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab.testing.cloud import LabCloud
+from lab.testing.deadlines import within
 from lab.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -38,7 +39,7 @@ def test_a_script_that_takes_too_long_is_killed_with_its_children(lab_cloud: Lab
     instance, began = lab_cloud.make_instance(), time.monotonic()
     result = lab_cloud.run(instance, "sleep 7100 & sleep 7101", seconds=1)
     assert result.status == "TimedOut"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < within(10)
     assert _sleepers("7100", "7101") == []
 
 
@@ -167,14 +168,14 @@ def test_invocations_come_in_pages(lab_cloud: LabCloud) -> None:
 
 
 def _await_file(cloud: LabCloud, instance: str, name: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + within(10)
     while not cloud.host_path(instance, name).exists():
         assert time.monotonic() < deadline, f"the script made no {name}"
         time.sleep(0.02)
 
 
 def _await_no_sleepers(*seconds: str) -> None:
-    wait_until(lambda: not _sleepers(*seconds), 5, "Something of the script has outlived the lab.")
+    wait_until(lambda: not _sleepers(*seconds), within(5), "Something of the script has outlived the lab.")
 
 
 def _sleepers(*seconds: str) -> list[int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.cloud.hosts import HOST_TOOLS, SYSTEM_PATH
+from lab.testing.deadlines import within
 
 DEVICE = "sdf"
 
@@ -27,7 +28,7 @@ def host(tmp_path: Path) -> Path:
 def run(host: Path, script: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": f"{HOST_TOOLS}:{SYSTEM_PATH}", "HOME": str(host)}
     return subprocess.run(
-        ["/bin/bash", "-c", script], cwd=host, env=environment, capture_output=True, text=True, check=False, timeout=20
+        ["/bin/bash", "-c", script], cwd=host, env=environment, capture_output=True, text=True, timeout=within(20)
     )
 
 

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lab.environment import lab_environment
 from lab.settings import ZONE, LabSettings
 from lab.testing.cloud import LabCloud
+from lab.testing.deadlines import within
 from lab.testing.server import new_settings
 
 pytestmark = pytest.mark.lab
@@ -106,7 +107,7 @@ def test_two_servers_never_share_a_state_folder(lab_cloud: LabCloud) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=within(60),
     )
     assert second.returncode == 1
     assert f"Another lab cloud already uses {lab_cloud.folder}" in second.stderr

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from lab.settings import ZONE
 from lab.testing.cloud import LabCloud
+from lab.testing.deadlines import within
 from lab.testing.server import new_settings
 from lab.waiting import wait_until
 
@@ -136,7 +137,7 @@ def test_a_device_shows_when_its_volume_is_attached_and_not_before(slow_cloud: L
     assert ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")["State"] == "attaching"
     assert slow_cloud.volume_state(volume) == ("in-use", "attaching")
     assert not device.exists()
-    wait_until(device.exists, 10, "The device never showed, though nobody asked EC2 again.")
+    wait_until(device.exists, within(10), "The device never showed, though nobody asked EC2 again.")
     assert slow_cloud.volume_state(volume) == ("in-use", "attached")
 
 

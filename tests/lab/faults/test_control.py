@@ -14,6 +14,7 @@ from lab.seed.shop import connect_arguments
 from lab.servers import lab_processes, start_servers, stop_servers
 from lab.settings import REGION, ZONE, LabSettings
 from lab.sqlserver.engine.control import Control
+from lab.testing.deadlines import within
 from lab.testing.server import lab, new_settings
 from lab.waiting import wait_until
 
@@ -104,7 +105,7 @@ def test_the_command_lets_the_sql_server_crash_in_the_midst_of_one_backup(
         back_up(running)
 
     processes = lab_processes(running)
-    wait_until(lambda: processes.leader("sqlserver") is None, 10, "the server did not crash")
+    wait_until(lambda: processes.leader("sqlserver") is None, within(10), "the server did not crash")
     assert faults.sql_server() == Control()  # set through the cloud, so also while the server is down
     start_servers(running)
     back_up(running)

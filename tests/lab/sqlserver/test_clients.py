@@ -17,6 +17,7 @@ import pytest
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
 from lab.settings import HOST
+from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer
 
 pytestmark = pytest.mark.lab
@@ -191,7 +192,7 @@ def test_freetds_tsql_shows_rows_messages_and_errors(lab_sql_server: LabSqlServe
         capture_output=True,
         text=True,
         env={"TDSVER": "7.4", "LC_ALL": "C.UTF-8"},
-        timeout=30,
+        timeout=within(30),
         check=False,
     )
     assert "row one" in shown.stdout

@@ -15,6 +15,7 @@ from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.tsql import statements as s
 from lab.sqlserver.tsql.batch_grammar import parse_batch
 from lab.sqlserver.tsql.tokens import Kind, quote_name, quote_string, tokenize
+from lab.testing.deadlines import within
 
 URL = "s3://127.0.0.1:15601/perennial-vault/recovery-points/acme/acme-daily-20261123/full-01.bak"
 
@@ -206,7 +207,7 @@ def refused_by_microsoft(folder: Path, texts: list[str]) -> list[str]:
         (folder / f"{number}.sql").write_text(text, encoding="utf-8")
     judge = Path(sys.executable).with_name("maxdop")
     result = subprocess.run(
-        [judge, "--check", "--parser-version", "2022", folder], capture_output=True, text=True, timeout=60, check=False
+        [judge, "--check", "--parser-version", "2022", folder], capture_output=True, text=True, timeout=within(60)
     )
     said = result.stdout + result.stderr
     assert said or result.returncode == 0

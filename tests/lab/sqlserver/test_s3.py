@@ -10,12 +10,13 @@ from uuid import uuid4
 import pymssql
 import pytest
 
+from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer, run_on
 from lab.testing.storage import LabStorage
 
 pytestmark = pytest.mark.lab
 
-WAIT_SECONDS = 15
+WAIT_SECONDS = within(15)
 
 
 @pytest.fixture

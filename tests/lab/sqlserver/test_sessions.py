@@ -9,11 +9,12 @@ from typing import Any
 import pymssql
 import pytest
 
+from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer, run_on
 
 pytestmark = pytest.mark.lab
 
-WAIT_SECONDS = 15
+WAIT_SECONDS = within(15)
 GET_LOCK = (
     "DECLARE @r int; EXEC @r = sp_getapplock @Resource = N'{}', @LockMode = N'{}', @LockOwner = N'Session', "
     "@LockTimeout = {}; SELECT @r AS r;"

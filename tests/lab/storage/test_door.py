@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from lab.settings import HOST
 from lab.storage.corruption import flip_byte
+from lab.testing.deadlines import within
 from lab.testing.storage import LabStorage
 
 pytestmark = pytest.mark.lab
@@ -78,7 +79,7 @@ def test_a_rule_of_the_clouds_is_refused(lab_storage: LabStorage) -> None:
 
 
 def test_many_calls_share_one_connection(lab_storage: LabStorage) -> None:
-    connection = HTTPConnection(HOST, lab_storage.settings.storage_port, timeout=10)
+    connection = HTTPConnection(HOST, lab_storage.settings.storage_port, timeout=within(10))
     sockets = set()
     for _ in range(3):
         connection.request("GET", "/healthz")

@@ -26,6 +26,8 @@ from include.rules.errors import (
 )
 from include.rules.points.backup_files import FileType
 from include.rules.points.transitions import State
+from lab.testing.deadlines import within
+from lab.waiting import wait_until
 from perennial.backup.open_close import OpenRecoveryPointTrigger
 from perennial.hooks.sql_server.session import SqlServerError
 from tests.support.triggers import CutOff
@@ -369,11 +371,8 @@ def test_a_backup_that_somebody_else_takes_of_the_database_is_waited_for(world: 
 
 
 def _wait_for_backup(world: World) -> None:
-    for _ in range(200):
-        if world.sql.run("SELECT COUNT(*) FROM sys.dm_exec_requests WHERE command LIKE N'BACKUP%'")[0][0]:
-            return
-        time.sleep(0.05)
-    raise AssertionError("the other backup was not seen")
+    query = "SELECT COUNT(*) FROM sys.dm_exec_requests WHERE command LIKE N'BACKUP%'"
+    wait_until(lambda: bool(world.sql.run(query)[0][0]), within(10), "the other backup was not seen")
 
 
 def test_a_server_that_restarts_in_the_middle_of_a_backup_is_waited_for(world: World) -> None:

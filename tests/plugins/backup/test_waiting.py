@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterable
 from datetime import date, timedelta
 
 import pytest
 
 from include.rules.errors import ConfigurationError, PartError
+from lab.testing.deadlines import within
 from perennial.backup.daily import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
 from perennial.backup.snapshot_poller import SnapshotPoller
 from perennial.hooks.asynchronous import run_in_thread
@@ -55,12 +56,12 @@ def test_a_snapshot_that_amazon_does_not_show_is_given_up_after_a_while(
 
 
 def test_a_blocking_call_does_not_block_the_loop_and_its_error_arrives() -> None:
-    async def both() -> float:
-        started = time.monotonic()
-        await asyncio.gather(*(run_in_thread(lambda: time.sleep(0.3), label="sleep") for _ in range(5)))
-        return time.monotonic() - started
+    meeting = threading.Barrier(5)  # which nobody leaves before all five are there
 
-    assert asyncio.run(both()) < 1.2
+    async def five() -> None:
+        await asyncio.gather(*(run_in_thread(lambda: meeting.wait(within(5)), label="meet") for _ in range(5)))
+
+    asyncio.run(five())
 
     def fail() -> None:
         raise ValueError("from the thread")
@@ -86,7 +87,7 @@ def test_a_process_can_end_while_a_blocking_call_is_still_under_way() -> None:
         env={"PYTHONPATH": ".:plugins"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=within(30),
         check=True,
     )
     assert done.stdout == "gave up\n"

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from include.rules.errors import DamagedBackupError, PartError, RefusedError
+from lab.testing.deadlines import within
 from perennial.hooks.sql_server import access, tsql
 from perennial.hooks.sql_server.access import claim, let_users_in, open_again
 from perennial.hooks.sql_server.databases import DatabaseFacts, check, survey
@@ -153,7 +154,7 @@ def test_a_restore_killed_while_bytes_flow_and_begun_again_ends_right(databases:
                 time.sleep(0.02)
             databases.server.run(f"KILL {number}")
             with pytest.raises(SqlServerError) as caught:
-                restoring.result(30)
+                restoring.result(within(30))
     assert caught.value.lost_connection
     assert databases.state(name).startswith("RESTORING")
     databases.talk(restore_over, name, urls)
@@ -166,7 +167,7 @@ def test_of_two_restores_of_one_database_the_second_waits_for_the_first(database
     with databases.server.slowed(restore_seconds=0.5), ThreadPoolExecutor() as pool:
         both = [pool.submit(databases.talk, restore_over, name, source) for source in (urls, other)]
         for one in both:
-            one.result(60)
+            one.result(within(60))
     assert databases.rows(name) in (OLD, NEW)
 
 

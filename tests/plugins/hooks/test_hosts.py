@@ -13,6 +13,7 @@ from include.rules.errors import UnavailableError
 from include.rules.register.tenants import Platform
 from lab.cloud.images import WINDOWS_IMAGE
 from lab.testing.cloud import LabCloud
+from lab.testing.deadlines import pace
 from perennial.hooks.aws import host_scripts, hosts
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError
@@ -111,7 +112,7 @@ def test_a_script_that_an_earlier_attempt_has_started_is_waited_for_and_not_star
 def test_a_script_is_ended_when_nobody_wants_it_any_more(
     moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path, host: str
 ) -> None:
-    (scripts / "long.sh").write_text("sleep 2; echo late > late\n")
+    (scripts / "long.sh").write_text(f"sleep {2 * pace()}; echo late > late\n")
 
     async def cancel(hosts: Hosts) -> bool:
         running = asyncio.create_task(hosts.run(host, Platform.LINUX, "long", {}, label="long", limit=30))
@@ -120,7 +121,7 @@ def test_a_script_is_ended_when_nobody_wants_it_any_more(
         with pytest.raises(ScriptError, match="ended with Cancelled"):
             await running
         assert not await hosts.cancel(host, "long")
-        await asyncio.sleep(2)
+        await asyncio.sleep(2 * pace())
         return ended
 
     assert moto_vault.run(lambda _: cancel(Hosts(moto_vault.settings.aws_conn_id, 0.05)))
@@ -137,7 +138,7 @@ def test_a_host_of_another_platform_is_told(moto_vault: VaultUnderTest, lab_clou
 def test_a_script_that_does_not_end_when_it_is_cancelled_is_not_waited_for_for_ever(
     moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (scripts / "long.sh").write_text("sleep 30\n")
+    (scripts / "long.sh").write_text(f"sleep {30 * pace()}\n")
     monkeypatch.setattr(hosts, "CANCELLED_WITHIN", 0.5)
 
     async def cancel(hosts: Hosts) -> None:

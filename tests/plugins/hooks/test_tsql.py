@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.rules.points.backup_files import MOST_STRIPES
+from lab.testing.deadlines import within
 from perennial.hooks.sql_server import tsql
 
 MAXDOP = Path(sys.executable).with_name("maxdop")
@@ -82,7 +83,7 @@ def rejected(statements: list[str], folder: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=within(120),
     )
     complaints = [line for line in (judged.stdout + judged.stderr).splitlines() if "could not be parsed" in line]
     return "\n".join(complaints)

@@ -12,6 +12,7 @@ from include.rules.errors import ConflictError, LeaseBusyError, LeaseLostError, 
 from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
 from lab.testing.cloud import LabCloud
+from lab.testing.deadlines import pace
 from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.documents import Stored
@@ -152,7 +153,9 @@ def test_a_waiting_backup_gets_the_lease_when_it_is_given_back(any_vault: VaultU
 def test_a_lease_is_renewed_for_as_long_as_a_step_takes(
     monkeypatch: pytest.MonkeyPatch, any_vault: VaultUnderTest
 ) -> None:
-    settings = any_vault.settings.__class__(**{**vars(any_vault.settings), "lease_ttl": timedelta(seconds=1.2)})
+    settings = any_vault.settings.__class__(
+        **{**vars(any_vault.settings), "lease_ttl": timedelta(seconds=1.2 * pace())}
+    )
 
     async def hold(_: Vault) -> None:
         vault = Vault(settings)
@@ -166,7 +169,7 @@ def test_a_lease_is_renewed_for_as_long_as_a_step_takes(
 
 
 def test_a_step_that_was_outranked_is_stopped_and_cannot_write(any_vault: VaultUnderTest) -> None:
-    settings = any_vault.settings.__class__(**{**vars(any_vault.settings), "lease_ttl": timedelta(seconds=1)})
+    settings = any_vault.settings.__class__(**{**vars(any_vault.settings), "lease_ttl": timedelta(seconds=pace())})
 
     async def be_outranked(vault: Vault) -> None:
         async with tenant_lease.continue_under_lease(vault, "acme", "run-1") as old:
@@ -175,7 +178,7 @@ def test_a_step_that_was_outranked_is_stopped_and_cannot_write(any_vault: VaultU
                 await (await LeasedPoint.load(new, "acme-daily-20261123")).change(lambda m: m.with_failure("new"))
                 with pytest.raises(LeaseLostError):
                     await stale.change(lambda m: m.with_failure("old"))
-                await asyncio.sleep(5)
+                await asyncio.sleep(5 * pace())
                 pytest.fail("the outranked step was not stopped")
 
     async def outrank(_: Vault) -> Manifest:

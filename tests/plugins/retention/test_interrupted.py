@@ -17,6 +17,7 @@ from include.rules.points.manifest import Manifest, Reader
 from include.rules.restore.choice import choose_point
 from include.rules.retention.expiry import held, taken_back
 from include.rules.retention.reports import FleetReport
+from lab.testing.deadlines import pace, within
 from perennial.hooks.register import read_register
 from perennial.retention.fleet import Retention
 from tests.support.retention import DAY, NOW, Stock
@@ -28,7 +29,7 @@ OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
 HOLD = Hold(reason="case 4711", author="ada", placed_at=NOW)
 EVERY = 2
 """Every second suspension is cut: a deletion has more (the lease, the call, its answer), so that each is hit."""
-SECONDS = 1.0
+SECONDS = pace()
 
 
 @pytest.fixture
@@ -84,10 +85,7 @@ def assert_worth_nothing(fleet: Stock, point: Manifest) -> None:
 
 async def leased(fleet: Stock) -> None:
     """Until somebody holds the tenant's lease."""
-    for _ in range(1000):
-        lease = await fleet.vault.lease("acme")
-        if lease and lease.value.owner:
-            return
+    while not ((lease := await fleet.vault.lease("acme")) and lease.value.owner):  # noqa: ASYNC110 - the vault tells nobody
         await asyncio.sleep(0.01)
 
 
@@ -96,7 +94,7 @@ async def while_it_looks(fleet: Stock, meanwhile: Callable[[], Awaitable[Any]]) 
     for delay in (0.01, SECONDS):  # it looks once for all tenants without a lease, and once more under it
         fleet.cloud.add_fault("ec2:DescribeSnapshots", delay=delay)
     running = asyncio.create_task(run(fleet))
-    await asyncio.wait_for(leased(fleet), 10)
+    await asyncio.wait_for(leased(fleet), within(10))
     await asyncio.sleep(SECONDS / 2)
     await meanwhile()
     return await running
@@ -180,9 +178,8 @@ def test_a_hold_that_is_placed_between_two_parts_spares_the_rest(fleet: Stock) -
 
     async def placed_meanwhile() -> FleetReport:
         running = asyncio.create_task(run(fleet))
-        for _ in range(1000):  # the files go first, then this snapshot
-            if not await fleet.vault.backup_file_keys("acme", old.id):
-                break
+        # The files go first, then this snapshot.
+        while await fleet.vault.backup_file_keys("acme", old.id):  # noqa: ASYNC110 - the vault tells nobody
             await asyncio.sleep(0.01)
         await fleet.vault.change_point("acme", old.id, lambda m: held(m, HOLD))
         return await running
