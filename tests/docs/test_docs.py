@@ -5,24 +5,40 @@ from __future__ import annotations
 import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
 from include.rules.points.manifest import Manifest
 from include.rules.points.transitions import State
 from include.rules.register.register import parse_register
 from perennial.settings import Settings
+from tests.docs.sources import PAGES, ROOT
 
-ROOT = Path(__file__).parents[2]
 
-
-def test_the_page_of_dags_is_made_from_their_docstrings() -> None:
+@pytest.fixture(scope="module")
+def build() -> Any:
     found = spec_from_file_location("build", ROOT / "docs" / "build.py")
     assert found
     assert found.loader
-    build = module_from_spec(found)
-    found.loader.exec_module(build)
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_dags_is_made_from_the_dags(build: Any) -> None:
     assert (ROOT / "docs" / "dags.md").read_text() == build.dags_page(), "run: python docs/build.py"
+
+
+def test_the_diagram_of_states_is_made_from_the_table_of_transitions(build: Any) -> None:
+    assert (ROOT / "docs" / "architecture.md").read_text() == build.architecture_page(), "run: python docs/build.py"
+
+
+def test_the_graph_of_a_restore_shows_setups_teardowns_and_who_is_asked(build: Any) -> None:
+    shown = build.dags_page().split("## restore:")[1].split("## retention:")[0]
+    for line in ("approval{{approval}}", "open([open])", "close[/close/]", "open -.-> close"):
+        assert f"\n    {line}\n" in shown
 
 
 def test_the_page_of_the_vault_names_every_field_and_state() -> None:
@@ -50,7 +66,16 @@ def test_every_setting_is_described_in_the_readme() -> None:
 
 
 def test_every_link_of_the_docs_leads_somewhere() -> None:
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
-            if not target.startswith("http"):
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for page in PAGES:
+        for target, _, heading in re.findall(r"\]\(([^)#\s]*)(#([^)\s]+))?\)", page.read_text()):
+            if target.startswith("http"):
+                continue
+            there = page.parent / target if target else page
+            assert there.exists(), f"{page.name} links to {target}"
+            assert not heading or heading in headings(there), f"{page.name} links to {target}#{heading}"
+
+
+def headings(page: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}

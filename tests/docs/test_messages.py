@@ -1,0 +1,28 @@
+"""The page on backups quotes the messages of the code, and none of a backup's errors is missing from it."""
+
+from __future__ import annotations
+
+import re
+
+from tests.docs.sources import ROOT, code_spans, errors, messages, with_gaps
+
+PRODUCT = ("include/rules", "plugins/perennial", "dags")
+OF_BACKUPS = ("include/rules/backup", "plugins/perennial/backup")
+
+
+def quoted() -> list[str]:
+    """The messages in the first column of the page's tables."""
+    page = (ROOT / "docs" / "backup.md").read_text().split("## How a backup goes")[0]
+    rows = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+    return [span for row in rows for span in code_spans(row)]
+
+
+def test_every_message_that_the_page_on_backups_quotes_is_one_of_the_code() -> None:
+    said = messages(PRODUCT)
+    assert len(quoted()) > 40
+    assert [text for text in quoted() if not any(with_gaps(text) in message for message in said)] == []
+
+
+def test_every_error_of_a_backup_stands_on_its_page() -> None:
+    known = [with_gaps(text) for text in quoted()]
+    assert [text for text in errors(OF_BACKUPS) if not any(part in text for part in known)] == []
