@@ -10,7 +10,9 @@ from typing import Any
 import boto3
 import pymssql
 import pytest
+import yaml
 
+from include.rules.register.register import parse_register
 from lab.seed.shop import connect_arguments
 from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
 from lab.sqlserver.engine.control import Control
@@ -99,6 +101,14 @@ def assert_one_of_each(stack: RunningStack, manifest: dict[str, Any]) -> None:
     folder = f"recovery-points/{manifest['tenant']}/{manifest['id']}/"
     assert files_of(stack, manifest) == {*(file["key"] for file in parts["bak"]["files"]), f"{folder}manifest.json"}
     assert lease_of(stack, manifest["tenant"])["owner"] is None
+
+
+def test_the_seeded_register_is_one_that_perennial_reads_without_a_problem(stack: RunningStack) -> None:
+    tenants, plans = (stack.settings.state / "config" / name for name in ("tenants.yaml", "plans.yaml"))
+    parsed = [yaml.safe_load(file.read_text()) for file in (tenants, plans)]
+    found = parse_register(*parsed, tenants_source="tenants.yaml", plans_source="plans.yaml")
+    assert sorted(found.tenants) == ["acme", "globex", "initech"]
+    assert found.problems == ()
 
 
 def test_the_fleet_is_backed_up_once_a_day_and_without_any_worker(stack: RunningStack) -> None:
