@@ -89,14 +89,8 @@ def main() -> None:
     megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
     with tempfile.TemporaryDirectory(prefix="perennial-bench-") as folder:
         settings = new_settings(Path(folder))
-        server, storage = LabSqlServer(settings), LabStorage(settings)
-        try:
-            storage.start()
-            server.start()
+        with LabStorage(settings) as storage, LabSqlServer(settings) as server:
             measured = measure(server, storage, megabytes)
-        finally:
-            server.stop()
-            storage.stop()
     for step, seconds in measured.seconds.items():
         print(f"{step:8} {seconds:6.1f} s  {megabytes / seconds:6.1f} MB/s")
     for name, size in measured.memory.items():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +11,8 @@ from statistics import median
 
 import boto3
 
-from lab.environment import lab_environment
 from lab.settings import REGION, ZONE, LabSettings
+from lab.testing.command import run_lab
 from lab.testing.server import new_settings
 
 SNAPSHOTS, PAGE, THREADS = 5000, 1000, 8
@@ -36,13 +34,7 @@ def main() -> None:
 
 def _timed_command(settings: LabSettings, command: str) -> float:
     began = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "lab", command],
-        env=lab_environment(settings),
-        stdout=subprocess.DEVNULL,
-        check=True,
-        timeout=120,
-    )
+    run_lab(settings, command).check_returncode()
     return time.monotonic() - began
 
 

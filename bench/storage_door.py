@@ -15,7 +15,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
 from lab.settings import HOST, REGION, VAULT_BUCKET
-from lab.storage.server import ensure_bucket, inner_s3_port
+from lab.storage.server import inner_s3_port
 from lab.testing.server import new_settings
 from lab.testing.storage import LabStorage
 
@@ -25,23 +25,17 @@ SIZE = 256
 
 def main() -> None:
     """Start a lab S3 of its own, measure, print, stop it."""
-    with tempfile.TemporaryDirectory() as folder:
-        storage = LabStorage(new_settings(Path(folder)))
-        storage.start()
-        try:
-            ensure_bucket(storage.settings)
-            ports = {
-                "past the door": inner_s3_port(storage.settings),
-                "through the door": storage.settings.storage_port,
-            }
-            for _ in range(2):  # the first round also fills weed's caches
-                for name, port in ports.items():
-                    up, down = _measure(_client(storage, port))
-                    print(f"{name:<18}{up:6.0f} MiB/s up {down:6.0f} MiB/s down")
-            rss = psutil.Process(storage.pid).memory_info().rss
-            print(f"memory of the door {rss / MIB:5.0f} MiB")
-        finally:
-            storage.stop()
+    with tempfile.TemporaryDirectory() as folder, LabStorage(new_settings(Path(folder))) as storage:
+        ports = {
+            "past the door": inner_s3_port(storage.settings),
+            "through the door": storage.settings.storage_port,
+        }
+        for _ in range(2):  # the first round also fills weed's caches
+            for name, port in ports.items():
+                up, down = _measure(_client(storage, port))
+                print(f"{name:<18}{up:6.0f} MiB/s up {down:6.0f} MiB/s down")
+        rss = psutil.Process(storage.pid).memory_info().rss
+        print(f"memory of the door {rss / MIB:5.0f} MiB")
 
 
 def _client(storage: LabStorage, port: int) -> Any:

@@ -24,10 +24,8 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 measure_pace()
 
 pytest_plugins = [
-    "lab.testing.cloud",
+    "tests.support.labs",
     "tests.support.host_scripts",
-    "lab.testing.storage",
-    "lab.testing.sql_server",
     "tests.support.databases",
     "tests.support.vaults",
     "tests.support.world",

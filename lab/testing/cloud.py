@@ -1,21 +1,18 @@
-"""The fixture `lab_cloud`: a running lab cloud with boto3 clients, hosts, volumes, faults, and a power switch."""
+"""A lab cloud with boto3 clients, hosts, volumes, faults and a power switch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from lab.cloud.readiness import wait_until_ready
 from lab.faults.control import FaultControl
 from lab.settings import REGION, ZONE, LabSettings
 from lab.testing.clients import kept_client
 from lab.testing.deadlines import within
-from lab.testing.server import LabServer, new_settings
+from lab.testing.server import LabServer
 from lab.waiting import wait_until
 
 SNAPSHOT_SECONDS = 0.3
@@ -168,19 +165,3 @@ class LabCloud(LabServer):
 
     def clear_faults(self) -> None:
         self.faults.clear()
-
-
-@pytest.fixture(scope="session")
-def lab_cloud_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
-    """One lab cloud for all tests of a process; take `lab_cloud` instead, which clears the faults."""
-    cloud = LabCloud(new_settings(tmp_path_factory.mktemp("lab-cloud")))
-    cloud.start()
-    yield cloud
-    cloud.stop()
-
-
-@pytest.fixture
-def lab_cloud(lab_cloud_server: LabCloud) -> Iterator[LabCloud]:
-    """A running lab cloud without faults. Shared with other tests: count only what your test made."""
-    yield lab_cloud_server
-    lab_cloud_server.clear_faults()

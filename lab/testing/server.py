@@ -1,4 +1,4 @@
-"""A lab of its own for a test: a temporary state folder and ports nobody else uses, and servers that end with it."""
+"""A server of a lab on a folder and ports that nobody else uses, which ends when it is told to."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Self
 
-from lab.environment import PROJECT, lab_environment
+from lab.environment import lab_environment
 from lab.ports import LAST_BASE, free_port_base
 from lab.settings import PORTS, LabSettings
 from lab.testing.deadlines import within
 
 START_SECONDS = within(60)
 STOP_SECONDS = within(10)
-COMMAND_SECONDS = within(120)
 _FIRST_BASE = 16000
 
 
@@ -27,23 +27,8 @@ def new_settings(state: Path) -> LabSettings:
     return LabSettings(state=state, port_base=free_port_base(start))
 
 
-def lab(settings: LabSettings, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run one command of `python -m lab` and return how it ended, what it printed and what it complained about."""
-    command = [sys.executable, "-m", "lab", *arguments]
-    return subprocess.run(
-        command,
-        cwd=PROJECT,
-        env=lab_environment(settings),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
-
-
 class LabServer:
-    """One server of a lab, `python -m MODULE`, in a process of its own."""
+    """One server of a lab, `python -m MODULE`, in a process of its own; as a context it is started and stopped."""
 
     def __init__(
         self,
@@ -57,6 +42,13 @@ class LabServer:
         self._wait_until_ready = wait_until_ready
         self._environment = {**lab_environment(settings), **environment}
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def log_file(self) -> Path:
@@ -81,6 +73,11 @@ class LabServer:
         except BaseException as error:
             self.stop()
             raise RuntimeError(f"{self._module} did not start:\n{self.log_file.read_text()[-3000:]}") from error
+
+    def ensure_running(self) -> None:
+        """Start the server again where somebody has left it ended."""
+        if self._process is None or self._process.poll() is not None:
+            self.restart()
 
     def kill(self) -> None:
         """SIGKILL: no warning, no clean-up."""

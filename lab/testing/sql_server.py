@@ -1,4 +1,4 @@
-"""The fixture `lab_sql_server`: a running SQL Server stand-in with connections, a power switch and a speed knob."""
+"""A SQL Server stand-in with connections, a power switch and a speed knob."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from typing import Any
 from uuid import uuid4
 
 import pymssql
-import pytest
 from pymssql import _mssql
 
 from lab.settings import HOST, LabSettings
 from lab.sqlserver.engine.control import Control
 from lab.sqlserver.server import wait_until_ready
 from lab.testing.deadlines import pace, within
-from lab.testing.server import LabServer, new_settings
+from lab.testing.server import LabServer
 from lab.waiting import wait_until
 
 WAIT_SECONDS = within(10)
@@ -119,7 +118,7 @@ def run_on(connection: pymssql.Connection, *statements: str) -> list[tuple[Any, 
     return rows
 
 
-def start(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+def start_in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
     """Run `work` in a thread; its result, or the error it raises, becomes the only item of the list."""
     outcome: list[Any] = []
 
@@ -153,21 +152,3 @@ def wait_until_gone(server: LabSqlServer, program: str) -> None:
         WAIT_SECONDS,
         f"{program} still runs after {WAIT_SECONDS} s.",
     )
-
-
-@pytest.fixture(scope="session")
-def lab_sql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSqlServer]:
-    """One SQL Server stand-in for all tests of a process: use a database of your own (`new_database`)."""
-    server = LabSqlServer(new_settings(tmp_path_factory.mktemp("lab-sql-server")))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def own_sql_server(tmp_path: Path) -> Iterator[LabSqlServer]:
-    """A SQL Server stand-in for one test alone, which may crash it."""
-    server = LabSqlServer(new_settings(tmp_path / "lab"))
-    server.start()
-    yield server
-    server.stop()

@@ -1,18 +1,15 @@
-"""The fixture `lab_storage`: a running lab S3 with boto3 clients and a power switch."""
+"""A lab S3 with boto3 clients and a power switch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
-
-import pytest
 
 from lab.faults.control import FaultControl
 from lab.settings import REGION, VAULT_BUCKET, LabSettings
 from lab.storage.server import ensure_bucket, wait_until_ready
 from lab.testing.clients import new_client
-from lab.testing.server import LabServer, new_settings
+from lab.testing.server import LabServer
 
 
 class LabStorage(LabServer):
@@ -45,20 +42,3 @@ class LabStorage(LabServer):
     def new_prefix(self) -> str:
         """A prefix of the bucket nobody else uses, ending in a slash."""
         return f"test-{uuid4().hex}/"
-
-
-@pytest.fixture(scope="session")
-def lab_storage_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabStorage]:
-    """One lab S3 for all tests of a process; take `lab_storage` instead, which clears the faults."""
-    storage = LabStorage(new_settings(tmp_path_factory.mktemp("lab-storage")))
-    storage.start()
-    yield storage
-    storage.stop()
-
-
-@pytest.fixture
-def lab_storage(lab_storage_server: LabStorage) -> Iterator[LabStorage]:
-    """A running lab S3 without faults: write below a prefix of your own (`new_prefix`)."""
-    yield lab_storage_server
-    if lab_storage_server.faults.rules():
-        lab_storage_server.faults.clear()

@@ -16,8 +16,9 @@ import pytest
 from lab.environment import PROJECT, lab_environment
 from lab.servers import start_servers, stop_servers
 from lab.settings import HOST, LabSettings
+from lab.testing.command import run_lab
 from lab.testing.deadlines import within
-from lab.testing.server import lab, new_settings
+from lab.testing.server import new_settings
 
 pytestmark = pytest.mark.lab
 
@@ -37,7 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
 
 def refused(settings: LabSettings, *arguments: str) -> str:
     """The one line that a command ends with; more than one is a stack trace."""
-    done = lab(settings, *arguments)
+    done = run_lab(settings, *arguments)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     return line
@@ -98,7 +99,7 @@ def test_the_same_state_folder_by_another_path_is_the_same_lab(running: LabSetti
     link = tmp_path / "link"
     link.symlink_to(running.state)
 
-    assert lab(LabSettings(link, running.port_base), "status").returncode == 0
+    assert run_lab(LabSettings(link, running.port_base), "status").returncode == 0
 
 
 def test_a_lab_that_runs_already_is_not_started_on_other_ports(running: LabSettings) -> None:
@@ -154,7 +155,7 @@ def test_a_shell_opens_on_hosts_only(running: LabSettings, where: str) -> None:
 
 
 def test_a_database_goes_with_sql_only(tmp_path: Path) -> None:
-    done = lab(new_settings(tmp_path), "shell", "i-0123", "shop_acme")
+    done = run_lab(new_settings(tmp_path), "shell", "i-0123", "shop_acme")
 
     assert done.returncode == 2
     assert "DATABASE goes with `sql` only" in done.stderr
@@ -165,7 +166,7 @@ def test_a_damaged_register_is_named_with_what_to_do(tmp_path: Path) -> None:
     register.parent.mkdir()
     register.write_text("tenants:\n  - [1\n")
 
-    done = lab(new_settings(tmp_path), "wreck", "acme")
+    done = run_lab(new_settings(tmp_path), "wreck", "acme")
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"lab wreck: {register} cannot be read as a register of tenants")
@@ -173,7 +174,7 @@ def test_a_damaged_register_is_named_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_down_says_what_it_stopped_and_may_be_repeated(tmp_path: Path) -> None:
-    done = lab(new_settings(tmp_path), "down")
+    done = run_lab(new_settings(tmp_path), "down")
 
     assert (done.returncode, done.stdout) == (0, f"Nothing was running in {tmp_path}.\n")
 

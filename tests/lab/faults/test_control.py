@@ -14,8 +14,9 @@ from lab.seed.shop import connect_arguments
 from lab.servers import lab_processes, start_servers, stop_servers
 from lab.settings import REGION, ZONE, LabSettings
 from lab.sqlserver.engine.control import Control
+from lab.testing.command import run_lab
 from lab.testing.deadlines import within
-from lab.testing.server import lab, new_settings
+from lab.testing.server import new_settings
 from lab.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -82,7 +83,7 @@ def test_a_rule_holds_the_next_snapshot_in_a_state_and_no_other(
 def test_the_command_holds_a_snapshot_that_was_made_and_lets_it_go(running: LabSettings) -> None:
     snapshot = new_snapshot(running)
     for state in ("error", "pending", "completed"):
-        done = lab(running, "faults", "snapshot", snapshot, state)
+        done = run_lab(running, "faults", "snapshot", snapshot, state)
 
         assert done.returncode == 0, done.stderr
         assert state_of(running, snapshot) == state
@@ -91,15 +92,15 @@ def test_the_command_holds_a_snapshot_that_was_made_and_lets_it_go(running: LabS
 def test_holding_a_snapshot_that_is_not_there_is_refused(running: LabSettings, faults: LabFaults) -> None:
     with pytest.raises(ValueError, match="no snapshot snap-0123"):
         faults.hold_snapshot("snap-0123", "error")
-    assert "There is no snapshot snap-0123" in lab(running, "faults", "snapshot", "snap-0123", "error").stderr
+    assert "There is no snapshot snap-0123" in run_lab(running, "faults", "snapshot", "snap-0123", "error").stderr
 
 
 def test_the_command_lets_the_sql_server_crash_in_the_midst_of_one_backup(
     running: LabSettings, faults: LabFaults
 ) -> None:
-    done = lab(running, "faults", "add", "sql:*", "--crash-after-percent", "40")
+    done = run_lab(running, "faults", "add", "sql:*", "--crash-after-percent", "40")
     assert done.returncode == 0, done.stderr
-    assert "crash_after_percent 40" in lab(running, "faults", "list").stdout
+    assert "crash_after_percent 40" in run_lab(running, "faults", "list").stdout
 
     with pytest.raises(pymssql.Error):
         back_up(running)
@@ -144,7 +145,7 @@ def test_a_rule_that_makes_no_sense_is_refused_by_the_server_it_is_for(
 
 
 def test_a_wrong_rule_on_the_command_line_ends_with_one_line(running: LabSettings) -> None:
-    done = lab(running, "faults", "add", "ec2:CreatSnapshot", "--drop")
+    done = run_lab(running, "faults", "add", "ec2:CreatSnapshot", "--drop")
 
     assert done.returncode == 1
     assert done.stderr == (
@@ -154,7 +155,7 @@ def test_a_wrong_rule_on_the_command_line_ends_with_one_line(running: LabSetting
 
 
 def test_a_time_that_is_none_is_refused_with_what_it_wants(running: LabSettings) -> None:
-    done = lab(running, "faults", "add", "ec2:*", "--drop", "--times", "often")
+    done = run_lab(running, "faults", "add", "ec2:*", "--drop", "--times", "often")
 
     assert done.returncode == 2
     assert "'often' is neither a whole number nor `always`" in done.stderr

@@ -8,7 +8,7 @@ import pymssql
 import pytest
 
 from lab.settings import HOST
-from lab.testing.sql_server import WAIT_SECONDS, LabSqlServer, start, wait_until_half_done
+from lab.testing.sql_server import WAIT_SECONDS, LabSqlServer, start_in_thread, wait_until_half_done
 
 pytestmark = pytest.mark.lab
 
@@ -104,7 +104,7 @@ def test_a_file_that_a_backup_writes_to_is_nobody_elses(lab_sql_server: LabSqlSe
     other = lab_sql_server.new_database()
     with lab_sql_server.slowed(backup_seconds=2):
         backup = f"BACKUP DATABASE [{database}] TO {disks(database, 1)}"
-        thread, outcome = start(lambda: lab_sql_server.run(backup, appname=database))
+        thread, outcome = start_in_thread(lambda: lab_sql_server.run(backup, appname=database))
         wait_until_half_done(lab_sql_server, database)
         for statement in (
             f"RESTORE VERIFYONLY FROM {disks(database, 1)}",

@@ -9,7 +9,7 @@ from lab.testing.sql_server import (
     WAIT_SECONDS,
     LabSqlServer,
     run_on,
-    start,
+    start_in_thread,
     wait_until_gone,
     wait_until_half_done,
 )
@@ -58,7 +58,7 @@ def test_rollback_immediate_ends_a_backup_that_another_session_runs(
     lab_sql_server: LabSqlServer, database: str, option: str, expected: tuple[str, str]
 ) -> None:
     with lab_sql_server.slowed(backup_seconds=SLOW_SECONDS):
-        thread, outcome = start(lambda: lab_sql_server.run(backup(database), appname=database))
+        thread, outcome = start_in_thread(lambda: lab_sql_server.run(backup(database), appname=database))
         wait_until_half_done(lab_sql_server, database)
         lab_sql_server.run(f"ALTER DATABASE [{database}] SET {option} WITH ROLLBACK IMMEDIATE")
         assert states(lab_sql_server, database) == expected
@@ -71,7 +71,7 @@ def test_rollback_immediate_ends_a_backup_that_another_session_runs(
 
 def test_without_a_word_on_rollback_a_running_backup_is_waited_for(lab_sql_server: LabSqlServer, database: str) -> None:
     with lab_sql_server.slowed(backup_seconds=2):
-        thread, outcome = start(lambda: lab_sql_server.run(backup(database), appname=database))
+        thread, outcome = start_in_thread(lambda: lab_sql_server.run(backup(database), appname=database))
         wait_until_half_done(lab_sql_server, database)
         lab_sql_server.run(f"ALTER DATABASE [{database}] SET OFFLINE")
         history = f"SELECT COUNT(*) FROM msdb.dbo.backupset WHERE name = N'{database}-second'"
@@ -83,7 +83,7 @@ def test_without_a_word_on_rollback_a_running_backup_is_waited_for(lab_sql_serve
 
 def test_no_wait_is_refused_while_a_backup_runs(lab_sql_server: LabSqlServer, database: str) -> None:
     with lab_sql_server.slowed(backup_seconds=2):
-        thread, outcome = start(lambda: lab_sql_server.run(backup(database), appname=database))
+        thread, outcome = start_in_thread(lambda: lab_sql_server.run(backup(database), appname=database))
         wait_until_half_done(lab_sql_server, database)
         alter = f"ALTER DATABASE [{database}] SET OFFLINE WITH NO_WAIT"
         said = first_words(lab_sql_server, alter)
@@ -95,7 +95,7 @@ def test_no_wait_is_refused_while_a_backup_runs(lab_sql_server: LabSqlServer, da
 
 def test_an_alter_that_waits_keeps_a_second_one_out(lab_sql_server: LabSqlServer, database: str) -> None:
     with lab_sql_server.connect(database) as user:
-        thread, outcome = start(
+        thread, outcome = start_in_thread(
             lambda: lab_sql_server.run(f"ALTER DATABASE [{database}] SET SINGLE_USER", appname=database)
         )
         while not lab_sql_server.run("SELECT 1 FROM sys.dm_exec_requests WHERE command = N'ALTER DATABASE'"):
@@ -114,7 +114,7 @@ def test_nobody_comes_into_a_database_that_a_statement_waits_to_have_to_itself(
     lab_sql_server: LabSqlServer, database: str
 ) -> None:
     with lab_sql_server.connect(database) as user:
-        thread, outcome = start(
+        thread, outcome = start_in_thread(
             lambda: lab_sql_server.run(f"ALTER DATABASE [{database}] SET OFFLINE", appname=database)
         )
         while not lab_sql_server.run("SELECT 1 FROM sys.dm_exec_requests WHERE command = N'ALTER DATABASE'"):
@@ -134,7 +134,7 @@ def test_the_log_is_backed_up_while_a_full_backup_runs_and_brings_its_rows_back(
     lab_sql_server: LabSqlServer, database: str
 ) -> None:
     with lab_sql_server.slowed(backup_seconds=3):
-        thread, outcome = start(lambda: lab_sql_server.run(backup(database), appname=database))
+        thread, outcome = start_in_thread(lambda: lab_sql_server.run(backup(database), appname=database))
         wait_until_half_done(lab_sql_server, database)
     lab_sql_server.run("INSERT INTO t VALUES (3)", database=database)
     lab_sql_server.run(f"BACKUP LOG [{database}] TO DISK = N'{database}-1.trn'")
@@ -157,7 +157,7 @@ def test_the_log_is_backed_up_while_a_full_backup_runs_and_brings_its_rows_back(
 def test_one_log_backup_runs_at_a_time(lab_sql_server: LabSqlServer, database: str) -> None:
     log = f"BACKUP LOG [{database}] TO DISK = N'{database}-{{}}.trn'"
     with lab_sql_server.slowed(backup_seconds=2):
-        thread, outcome = start(lambda: lab_sql_server.run(log.format(1), appname=database))
+        thread, outcome = start_in_thread(lambda: lab_sql_server.run(log.format(1), appname=database))
         while not lab_sql_server.run("SELECT 1 FROM sys.dm_exec_requests WHERE command = N'BACKUP LOG'"):
             assert thread.is_alive()
         assert "must be serialized" in first_words(lab_sql_server, log.format(2))
@@ -169,7 +169,7 @@ def test_the_tail_of_the_log_waits_for_no_full_backup_and_is_refused(
     lab_sql_server: LabSqlServer, database: str
 ) -> None:
     with lab_sql_server.slowed(backup_seconds=2):
-        thread, outcome = start(lambda: lab_sql_server.run(backup(database), appname=database))
+        thread, outcome = start_in_thread(lambda: lab_sql_server.run(backup(database), appname=database))
         wait_until_half_done(lab_sql_server, database)
         tail = f"BACKUP LOG [{database}] TO DISK = N'{database}.trn' WITH NORECOVERY"
         said = first_words(lab_sql_server, tail)
@@ -181,7 +181,7 @@ def test_the_tail_of_the_log_waits_for_no_full_backup_and_is_refused(
 
 def test_the_recovery_model_stays_while_a_backup_runs(lab_sql_server: LabSqlServer, database: str) -> None:
     with lab_sql_server.slowed(backup_seconds=2):
-        thread, outcome = start(lambda: lab_sql_server.run(backup(database), appname=database))
+        thread, outcome = start_in_thread(lambda: lab_sql_server.run(backup(database), appname=database))
         wait_until_half_done(lab_sql_server, database)
         said = first_words(lab_sql_server, f"ALTER DATABASE [{database}] SET RECOVERY SIMPLE")
         thread.join(WAIT_SECONDS)

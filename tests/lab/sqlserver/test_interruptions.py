@@ -17,7 +17,7 @@ from lab.testing.sql_server import (
     WAIT_SECONDS,
     LabSqlServer,
     run_on,
-    start,
+    start_in_thread,
     wait_until_gone,
     wait_until_half_done,
 )
@@ -46,7 +46,7 @@ def assert_nothing_is_left(server: LabSqlServer, database: str) -> None:
 
 def test_a_killed_backup_leaves_nothing_and_says_why(own_sql_server: LabSqlServer, database: str) -> None:
     with own_sql_server.slowed(backup_seconds=SLOW_SECONDS):
-        thread, outcome = start(lambda: own_sql_server.run(backup(database), appname="killed"))
+        thread, outcome = start_in_thread(lambda: own_sql_server.run(backup(database), appname="killed"))
         session, command, percent = wait_until_half_done(own_sql_server, "killed")
         own_sql_server.run(f"KILL {session}")
         thread.join(WAIT_SECONDS)
@@ -84,7 +84,7 @@ def test_a_backup_whose_client_dies_leaves_nothing(own_sql_server: LabSqlServer,
 
 def test_a_server_that_crashes_in_a_backup_has_no_row_of_it(own_sql_server: LabSqlServer, database: str) -> None:
     with own_sql_server.slowed(backup_seconds=SLOW_SECONDS):
-        thread, outcome = start(lambda: own_sql_server.run(backup(database), appname="crash"))
+        thread, outcome = start_in_thread(lambda: own_sql_server.run(backup(database), appname="crash"))
         wait_until_half_done(own_sql_server, "crash")
         own_sql_server.kill()
         thread.join(WAIT_SECONDS)
@@ -99,7 +99,7 @@ def test_a_server_that_is_stopped_in_a_backup_ends_it_cleanly_within_three_secon
     own_sql_server: LabSqlServer, database: str
 ) -> None:
     with own_sql_server.slowed(backup_seconds=SLOW_SECONDS):
-        thread, outcome = start(lambda: own_sql_server.run(backup(database), appname="stop"))
+        thread, outcome = start_in_thread(lambda: own_sql_server.run(backup(database), appname="stop"))
         wait_until_half_done(own_sql_server, "stop")
         began = time.monotonic()
         own_sql_server._end(signal.SIGTERM)
@@ -117,7 +117,7 @@ def test_a_database_whose_restore_was_cut_off_is_restoring_until_a_restore_heals
     restore = f"RESTORE DATABASE [{database}] FROM DISK = N'{database}.bak' WITH REPLACE, CHECKSUM, STATS = 1"
     state = f"SELECT state_desc FROM sys.databases WHERE name = N'{database}'"
     with own_sql_server.slowed(restore_seconds=SLOW_SECONDS):
-        thread, _ = start(lambda: own_sql_server.run(restore, appname="cut"))
+        thread, _ = start_in_thread(lambda: own_sql_server.run(restore, appname="cut"))
         wait_until_half_done(own_sql_server, "cut")
         assert own_sql_server.run(state) == [("RESTORING",)]
         own_sql_server.kill()
@@ -136,7 +136,7 @@ def test_a_second_restore_waits_for_no_one_and_is_refused(own_sql_server: LabSql
     own_sql_server.run(backup(database))
     restore = f"RESTORE DATABASE [{database}] FROM DISK = N'{database}.bak' WITH REPLACE"
     with own_sql_server.slowed(restore_seconds=2):
-        thread, outcome = start(lambda: own_sql_server.run(restore, appname="first"))
+        thread, outcome = start_in_thread(lambda: own_sql_server.run(restore, appname="first"))
         wait_until_half_done(own_sql_server, "first")
         with pytest.raises(pymssql.Error) as refused:
             own_sql_server.run(restore)
