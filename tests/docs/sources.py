@@ -25,6 +25,12 @@ def code_spans(text: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
 
 
+def commands(page: str) -> list[str]:
+    """Every command that a page of docs/ shows for typing, in its order."""
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
 def with_gaps(text: str) -> str:
     """A message as a page quotes it, `<...>` for what is filled in."""
     return _joined(re.sub(r"<[^<>]+>", GAP, text))

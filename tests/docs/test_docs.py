@@ -79,3 +79,10 @@ def headings(page: Path) -> set[str]:
     """The headings of a page as links name them."""
     lines = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+def test_the_index_of_the_docs_leads_to_every_page() -> None:
+    for folder in (ROOT / "docs", ROOT / "docs" / "decisions"):
+        linked = set(re.findall(r"\]\(([^)#]+)", (folder / "README.md").read_text()))
+        pages = {page.name for page in folder.iterdir() if page.suffix in (".md", ".json")} - {"README.md"}
+        assert pages <= linked
