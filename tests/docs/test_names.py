@@ -44,6 +44,23 @@ def test_every_function_that_a_page_about_the_code_names_is_there(page: Path) ->
     assert [span for span in sorted(named) if not is_there(span)] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=of)
+def test_every_module_that_a_page_names_from_its_root_is_there(page: Path) -> None:
+    roots = r"(?<![\w./-])(?:include|perennial|lab|demo|bench|tests)(?:\.[A-Za-z_]\w*)+"
+    spans = {span for span in re.findall(roots, page.read_text()) if not span.endswith(".md")}
+    assert [span for span in sorted(spans) if not is_there_from_its_root(span)] == []
+
+
+def is_there_from_its_root(dotted: str) -> bool:
+    """True when `package.module.function` leads to a module, and to what is in it."""
+    place, names_left = ROOT / "plugins" if dotted.startswith("perennial") else ROOT, dotted.split(".")
+    while names_left and (place / names_left[0]).is_dir():
+        place /= names_left.pop(0)
+    if not names_left:
+        return True
+    return (place / f"{names_left[0]}.py").exists() and is_there(".".join(names_left))
+
+
 def is_there(dotted: str) -> bool:
     """True when each part of `module.Class.member` knows the next one."""
     before, *after = dotted.split(".")
@@ -59,3 +76,7 @@ def test_a_name_that_is_not_there_is_found() -> None:
     assert is_there("manifest.Manifest.moved")
     assert not is_there("guards.check_nobody")
     assert not is_there("nothing.check_tenant")
+    assert is_there_from_its_root("lab.faults.control.LabFaults.add")
+    assert is_there_from_its_root("perennial.backup")
+    assert not is_there_from_its_root("lab.faults.controls")
+    assert not is_there_from_its_root("lab.faults.control.Nobody")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import time
 from pathlib import Path
@@ -17,19 +16,13 @@ from lab.sqlserver.engine.control import Control
 from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from lab.wreck import wreck
+from tests.docs.sources import commands
 from tests.stack.test_backups import lease_of, wait_for_running
 from tests.support.stack import RunningStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
 
-PAGE = Path(__file__).parents[2] / "docs" / "restore.md"
 TENANTS = ("acme", "globex", "initech")
-
-
-def commands() -> list[str]:
-    """Every command that the page shows, in its order."""
-    blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
 def typed(stack: RunningStack, command: str, safety_point: str = "") -> str:
@@ -77,7 +70,7 @@ def show_seconds(stack: RunningStack, run: str) -> None:
 def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) -> None:
     back_up(stack, *TENANTS)
     before = fingerprints(stack)
-    listing, in_place, files, beside, into, snapshot, undo = commands()
+    listing, in_place, files, beside, into, snapshot, undo = commands("restore.md")
     for tenant in TENANTS:
         wreck(stack.settings, stack.tenant(tenant))
     wrecked = fingerprints(stack)
