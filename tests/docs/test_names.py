@@ -21,7 +21,7 @@ def of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=of)
+@pytest.mark.parametrize("page", CURRENT, ids=of)
 def test_every_file_and_folder_that_a_page_names_is_there(page: Path) -> None:
     spans = [span for span in code_spans(page.read_text()) if re.fullmatch(r"[\w.-]+(/[\w.-]*)*", span)]
     paths = [span for span in spans if span.split("/")[0] in TOP and ("/" in span or "." in span)]
@@ -30,7 +30,7 @@ def test_every_file_and_folder_that_a_page_names_is_there(page: Path) -> None:
     assert missing + [file for file in files if file not in FILES | TOP] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=of)
+@pytest.mark.parametrize("page", CURRENT, ids=of)
 def test_every_class_that_a_page_names_is_there(page: Path) -> None:
     classes = re.compile(r"[A-Z]\w+(Trigger|Operator|Error|Request|Point|Plan)")
     assert [span for span in code_spans(page.read_text()) if classes.fullmatch(span) and span not in names()] == []
@@ -44,7 +44,7 @@ def test_every_function_that_a_page_about_the_code_names_is_there(page: Path) ->
     assert [span for span in sorted(named) if not is_there(span)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=of)
+@pytest.mark.parametrize("page", CURRENT, ids=of)
 def test_every_module_that_a_page_names_from_its_root_is_there(page: Path) -> None:
     roots = r"(?<![\w./-])(?:include|perennial|lab|demo|bench|tests)(?:\.[A-Za-z_]\w*)+"
     spans = {span for span in re.findall(roots, page.read_text()) if not span.endswith(".md")}
