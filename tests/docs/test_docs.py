@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.transitions import State
 from include.rules.register.register import parse_register
 from perennial.settings import Settings
-from tests.docs.sources import PAGES, ROOT
+from tests.docs.sources import CODE, PAGES, ROOT, python_files
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,19 @@ def test_the_index_of_the_docs_leads_to_every_page() -> None:
         linked = set(re.findall(r"\]\(([^)#]+)", (folder / "README.md").read_text()))
         pages = {page.name for page in folder.iterdir() if page.suffix in (".md", ".json")} - {"README.md"}
         assert pages <= linked
+
+
+def test_every_page_that_the_code_names_is_there() -> None:
+    for folder in (*CODE, "include"):
+        for file in (ROOT / folder).rglob("*"):
+            if file.suffix in (".py", ".yaml", ".sh", ".ps1"):
+                named = re.findall(r"\bdocs/[\w/-]+\.(?:md|json)\b", file.read_text())
+                assert [page for page in named if not (ROOT / page).exists()] == [], file
+
+
+def test_the_code_that_contributing_shows_stands_in_the_code() -> None:
+    shown = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert shown
+    code = [file.read_text() for file in python_files(("include", "plugins/perennial"))]
+    for block in shown:
+        assert any(dedent(block).strip() in text for text in code), block
