@@ -5,36 +5,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import codecs
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pymssql
 
+from lab.sqlserver.tsql.script import Batch, split_batches
 from lab.sqlserver.tsql.tokens import quote_name
 
-# What may hide a line that reads GO: strings, quoted names, comments. GO itself stands alone on its line, save for a
-# count of repetitions or a comment.
-_PIECE = re.compile(
-    r"""
-      (?P<hidden>  '(?:[^']|'')*' | \[(?:[^\]]|\]\])*\] | "(?:[^"]|"")*" | --[^\n]* )
-    | (?P<comment> /\* )
-    | (?P<go>      ^[^\S\n]*GO(?:[^\S\n]+(?P<count>\d+))?[^\S\n]*(?:--[^\n]*)?$ )
-    """,
-    re.VERBOSE | re.MULTILINE | re.IGNORECASE | re.DOTALL,
-)
-_NEXT_OF_INTEREST = re.compile(r"['\[\"]|--|/\*|^[^\S\n]*GO\b", re.MULTILINE | re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One batch: `number` counts from 1, `line` is where its first statement stands in the script."""
-
-    number: int
-    line: int
-    text: str
+_ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True)
@@ -52,9 +34,10 @@ class ScriptError(RuntimeError):
 
 
 def load_script(path: Path, database: str, connect_kwargs: Mapping[str, Any]) -> Loaded:
-    """Run the T-SQL script `path`, in UTF-8, beginning in `database`; `connect_kwargs` are those of pymssql.connect.
+    """Run the T-SQL script `path` on the server of `connect_kwargs` (of pymssql.connect), beginning in `database`.
 
-    Raises ScriptError with the batch's number, its first line and the server's message where a batch fails.
+    Raises ScriptError where the file is no text, before anything is run; and with the batch's number, its first line
+    and the server's message where a batch fails.
     """
     batches = list(split_batches(_read(path)))
     options = {**connect_kwargs, "database": database, "autocommit": True}
@@ -71,13 +54,22 @@ def load_script(path: Path, database: str, connect_kwargs: Mapping[str, Any]) ->
 
 
 def _read(path: Path) -> str:
+    """The text of a script: in UTF-8, or in UTF-16 with a byte order mark, as SSMS writes it."""
+    with path.open("rb") as file:
+        encoding = _ENCODINGS.get(file.read(2), "utf-8-sig")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding=encoding)
     except UnicodeDecodeError as error:
         raise ScriptError(
-            f"The script {path.name} is not in UTF-8 ({error.reason} at byte {error.start}), so none of it was run. "
-            "Save it as UTF-8."
+            f"The script {path.name} is not in {error.encoding.upper()} ({error.reason} at byte {error.start}), so "
+            "none of it was run. Save it as UTF-8, or as UTF-16 with a byte order mark."
         ) from error
+    if "\0" in text:
+        raise ScriptError(
+            f"The script {path.name} holds zero bytes, so it is no text, or UTF-16 without its byte order mark, and "
+            "none of it was run. Save it as UTF-8, or as UTF-16 with a byte order mark."
+        )
+    return text
 
 
 def count_rows(cursor: pymssql.Cursor) -> dict[str, int]:
@@ -92,44 +84,6 @@ def count_rows(cursor: pymssql.Cursor) -> dict[str, int]:
         ((count,),) = cursor.fetchall()
         counts[f"{schema}.{table}"] = int(str(count))
     return counts
-
-
-def split_batches(script: str) -> Iterator[Batch]:
-    """The batches of a script, without those that hold no text; `GO 3` makes three of one."""
-    number, start = 0, 0
-    for at, end, count in [*_separators(script), (len(script), len(script), 1)]:
-        text = script[start:at]
-        if text.strip():
-            blank = len(text) - len(text.lstrip())
-            line = script.count("\n", 0, start + blank) + 1
-            for _ in range(count):
-                number += 1
-                yield Batch(number, line, text.strip())
-        start = end
-
-
-def _separators(script: str) -> Iterator[tuple[int, int, int]]:
-    """Every GO that separates: where it starts and ends, and its count."""
-    at = 0
-    while found := _NEXT_OF_INTEREST.search(script, at):
-        piece = _PIECE.match(script, found.start())
-        at = piece.end() if piece else found.end()
-        if piece is None:
-            continue  # a quote that never closes hides nothing
-        if piece["comment"]:
-            at = _end_of_comment(script, at)
-        elif piece["go"] is not None:
-            yield piece.start(), piece.end(), int(piece["count"] or 1)
-
-
-def _end_of_comment(script: str, at: int) -> int:
-    """Where the comment that opened before `at` ends; comments nest. One that never ends reaches to the end."""
-    depth = 1
-    for mark in re.compile(r"/\*|\*/").finditer(script, at):
-        depth += 1 if mark.group() == "/*" else -1
-        if depth == 0:
-            return mark.end()
-    return len(script)
 
 
 def _run(cursor: pymssql.Cursor, text: str) -> None:

@@ -12,9 +12,10 @@ from typing import TextIO
 import pymssql
 
 from lab.cloud.hosts import host_environment
-from lab.load_sql import said_by_server, split_batches
+from lab.load_sql import said_by_server
 from lab.settings import LabSettings
 from lab.sql_client import connect
+from lab.sqlserver.tsql.script import ends_with_go, split_batches
 
 
 def host_shell(settings: LabSettings, instance_id: str) -> int:
@@ -57,7 +58,7 @@ def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.s
         pending = ""
         for line in [*lines, "GO\n"] if not _is_terminal(lines) else lines:
             pending += line
-            if line.strip().upper().split(" ")[0] != "GO":
+            if not (line.lstrip()[:2].upper() == "GO" and ends_with_go(pending)):
                 continue
             for batch in split_batches(pending):
                 failed |= _run(connection, batch.text, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -10,7 +11,11 @@ from lab.sqlserver.errors import SqlServerError
 
 
 class Kind(Enum):
-    """What a token is. A NAME was quoted ([a], "a") and is never a keyword; a WORD may be one."""
+    """What a token is. A NAME was quoted ([a], "a") and is never a keyword; a WORD may be one.
+
+    Some pieces of a text are no tokens: SPACE is a blank or a comment, UNCLOSED a quotation mark, bracket or comment
+    that does not end, UNKNOWN a sign that T-SQL does not have.
+    """
 
     WORD = auto()
     NAME = auto()
@@ -20,6 +25,9 @@ class Kind(Enum):
     VARIABLE = auto()
     SYMBOL = auto()
     END = auto()
+    SPACE = auto()
+    UNCLOSED = auto()
+    UNKNOWN = auto()
 
 
 @dataclass(frozen=True)
@@ -38,9 +46,10 @@ class Token:
         return self.kind is Kind.SYMBOL and self.value in symbols
 
 
-_TOKEN = re.compile(
+_PIECE = re.compile(
     r"""
       (?P<SPACE>    \s+ | --[^\n]* )
+    | (?P<COMMENT>  /\* )
     | (?P<STRING>   [Nn]?'(?:[^']|'')*' )
     | (?P<NAME>     \[(?:[^\]]|\]\])*\] | "(?:[^"]|"")*" )
     | (?P<BINARY>   0[xX][0-9A-Fa-f]* )
@@ -48,9 +57,26 @@ _TOKEN = re.compile(
     | (?P<VARIABLE> @@?[\w$\#@]+ )
     | (?P<WORD>     [^\W\d][\w$\#@]* | \#[\w$\#@]+ )
     | (?P<SYMBOL>   <> | != | <= | >= | \+= | -= | [^\s\w'"\[\]] )
+    | (?P<UNCLOSED> ['"\[] )
+    | (?P<UNKNOWN>  . )
     """,
     re.VERBOSE,
 )
+_KINDS = {kind.name: kind for kind in Kind}
+_COMMENT_MARK = re.compile(r"/\*|\*/")
+
+
+def pieces(text: str) -> Iterator[tuple[Kind, int, int]]:
+    """Every piece of `text`, whole or broken, with its start and end; they follow on each other without a gap."""
+    at = 0
+    while found := _PIECE.match(text, at):
+        start, at = at, found.end()
+        name = str(found.lastgroup)
+        if name == "COMMENT":
+            end = _end_of_comment(text, at)
+            at = end or len(text)
+            name = "SPACE" if end else "UNCLOSED"
+        yield _KINDS[name], start, at
 
 
 def tokenize(text: str) -> list[Token]:
@@ -59,18 +85,14 @@ def tokenize(text: str) -> list[Token]:
     Raises SqlServerError 105 for an unclosed quotation mark or bracket, 113 for an unclosed comment, 102 for a sign
     that T-SQL does not have.
     """
-    tokens: list[Token] = []
-    at = 0
-    while at < len(text):
-        if text.startswith("/*", at):
-            at = _end_of_comment(text, at)
-            continue
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise SqlServerError(105, text[at + 1 :][:60]) if text[at] in "'\"[" else SqlServerError(102, text[at])
-        kind, at = match.lastgroup, match.end()
-        if kind != "SPACE":
-            tokens.append(Token(Kind[str(kind)], _meaning(str(kind), match.group()), match.start(), at))
+    tokens = []
+    for kind, start, end in pieces(text):
+        if kind is Kind.UNCLOSED:
+            raise SqlServerError(113) if text[start] == "/" else SqlServerError(105, text[end:][:60])
+        if kind is Kind.UNKNOWN:
+            raise SqlServerError(102, text[start])
+        if kind is not Kind.SPACE:
+            tokens.append(Token(kind, _meaning(kind, text[start:end]), start, end))
     tokens.append(Token(Kind.END, "", len(text), len(text)))
     return tokens
 
@@ -85,24 +107,19 @@ def quote_string(value: str) -> str:
     return "N'" + value.replace("'", "''") + "'"
 
 
-def _meaning(kind: str, text: str) -> str:
-    if kind == "STRING":
+def _meaning(kind: Kind, text: str) -> str:
+    if kind is Kind.STRING:
         return text[text.index("'") + 1 : -1].replace("''", "'")
-    if kind == "NAME":
+    if kind is Kind.NAME:
         return text[1:-1].replace(text[-1] * 2, text[-1])
     return text
 
 
-def _end_of_comment(text: str, start: int) -> int:
-    """Where the comment that opens at `start` ends. T-SQL's comments nest."""
-    depth, at = 0, start
-    while at < len(text):
-        if text.startswith("/*", at):
-            depth, at = depth + 1, at + 2
-        elif text.startswith("*/", at):
-            depth, at = depth - 1, at + 2
-            if depth == 0:
-                return at
-        else:
-            at += 1
-    raise SqlServerError(113)
+def _end_of_comment(text: str, at: int) -> int | None:
+    """Where the comment that has opened before `at` ends, None where it does not. T-SQL's comments nest."""
+    depth = 1
+    for mark in _COMMENT_MARK.finditer(text, at):
+        depth += 1 if mark.group() == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 import pytest
 
-from lab.load_sql import Loaded, ScriptError, load_script, split_batches
+from lab.load_sql import Loaded, ScriptError, load_script
+from lab.sqlserver.tsql.script import ends_with_go, split_batches
 from lab.testing.sql_server import LabSqlServer
 
 CHINOOK = Path(__file__).parents[3].parent / "shared/data/Chinook_SqlServer.sql"
@@ -65,6 +67,50 @@ def test_a_script_reports_what_is_in_the_database_after_it(lab_sql_server: LabSq
     assert load_script(script, database, lab_sql_server.connect_options) == Loaded(4, database, 1, 6)
 
 
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (codecs.BOM_UTF8, "utf-8"),
+        (b"", "utf-8"),
+    ],
+)
+def test_a_script_may_be_in_any_encoding_that_ssms_writes(
+    lab_sql_server: LabSqlServer, tmp_path: Path, mark: bytes, encoding: str
+) -> None:
+    database = lab_sql_server.new_database()
+    script = tmp_path / "menu.sql"
+    text = "CREATE TABLE t (a NVARCHAR(20))\r\nGO\r\nINSERT INTO t VALUES (N'Crème 蛋 🍮')\r\nGO\r\n"
+    script.write_bytes(mark + text.encode(encoding))
+
+    assert load_script(script, database, lab_sql_server.connect_options) == Loaded(2, database, 1, 1)
+    assert lab_sql_server.run("SELECT a FROM t", database=database) == [("Crème 蛋 🍮",)]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"SELECT 'Cr\xe8me'\nGO\n", "is not in UTF-8 (invalid continuation byte at byte 10)"),
+        (b"\x89PNG\r\n\x1a\n", "is not in UTF-8 (invalid start byte at byte 0)"),
+        ("SELECT 1".encode("utf-16-le"), "holds zero bytes"),
+        (codecs.BOM_UTF16_LE + "SELECT 1".encode("utf-16-le")[:-1], "is not in UTF-16-LE (truncated data at byte 16)"),
+        (codecs.BOM_UTF16_BE + b"\xdc\x00\x00a", "is not in UTF-16-BE (illegal encoding at byte 2)"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused_in_one_line_before_anything_is_run(
+    tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    script = tmp_path / "dump.sql"
+    script.write_bytes(content)
+    with pytest.raises(ScriptError) as refused:
+        load_script(script, "master", {"server": "nobody.invalid"})
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"The script dump.sql {complaint}, so ")
+    assert line.endswith("none of it was run. Save it as UTF-8, or as UTF-16 with a byte order mark.")
+
+
 @pytest.mark.parametrize(
     ("script", "batches"),
     [
@@ -77,10 +123,32 @@ def test_a_script_reports_what_is_in_the_database_after_it(lab_sql_server: LabSq
         ("SELECT 1 AS [it's]\nGO\nSELECT 2", ["SELECT 1 AS [it's]", "SELECT 2"]),
         ("GOTO x\nGOING\nSELECT GO", ["GOTO x\nGOING\nSELECT GO"]),
         ("SELECT 1\r\nGO\r\nSELECT 2", ["SELECT 1", "SELECT 2"]),
+        ("SELECT 1\n/* a\n*/ GO\nSELECT 2", ["SELECT 1\n/* a\n*/ GO\nSELECT 2"]),
+        ("SELECT 'open\nGO\nSELECT 2", ["SELECT 'open", "SELECT 2"]),
+        ("SELECT 1 /* open\nGO\nSELECT 2", ["SELECT 1 /* open\nGO\nSELECT 2"]),
+        ("SELECT 1 ´ 2\nGO 2\nSELECT 3", ["SELECT 1 ´ 2", "SELECT 1 ´ 2", "SELECT 3"]),
     ],
 )
 def test_go_separates_batches_where_it_stands_alone(script: str, batches: list[str]) -> None:
     assert [batch.text for batch in split_batches(script)] == batches
+
+
+@pytest.mark.parametrize(
+    ("script", "ends"),
+    [
+        ("SELECT 1\nGO", True),
+        ("SELECT 1\ngo 2 -- twice\n", True),
+        ("SELECT 1\nGO\nSELECT 2\n", False),
+        ("SELECT GO", False),
+    ],
+        ("SELECT 1\nGO", True),
+        ("SELECT 1\ngo 2 -- twice\n", True),
+        ("SELECT 1\nGO\nSELECT 2\n", False),
+        ("SELECT GO", False),
+    ],
+)
+def test_a_script_ends_with_go_where_nothing_follows_it(script: str, ends: bool) -> None:
+    assert ends_with_go(script) is ends
 
 
 def state(server: LabSqlServer, table: str) -> tuple[int, int]:
