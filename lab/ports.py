@@ -7,17 +7,31 @@ import socket
 from lab.settings import HOST, PORTS
 
 LAST_BASE = 32000  # below the range the system itself hands out to outgoing connections
+_claims: list[socket.socket] = []
 
 
 def free_port_base(first: int) -> int:
     """The first port base from `first` on, in steps of a lab's share, at which every port of a lab is free.
 
+    It is this process's for as long as it lives: nobody else who asks is given the same.
     Raises OSError when there is none below the system's own range.
     """
     for base in range(first, LAST_BASE, PORTS):
-        if all(is_free(port) for port in range(base, base + PORTS)):
+        if all(is_free(port) for port in range(base, base + PORTS)) and _claim(base):
             return base
     raise OSError(f"No {PORTS} free ports in a row between {first} and {LAST_BASE} on {HOST}: stop what listens there.")
+
+
+def _claim(base: int) -> bool:
+    """Claim these ports; False where somebody has: of two who look at once, both find the same ones free."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0perennial-lab-ports-{base}")  # without a file: it goes when the process does
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
 
 
 def is_free(port: int) -> bool:
