@@ -25,7 +25,7 @@ from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.plan import plan_retention
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 
 NOW = datetime(2026, 6, 30, 6, tzinfo=UTC)
 POLICY = RetentionPolicy()
@@ -51,14 +51,17 @@ def main() -> int:
     return 0 if all(met) else 1
 
 
-def timeline(tenant: str, count: int, step: timedelta) -> list[Point]:
+def timeline(tenant: str, count: int, step: timedelta) -> list[TimelinePoint]:
     """Verified daily points, one every `step` back from now, in no order."""
     times = [NOW - timedelta(hours=4) - number * step for number in range(count)]
     random.Random(count).shuffle(times)  # noqa: S311
-    return [Point(f"{tenant}-daily-{when:%Y%m%dT%H}", tenant, Kind.DAILY, State.VERIFIED, when, when) for when in times]
+    return [
+        TimelinePoint(f"{tenant}-daily-{when:%Y%m%dT%H}", tenant, Kind.DAILY, State.VERIFIED, when, when)
+        for when in times
+    ]
 
 
-def _plan(points: list[Point]) -> int:
+def _plan(points: list[TimelinePoint]) -> int:
     return len(plan_retention(points[0].tenant, points, POLICY, NOW).kept)
 
 
@@ -80,7 +83,7 @@ def _best(work: Callable[[], object]) -> float:
     return min(taken)
 
 
-def _compare(restic: str, points: list[Point]) -> None:
+def _compare(restic: str, points: list[TimelinePoint]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         make_repository(restic, Path(folder), [point.time for point in points])
         _forget(restic, Path(folder))  # fills restic's cache

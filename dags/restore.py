@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from include.rules.restore.request import DatabaseSource, What
+from include.rules.restore.request import DatabaseSource, RestoreScope
 from perennial.restore.chain import restore_chain
 
 EMPTY_OR_TEXT = ["null", "string"]
@@ -51,7 +51,9 @@ with DAG(
             title="Recovery point",
             description="Its id (the DAG list_recovery_points shows them); empty for the newest verified one",
         ),
-        "what": Param(str(What.BOTH), type="string", enum=[str(what) for what in What], title="What comes back"),
+        "what": Param(
+            str(RestoreScope.BOTH), type="string", enum=[str(what) for what in RestoreScope], title="What comes back"
+        ),
         "paths": Param(
             [],
             type=["null", "array"],  # without null the form marks the field as required

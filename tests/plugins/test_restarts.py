@@ -67,16 +67,16 @@ def test_a_backup_and_a_restore_outlive_a_server_killed_in_every_step(world: Wor
 
     (world.site("acme") / "index.html").write_text("defaced")
     world.sql.run("DELETE FROM dbo.orders WHERE id < 20", database=world.entries["acme"]["database"]["name"])
-    refusal = ""
+    objection = ""
     try:
         for step in RESTORE:
             trigger = world.restore_step(step)
             struck.append(_struck(world, server, lambda t=trigger: world.runner.run(t.work_within_deadline())))  # type: ignore[misc]
     except PartError as error:
-        refusal = str(error)
-    if refusal:
+        objection = str(error)
+    if objection:
         # A database that may be half written is not for a step's own retry: the operator clears `open`.
-        assert "clear the task `open` of this run" in refusal
+        assert "clear the task `open` of this run" in objection
         world.carry_out(RESTORE[1:])
     assert (world.site("acme") / "index.html").read_text() == "welcome to acme"
     assert world.rows("acme") == before

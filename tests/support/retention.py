@@ -112,7 +112,9 @@ class Stock:
 
     def add_expiring(self, time: datetime, marked_at: datetime, **options: Any) -> Manifest:
         """A point in its grace period."""
-        return self.add(time, state=State.EXPIRING, expiry=Expiry(marked_at=marked_at, was=State.VERIFIED), **options)
+        return self.add(
+            time, state=State.EXPIRING, expiry=Expiry(marked_at=marked_at, previous_state=State.VERIFIED), **options
+        )
 
     def add_snapshot(
         self, manifest: Manifest, role: SnapshotRole, time: datetime, vault: str | None = None

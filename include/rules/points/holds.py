@@ -24,11 +24,11 @@ class Hold(Strict):
     until: date | None = None
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """Until when, why and by whose word, for messages and lists."""
         return f"{f'until {self.until}' if self.until else 'for ever'} ({self.reason}, placed by {self.author})"
 
-    def holds(self, now: datetime) -> bool:
+    def is_active(self, now: datetime) -> bool:
         """True while the point must not go; `now` is in UTC."""
         return self.until is None or now.date() <= self.until
 

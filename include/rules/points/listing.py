@@ -43,5 +43,5 @@ def _fate(manifest: Manifest) -> str:
     elif expiry:
         goes = expiry.marked_at + timedelta(hours=manifest.source.plan.retention.grace_hours)
         said.append(f"goes {goes:%Y-%m-%d %H:%MZ}")
-    said += [f"hold {' '.join(hold.said.split())[:80]}"] if hold else []
+    said += [f"hold {' '.join(hold.description.split())[:80]}"] if hold else []
     return "; ".join(said) or "-"

@@ -38,12 +38,12 @@ class Expiry(Strict):
     """Retention's mark on a recovery point that nothing keeps any more.
 
     Attributes:
-        was: What the point was before, and is again when it is taken back.
+        previous_state: What the point was before, and is again when it is taken back; stored as `was`.
         deletion_began_at: When its first part was about to be deleted; from then on it cannot be taken back.
     """
 
     marked_at: AwareDatetime
-    was: State
+    previous_state: State = Field(validation_alias="was", serialization_alias="was")
     deletion_began_at: AwareDatetime | None = None
 
 
@@ -111,7 +111,7 @@ class Manifest(Strict):
     def comes_back_as(self) -> State | None:
         """What a hold makes of an expiring point; None when it is not expiring, or its deletion has begun."""
         expiring = self.state is State.EXPIRING and self.expiry and self.expiry.deletion_began_at is None
-        return self.expiry.was if expiring and self.expiry else None
+        return self.expiry.previous_state if expiring and self.expiry else None
 
     def moved(self, act: Act, to: State | None = None, **changes: object) -> Manifest:
         """Do `act` to the point: its next state by the table of transitions, and these changes of other fields with it.

@@ -47,7 +47,7 @@ class Act(StrEnum):
 class Transition:
     """One arrow: `act` takes a recovery point from `before` (None: there is none yet) to `after`.
 
-    Two arrows of one act from one state say that the manifest knows which (`Expiry.was`).
+    Two arrows of one act from one state say that the manifest knows which (`Expiry.previous_state`).
     """
 
     act: Act

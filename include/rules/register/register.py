@@ -36,7 +36,7 @@ class Register:
     tenants: Mapping[str, Tenant]
     problems: tuple[Problem, ...] = ()
 
-    def names(self, tenant_id: str) -> bool:
+    def mentions(self, tenant_id: str) -> bool:
         """True when there is an entry of that id, usable or not."""
         return tenant_id in self.tenants or bool(self.problems_of(tenant_id))
 

@@ -79,9 +79,12 @@ TagValue = Annotated[str, StringConstraints(max_length=256)]
 
 
 class Strict(BaseModel):
-    """Values that cannot be changed and refuse fields they do not know: a typing error is never silent."""
+    """Values that cannot be changed and refuse fields they do not know: a typing error is never silent.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A field that is stored under another name than its own (an alias) is read under both and written under that one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
 
 
 class RetentionPolicy(Strict):

@@ -14,7 +14,7 @@ from include.rules.register.register import Register
 from include.rules.register.tenants import Tenant
 from include.rules.restore.host_paths import overlap
 from include.rules.restore.plan import RestorePlan
-from include.rules.restore.request import RestoreRequest, What
+from include.rules.restore.request import RestoreRequest, RestoreScope
 
 
 def choose_point(manifests: Iterable[Manifest], tenant: str, wanted: str | None) -> Manifest:
@@ -44,13 +44,13 @@ def choose_point(manifests: Iterable[Manifest], tenant: str, wanted: str | None)
         raise RefusedError(
             f"Tenant {tenant} has no recovery point {wanted!r}.",
             why="Nothing was restored.",
-            todo=nearest(verified, None),
+            todo=suggest_nearest(verified, None),
         )
     check_restorable(chosen, verified)
     return chosen
 
 
-def passed_over(points: Iterable[Manifest], chosen: Manifest) -> str:
+def note_passed_over(points: Iterable[Manifest], chosen: Manifest) -> str:
     """A sentence for the preview about verified points that show a half restored tenant; empty when there is none.
 
     Names the chosen one if it is such a point, else those newer than it.
@@ -70,7 +70,7 @@ def passed_over(points: Iterable[Manifest], chosen: Manifest) -> str:
     )
 
 
-def check_halves(request: RestoreRequest, point: Manifest) -> None:
+def check_scope(request: RestoreRequest, point: Manifest) -> None:
     """Refuse to restore a half that a safety point does without, because its own restore did not touch it.
 
     Raises:
@@ -79,7 +79,9 @@ def check_halves(request: RestoreRequest, point: Manifest) -> None:
     no_files = PartName.WEB_SNAPSHOT in point.left_out
     no_database = {PartName.DB_SNAPSHOT, PartName.BAK} <= set(point.left_out)
     if (request.files and no_files) or (request.takes_database and no_database):
-        held, missing = (What.DATABASE, PartName.WEB_SNAPSHOT) if no_files else (What.FILES, PartName.DB_SNAPSHOT)
+        held, missing = (
+            (RestoreScope.DATABASE, PartName.WEB_SNAPSHOT) if no_files else (RestoreScope.FILES, PartName.DB_SNAPSHOT)
+        )
         raise RefusedError(
             f"Recovery point {point.id} of tenant {point.tenant} holds the {held} only: {point.left_out[missing]}.",
             why=f"{request.what.capitalize()} cannot be restored from it; nothing was restored.",
@@ -129,11 +131,11 @@ def check_restorable(point: Manifest, known: Iterable[Manifest] = ()) -> None:
         if point.state in (State.EXPIRING, State.EXPIRED)
         else "It may not be whole; nothing was restored.",
         todo=(hold if point.comes_back_as is State.VERIFIED else "")
-        + nearest([m for m in known if m.id != point.id], _moment_and_id(point)[0]),
+        + suggest_nearest([m for m in known if m.id != point.id], _moment_and_id(point)[0]),
     )
 
 
-def nearest(points: Iterable[Manifest], moment: datetime | None) -> str:
+def suggest_nearest(points: Iterable[Manifest], moment: datetime | None) -> str:
     """A sentence that names the verified point nearest to `moment`, or the newest one."""
     verified = sorted((m for m in points if m.state is State.VERIFIED), key=_moment_and_id)
     if not verified:
@@ -153,7 +155,7 @@ def target_of(request: RestoreRequest, register: Register | None, point: Manifes
     Raises:
         ConfigurationError: when another tenant's place is wanted and nobody knows it.
     """
-    unknown = register is None or not register.names(request.target)
+    unknown = register is None or not register.mentions(request.target)
     if unknown and request.target == point.tenant:
         return point.source
     if register is None:

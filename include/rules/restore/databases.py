@@ -11,7 +11,7 @@ from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import DatabaseHost, Tenant
 from include.rules.restore.host_paths import is_below
 from include.rules.restore.request import DatabaseSource, RestoreRequest
-from include.rules.restore.survey import Survey, refused
+from include.rules.restore.survey import Survey, not_restorable
 
 ATTACHABLE = frozenset({"OFFLINE", "SUSPECT", "RECOVERY_PENDING", "RECOVERING", "EMERGENCY"})
 """States of a database (sys.databases) whose files are at least what a power cut would have left."""
@@ -43,7 +43,9 @@ def check_database_name(
         )
 
 
-def way_back(request: RestoreRequest, point: Manifest, survey: Survey, better: str) -> tuple[DatabaseSource, str]:
+def database_source(
+    request: RestoreRequest, point: Manifest, survey: Survey, suggestion: str
+) -> tuple[DatabaseSource, str]:
     """What the database is brought back from, and why that has to be approved (empty when it need not be)."""
     if request.database_from is DatabaseSource.BACKUP_FILE and not survey.backup_file:
         return DatabaseSource.BACKUP_FILE, ""
@@ -52,15 +54,17 @@ def way_back(request: RestoreRequest, point: Manifest, survey: Survey, better: s
     )
     if request.database_from is DatabaseSource.SNAPSHOT:
         if unusable:
-            raise refused(point, f"the database cannot come back from the snapshot: {unusable}", better)
+            raise not_restorable(point, f"the database cannot come back from the snapshot: {unusable}", suggestion)
         return DatabaseSource.SNAPSHOT, ""
     if unusable:
-        raise refused(point, f"{survey.backup_file}, and the snapshot cannot stand in for it: {unusable}", better)
+        raise not_restorable(
+            point, f"{survey.backup_file}, and the snapshot cannot stand in for it: {unusable}", suggestion
+        )
     why = f"{survey.backup_file}; the snapshot of the database volume stands in for it, crash-consistent"
     return DatabaseSource.SNAPSHOT, f"{why} (as after a power cut)"
 
 
-def not_to_be_kept(host: DatabaseHost, state: str, files: Sequence[DatabaseFile]) -> str:
+def why_unsavable(host: DatabaseHost, state: str, files: Sequence[DatabaseFile]) -> str:
     """Why nothing can bring back the database as it is, once it is overwritten; empty when something can.
 
     An online one is backed up, and where there is none, nothing is lost. Of any other there is only the snapshot of its

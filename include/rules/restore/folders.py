@@ -10,7 +10,7 @@ from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import Platform, Tenant
 from include.rules.restore.host_paths import is_below, is_windows, overlap
 from include.rules.restore.request import RestoreRequest
-from include.rules.restore.survey import FolderFacts, Survey, refused
+from include.rules.restore.survey import FolderFacts, Survey, not_restorable
 
 
 def check_files(
@@ -20,7 +20,7 @@ def check_files(
     folder: str,
     survey: Survey,
     others: Mapping[str, Tenant],
-    better: str,
+    suggestion: str,
 ) -> None:
     """Refuse files that cannot come back, and another folder that is not the restore's to fill.
 
@@ -29,31 +29,33 @@ def check_files(
     """
     unusable = (survey.snapshots or {}).get(SnapshotRole.WEB)
     if unusable:
-        raise refused(point, f"the files cannot come back: {unusable}", better)
+        raise not_restorable(point, f"the files cannot come back: {unusable}", suggestion)
     if point.source.web.platform is not target.web.platform:
         was, now = point.source.web.platform, target.web.platform
-        raise refused(point, f"its files are from a {was} host, and {target.web.instance} runs {now}", better)
+        raise not_restorable(
+            point, f"its files are from a {was} host, and {target.web.instance} runs {now}", suggestion
+        )
     if request.folder is None:
         return
     if is_windows(folder) is not (target.web.platform is Platform.WINDOWS):
-        raise refused(
+        raise not_restorable(
             point,
             f"{folder} is no path of {target.web.instance}, which runs {target.web.platform}",
             "Name a folder as that host writes it.",
         )
     for tenant in {**others, target.id: target}.values():
         if tenant.web.instance == target.web.instance and overlap(folder, tenant.web.path):
-            raise refused(
+            raise not_restorable(
                 point,
                 f"the folder {folder} overlaps {tenant.web.path}, where tenant {tenant.id} lives",
                 "Name a folder of its own, or leave it empty to restore in place.",
             )
     if survey.folder and survey.folder.free_bytes <= 0:
-        raise refused(
+        raise not_restorable(
             point, f"the disk of {folder} on {target.web.instance} is full", "Make room, or name a folder elsewhere."
         )
     if survey.folder and survey.folder.exists and not survey.folder.empty:
-        raise refused(
+        raise not_restorable(
             point,
             f"the folder {folder} on {target.web.instance} is not empty, and what is in it would be gone",
             "Name a new folder.",
@@ -80,17 +82,17 @@ def check_folder(
         return
     if facts.no_folder:
         todo = "Move away what is there, or name another folder."
-        raise refused(point, f"{folder} on {target.web.instance} is no folder", todo)
+        raise not_restorable(point, f"{folder} on {target.web.instance} is no folder", todo)
     for tenant in foreign if facts.leads_elsewhere(folder) else ():
         if tenant.web.instance == target.web.instance and overlap(facts.real, tenant.web.path):
-            raise refused(
+            raise not_restorable(
                 point,
                 f"{folder} leads to {facts.real}, which overlaps {tenant.web.path}, where tenant {tenant.id} lives",
                 "Change the symbolic link, or name another folder.",
             )
     for mount in facts.mounts:
         if not paths or any(is_below(mount, path) for path in paths):
-            raise refused(
+            raise not_restorable(
                 point,
                 f"another disk is mounted on {mount} in {folder}, and its files, which the snapshot does not have, "
                 "would be gone",

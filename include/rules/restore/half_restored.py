@@ -20,7 +20,7 @@ def half_restored_by(records: Iterable[RestoreRecord]) -> RestoreRecord | None:
     return last if last and last.half_restored else None
 
 
-def points_to_mend_with(tenant: str, records: Iterable[RestoreRecord]) -> dict[str, str]:
+def points_needed_by_half_restored(tenant: str, records: Iterable[RestoreRecord]) -> dict[str, str]:
     """The recovery points of a half restored tenant from which it was being restored, and its safety points.
 
     Those of earlier restores too that were not brought to their end: the last one's safety point shows only what they

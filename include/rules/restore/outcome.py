@@ -60,12 +60,12 @@ def _what_is_where(record: RestoreRecord) -> str:
         said.append(f"Tenant {record.tenant} is as it was: nothing was overwritten.")
     if record.site is Site.OFFLINE:
         said.append(f"The site of tenant {record.tenant} is still OFFLINE (app_offline.htm in its folder).")
-    if record.has_changed_the_site and record.lost_database:
-        said.append(f"The database as it was before could not be kept safe: {record.lost_database}.")
-    if record.has_changed_the_site and record.way_back:
-        kept = "The folder" if record.lost_database else "The state"
+    if record.has_changed_the_site and record.why_unsavable:
+        said.append(f"The database as it was before could not be kept safe: {record.why_unsavable}.")
+    if record.has_changed_the_site and record.undo_form:
+        kept = "The folder" if record.why_unsavable else "The state"
         said.append(
             f"{kept} before this restore is in the safety point {record.safety_point}: restore it to go back, with "
-            f"`airflow dags trigger restore --conf '{record.way_back}'`."
+            f"`airflow dags trigger restore --conf '{record.undo_form}'`."
         )
     return " ".join(said)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import Field
+
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import DatabaseHost, Strict, Tenant, WebHost
-from include.rules.restore.databases import check_database_name, not_to_be_kept, way_back
+from include.rules.restore.databases import check_database_name, database_source, why_unsavable
 from include.rules.restore.folders import check_files, check_folder, paths_for
-from include.rules.restore.request import DatabaseSource, RestoreRequest, What
+from include.rules.restore.request import DatabaseSource, RestoreRequest, RestoreScope
 from include.rules.restore.survey import Survey
 
 
@@ -27,21 +29,22 @@ class RestorePlan(Strict):
         database: The name under which the database comes back; None when it does not.
         paths: Only these files and folders; empty for all.
         replaces_files, replaces_database: True when the target's own are overwritten.
-        loses_database: Why the database that is overwritten cannot be kept safe first; empty when it can.
+        why_unsavable: Why no safety point can keep the database that is overwritten; empty when one can, or when none
+            is overwritten. Stored as `loses_database`.
         approvals: Why somebody has to approve it; empty when nobody has to.
     """
 
     source: str
     recovery_point: str
     target: Tenant
-    what: What
+    what: RestoreScope
     folder: str | None = None
     database: str | None = None
     database_from: DatabaseSource = DatabaseSource.BACKUP_FILE
     paths: tuple[str, ...] = ()
     replaces_files: bool = False
     replaces_database: bool = False
-    loses_database: str = ""
+    why_unsavable: str = Field(default="", validation_alias="loses_database", serialization_alias="loses_database")
     approvals: tuple[str, ...] = ()
 
     @property
@@ -58,7 +61,12 @@ class RestorePlan(Strict):
 
 
 def plan_restore(
-    request: RestoreRequest, point: Manifest, target: Tenant, survey: Survey, others: Mapping[str, Tenant], better: str
+    request: RestoreRequest,
+    point: Manifest,
+    target: Tenant,
+    survey: Survey,
+    others: Mapping[str, Tenant],
+    suggestion: str,
 ) -> RestorePlan:
     """Decide what the restore does.
 
@@ -77,19 +85,19 @@ def plan_restore(
     database = (request.database or target.database.name) if request.takes_database else None
     paths = paths_for(request, target)
     if folder:
-        check_files(request, point, target, folder, survey, others, better)
+        check_files(request, point, target, folder, survey, others, suggestion)
         # In place, a link into the tenant's own folder leads to what is to be overwritten anyway.
         own = {} if request.folder is None else {target.id: target}
         foreign = {**{name: other for name, other in others.items() if name != target.id}, **own}
         check_folder(point, target, folder, paths, survey.folder, foreign.values())
-    way, approvals, loses = DatabaseSource.BACKUP_FILE, _approvals(request, target), ""
+    source, approvals, unsavable = DatabaseSource.BACKUP_FILE, _approvals(request, target), ""
     if database:
         check_database_name(request, target, database, survey, others)
-        way, why = way_back(request, point, survey, better)
+        source, why = database_source(request, point, survey, suggestion)
         approvals += [why] if why else []
         if request.database is None:
-            loses = not_to_be_kept(target.database, survey.database_state, survey.database_files)
-        approvals += [f"the database that is overwritten cannot be kept safe before: {loses}"] if loses else []
+            unsavable = why_unsavable(target.database, survey.database_state, survey.database_files)
+        approvals += [f"the database that is overwritten cannot be kept safe before: {unsavable}"] if unsavable else []
     return RestorePlan(
         source=point.tenant,
         recovery_point=point.id,
@@ -97,11 +105,11 @@ def plan_restore(
         what=request.what,
         folder=folder,
         database=database,
-        database_from=way,
+        database_from=source,
         paths=paths,
         replaces_files=folder is not None and request.folder is None,
         replaces_database=database is not None and request.database is None,
-        loses_database=loses,
+        why_unsavable=unsavable,
         approvals=tuple(approvals),
     )
 

@@ -83,8 +83,8 @@ def _overwritten(plan: RestorePlan, survey: Survey) -> list[str]:
             if plan.replaces_database
             else f"Database {where} is made; nothing is overwritten."
         )
-    if plan.loses_database:
-        said.append(f"The database as it is now is LOST, no safety point can hold it: {plan.loses_database}.")
+    if plan.why_unsavable:
+        said.append(f"The database as it is now is LOST, no safety point can hold it: {plan.why_unsavable}.")
     if plan.replaces_database:
         said.append(
             "Stop jobs and workers that write to the database past the site: what they write after the safety point is "

@@ -14,7 +14,7 @@ from include.rules.errors import RefusedError
 from include.rules.points.requests import Kind
 from include.rules.register.tenants import Strict
 from include.rules.restore.plan import RestorePlan
-from include.rules.restore.request import What
+from include.rules.restore.request import RestoreScope
 
 COPY_FILES, RESTORE_DATABASE, CHECK = "copy_files", "restore_database", "check"
 
@@ -64,7 +64,8 @@ class RestoreRecord(Strict):
             for again under its token it is the same volume.
         safety_moment: Slot of the safety point: the moment from which on the site was offline for this restore.
         safety_point: The recovery point that was taken before anything was overwritten.
-        lost_database: Why no safety point could keep the database that is overwritten; empty when one does.
+        why_unsavable: Why no safety point could keep the database that is overwritten; empty when one does. Stored as
+            `lost_database`.
         begun: What a step has begun to overwrite, by the step's name; never forgotten, whatever came of it.
         inherited: What an earlier restore of the tenant had left half restored under the marker that lay there, by the
             step's name; the site goes online only when this restore has brought all of it back.
@@ -89,7 +90,7 @@ class RestoreRecord(Strict):
     site: Site = Site.UNTOUCHED
     safety_moment: AwareDatetime | None = None
     safety_point: str | None = None
-    lost_database: str = ""
+    why_unsavable: str = Field(default="", validation_alias="lost_database", serialization_alias="lost_database")
     begun: dict[str, str] = Field(default_factory=dict)
     inherited: dict[str, str] = Field(default_factory=dict)
     steps: tuple[RestoreStep, ...] = ()
@@ -181,29 +182,41 @@ class RestoreRecord(Strict):
 
     @property
     def half_restored(self) -> dict[str, str]:
-        """What of the tenant's own is not, or perhaps not, in one consistent state with the rest, by the step's name:
-        what this restore has begun to change and not checked, and what an earlier one has left that this one leaves.
-        """
-        checked, replaced = self.has_done(CHECK), {COPY_FILES: self.plan.replaces_files}
-        replaced[RESTORE_DATABASE] = self.plan.replaces_database
-        mended = {step for step, whole in replaced.items() if whole and not (step == COPY_FILES and self.plan.paths)}
-        left = {step: what for step, what in self.inherited.items() if not (checked and step in mended)}
-        mine = {step: what for step, what in self.begun.items() if replaced.get(step) and not checked}
-        return left | mine
+        """What of the tenant's own is not, or may not be, in one consistent state with the rest, by the step's name."""
+        return self._inherited_and_not_mended() | self._begun_and_not_checked()
+
+    def _begun_and_not_checked(self) -> dict[str, str]:
+        """What this restore has begun to overwrite: all of it is in doubt until the check has passed."""
+        if self.has_done(CHECK):
+            return {}
+        return {step: what for step, what in self.begun.items() if self._replaces(step)}
+
+    def _inherited_and_not_mended(self) -> dict[str, str]:
+        """What an earlier restore has left half restored; a whole half that was brought back and checked is mended."""
+        if not self.has_done(CHECK):
+            return dict(self.inherited)
+        return {
+            step: what
+            for step, what in self.inherited.items()
+            if not self._replaces(step) or (step == COPY_FILES and self.plan.paths)  # single paths mend no half
+        }
+
+    def _replaces(self, step: str) -> bool:
+        """True when it is the plan that this step overwrites the tenant's own."""
+        replaced = {COPY_FILES: self.plan.replaces_files, RESTORE_DATABASE: self.plan.replaces_database}
+        return replaced.get(step, False)
 
     @property
-    def way_back(self) -> str:
+    def undo_form(self) -> str:
         """The form, as JSON, of a restore of the safety point: it holds what this restore overwrites, and no more.
 
         Empty when nothing leads back.
         """
-        halves = {What.FILES: self.plan.replaces_files, What.DATABASE: self.plan.replaces_database}
-        halves[What.DATABASE] &= not self.lost_database
-        kept = [what for what, is_kept in halves.items() if is_kept]
-        if not kept or not self.safety_point:
+        files, database = self.plan.replaces_files, self.plan.replaces_database and not self.why_unsavable
+        if not (files or database) or not self.safety_point:
             return ""
-        half = {"what": kept[0]} if len(kept) == 1 else {}
-        form = {"tenant": self.tenant, "recovery_point": self.safety_point, **half, "confirm": self.tenant}
+        what = {} if files and database else {"what": RestoreScope.FILES if files else RestoreScope.DATABASE}
+        form = {"tenant": self.tenant, "recovery_point": self.safety_point, **what, "confirm": self.tenant}
         return json.dumps(form)
 
 

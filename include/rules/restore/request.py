@@ -18,7 +18,7 @@ from include.rules.register.tenants import DatabaseName, OwnFolder, Strict, Tena
 MOST_PATHS = 200
 
 
-class What(StrEnum):
+class RestoreScope(StrEnum):
     """Which halves of a tenant come back."""
 
     BOTH = "files and database"
@@ -51,7 +51,7 @@ def _empty_for_none(value: object) -> object:
 
 
 RelativePath = Annotated[str, AfterValidator(_relative_path)]
-Optional = BeforeValidator(_none_for_nothing)
+EmptyIsNone = BeforeValidator(_none_for_nothing)
 
 
 class RestoreRequest(Strict):
@@ -72,11 +72,11 @@ class RestoreRequest(Strict):
     """
 
     tenant: TenantId
-    recovery_point: Annotated[str | None, Optional] = None
-    what: What = What.BOTH
-    into_tenant: Annotated[TenantId | None, Optional] = None
-    folder: Annotated[OwnFolder | None, Optional] = None
-    database: Annotated[DatabaseName | None, Optional] = None
+    recovery_point: Annotated[str | None, EmptyIsNone] = None
+    what: RestoreScope = RestoreScope.BOTH
+    into_tenant: Annotated[TenantId | None, EmptyIsNone] = None
+    folder: Annotated[OwnFolder | None, EmptyIsNone] = None
+    database: Annotated[DatabaseName | None, EmptyIsNone] = None
     database_from: DatabaseSource = DatabaseSource.BACKUP_FILE
     paths: Annotated[tuple[RelativePath, ...], BeforeValidator(_empty_for_none)] = Field((), max_length=MOST_PATHS)
     approval: bool = False
@@ -102,11 +102,11 @@ class RestoreRequest(Strict):
 
     @property
     def files(self) -> bool:
-        return self.what in (What.BOTH, What.FILES)
+        return self.what in (RestoreScope.BOTH, RestoreScope.FILES)
 
     @property
     def takes_database(self) -> bool:
-        return self.what in (What.BOTH, What.DATABASE)
+        return self.what in (RestoreScope.BOTH, RestoreScope.DATABASE)
 
     @property
     def restore_id(self) -> str:

@@ -57,7 +57,7 @@ class Survey:
     snapshots: Mapping[SnapshotRole, str] | None = None
 
 
-def refused(point: Manifest, reason: str, todo: str) -> RefusedError:
+def not_restorable(point: Manifest, reason: str, todo: str) -> RefusedError:
     """The error that says why a recovery point cannot be restored like this, and what could be done instead."""
     return RefusedError(
         f"Recovery point {point.id} of tenant {point.tenant} cannot be restored like this: {reason}.",

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
-from include.rules.retention.objections import Guard, Refusal, ask_approval
+from include.rules.retention.objections import Guard, Objection, ask_approval
 from include.rules.retention.plan import Action, RetentionPlan, Verdict
 
 DAILY_LIMIT = 3
@@ -29,7 +29,7 @@ UNCOUNTED = frozenset({Kind.HOURLY, Kind.SAFETY})
 age alone, as many in a day as restores were made in one."""
 
 
-def check_fleet(plans: Iterable[RetentionPlan], *, now: datetime, last_run: datetime | None) -> tuple[Refusal, ...]:
+def check_fleet(plans: Iterable[RetentionPlan], *, now: datetime, last_run: datetime | None) -> tuple[Objection, ...]:
     """What speaks against carrying out all these plans in one run (leave out those that are stopped already).
 
     Hourly and safety points are left out on both sides: half of the hourly ones go every day, and each tenant's own
@@ -42,7 +42,7 @@ def check_fleet(plans: Iterable[RetentionPlan], *, now: datetime, last_run: date
     if goes <= max(FLEET_LIMIT * there, floor):
         return ()
     return (
-        Refusal(
+        Objection(
             Guard.MAX_DELETE,
             None,
             f"Retention stopped for all tenants: the plans would expire {goes} of {there} recovery points of the fleet "
@@ -55,18 +55,18 @@ def check_fleet(plans: Iterable[RetentionPlan], *, now: datetime, last_run: date
     )
 
 
-def too_many(plan: RetentionPlan, now: datetime, last_run: datetime | None) -> Refusal | None:
+def too_many(plan: RetentionPlan, now: datetime, last_run: datetime | None) -> Objection | None:
     """Daily and manual points of one tenant: `DAILY_LIMIT` for each day since the last completed run."""
     goes, limit = len(_expiring(plan)), DAILY_LIMIT * _days(now, last_run)
     return _max_delete(plan, str(goes), f"limit {limit}") if goes > limit else None
 
 
-def too_many_hourly(plan: RetentionPlan, now: datetime, last_run: datetime | None) -> Refusal | None:
+def too_many_hourly(plan: RetentionPlan, now: datetime, last_run: datetime | None) -> Objection | None:
     """Hourly points of one tenant: as many as were made since the last completed run, or would have been, and
     `DAILY_LIMIT` more.
     """
     since = last_run or now - timedelta(days=1)
-    whole = [v.point for v in plan.verdicts.values() if v.point.worth in (State.VERIFIED, State.PENDING)]
+    whole = [v.point for v in plan.verdicts.values() if v.point.effective_state in (State.VERIFIED, State.PENDING)]
     made = sum(point.kind is Kind.HOURLY and point.time > since for point in whole)
     goes = sum(_goes(verdict) and verdict.point.kind is Kind.HOURLY for verdict in plan.to(Action.EXPIRE))
     limit = max(made, HOURLY_LIMIT * _days(now, last_run)) + DAILY_LIMIT
@@ -74,16 +74,16 @@ def too_many_hourly(plan: RetentionPlan, now: datetime, last_run: datetime | Non
     return _max_delete(plan, f"{goes} hourly ones", said) if goes > limit else None
 
 
-def too_many_lost(plan: RetentionPlan) -> Refusal | None:
+def too_many_lost(plan: RetentionPlan) -> Objection | None:
     """PARTS_LOST: more than `DAILY_LIMIT` points of one tenant have lost parts, or all verified ones.
 
     In the wrong account or Region every snapshot is missing. Whoever wrote `failed` on that would lose all points.
     """
     lost = len(plan.circumstances.lost)
-    whole = any(verdict.point.worth is State.VERIFIED for verdict in plan.verdicts.values())
+    whole = any(verdict.point.effective_state is State.VERIFIED for verdict in plan.verdicts.values())
     if not lost or (lost <= DAILY_LIMIT and whole):
         return None
-    return Refusal(
+    return Objection(
         Guard.PARTS_LOST,
         plan.tenant,
         f"Retention stopped for tenant {plan.tenant}: {lost} of {len(plan.verdicts)} recovery points have lost parts"
@@ -94,8 +94,8 @@ def too_many_lost(plan: RetentionPlan) -> Refusal | None:
     )
 
 
-def _max_delete(plan: RetentionPlan, goes: str, limit: str) -> Refusal:
-    return Refusal(
+def _max_delete(plan: RetentionPlan, goes: str, limit: str) -> Objection:
+    return Objection(
         Guard.MAX_DELETE,
         plan.tenant,
         f"Retention stopped for tenant {plan.tenant}: the plan would expire {goes} of {len(plan.verdicts)} "

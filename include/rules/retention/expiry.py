@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from include.rules.errors import RefusedError
@@ -19,8 +18,8 @@ def marked(manifest: Manifest, now: datetime) -> Manifest:
     """
     refuse_wanted(manifest, now)
     if not allows(manifest.state, Act.MARK):
-        raise _refused(manifest, f"is {manifest.state}", "Start `retention` again: it makes a new plan.")
-    return manifest.moved(Act.MARK, expiry=Expiry(marked_at=now, was=manifest.state))
+        raise _refused_error(manifest, f"is {manifest.state}", "Start `retention` again: it makes a new plan.")
+    return manifest.moved(Act.MARK, expiry=Expiry(marked_at=now, previous_state=manifest.state))
 
 
 def taken_back(manifest: Manifest) -> Manifest:
@@ -31,11 +30,13 @@ def taken_back(manifest: Manifest) -> Manifest:
     """
     expiry = manifest.expiry
     if manifest.state is not State.EXPIRING or expiry is None:
-        raise _refused(manifest, f"is {manifest.state}, not expiring", "There is nothing to take back.")
+        raise _refused_error(manifest, f"is {manifest.state}, not expiring", "There is nothing to take back.")
     if expiry.deletion_began_at is not None:
         todo = "Choose another recovery point; what is left of this one cannot be restored."
-        raise _refused(manifest, f"has been losing its parts since {expiry.deletion_began_at:%Y-%m-%d %H:%MZ}", todo)
-    return manifest.moved(Act.TAKE_BACK, to=expiry.was, expiry=None)
+        raise _refused_error(
+            manifest, f"has been losing its parts since {expiry.deletion_began_at:%Y-%m-%d %H:%MZ}", todo
+        )
+    return manifest.moved(Act.TAKE_BACK, to=expiry.previous_state, expiry=None)
 
 
 def deletion_begun(manifest: Manifest, now: datetime) -> Manifest:
@@ -46,7 +47,9 @@ def deletion_begun(manifest: Manifest, now: datetime) -> Manifest:
     """
     refuse_wanted(manifest, now)
     if manifest.state is not State.EXPIRING or manifest.expiry is None:
-        raise _refused(manifest, f"is {manifest.state}, not expiring", "Start `retention` again: it makes a new plan.")
+        raise _refused_error(
+            manifest, f"is {manifest.state}, not expiring", "Start `retention` again: it makes a new plan."
+        )
     began = manifest.expiry.deletion_began_at or now
     expiry = manifest.expiry.model_copy(update={"deletion_began_at": began})
     return manifest.moved(Act.BEGIN_DELETION, expiry=expiry)
@@ -71,23 +74,6 @@ def abandoned(manifest: Manifest, now: datetime) -> Manifest:
     return manifest.moved(Act.ABANDON, closed_at=now, failure=reason)
 
 
-def replaced_parts(manifest: Manifest, snapshots: Iterable[str], files: Iterable[str]) -> tuple[str, ...]:
-    """Which of the snapshots and backup files that carry this point's name belong to none of its parts.
-
-    Earlier attempts and lost answers leave them behind. Only a verified point has replacements for all of them; what a
-    point in another state has left may still be adopted, is wanted for diagnosis, or goes with the point.
-
-    Args:
-        snapshots: Ids of the EBS snapshots tagged with this recovery point.
-        files: Keys of the backup files that lie beside its manifest.
-    """
-    if manifest.state is not State.VERIFIED or manifest.missing():  # what an edited manifest misses may be among them
-        return ()
-    parts = manifest.parts
-    own = {*parts.snapshot_ids, *(parts.bak.keys if parts.bak else ())}
-    return tuple(name for name in (*snapshots, *files) if name not in own)
-
-
 def held(manifest: Manifest, hold: Hold) -> Manifest:
     """A person's hold: the point stays. One that is expiring is taken back; of one whose deletion has begun, the rest
     is spared. The same hold again changes nothing.
@@ -96,14 +82,16 @@ def held(manifest: Manifest, hold: Hold) -> Manifest:
         RefusedError: when only the tombstone is left, or somebody else's hold stands.
     """
     if manifest.state is State.EXPIRED:
-        raise _refused(manifest, "is expired: its parts are gone", "Choose another recovery point.")
-    standing = manifest.hold
-    if standing and standing.holds(hold.placed_at) and standing.author != hold.author:
-        todo = f"Ask {standing.author}. To replace it all the same, start `lift_hold` first."
-        raise _refused(manifest, f"is under a hold already, {standing.said}: a second one would take its place", todo)
-    back = taken_back(manifest) if manifest.expiry and manifest.expiry.deletion_began_at is None else manifest
-    same = standing and (standing.author, standing.reason, standing.until) == (hold.author, hold.reason, hold.until)
-    return back if same else back.with_hold(hold, hold.author, hold.placed_at)
+        raise _refused_error(manifest, "is expired: its parts are gone", "Choose another recovery point.")
+    current = manifest.hold
+    if current and current.is_active(hold.placed_at) and current.author != hold.author:
+        what = f"is under a hold already, {current.description}: a second one would take its place"
+        todo = f"Ask {current.author}. To replace it all the same, start `lift_hold` first."
+        raise _refused_error(manifest, what, todo)
+    can_come_back = manifest.expiry is not None and manifest.expiry.deletion_began_at is None
+    spared = taken_back(manifest) if can_come_back else manifest
+    same = current and (current.author, current.reason, current.until) == (hold.author, hold.reason, hold.until)
+    return spared if same else spared.with_hold(hold, hold.author, hold.placed_at)
 
 
 def found_whole(manifest: Manifest) -> Manifest:
@@ -115,8 +103,8 @@ def found_whole(manifest: Manifest) -> Manifest:
         RefusedError: when it is under no hold, or not expiring.
     """
     if manifest.state is not State.EXPIRING or manifest.expiry is None or manifest.hold is None:
-        raise _refused(manifest, f"is {manifest.state} and not under a hold any more", "Look at it again.")
-    return manifest.moved(Act.FIND_WHOLE, to=manifest.expiry.was, expiry=None)
+        raise _refused_error(manifest, f"is {manifest.state} and not under a hold any more", "Look at it again.")
+    return manifest.moved(Act.FIND_WHOLE, to=manifest.expiry.previous_state, expiry=None)
 
 
 def lifted(manifest: Manifest, by: str, now: datetime) -> Manifest:
@@ -126,7 +114,7 @@ def lifted(manifest: Manifest, by: str, now: datetime) -> Manifest:
         RefusedError: when there is none.
     """
     if manifest.hold is None:
-        raise _refused(manifest, "is under no hold", "Check the recovery point's id.")
+        raise _refused_error(manifest, "is under no hold", "Check the recovery point's id.")
     return manifest.with_hold(None, by, now)
 
 
@@ -139,14 +127,14 @@ def refuse_wanted(manifest: Manifest, now: datetime) -> None:
     read_until = manifest.read_until(now)
     if read_until:
         todo = "The next `retention` after the restore's end looks at it again."
-        raise _refused(manifest, f"is read by a restore until {read_until:%Y-%m-%d %H:%MZ} at the latest", todo)
-    if manifest.hold and manifest.hold.holds(now):
-        raise _refused(
-            manifest, f"is under a hold {manifest.hold.said}", "Lift the hold first, if it is yours to lift."
+        raise _refused_error(manifest, f"is read by a restore until {read_until:%Y-%m-%d %H:%MZ} at the latest", todo)
+    if manifest.hold and manifest.hold.is_active(now):
+        raise _refused_error(
+            manifest, f"is under a hold {manifest.hold.description}", "Lift the hold first, if it is yours to lift."
         )
 
 
-def _refused(manifest: Manifest, what: str, todo: str) -> RefusedError:
+def _refused_error(manifest: Manifest, what: str, todo: str) -> RefusedError:
     began = manifest.expiry is not None and manifest.expiry.deletion_began_at is not None
     return RefusedError(
         f"Recovery point {manifest.id} of tenant {manifest.tenant} {what}.",

@@ -8,7 +8,7 @@ from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 from include.rules.retention.plan import Action, RetentionPlan, Verdict
 from include.rules.retention.reasons import FOR_EVER, windows
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 
 
 def explain(plan: RetentionPlan) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def _reasons(verdict: Verdict) -> str:
     return ", ".join(said)
 
 
-def _why_not(point: Point, plan: RetentionPlan, stands: dict[str, str]) -> str:
+def _why_not(point: TimelinePoint, plan: RetentionPlan, stands: dict[str, str]) -> str:
     policy, offboarding = plan.policy, plan.circumstances.offboarding
     if offboarding and offboarding.is_over(plan.now):
         return f"the tenant has left, and its last point was to be kept until {offboarding.final_until}"

@@ -9,11 +9,10 @@ from datetime import datetime
 
 from include.rules.register.register import Register
 from include.rules.retention.deletion_limits import check_fleet
-from include.rules.retention.departures import unknown_tenant
-from include.rules.retention.guards import check_tenant
-from include.rules.retention.objections import Refusal
+from include.rules.retention.guards import check_tenant, unknown_tenant
+from include.rules.retention.objections import Objection
 from include.rules.retention.plan import NOTHING_ELSE, Circumstances, RetentionPlan, plan_retention
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 
 
 @dataclass(frozen=True)
@@ -21,15 +20,19 @@ class FleetPlan:
     """The plans by tenant id, and every refusal; a tenant without a usable register entry has no plan."""
 
     plans: Mapping[str, RetentionPlan]
-    refusals: tuple[Refusal, ...]
+    objections: tuple[Objection, ...]
 
-    def stopping(self, tenant: str) -> tuple[Refusal, ...]:
+    def objections_to(self, tenant: str | None) -> tuple[Objection, ...]:
+        """What speaks against the plan of this tenant alone; of None, against acting on the fleet."""
+        return tuple(objection for objection in self.objections if objection.tenant == tenant)
+
+    def stopping(self, tenant: str) -> tuple[Objection, ...]:
         """What stops this tenant: its own refusals and those of the fleet."""
-        return tuple(refusal for refusal in self.refusals if refusal.tenant in (tenant, None))
+        return tuple(objection for objection in self.objections if objection.tenant in (tenant, None))
 
 
 def plan_fleet(
-    points: Iterable[Point],
+    points: Iterable[TimelinePoint],
     register: Register,
     now: datetime,
     *,
@@ -45,11 +48,11 @@ def plan_fleet(
         last_run: The moment (UTC) of the last completed retention run; None before the first one.
         circumstances: Leases, restores and offboarding records, by tenant id; tenants without any may be left out.
     """
-    by_tenant: dict[str, list[Point]] = defaultdict(list)
+    by_tenant: dict[str, list[TimelinePoint]] = defaultdict(list)
     for point in points:
         by_tenant[point.tenant].append(point)
     plans: dict[str, RetentionPlan] = {}
-    refusals: list[Refusal] = []
+    objections: list[Objection] = []
     for tenant_id, of_tenant in sorted(by_tenant.items()):
         around = (circumstances or {}).get(tenant_id, NOTHING_ELSE)
         tenant, offboarding = register.tenants.get(tenant_id), around.offboarding
@@ -58,10 +61,10 @@ def plan_fleet(
         recorded = offboarding.retention if offboarding and not problem else None
         policy = tenant.plan.retention if tenant else recorded
         if policy is None:
-            refusals.append(unknown_tenant(tenant_id, len(of_tenant), problem, offboarding))
+            objections.append(unknown_tenant(tenant_id, len(of_tenant), problem, offboarding))
             continue
         plan = plans[tenant_id] = plan_retention(tenant_id, of_tenant, policy, now, around)
-        refusals += check_tenant(plan, tenant, now=now, last_run=last_run)
-    stopped = {refusal.tenant for refusal in refusals}
+        objections += check_tenant(plan, tenant, now=now, last_run=last_run)
+    stopped = {objection.tenant for objection in objections}
     free = [plan for tenant_id, plan in plans.items() if tenant_id not in stopped]
-    return FleetPlan(plans, (*refusals, *check_fleet(free, now=now, last_run=last_run)))
+    return FleetPlan(plans, (*objections, *check_fleet(free, now=now, last_run=last_run)))

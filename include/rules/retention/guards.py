@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from include.rules.retention.deletion_limits import too_many, too_many_hourly, too_many_lost
-from include.rules.retention.departures import offboarded
-from include.rules.retention.objections import Guard, Refusal
+from include.rules.retention.objections import Guard, Objection, ask_approval
+from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.plan import Action, RetentionPlan
 from include.rules.retention.reasons import eligible, last_verified
 
@@ -26,7 +26,7 @@ def check_tenant(
     *,
     now: datetime,
     last_run: datetime | None,
-) -> tuple[Refusal, ...]:
+) -> tuple[Objection, ...]:
     """What speaks against carrying out the plan of one tenant; empty when nothing does or nothing would go or be swept.
 
     Args:
@@ -40,14 +40,14 @@ def check_tenant(
         return (lost,) if lost else ()
     offboarding = plan.circumstances.offboarding
     if offboarding and (tenant or offboarding.is_over(now)):
-        found = [offboarded(plan, tenant, offboarding)]
+        found = [_offboarded(plan, tenant, offboarding)]
     else:
         stale = _stale(plan, tenant, now) if tenant else None
         found = [stale, _nothing_kept(plan), too_many(plan, now, last_run), too_many_hourly(plan, now, last_run)]
-    return tuple(refusal for refusal in (lost, *found) if refusal)
+    return tuple(objection for objection in (lost, *found) if objection)
 
 
-def after_approval(refusals: Iterable[Refusal], plan: RetentionPlan, approved: str) -> tuple[Refusal, ...]:
+def after_approval(objections: Iterable[Objection], plan: RetentionPlan, approved: str) -> tuple[Objection, ...]:
     """What still stops a plan that a person has approved.
 
     Args:
@@ -55,10 +55,10 @@ def after_approval(refusals: Iterable[Refusal], plan: RetentionPlan, approved: s
         plan: The plan made again, just before acting, for the approved plan's own `now`.
         approved: The fingerprint of the plan that was approved.
     """
-    left = [refusal for refusal in refusals if not refusal.approvable]
+    left = [objection for objection in objections if not objection.approvable]
     if plan.fingerprint != approved:
         left.append(
-            Refusal(
+            Objection(
                 Guard.PLAN_CHANGED,
                 plan.tenant,
                 f"Retention stopped for tenant {plan.tenant}: what would go is no longer what was approved.",
@@ -69,7 +69,35 @@ def after_approval(refusals: Iterable[Refusal], plan: RetentionPlan, approved: s
     return tuple(left)
 
 
-def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Refusal | None:
+def unknown_tenant(tenant: str, points: int, problem: str = "", offboarding: Offboarding | None = None) -> Objection:
+    """Points of a tenant without a usable entry in the register: they are reported, never deleted.
+
+    Args:
+        points: How many there are.
+        problem: What is wrong with the tenant's entry; empty when there is none.
+        offboarding: The record that the tenant has left, where there is one that its entry contradicts.
+    """
+    entry = f"its entry in the register cannot be used ({problem})" if problem else "it is not in the register"
+    if problem and offboarding:
+        entry += f", though it is recorded as gone since {offboarding.left_at:%Y-%m-%d} (by {offboarding.author})"
+        todo = f"Take the entry out of the register, or correct it and delete {_record_of(tenant)} from the vault"
+    elif problem:
+        todo = "Correct the entry"
+    else:
+        todo = (
+            "Put it back into the register, or, if it has left, start `offboard_tenant` with "
+            f"`tenant: {tenant}` and the last day on which its last point is kept"
+        )
+    return Objection(
+        Guard.UNKNOWN_TENANT,
+        tenant,
+        f"The vault has {points} recovery points of tenant {tenant}, and {entry}.",
+        "Nobody knows which of them to keep, so all were kept; they cost money.",
+        f"{todo}; the next `retention` does the rest.",
+    )
+
+
+def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Objection | None:
     newest = last_verified(eligible([verdict.point for verdict in plan.verdicts.values()], now))
     limit = max(STALE_AFTER, 2 * timedelta(hours=tenant.plan.rpo_hours))
     why = "While no backups come in, the old ones are all there is"
@@ -93,14 +121,14 @@ def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Refusal | None
             todo = "Clear the task `open` of that restore, or start a new one, so that it comes to its end;"
     else:
         return None
-    return Refusal(
+    return Objection(
         Guard.STALE,
         plan.tenant,
         f"Retention stopped for tenant {plan.tenant}: it {said}.",
         f"{why}; nothing was expired or deleted.",
         f"{todo} the next `retention` goes on by itself.",
         # The backups themselves are made and confirmed every day: nobody else would say it.
-        for_person=bool(half) and not tenant.suspended,
+        needs_operator=bool(half) and not tenant.suspended,
     )
 
 
@@ -110,11 +138,11 @@ def _half_restored(plan: RetentionPlan, since: datetime) -> str | None:
     return max(marked, key=lambda point: (point.time, point.id)).half_restored if marked else None
 
 
-def _nothing_kept(plan: RetentionPlan) -> Refusal | None:
-    verified = [verdict for verdict in plan.verdicts.values() if verdict.point.worth is State.VERIFIED]
+def _nothing_kept(plan: RetentionPlan) -> Objection | None:
+    verified = [verdict for verdict in plan.verdicts.values() if verdict.point.effective_state is State.VERIFIED]
     if not verified or any(verdict.action in (Action.KEEP, Action.TAKE_BACK) for verdict in verified):
         return None
-    return Refusal(
+    return Objection(
         Guard.NOTHING_KEPT,
         plan.tenant,
         f"Retention stopped for tenant {plan.tenant}: the plan keeps none of its {len(verified)} verified recovery "
@@ -123,3 +151,37 @@ def _nothing_kept(plan: RetentionPlan) -> Refusal | None:
         f"No policy may do that, so this cannot be approved: start `retention` with `tenant: {plan.tenant}` and "
         "`dry_run`, and report the plan that it shows as a fault.",
     )
+
+
+def _offboarded(plan: RetentionPlan, tenant: Tenant | None, offboarding: Offboarding) -> Objection | None:
+    """The last day of a tenant that has left is over, or its record contradicts the register; None where only what was
+    approved before would go.
+
+    Args:
+        tenant: The tenant as the register has it; None for one that is not in it.
+    """
+    record = f"Tenant {plan.tenant} is recorded as gone since {offboarding.left_at:%Y-%m-%d} (by {offboarding.author})"
+    if tenant:
+        return Objection(
+            Guard.OFFBOARDED,
+            plan.tenant,
+            f"{record} and is in the register.",
+            "Only one can be true; nothing was expired or deleted.",
+            f"Take the tenant out of the register, or delete {_record_of(plan.tenant)} from the vault; the next "
+            "`retention` does the rest.",
+        )
+    goes = len(plan.to(Action.EXPIRE))
+    if not goes:  # what is past its grace period was approved when it was marked
+        return None
+    return Objection(
+        Guard.OFFBOARDED,
+        plan.tenant,
+        f"{record}, and its last points were to be kept until {offboarding.final_until}: {goes} would expire now.",
+        "Afterwards nothing of the tenant can be restored; nothing was expired or deleted.",
+        ask_approval(plan.tenant),
+        approvable=True,
+    )
+
+
+def _record_of(tenant: str) -> str:
+    return f"offboarded/{tenant}.json"

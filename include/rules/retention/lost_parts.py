@@ -23,55 +23,62 @@ def is_suspect(manifest: Manifest, snapshots: Collection[str], files: Collection
         snapshots: Ids of all snapshots that were listed for the tenant.
         files: Keys of the backup files that were listed beside the manifest.
     """
-    began = manifest.expiry is not None and manifest.expiry.deletion_began_at is not None
-    worth = manifest.expiry.was if manifest.expiry else manifest.state
-    if began or worth not in (State.VERIFIED, State.PENDING) or now - (manifest.closed_at or now) < YOUNG:
+    deletion_began = manifest.expiry is not None and manifest.expiry.deletion_began_at is not None
+    effective_state = manifest.expiry.previous_state if manifest.expiry else manifest.state
+    if deletion_began or effective_state not in (State.VERIFIED, State.PENDING):
+        return False
+    if now - (manifest.closed_at or now) < YOUNG:
         return False
     return bool(absent(manifest, snapshots, files))
 
 
 def absent(manifest: Manifest, snapshots: Collection[str], files: Collection[str]) -> tuple[PartName, ...]:
     """Names of the parts that the point needs and that are not among these, or that its manifest does not even name."""
-    gone = list(manifest.missing())
+    names = list(manifest.missing())
     for role in SnapshotRole:
         part = manifest.snapshot(role)
         if part and part.snapshot_id not in snapshots:
-            gone.append(PartName(role))
+            names.append(PartName(role))
     if manifest.parts.bak and not set(manifest.parts.bak.keys) <= set(files):
-        gone.append(PartName.BAK)
-    return tuple(gone)
+        names.append(PartName.BAK)
+    return tuple(names)
 
 
-def failed_for_want_of(manifest: Manifest, gone: Iterable[PartName], now: datetime) -> Manifest:
+def failed_for_want_of(manifest: Manifest, missing: Iterable[PartName], now: datetime) -> Manifest:
     """The point without these parts: it has failed, and so it stands for nothing and comes back as nothing better.
 
-    One that is expiring goes on doing so. A part that is gone is forgotten, so that no later attempt adopts it.
+    One that is expiring goes on doing so. A missing part is forgotten, so that no later attempt adopts it.
+
+    Raises:
+        RefusedError: when the point is neither whole nor expiring any more.
     """
-    lost = manifest
-    for name in gone:
-        lost = lost.forgetting_part(name)
-    failure = f"Found by retention on {now:%Y-%m-%d}: gone without its doing are {_named(manifest, gone)}."
+    rest = manifest
+    for name in missing:
+        rest = rest.forgetting_part(name)
+    failure = f"Found by retention on {now:%Y-%m-%d}: gone without its doing are {_described(manifest, missing)}."
     if manifest.expiry:
-        expiry = manifest.expiry.model_copy(update={"was": State.FAILED})
-        return lost.moved(Act.LOSE_PARTS, expiry=expiry, failure=failure)
-    return lost.moved(Act.LOSE_PARTS, closed_at=now, failure=failure)
+        expiry = manifest.expiry.model_copy(update={"previous_state": State.FAILED})
+        return rest.moved(Act.LOSE_PARTS, expiry=expiry, failure=failure)
+    return rest.moved(Act.LOSE_PARTS, closed_at=now, failure=failure)
 
 
-def told(tenant: str, points: Mapping[str, Manifest], lost: Mapping[str, tuple[PartName, ...]]) -> PartError:
+def report_lost_parts(
+    tenant: str, points: Mapping[str, Manifest], lost: Mapping[str, tuple[PartName, ...]]
+) -> PartError:
     """What to tell a person about the tenant's points that have lost parts (by id, with the names of those)."""
     newest_first = sorted(lost, key=lambda name: (points[name].time or points[name].opened_at, name), reverse=True)
-    described = [f"{name} ({_named(points[name], lost[name])})" for name in newest_first[:NAMED]]
+    examples = [f"{name} ({_described(points[name], lost[name])})" for name in newest_first[:NAMED]]
     more = [f"{len(lost) - NAMED} more"] if len(lost) > NAMED else []
     return PartError(
         f"Recovery points of tenant {tenant} have lost parts that nobody at work here has deleted: "
-        f"{', '.join([*described, *more])}.",
+        f"{', '.join([*examples, *more])}.",
         why="They cannot be restored: they count as failed, and the next best ones stand for their days.",
         todo="Find out who deleted them (CloudTrail knows); start `manual_backup` if the newest point is among them.",
     )
 
 
-def _named(manifest: Manifest, gone: Iterable[PartName]) -> str:
-    return ", ".join(_part(manifest, name) for name in gone)
+def _described(manifest: Manifest, names: Iterable[PartName]) -> str:
+    return ", ".join(_part(manifest, name) for name in names)
 
 
 def _part(manifest: Manifest, name: PartName) -> str:

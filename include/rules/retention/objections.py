@@ -19,7 +19,7 @@ class Guard(StrEnum):
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Objection:
     """One guard's no.
 
     Attributes:
@@ -35,7 +35,7 @@ class Refusal:
     why: str
     todo: str
     approvable: bool = False
-    for_person: bool = False
+    needs_operator: bool = False
 
     def __str__(self) -> str:
         return f"{self.guard}: {self.what} {self.why} {self.todo}"

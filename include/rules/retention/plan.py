@@ -17,19 +17,20 @@ from typing import NamedTuple
 
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.reasons import (
     Reason,
     eligible,
     last_verified,
     needed,
+    needed_by_half_restored,
     newest_manual,
     protected,
     tiers,
-    to_mend_with,
     unsettled,
     young,
 )
-from include.rules.retention.timeline import Offboarding, Point
+from include.rules.retention.timeline import TimelinePoint
 
 ABANDONED_AFTER = timedelta(hours=24)
 
@@ -52,7 +53,7 @@ class Action(StrEnum):
 class Verdict(NamedTuple):
     """What to do with one point, and everything that speaks for keeping it."""
 
-    point: Point
+    point: TimelinePoint
     action: Action
     reasons: tuple[Reason, ...] = ()
 
@@ -122,7 +123,7 @@ class RetentionPlan:
 
 def plan_retention(
     tenant: str,
-    points: Iterable[Point],
+    points: Iterable[TimelinePoint],
     policy: RetentionPolicy,
     now: datetime,
     circumstances: Circumstances = NOTHING_ELSE,
@@ -141,10 +142,10 @@ def plan_retention(
     """
     by_id = _by_id(tenant, points)
     reasons: dict[str, list[Reason]] = defaultdict(list)
-    best_last = eligible(by_id.values(), now)
-    wanted = _wanted(best_last, policy, now, circumstances.offboarding)
+    ranked = eligible(by_id.values(), now)
+    wanted = _wanted(ranked, policy, now, circumstances.offboarding)
     settled = chain(unsettled(by_id.values(), now), protected(by_id.values(), policy, now, circumstances.reading))
-    for point, reason in chain(wanted, settled, to_mend_with(by_id, circumstances.unfinished)):
+    for point, reason in chain(wanted, settled, needed_by_half_restored(by_id, circumstances.unfinished)):
         reasons[point.id].append(reason)
     for point, reason in list(needed(by_id, reasons)):
         reasons[point.id].append(reason)
@@ -157,7 +158,7 @@ def plan_retention(
     return RetentionPlan(tenant, now, policy, circumstances, verdicts)
 
 
-def _by_id(tenant: str, points: Iterable[Point]) -> dict[str, Point]:
+def _by_id(tenant: str, points: Iterable[TimelinePoint]) -> dict[str, TimelinePoint]:
     given = list(points)
     by_id = {point.id: point for point in given}
     strangers = sorted([point.id for point in given if point.tenant != tenant])
@@ -168,22 +169,26 @@ def _by_id(tenant: str, points: Iterable[Point]) -> dict[str, Point]:
 
 
 def _wanted(
-    best_last: list[Point], policy: RetentionPolicy, now: datetime, offboarding: Offboarding | None
-) -> Iterable[tuple[Point, Reason]]:
+    ranked: list[TimelinePoint], policy: RetentionPolicy, now: datetime, offboarding: Offboarding | None
+) -> Iterable[tuple[TimelinePoint, Reason]]:
     """What the policy wants, and the last verified point; of a tenant that has left for good, nothing."""
     if offboarding and offboarding.is_over(now):
         return
-    yield from tiers(best_last, policy, now)
-    yield from newest_manual(best_last, policy, now)
-    yield from young(best_last, policy, now)
-    newest = last_verified(best_last)
+    yield from tiers(ranked, policy, now)
+    yield from newest_manual(ranked, policy, now)
+    yield from young(ranked, policy, now)
+    newest = last_verified(ranked)
     if newest:
         until = offboarding.final_until if offboarding else date.max
         yield newest, Reason("last verified", until, firm=offboarding is not None)
 
 
 def _verdict(
-    point: Point, reasons: tuple[Reason, ...], policy: RetentionPolicy, now: datetime, circumstances: Circumstances
+    point: TimelinePoint,
+    reasons: tuple[Reason, ...],
+    policy: RetentionPolicy,
+    now: datetime,
+    circumstances: Circumstances,
 ) -> Verdict:
     if point.state is State.RUNNING:
         carried = circumstances.lease_owner is not None and point.owner == circumstances.lease_owner

@@ -6,7 +6,7 @@ The rules are those of docs/retention.md. None of them depends on the order of t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.periods import DAY, MONTH, WEEK, YEAR, Window
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead of this clock a point's time may be; Amazon's clock and ours differ by less."""
@@ -37,22 +37,24 @@ class Reason(NamedTuple):
     firm: bool = True
 
 
-Reasons = Iterator[tuple[Point, Reason]]
+Reasons = Iterator[tuple[TimelinePoint, Reason]]
 
 
-def eligible(points: Iterable[Point], now: datetime) -> list[Point]:
-    """Points that are whole and not of the future, the best last: verified ones first of all, then those that do not
-    show a half restored tenant, then by time, then by id.
+def rank(point: TimelinePoint) -> tuple[bool, bool, datetime, str]:
+    """How well a point stands for a period, the greater the better: verified ones before all others, then those that do
+    not show a half restored tenant, then by time, then by id. No two points are equal.
+    """
+    return point.effective_state is State.VERIFIED, point.half_restored is None, point.time, point.id
 
-    Failed and running points, and those whose deletion has begun, never stand for anything. No id stands twice.
+
+def eligible(points: Iterable[TimelinePoint], now: datetime) -> list[TimelinePoint]:
+    """Points that are whole and not of the future, by their `rank`, the best last.
+
+    Failed and running points, and those whose deletion has begun, never stand for anything.
     """
     latest = now + CLOCK_SKEW
-    ranked = [
-        (worth is State.VERIFIED, point.half_restored is None, point.time, point.id, point)
-        for point in points
-        if (worth := point.worth) in (State.VERIFIED, State.PENDING) and point.time <= latest
-    ]
-    return [point for *_, point in sorted(ranked)]
+    whole = (State.VERIFIED, State.PENDING)
+    return sorted((point for point in points if point.effective_state in whole and point.time <= latest), key=rank)
 
 
 def windows(policy: RetentionPolicy) -> tuple[Window, ...]:
@@ -64,9 +66,9 @@ def windows(policy: RetentionPolicy) -> tuple[Window, ...]:
     return tuple(found)
 
 
-def tiers(best_last: Iterable[Point], policy: RetentionPolicy, now: datetime) -> Reasons:
+def tiers(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetime) -> Reasons:
     """Daily points: of every period inside a window, the best point stands for it."""
-    daily = [point for point in best_last if point.kind is Kind.DAILY]
+    daily = [point for point in ranked if point.kind is Kind.DAILY]
     for window in windows(policy):
         number_of, current, start = window.unit.number, window.unit.number(now), window.start(now)
         stands = {number_of(point.time): point for point in daily if point.time >= start}
@@ -75,39 +77,39 @@ def tiers(best_last: Iterable[Point], policy: RetentionPolicy, now: datetime) ->
             yield stands[number], Reason(window.unit.name(number), until, firm=number < current)
 
 
-def newest_manual(best_last: Iterable[Point], policy: RetentionPolicy, now: datetime) -> Reasons:
+def newest_manual(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetime) -> Reasons:
     """Manual points: the newest ones of any age; those under a hold use no place."""
-    manual = [p for p in best_last if p.kind is Kind.MANUAL and not (p.hold and p.hold.holds(now))]
+    manual = [p for p in ranked if p.kind is Kind.MANUAL and not (p.hold and p.hold.is_active(now))]
     manual.sort(key=lambda point: (point.time, point.id), reverse=True)
     for place, point in enumerate(manual[: policy.manual], start=1):
         yield point, Reason(f"manual {place} of {policy.manual}", firm=False)
 
 
-def young(best_last: Iterable[Point], policy: RetentionPolicy, now: datetime) -> Reasons:
+def young(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetime) -> Reasons:
     """Hourly and safety points: up to the age that the policy names."""
     ages = {Kind.HOURLY: timedelta(hours=policy.hourly_hours), Kind.SAFETY: timedelta(days=policy.safety_days)}
-    for point in best_last:
+    for point in ranked:
         age = ages.get(point.kind)
         if age and now - point.time < age:
             said = f"{policy.hourly_hours} hours" if point.kind is Kind.HOURLY else f"{policy.safety_days} days"
             yield point, Reason(f"{point.kind}, younger than {said}", (point.time + age).date())
 
 
-def last_verified(best_last: Sequence[Point]) -> Point | None:
-    """The newest verified point. One of a half restored tenant counts only where there is no other; so does a safety
-    point: it shows what a restore was to mend, and says nothing of whether backups are being made.
+def last_verified(points: Iterable[TimelinePoint]) -> TimelinePoint | None:
+    """The newest verified point of those that are eligible.
+
+    One of a half restored tenant counts only where there is no other; so does a safety point: it shows what a restore
+    was to mend, and says nothing of whether backups are being made.
     """
-    newest = None
-    for point in reversed(best_last):  # verified ones come first, those of a half restored tenant last among them
-        if point.worth is not State.VERIFIED or (newest and point.half_restored and not newest.half_restored):
-            break
-        if point.kind is not Kind.SAFETY:
-            return point
-        newest = newest or point
-    return newest
+    verified = [point for point in points if point.effective_state is State.VERIFIED]
+    return max(verified, key=_rank_as_last, default=None)
 
 
-def unsettled(points: Iterable[Point], now: datetime) -> Reasons:
+def _rank_as_last(point: TimelinePoint) -> tuple[bool, bool, datetime, str]:
+    return point.half_restored is None, point.kind is not Kind.SAFETY, point.time, point.id
+
+
+def unsettled(points: Iterable[TimelinePoint], now: datetime) -> Reasons:
     """Points that are no plain backups (yet): awaiting verification, failed, running, or of the future."""
     latest = now + CLOCK_SKEW
     for point in points:
@@ -115,23 +117,25 @@ def unsettled(points: Iterable[Point], now: datetime) -> Reasons:
             yield point, Reason("timestamp in the future: check the clock", firm=False)
         if point.state is State.VERIFIED:
             continue
-        worth = point.worth
-        if worth is State.PENDING and now - point.since < VERIFICATION_GRACE:
+        effective_state = point.effective_state
+        if effective_state is State.PENDING and now - point.since < VERIFICATION_GRACE:
             yield point, Reason("awaiting verification", (point.since + VERIFICATION_GRACE).date(), firm=False)
-        elif worth is State.FAILED and now - point.since < DIAGNOSIS_TIME:
+        elif effective_state is State.FAILED and now - point.since < DIAGNOSIS_TIME:
             yield point, Reason("failed, kept for diagnosis", (point.since + DIAGNOSIS_TIME).date())
-        elif worth is State.RUNNING:
+        elif effective_state is State.RUNNING:
             yield point, Reason("running", firm=False)
 
 
-def protected(points: Iterable[Point], policy: RetentionPolicy, now: datetime, reading: Collection[str]) -> Reasons:
+def protected(
+    points: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetime, reading: Collection[str]
+) -> Reasons:
     """Points that must not go whatever the policy keeps: under a hold, locked where they are stored, or being read."""
     locked = timedelta(days=policy.locked_days)
     for point in points:
-        if point.hold and point.hold.holds(now):
+        if point.hold and point.hold.is_active(now):
             yield point, Reason(f"on hold: {point.hold.reason} ({point.hold.author})", point.hold.until or FOR_EVER)
         if locked or point.locked_until:  # the plan may have changed since: what the store holds to counts as well
-            by_plan = point.time + locked if point.worth is State.VERIFIED else point.time
+            by_plan = point.time + locked if point.effective_state is State.VERIFIED else point.time
             ends = max(by_plan, point.locked_until or by_plan)
             if now < ends:
                 yield point, Reason("locked where it is stored", ends.date())
@@ -139,16 +143,16 @@ def protected(points: Iterable[Point], policy: RetentionPolicy, now: datetime, r
             yield point, Reason("a restore is reading it", firm=False)
 
 
-def to_mend_with(by_id: Mapping[str, Point], unfinished: Mapping[str, str]) -> Reasons:
+def needed_by_half_restored(by_id: Mapping[str, TimelinePoint], unfinished: Mapping[str, str]) -> Reasons:
     """Points that a restore which has left the tenant half restored came from, or that lead back from it."""
     for name, restore in unfinished.items():
         if name in by_id:
             yield by_id[name], Reason(f"restore {restore} is unfinished", firm=False)
 
 
-def needed(by_id: dict[str, Point], kept: dict[str, list[Reason]]) -> Reasons:
+def needed(by_id: dict[str, TimelinePoint], kept: dict[str, list[Reason]]) -> Reasons:
     """Points without which a kept one could not be restored, for as long as that one is kept."""
-    users: dict[str, list[Point]] = defaultdict(list)
+    users: dict[str, list[TimelinePoint]] = defaultdict(list)
     open_cases = [by_id[point] for point in kept if by_id[point].needs]
     for user in open_cases:  # grows: what is needed may need others in turn
         for base in (by_id[need] for need in user.needs if need in by_id):

@@ -29,6 +29,15 @@ class LastRun(Strict):
     at: AwareDatetime
     owner: str
 
+    def advanced_to(self, at: datetime, owner: str) -> LastRun:
+        """The last run after one for the moment `at`; a run that was late never takes the clock back.
+
+        But for a moment that is yet to come: whoever wrote that had a clock that was ahead, and it would stand until
+        then.
+        """
+        late = at <= self.at <= at + LONGEST_RUN
+        return self if late else LastRun(at=at, owner=owner)
+
 
 class ShownPlan(Strict):
     """The plan of one tenant as it was shown to a person: what may go once it is approved.
@@ -65,12 +74,3 @@ class ShownPlan(Strict):
         if now - self.now > VALID_FOR:
             return f"is of {self.now:%Y-%m-%d %H:%MZ}, longer ago than an approval is good for"
         return ""
-
-
-def later(standing: LastRun | None, at: datetime, owner: str) -> LastRun:
-    """The last run after one for the moment `at`; a run that was late never takes the clock back.
-
-    But for a moment that is yet to come: whoever wrote that had a clock that was ahead, and it would stand until then.
-    """
-    late = standing is not None and at <= standing.at <= at + LONGEST_RUN
-    return standing if standing and late else LastRun(at=at, owner=owner)

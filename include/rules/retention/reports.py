@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-from include.rules.retention.objections import Guard, Refusal
+from include.rules.retention.objections import Guard, Objection
 
-FOR_A_PERSON = frozenset(
+NEEDS_OPERATOR = frozenset(
     {Guard.NOTHING_KEPT, Guard.MAX_DELETE, Guard.UNKNOWN_TENANT, Guard.OFFBOARDED, Guard.PARTS_LOST}
 )
-"""Guards whose refusal nobody else lifts. A stale tenant has been named by `confirm_daily_backups` (or is suspended on
-purpose), and a plan that has changed is made again the next day."""
+"""Guards whose objection nobody else lifts. A stale tenant has been named by `confirm_daily_backups` (or is suspended
+on purpose), and a plan that has changed is made again the next day."""
+
+
+class Deed(StrEnum):
+    """What retention has done with a recovery point, as its report names it."""
+
+    MARKED = "marked"
+    TAKEN_BACK = "taken back"
+    FAILED = "failed"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True)
@@ -20,12 +30,12 @@ class Trouble:
     """Something that was not done.
 
     Attributes:
-        said: What, to whom, why it matters, what to do.
+        message: What, to whom, why it matters, what to do.
         for_person: False when the next run tries again by itself and nobody has to do anything.
     """
 
-    said: str
-    for_person: bool
+    message: str
+    needs_operator: bool
 
 
 @dataclass
@@ -36,7 +46,7 @@ class TenantReport:
         tenant: Its id.
         explained: One line for every point: what the plan says of it, and why.
         kept: How many points stay.
-        done: Ids of points by what was done with them: `marked`, `taken back`, `failed`, `deleted`.
+        done: Ids of points by what was done with them.
         swept: Snapshots and files that were no part of any point any more and are gone.
         troubles: What was not done.
     """
@@ -44,31 +54,31 @@ class TenantReport:
     tenant: str
     explained: tuple[str, ...] = ()
     kept: int = 0
-    done: dict[str, list[str]] = field(default_factory=dict)
+    done: dict[Deed, list[str]] = field(default_factory=dict)
     swept: list[str] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
 
-    def did(self, what: str, point_id: str) -> None:
+    def did(self, deed: Deed, point_id: str) -> None:
         """Something was done with a point."""
-        self.done.setdefault(what, []).append(point_id)
+        self.done.setdefault(deed, []).append(point_id)
 
-    def refused(self, refusals: Iterable[Refusal]) -> None:
+    def stopped_by(self, objections: Iterable[Objection]) -> None:
         """Guards have stopped what takes something away."""
-        for refusal in refusals:
-            self.not_done(refusal, for_person=refusal.for_person or refusal.guard in FOR_A_PERSON)
+        for objection in objections:
+            self.not_done(objection, needs_operator=objection.needs_operator or objection.guard in NEEDS_OPERATOR)
 
-    def not_done(self, error: object, *, for_person: bool) -> None:
+    def not_done(self, error: object, *, needs_operator: bool) -> None:
         """Something went wrong with this tenant; everything else went on."""
-        self.troubles.append(Trouble(str(error), for_person))
+        self.troubles.append(Trouble(str(error), needs_operator))
 
     def text(self) -> str:
         """The whole report of the tenant, for the log."""
         lines = [f"Tenant {self.tenant}: {self.summary()}", *(f"  {line}" for line in self.explained)]
-        return "\n".join([*lines, *(f"  NOT DONE: {trouble.said}" for trouble in self.troubles)])
+        return "\n".join([*lines, *(f"  NOT DONE: {trouble.message}" for trouble in self.troubles)])
 
     def summary(self) -> str:
         """In one line, how many points stayed and what was done."""
-        did = [f"{len(points)} {what}" for what, points in self.done.items()]
+        did = [f"{len(points)} {deed}" for deed, points in self.done.items()]
         swept = [f"{len(self.swept)} left-over parts deleted"] if self.swept else []
         return ", ".join([f"{self.kept} kept", *did, *swept]) + "."
 
@@ -78,38 +88,38 @@ class FleetReport:
     """The reports of all tenants, and what stopped the whole fleet."""
 
     tenants: Mapping[str, TenantReport]
-    fleet: tuple[Refusal, ...] = ()
+    fleet: tuple[Objection, ...] = ()
 
-    def for_a_person(self) -> list[str]:
+    def needing_operator(self) -> list[str]:
         """What nobody but a person can settle; a run that has any of it fails at its end."""
-        own = [t.said for report in self.tenants.values() for t in report.troubles if t.for_person]
-        return [*(str(refusal) for refusal in self.fleet), *own]
+        own = [t.message for report in self.tenants.values() for t in report.troubles if t.needs_operator]
+        return [*(str(objection) for objection in self.fleet), *own]
 
     def not_done(self) -> list[str]:
         """Everything that was not done, whether it needs a person or not."""
-        own = [trouble.said for report in self.tenants.values() for trouble in report.troubles]
-        return [*(str(refusal) for refusal in self.fleet), *own]
+        own = [trouble.message for report in self.tenants.values() for trouble in report.troubles]
+        return [*(str(objection) for objection in self.fleet), *own]
 
     def summary(self) -> str:
         """In one line, how many points stayed and what was done."""
-        whole = TenantReport("", kept=sum(report.kept for report in self.tenants.values()))
-        for report in self.tenants.values():
-            for what, points in report.done.items():
-                whole.done.setdefault(what, []).extend(points)
-            whole.swept += report.swept
-        return whole.summary()
+        return self._total().summary()
 
-    def said(self) -> dict[str, Any]:
-        """JSON for Airflow: numbers, and whatever was done or not done; the log has the reasons of what stays."""
-        reports = self.tenants.values()
-        done: dict[str, list[str]] = {}
-        for report in reports:
-            for what, points in report.done.items():
-                done.setdefault(what, []).extend(points)
+    def to_json(self) -> dict[str, Any]:
+        """For Airflow: numbers, and whatever was done or not done; the log has the reasons of what stays."""
+        total = self._total()
         return {
             "tenants": len(self.tenants),
-            "kept": sum(report.kept for report in reports),
-            **{what.replace(" ", "_"): points for what, points in done.items()},
-            "swept": [name for report in reports for name in report.swept],
+            "kept": total.kept,
+            **{deed.replace(" ", "_"): points for deed, points in total.done.items()},
+            "swept": total.swept,
             "not_done": self.not_done(),
         }
+
+    def _total(self) -> TenantReport:
+        """All that was kept, done and swept, as if it were one tenant's."""
+        total = TenantReport("", kept=sum(report.kept for report in self.tenants.values()))
+        for report in self.tenants.values():
+            for deed, points in report.done.items():
+                total.done.setdefault(deed, []).extend(points)
+            total.swept += report.swept
+        return total

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-
-from pydantic import AwareDatetime
+from datetime import UTC, datetime
 
 from include.rules.points.holds import Hold
 from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
-from include.rules.register.tenants import RetentionPolicy, Strict, TenantId
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class TimelinePoint:
     """One recovery point on a tenant's timeline; all moments are in UTC.
 
     Attributes:
@@ -43,7 +40,7 @@ class Point:
     needs: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, manifest: Manifest, needs: Collection[str] = ()) -> Point:
+    def of(cls, manifest: Manifest, needs: Collection[str] = ()) -> TimelinePoint:
         """What retention knows of the point with this manifest; `needs` as above."""
         return cls(
             id=manifest.id,
@@ -61,33 +58,8 @@ class Point:
         )
 
     @property
-    def worth(self) -> State:
+    def effective_state(self) -> State:
         """What the point could be used as: while it can be taken back, an expiring one is what it was before."""
         if self.state is State.EXPIRING and self.expiry and self.expiry.deletion_began_at is None:
-            return self.expiry.was
+            return self.expiry.previous_state
         return self.state
-
-
-class Offboarding(Strict):
-    """The record that a tenant has left: without one, nothing of a tenant that is not in the register is deleted.
-
-    Attributes:
-        final_until: The last day (UTC) on which the tenant's last verified point is kept.
-        author: Who decided it.
-        retention: What is kept until that day: the policy of the plan that the tenant had.
-    """
-
-    tenant: TenantId
-    left_at: AwareDatetime
-    final_until: date
-    author: str
-    retention: RetentionPolicy
-
-    @property
-    def id(self) -> str:
-        """A tenant has one record, so that it goes by the tenant's name."""
-        return self.tenant
-
-    def is_over(self, now: datetime) -> bool:
-        """True once nothing but holds keeps the tenant's points; `now` is in UTC."""
-        return now.date() > self.final_until

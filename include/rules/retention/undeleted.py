@@ -18,8 +18,8 @@ LOCK_WORDS = (LOCK_HOLDS, "object lock", "is locked")
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A deletion that AWS has refused.
+class UndeletedPart:
+    """A part of a recovery point that AWS has refused to delete.
 
     Attributes:
         part: What was to be deleted, for instance `snapshot snap-0123` or the key of a file.
@@ -40,15 +40,15 @@ class Refused:
 
         The code of a locked snapshot's refusal is not documented; what was seen is `SnapshotLocked`.
         """
-        said = self.message.lower()
-        return self.locked_until is not None or "Locked" in self.code or any(words in said for words in LOCK_WORDS)
+        message = self.message.lower()
+        return self.locked_until is not None or "Locked" in self.code or any(words in message for words in LOCK_WORDS)
 
     @property
-    def for_person(self) -> bool:
+    def needs_operator(self) -> bool:
         """True when no later run gets any further before somebody has done something."""
         return not (self.locked or self.transient)
 
-    def said(self, tenant: str, point_id: str, state: State) -> str:
+    def describe(self, tenant: str, point_id: str, state: State) -> str:
         """What happened, to which point (now in which state) of which tenant, and what to do."""
         name = "LOCKED: " if self.locked else ""
         answer = f"AWS answered {self.code} ({self.message})" if self.code else self.message

@@ -10,12 +10,12 @@ from typing import ClassVar
 from include.rules.backup.attempts import first_attempt, is_settled, next_attempt, resumed
 from include.rules.backup.quotas import check_manual_quota, month_prefix
 from include.rules.errors import LeaseLostError, PartError, PerennialError, UnavailableError
+from include.rules.points.left_over import replaced_parts
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest, Kind
 from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from include.rules.restore.half_restored import LATEST, half_restored_by
-from include.rules.retention.expiry import replaced_parts
 from perennial.backup.lock import lock_parts
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.register import read_register

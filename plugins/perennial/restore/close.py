@@ -98,7 +98,7 @@ def _report(record: RestoreRecord | None, request: RestoreRequest) -> StepResult
             "restore": record.id,
             "recovery_point": record.plan.recovery_point,
             "safety_point": record.safety_point,
-            "way_back": record.way_back or None,
+            "way_back": record.undo_form or None,
             "seconds": round(seconds, 1),
             "site": str(record.site),
             "steps": {step.name: f"{step.said} ({step.seconds:.1f} s)" for step in record.steps},

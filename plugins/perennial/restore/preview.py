@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from include.rules.errors import ConflictError, LeaseBusyError, PerennialError, RefusedError
 from include.rules.restore.choice import (
-    check_halves,
     check_own_place,
+    check_scope,
     choose_point,
     is_registered,
-    nearest,
-    passed_over,
+    note_passed_over,
+    suggest_nearest,
     target_of,
 )
 from include.rules.restore.plan import plan_restore
@@ -74,12 +74,12 @@ class PreviewRestoreTrigger(RestoreTrigger):
             await vault.points.get(request.tenant, request.recovery_point)
         known = await vault.manifests(request.tenant)
         point = choose_point(known, request.tenant, request.recovery_point)
-        check_halves(request, point)
+        check_scope(request, point)
         target = target_of(request, register, point)
         self.surveyor = Surveyor(vault, request, point, target)
         survey = await self.surveyor.survey()
-        better = nearest([m for m in known if m.id != point.id], point.time)
-        plan = plan_restore(request, point, target, survey, register.tenants if register else {}, better)
+        suggestion = suggest_nearest([m for m in known if m.id != point.id], point.time)
+        plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)
         check_own_place(plan, register)
         earlier = await vault.latest_restores(request.target, EARLIER)
         return RestoreRecord(
@@ -87,7 +87,9 @@ class PreviewRestoreTrigger(RestoreTrigger):
             tenant=request.target,
             plan=plan,
             registered=is_registered(request.target, register),
-            preview="\n\n".join(filter(None, (preview(plan, point, survey, earlier, now), passed_over(known, point)))),
+            preview="\n\n".join(
+                filter(None, (preview(plan, point, survey, earlier, now), note_passed_over(known, point)))
+            ),
             owner=owner,
             planned_at=now,
         )

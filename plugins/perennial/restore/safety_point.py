@@ -16,7 +16,7 @@ from include.rules.points.backup_files import DatabaseFile
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.requests import BackupRequest
-from include.rules.restore.databases import ATTACHABLE, not_to_be_kept
+from include.rules.restore.databases import ATTACHABLE, why_unsavable
 from include.rules.restore.record import RestoreRecord
 from perennial.backup.bak import BackUpDatabaseTrigger
 from perennial.backup.open_close import RecoveryPointTrigger, close_point
@@ -39,7 +39,7 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
         if not wanted:
             return Done("This restore overwrites nothing: it needs no safety point.")
         safety = await self._begun(restore, BackupRequest.parse(wanted))
-        lost = restore.record.lost_database
+        lost = restore.record.why_unsavable
         if safety is None:
             return Done(f"No safety point was taken of the database: {lost or 'there was none to keep'}.")
         await restore.change(lambda record: record.model_copy(update={"safety_point": safety.manifest.id}))
@@ -72,7 +72,7 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
         if restore.record.has_changed_the_site:
             return None  # an earlier attempt has found nothing to keep, and what is there now is half restored
         left_out, files, lost = await _left_out(restore.record, vault.settings)
-        await restore.change(lambda record: record.model_copy(update={"lost_database": lost}))
+        await restore.change(lambda record: record.model_copy(update={"why_unsavable": lost}))
         if len(left_out) == len(PartName):
             return None
         changes, now = {"left_out": left_out, "database_files": files}, datetime.now(UTC)
@@ -138,8 +138,8 @@ async def _left_out(
             todo="Bring the server up, then clear the task `open` of this run.",
             server=database.connection,
         ) from error
-    lost = not_to_be_kept(database, facts.state, facts.described)
-    if lost and not plan.loses_database:
+    lost = why_unsavable(database, facts.state, facts.described)
+    if lost and not plan.why_unsavable:
         raise RefusedError(
             f"Database {database.name} of tenant {record.tenant} cannot be kept safe before it is overwritten: {lost}.",
             why="Nobody has approved its loss; nothing was overwritten.",

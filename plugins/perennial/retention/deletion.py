@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from include.rules.errors import ConflictError, UnavailableError
 from include.rules.points.parts import SnapshotRole
 from include.rules.retention.expiry import refuse_wanted, tombstone
-from include.rules.retention.undeleted import LOCK_HOLDS, Refused
+from include.rules.retention.undeleted import LOCK_HOLDS, UndeletedPart
 from perennial.hooks.aws.ebs import PART_TAG, Ebs, Snapshot
 from perennial.hooks.aws.errors import error_code, is_transient
 from perennial.hooks.vault.leased import LeasedPoint
@@ -33,30 +33,33 @@ class Deletion:
         now: The moment of acting, in UTC.
 
     Attributes:
-        refused: What AWS has refused to delete so far.
+        undeleted: What AWS has refused to delete so far.
     """
 
     def __init__(self, point: LeasedPoint, now: datetime) -> None:
         self.point, self.now = point, now
         self.ebs = Ebs.of(point.vault.settings)
-        self.refused: list[Refused] = []
+        self.undeleted: list[UndeletedPart] = []
         self._ends_point = False
         self._tried_parts = set[str]()
 
-    async def is_locked(self) -> bool:
-        """Look whether a lock holds any part, before the first one goes: the others would be lost, and the rest no use.
+    async def find_locks(self) -> bool:
+        """Look for locks before the first part goes: were one locked, the others would be lost, and it alone no use.
 
-        What is locked is added to `refused`.
+        What is locked is added to `undeleted`.
+
+        Returns:
+            True when a lock holds any part.
         """
         documents, files = self.point.vault.documents, await self._versions_of_files()
         bytes_of = [version for version in files if not version.marker]
         ends = await asyncio.gather(*(locked_until(documents, version) for version in bytes_of))
-        held: dict[str, datetime | None] = {v.key: until for v, until in zip(bytes_of, ends, strict=True) if until}
+        locked: dict[str, datetime | None] = {v.key: until for v, until in zip(bytes_of, ends, strict=True) if until}
         snapshots = await self.ebs.snapshots_of_point(self.point.manifest.id)
         locks = await self.ebs.locked_snapshots(snapshot.id for snapshot in snapshots)
-        held |= {f"snapshot {name}": until for name, until in locks.items()}
-        self.refused += [Refused(part, "", LOCK_HOLDS, locked_until=until) for part, until in held.items()]
-        return bool(held)
+        locked |= {f"snapshot {name}": until for name, until in locks.items()}
+        self.undeleted += [UndeletedPart(part, "", LOCK_HOLDS, locked_until=until) for part, until in locked.items()]
+        return bool(locked)
 
     async def whole(self) -> bool:
         """Delete all parts and leave a tombstone; False when a part had to stay, and the manifest with it.
@@ -68,37 +71,36 @@ class Deletion:
         for snapshot in sorted(await self.ebs.snapshots_of_point(self.point.manifest.id), key=_database_first):
             await self.snapshot(snapshot)
         await self._look_again()
-        if self.refused:
+        if self.undeleted:
             return False
         await self._bury()
-        return not self.refused
+        return not self.undeleted
 
     async def parts(self, names: Iterable[str], snapshots: Iterable[Snapshot]) -> list[str]:
         """Delete some of the point's snapshots (by id) and files (by key); the names of those that have gone."""
-        wanted = set(names)
-        files = [version for version in await self._versions_of_files() if version.key in wanted]
-        await self.files(files)
+        names = set(names)
+        await self.files(version for version in await self._versions_of_files() if version.key in names)
         for snapshot in snapshots:
-            if snapshot.id in wanted:
+            if snapshot.id in names:
                 await self.snapshot(snapshot)
-        stay = {refused.part for refused in self.refused}
-        return sorted(name for name in wanted if name not in stay and f"snapshot {name}" not in stay)
+        stay = {part.part for part in self.undeleted}
+        return sorted(name for name in names if name not in stay and f"snapshot {name}" not in stay)
 
     async def files(self, versions: Iterable[ObjectVersion]) -> None:
         """Delete these versions of objects."""
         documents = self.point.vault.documents
         for version in versions:
-            refused = await self._tried(version.key, partial(delete_version, documents, version))
-            if refused and not version.marker:
-                self.refused[-1] = replace(refused, locked_until=await locked_until(documents, version))
+            undeleted = await self._try(version.key, partial(delete_version, documents, version))
+            if undeleted and not version.marker:
+                self.undeleted[-1] = replace(undeleted, locked_until=await locked_until(documents, version))
 
     async def snapshot(self, snapshot: Snapshot) -> None:
         """Delete a snapshot that was just seen to carry the tags of this vault and this point."""
-        await self._tried(f"snapshot {snapshot.id}", partial(self.ebs.delete_snapshot, snapshot.id))
+        await self._try(f"snapshot {snapshot.id}", partial(self.ebs.delete_snapshot, snapshot.id))
 
     async def _versions_of_files(self) -> list[ObjectVersion]:
-        found = await versions_below(self.point.vault.documents, self.point.prefix)
-        return [version for version in found if version.key != self._manifest_key]
+        versions = await versions_below(self.point.vault.documents, self.point.prefix)
+        return [version for version in versions if version.key != self._manifest_key]
 
     @property
     def _manifest_key(self) -> str:
@@ -109,14 +111,14 @@ class Deletion:
         away: one without them is not deleted, and its manifest has to stay.
         """
         named = await self.ebs.snapshots(self.point.manifest.parts.snapshot_ids)
-        for found in sorted(named.values(), key=_database_first):
-            if f"snapshot {found.id}" in self._tried_parts:
+        for snapshot in sorted(named.values(), key=_database_first):
+            if f"snapshot {snapshot.id}" in self._tried_parts:
                 continue
-            if self.ebs.is_of_point(found, self.point.manifest.id):
-                await self.snapshot(found)
+            if self.ebs.is_of_point(snapshot, self.point.manifest.id):
+                await self.snapshot(snapshot)
             else:
-                said = "it no longer carries the tags of this vault and this recovery point"
-                self.refused.append(Refused(f"snapshot {found.id}", "", said))
+                message = "it no longer carries the tags of this vault and this recovery point"
+                self.undeleted.append(UndeletedPart(f"snapshot {snapshot.id}", "", message))
 
     async def _bury(self) -> None:
         """Move the tombstone under expired/; interrupted anywhere, the next run finds an expired point and ends it."""
@@ -125,10 +127,10 @@ class Deletion:
         self._ends_point = False
         with suppress(ConflictError):  # an interrupted run has written it
             await vault.tombstones.create(expired)
-        found = await versions_below(vault.documents, self._manifest_key)
-        await self.files(version for version in found if version.key == self._manifest_key)
+        versions = await versions_below(vault.documents, self._manifest_key)
+        await self.files(version for version in versions if version.key == self._manifest_key)
 
-    async def _tried(self, part: str, deletion: Callable[[], Awaitable[None]]) -> Refused | None:
+    async def _try(self, part: str, deletion: Callable[[], Awaitable[None]]) -> UndeletedPart | None:
         """Carry out one deletion, after a look at the lease and at the manifest; a refusal is remembered.
 
         Raises:
@@ -143,8 +145,8 @@ class Deletion:
         except UnavailableError as error:
             cause = error.__cause__ or error
             message = cause.response["Error"].get("Message", "") if isinstance(cause, ClientError) else str(cause)
-            self.refused.append(Refused(part, error_code(cause), message, transient=is_transient(cause)))
-            return self.refused[-1]
+            self.undeleted.append(UndeletedPart(part, error_code(cause), message, transient=is_transient(cause)))
+            return self.undeleted[-1]
         return None
 
 

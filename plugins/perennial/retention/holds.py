@@ -16,7 +16,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.points.requests import parse_moment
 from include.rules.retention.expiry import found_whole, held, lifted
-from include.rules.retention.timeline import Offboarding
+from include.rules.retention.offboarding import Offboarding
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.lost_parts import absent_parts
 from perennial.settings import Settings
@@ -56,12 +56,13 @@ class PlaceHoldTrigger(DecisionTrigger):
             )
         until = _day(self.until, now) if self.until.strip() else None
         hold = Hold(reason=self.reason.strip()[:500], author=self.decided_by(settings), placed_at=now, until=until)
-        manifest, said = await _change(settings, self.tenant, self.recovery_point, lambda m: held(m, hold)), ""
+        manifest = await _change(settings, self.tenant, self.recovery_point, lambda m: held(m, hold))
+        message = ""
         if manifest.expiry:
-            manifest, said = await _what_is_left(Vault(settings), manifest)
-            self.log.warning("%s", said)
+            manifest, message = await _bring_back_if_whole(Vault(settings), manifest)
+            self.log.warning("%s", message)
         placed = manifest.hold.model_dump(mode="json") if manifest.hold else None
-        return {"recovery_point": manifest.id, "state": str(manifest.state), "hold": placed, "message": said}
+        return {"recovery_point": manifest.id, "state": str(manifest.state), "hold": placed, "message": message}
 
 
 class LiftHoldTrigger(DecisionTrigger):
@@ -88,14 +89,14 @@ class OffboardTenantTrigger(DecisionTrigger):
     async def work(self) -> StepResult:
         settings, now = Settings.from_environment(), datetime.now(UTC)
         vault, tenant = Vault(settings), self.tenant.strip()
-        known = await vault.manifests(tenant) if tenant else []
-        if not known:
+        manifests = await vault.manifests(tenant) if tenant else []
+        if not manifests:
             raise ConfigurationError(
                 f"The vault has no recovery points of a tenant {tenant!r}.",
                 why="There is nothing to keep or to delete; nothing was recorded.",
                 todo="Check the spelling.",
             )
-        newest = max(known, key=lambda manifest: manifest.time or manifest.opened_at)
+        newest = max(manifests, key=lambda manifest: manifest.time or manifest.opened_at)
         record = Offboarding(
             tenant=tenant,
             left_at=now,
@@ -107,27 +108,26 @@ class OffboardTenantTrigger(DecisionTrigger):
         return record.model_dump(mode="json")
 
 
-async def _what_is_left(vault: Vault, manifest: Manifest) -> tuple[Manifest, str]:
-    """What the hold has spared of a point whose deletion had begun; where that is all of it, the point comes back.
+async def _bring_back_if_whole(vault: Vault, manifest: Manifest) -> tuple[Manifest, str]:
+    """A point whose deletion had begun comes back where the hold has spared all of it; else says what is left.
 
     The lease is looked at before the parts: what a run that held it has deleted is then seen.
     """
     lease = await vault.lease(manifest.tenant)
     busy = lease is not None and lease.value.is_live(datetime.now(UTC))
-    gone = (await absent_parts(vault, [manifest])).get(manifest.id, ())
-    if not gone and not busy:
-        return await vault.change_point(
-            manifest.tenant, manifest.id, found_whole
-        ), "Its deletion had taken nothing yet."
-    if not gone:
+    missing = (await absent_parts(vault, [manifest])).get(manifest.id, ())
+    if not missing and not busy:
+        manifest = await vault.change_point(manifest.tenant, manifest.id, found_whole)
+        return manifest, "Its deletion had taken nothing yet."
+    if not missing:
         return manifest, (
             "Its deletion had begun, and a run is still at work on the tenant: when that has ended, place the same "
             "hold again to take the point back, if nothing of it has gone."
         )
-    left = [name for name in PartName if name not in gone]
+    spared = [name for name in PartName if name not in missing]
     return manifest, (
-        f"Its deletion had begun: {', '.join(gone)} gone, {', '.join(left) or 'nothing'} left and spared. It cannot be "
-        "restored any more."
+        f"Its deletion had begun: {', '.join(missing)} gone, {', '.join(spared) or 'nothing'} left and spared. "
+        "It cannot be restored any more."
     )
 
 

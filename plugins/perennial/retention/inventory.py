@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include.rules.errors import PartError
+from include.rules.points.left_over import replaced_parts
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
-from include.rules.restore.half_restored import LATEST, points_to_mend_with
-from include.rules.retention.expiry import replaced_parts
-from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, told
+from include.rules.restore.half_restored import LATEST, points_needed_by_half_restored
+from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, report_lost_parts
 from include.rules.retention.plan import Circumstances
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.aws.ebs import POINT_TAG, Ebs, Snapshot
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
@@ -22,7 +22,7 @@ from perennial.retention.lost_parts import lost_parts
 
 
 @dataclass(frozen=True)
-class Holdings:
+class TenantInventory:
     """What there is of one tenant.
 
     Attributes:
@@ -45,16 +45,16 @@ class Holdings:
     circumstances: Circumstances
 
     @property
-    def points(self) -> list[Point]:
+    def points(self) -> list[TimelinePoint]:
         """What the rules of retention know of them; one that has lost a part has failed, also before it says so."""
-        return [Point.of(self._as_it_is(version.value)) for version in self.manifests.values()]
+        return [TimelinePoint.of(self._as_it_is(version.value)) for version in self.manifests.values()]
 
     def _as_it_is(self, manifest: Manifest) -> Manifest:
-        gone = self.lost.get(manifest.id)
-        return failed_for_want_of(manifest, gone, self.now) if gone else manifest
+        names = self.lost.get(manifest.id)
+        return failed_for_want_of(manifest, names, self.now) if names else manifest
 
 
-async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) -> Holdings:
+async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_lease_of: str) -> TenantInventory:
     """Look at everything that there is of a tenant.
 
     Args:
@@ -76,21 +76,21 @@ async def holdings(vault: Vault, tenant: str, now: datetime, *, but_for: str) ->
     snapshots = defaultdict[str, list[Snapshot]](list)
     for snapshot in await Ebs.of(vault.settings).snapshots_of_tenant(tenant):
         snapshots[snapshot.tags.get(POINT_TAG, "")].append(snapshot)
-    listed = {snapshot.id for found in snapshots.values() for snapshot in found}
-    suspects = [v for name, v in manifests.items() if is_suspect(v.value, listed, files.get(name, ()), now)]
+    snapshot_ids = {snapshot.id for of_point in snapshots.values() for snapshot in of_point}
+    suspects = [v for name, v in manifests.items() if is_suspect(v.value, snapshot_ids, files.get(name, ()), now)]
     known = {*ids, *(version.value.id for version in versions)}
     problems += await _orphans(vault, tenant, known, snapshots, files)
     lost = await lost_parts(vault, suspects)
     if lost:
-        problems.append(told(tenant, {name: manifests[name].value for name in lost}, lost))
+        problems.append(report_lost_parts(tenant, {name: manifests[name].value for name in lost}, lost))
     left_over = _left_over([v for name, v in manifests.items() if name not in lost], snapshots, files)
-    around = await _circumstances(vault, tenant, manifests.values(), now, but_for)
-    return Holdings(
+    around = await _circumstances(vault, tenant, manifests.values(), now, ignoring_lease_of)
+    return TenantInventory(
         tenant,
         now,
         manifests,
         tuple(problems),
-        {name: tuple(found) for name, found in snapshots.items()},
+        {name: tuple(of_point) for name, of_point in snapshots.items()},
         left_over,
         lost,
         replace(around, left_over=bool(left_over), lost=frozenset(lost)),
@@ -102,14 +102,14 @@ def _left_over(
     snapshots: Mapping[str, list[Snapshot]],
     files: Mapping[str, list[str]],
 ) -> dict[str, tuple[str, ...]]:
-    found = {}
+    left_over = {}
     for version in manifests:
         manifest = version.value
-        made = [snapshot.id for snapshot in snapshots.get(manifest.id, ())]
-        names = replaced_parts(manifest, made, files.get(manifest.id, ()))
+        snapshot_ids = [snapshot.id for snapshot in snapshots.get(manifest.id, ())]
+        names = replaced_parts(manifest, snapshot_ids, files.get(manifest.id, ()))
         if names:
-            found[manifest.id] = names
-    return found
+            left_over[manifest.id] = names
+    return left_over
 
 
 async def _circumstances(
@@ -117,14 +117,14 @@ async def _circumstances(
     tenant: str,
     manifests: Iterable[Versioned[Manifest]],
     now: datetime,
-    but_for: str,
+    ignoring_lease_of: str,
 ) -> Circumstances:
     lease, offboarding = await vault.lease(tenant), await vault.offboarded.get(tenant, tenant)
-    busy = lease is not None and lease.value.is_live(now) and lease.value.owner != but_for
+    busy = lease is not None and lease.value.is_live(now) and lease.value.owner != ignoring_lease_of
     return Circumstances(
         lease_owner=lease.value.owner if lease and busy else None,
         reading=frozenset(v.value.id for v in manifests if v.value.read_until(now)),
-        unfinished=points_to_mend_with(tenant, await vault.latest_restores(tenant, LATEST)),
+        unfinished=points_needed_by_half_restored(tenant, await vault.latest_restores(tenant, LATEST)),
         offboarding=offboarding.value if offboarding else None,
     )
 
@@ -140,12 +140,12 @@ async def _orphans(
 
     A backup may have begun since the manifests were listed, so that each is looked for once more.
     """
-    found = []
+    problems = []
     for name in sorted({*snapshots, *files} - set(known)):
         if name and await vault.documents.get(vault.points.key(tenant, name)):
             continue
         parts = [*(snapshot.id for snapshot in snapshots.get(name, ())), *files.get(name, ())]
-        found.append(
+        problems.append(
             PartError(
                 f"Tenant {tenant} has snapshots or files of {name or 'no recovery point'}, which has no manifest: "
                 f"{', '.join(parts)}.",
@@ -153,4 +153,4 @@ async def _orphans(
                 todo="Bring the manifest back, or look whether anybody wants them and delete them by hand.",
             )
         )
-    return found
+    return problems

@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from include.rules.errors import ConflictError, PartError
-from include.rules.retention.records import LastRun, later
+from include.rules.retention.records import LastRun
 from perennial.hooks.vault.documents import DocumentStore, Stored
 
 KEY = "last-retention.json"
@@ -27,9 +27,11 @@ async def record_retention(documents: DocumentStore, at: datetime, owner: str) -
     """The run for the moment `at` has looked at the whole fleet."""
     while True:
         stored = await documents.get(KEY)
-        wanted = later(_parsed(stored), at, owner).model_dump(mode="json")
+        before = _parsed(stored)
+        last = before.advanced_to(at, owner) if before else LastRun(at=at, owner=owner)
+        content = last.model_dump(mode="json")
         with suppress(ConflictError):
-            await (documents.replace(KEY, wanted, stored.etag) if stored else documents.create(KEY, wanted))
+            await (documents.replace(KEY, content, stored.etag) if stored else documents.create(KEY, content))
             return
 
 

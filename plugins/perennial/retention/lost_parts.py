@@ -18,8 +18,8 @@ async def absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str,
     snapshots = await Ebs.of(vault.settings).snapshots(name for m in points for name in m.parts.snapshot_ids)
     keys = [key for m in points for key in (m.parts.bak.keys if m.parts.bak else ())]
     files = {file.key for file in await vault.backup_files(keys) if file}
-    found = {m.id: absent(m, snapshots, files) for m in points}
-    return {name: gone for name, gone in found.items() if gone}
+    by_id = {m.id: absent(m, snapshots, files) for m in points}
+    return {point_id: names for point_id, names in by_id.items() if names}
 
 
 async def lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> dict[str, tuple[PartName, ...]]:
@@ -29,8 +29,8 @@ async def lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> d
         return {}
     lost = await absent_parts(vault, (version.value for version in versions))
     for version in versions:
-        name = version.value.id
-        standing = await vault.points.get(version.value.tenant, name) if name in lost else None
-        if standing is None or standing.etag != version.etag:
-            lost.pop(name, None)
+        point_id = version.value.id
+        current = await vault.points.get(version.value.tenant, point_id) if point_id in lost else None
+        if current is None or current.etag != version.etag:
+            lost.pop(point_id, None)
     return lost

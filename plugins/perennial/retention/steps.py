@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from include.rules.errors import ConfigurationError, ConflictError, PartError, RefusedError
 from include.rules.register.tenants import TENANT_ID
 from include.rules.retention.records import ShownPlan
-from include.rules.retention.reports import FleetReport
+from include.rules.retention.reports import Deed, FleetReport
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
@@ -68,10 +68,10 @@ class PreviewRetentionTrigger(RetentionTrigger):
             return {"message": "The whole fleet: nobody is asked.", "approval": False}
         shown, report = await (await self.retention(vault)).preview(tenant)
         self.log.info("%s", report.text())
-        asked = shown.asked and not self.is_dry
+        needs_approval = shown.asked and not self.is_dry
         if not self.is_dry:
             await vault.shown_plans.put(shown)
-        return {"tenant": tenant, "approval": asked, "preview": f"```\n{report.text()}\n```"}
+        return {"tenant": tenant, "approval": needs_approval, "preview": f"```\n{report.text()}\n```"}
 
     def xcoms(self, result: StepResult) -> dict[str, Any]:
         skipped = [] if result["approval"] else [self.approval_task]
@@ -87,32 +87,32 @@ class CarryOutRetentionTrigger(RetentionTrigger):
         retention = await self.retention(vault)
         if not tenant:
             report = await retention.of_the_fleet(dry_run=self.is_dry)
-            left = report.for_a_person()
+            things = report.needing_operator()
         elif self.is_dry:
             report = FleetReport({tenant: (await retention.preview(tenant))[1]})
-            left = []
+            things = []
         else:
             report = await self._of_tenant(retention, tenant)
-            left = report.not_done()
+            things = report.not_done()
         for of_tenant in report.tenants.values():
             self.log.info("%s", of_tenant.text())
-        for refusal in report.fleet:
-            self.log.warning("%s", refusal)
-        if left and not self.is_dry:
-            others = [said for said in report.not_done() if said not in left]
+        for objection in report.fleet:
+            self.log.warning("%s", objection)
+        if things and not self.is_dry:
+            others = [message for message in report.not_done() if message not in things]
             later = f" Not done either, and left to the next run: {' | '.join(others)}" if others else ""
             raise PartError(
-                f"Retention of {tenant or 'the fleet'} left {len(left)} things to a person: {' | '.join(left)}",
+                f"Retention of {tenant or 'the fleet'} left {len(things)} things to a person: {' | '.join(things)}",
                 why=f"What was done: {report.summary()}{later}",
                 todo="Do what each of them says; the log of this task has every tenant's plan.",
             )
-        return {"dry_run": self.is_dry, **report.said()}
+        return {"dry_run": self.is_dry, **report.to_json()}
 
     async def _of_tenant(self, retention: Retention, tenant: str) -> FleetReport:
         """Carry out the plan that was shown; once its points are marked, it is used up."""
         shown, plans = await self._shown(retention.vault, tenant, retention.now), retention.vault.shown_plans
         report = await retention.of_tenant(shown.value)
-        if report.tenants[tenant].done.get("marked"):
+        if report.tenants[tenant].done.get(Deed.MARKED):
             with suppress(ConflictError):  # somebody has shown a newer one: then this one is void as well
                 await plans.replace(shown.value.used(retention.now), shown.etag)
         return report

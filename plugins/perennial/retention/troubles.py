@@ -14,11 +14,11 @@ def trouble_of(error: PerennialError, tenant: str) -> Trouble:
     """
     cause = error.__cause__
     if isinstance(error, (RefusedError, ConflictError, LeaseLostError)):
-        return Trouble(str(error), for_person=False)
+        return Trouble(str(error), needs_operator=False)
     if not isinstance(error, UnavailableError) or cause is None:
-        return Trouble(str(error), for_person=not isinstance(error, UnavailableError))
+        return Trouble(str(error), needs_operator=not isinstance(error, UnavailableError))
     passing = is_transient(cause)
     todo = "Nothing has to be done" if passing else "Compare the rights of the AWS identity with docs/iam-policy.json"
     said = UnavailableError(f"Tenant {tenant}: {error.what}", todo=f"{todo}; the next `retention` tries again.")
     said.ids = error.ids
-    return Trouble(str(said), for_person=not passing)
+    return Trouble(str(said), needs_operator=not passing)

@@ -8,6 +8,7 @@ import pytest
 
 from include.rules.errors import PerennialError
 from include.rules.points.leases import Lease
+from include.rules.retention.reports import Deed
 from tests.support.retention import DAY, Stock
 from tests.support.retention_runs import carry_out, preview, today
 
@@ -22,7 +23,7 @@ def test_a_run_for_one_tenant_asks_where_the_whole_fleet_was_stopped(stock: Stoc
     for tenant in tenants:
         stock.add_daily(today(), 3, tenant=tenant)
         stock.add_daily(today() - 60 * DAY, 2, tenant=tenant)
-    (said,) = stock.retain(today()).for_a_person()
+    (said,) = stock.retain(today()).needing_operator()
     assert "it shows the plan, asks for approval and goes on" in said
     shown = preview(stock, tenant="tenant-0")
     assert (shown["approval"], shown["skipped"]) == (True, [])
@@ -95,7 +96,7 @@ def test_an_approval_is_good_for_one_time(too_many: Stock) -> None:
     preview(too_many)
     carry_out(too_many)
     too_many.register("acme", daily=300, weekly=0, monthly=0, yearly=0)
-    assert len(too_many.retain(today()).tenants["acme"].done["taken back"]) == 10
+    assert len(too_many.retain(today()).tenants["acme"].done[Deed.TAKEN_BACK]) == 10
     too_many.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
     before = too_many.everything()
     with pytest.raises(PerennialError, match=r"was carried out on .* already.*Start `retention` with `tenant: acme`"):

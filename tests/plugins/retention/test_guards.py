@@ -12,8 +12,9 @@ from include.rules.errors import PerennialError
 from include.rules.points.leases import Lease
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.records import LastRun
-from include.rules.retention.timeline import Offboarding
+from include.rules.retention.reports import Deed
 from perennial.retention.fleet import Retention
 from perennial.retention.last_run import last_retention, record_retention
 from tests.support.retention import DAY, NOW, Stock
@@ -34,7 +35,7 @@ def assert_stopped(stock: Stock, now: datetime, *parts: str) -> str:
     said = " ".join(report.not_done())
     for part in parts:
         assert part in said
-    return " ".join(report.for_a_person())
+    return " ".join(report.needing_operator())
 
 
 def test_max_delete_stops_the_tenant_and_names_the_run_that_asks(too_many: Stock) -> None:
@@ -51,7 +52,7 @@ def test_max_delete_of_the_fleet_stops_every_tenant(stock: Stock) -> None:
     before = stock.everything()
     report = stock.retain()
     assert stock.everything() == before
-    (said,) = report.for_a_person()
+    (said,) = report.needing_operator()
     assert "MAX_DELETE: Retention stopped for all tenants: the plans would expire 6 of 15 recovery points" in said
     assert all(not of_tenant.done for of_tenant in report.tenants.values())
 
@@ -171,7 +172,7 @@ def test_one_tenants_lease_that_cannot_be_read_stops_no_other(stock: Stock) -> N
     old = {tenant: stock.add(OLD, tenant=tenant) for tenant in stock.tenants}
     place = stock.vault.documents
     stock.s3.put_object(Bucket=place.bucket, Key=f"{place.prefix}leases/acme.json", Body=json.dumps([]).encode())
-    (said,) = stock.retain().for_a_person()
+    (said,) = stock.retain().needing_operator()
     assert "leases/acme.json" in said
     assert {tenant: stock.state(point) for tenant, point in old.items()} == {"acme": "verified", "globex": "expiring"}
 
@@ -184,7 +185,7 @@ def test_a_manifest_in_another_points_place_is_named_and_left_alone(stock: Stock
     copy = f"{place.prefix}recovery-points/acme/acme-daily-20200101/manifest.json"
     source = {"Bucket": place.bucket, "Key": f"{place.prefix}recovery-points/acme/{point.id}/manifest.json"}
     stock.s3.copy_object(Bucket=place.bucket, Key=copy, CopySource=source)
-    (said,) = stock.retain().for_a_person()
+    (said,) = stock.retain().needing_operator()
     assert "recovery-points/acme/acme-daily-20200101/manifest.json in the vault says" in said
     assert f"says that it is {point.id} of tenant acme" in said
     assert stock.state(point) == "expiring", "the point itself is treated like any other"
@@ -209,8 +210,8 @@ def test_a_last_run_that_is_yet_to_come_is_passed_over_and_replaced(
     documents = stock.vault.documents
     stock.run(record_retention(documents, NOW + 365 * DAY, "test/retention/ahead"))
     report = stock.retain(NOW)
-    assert report.for_a_person() == []
-    assert len(report.tenants["acme"].done["marked"]) == 6
+    assert report.needing_operator() == []
+    assert len(report.tenants["acme"].done[Deed.MARKED]) == 6
     assert "last-retention.json in the vault says that test/retention/ahead ran at 2027-06-30" in caplog.text
     assert stock.run(last_retention(documents)) == LastRun(at=NOW, owner="test/retention/run-1")
 

@@ -6,6 +6,7 @@ import pytest
 
 from include.rules.restore.choice import choose_point
 from include.rules.restore.record import CHECK, COPY_FILES
+from include.rules.retention.reports import Deed
 from tests.support.retention import DAY, NOW, Stock
 from tests.unit.restore.test_record import done, opened
 
@@ -25,7 +26,7 @@ def test_three_nights_of_backups_of_a_half_restored_tenant_take_no_good_point(fl
     before = fleet.everything()
     for days in (0, 1.01):
         report = fleet.retain(NOW + days * DAY)
-        assert "half restored" in report.for_a_person()[0]
+        assert "half restored" in report.needing_operator()[0]
     assert fleet.everything() == before
     assert choose_point(fleet.run(fleet.vault.manifests("acme")), "acme", None).id == good[0].id
 
@@ -39,4 +40,4 @@ def test_the_points_of_an_unfinished_restore_stay_until_it_comes_to_its_end(flee
     assert report.done == {}
     assert report.text().count("restore acme-restore-1 is unfinished") == 2
     fleet.run(fleet.vault.restores.replace(done(record.value, CHECK), record.etag))
-    assert sorted(fleet.retain().tenants["acme"].done["marked"]) == sorted([source.id, safety.id])
+    assert sorted(fleet.retain().tenants["acme"].done[Deed.MARKED]) == sorted([source.id, safety.id])

@@ -66,7 +66,7 @@ def test_a_hold_takes_an_expiring_point_back(fleet: Stock) -> None:
 
 
 def test_a_hold_on_a_point_whose_deletion_has_begun_spares_the_rest(fleet: Stock) -> None:
-    began = Expiry(marked_at=NOW - 2 * DAY, was=State.VERIFIED, deletion_began_at=NOW - DAY)
+    began = Expiry(marked_at=NOW - 2 * DAY, previous_state=State.VERIFIED, deletion_began_at=NOW - DAY)
     old = fleet.add(OLD, state=State.EXPIRING, expiry=began)
     fleet.ec2.delete_snapshot(SnapshotId=old.parts.db_snapshot.snapshot_id)  # type: ignore[union-attr]
     result = hold(fleet, old)
@@ -78,7 +78,7 @@ def test_a_hold_on_a_point_whose_deletion_has_begun_spares_the_rest(fleet: Stock
 
 def test_a_hold_takes_back_a_point_whose_deletion_has_taken_nothing_yet(fleet: Stock) -> None:
     """AWS was throttling: it began, and got nowhere."""
-    began = Expiry(marked_at=NOW - 2 * DAY, was=State.VERIFIED, deletion_began_at=NOW - DAY)
+    began = Expiry(marked_at=NOW - 2 * DAY, previous_state=State.VERIFIED, deletion_began_at=NOW - DAY)
     old = fleet.add(OLD, state=State.EXPIRING, expiry=began)
     far = datetime.now(UTC) + timedelta(hours=1)
     busy = Lease(tenant="acme", owner="test/retention/one", purpose="retention", token=7, expires_at=far)
@@ -157,7 +157,7 @@ def test_a_tenant_that_has_left_keeps_what_its_policy_keeps_until_its_last_day(f
     assert (result["author"], result["final_until"], result["retention"]["daily"]) == ("ada", str(last), 3)
     fleet.register("globex")
     report = fleet.retain()
-    assert (fleet.state(old), report.for_a_person()) == ("expiring", [])
+    assert (fleet.state(old), report.needing_operator()) == ("expiring", [])
 
 
 def test_nobody_leaves_who_was_never_there(fleet: Stock) -> None:
@@ -239,8 +239,8 @@ class TestLocks:
         snapshot = old.parts.db_snapshot.snapshot_id  # type: ignore[union-attr]
         fleet.ec2.lock_snapshot(SnapshotId=snapshot, LockMode="governance", LockDuration=2)
         report = fleet.retain()
-        assert report.for_a_person() == []
-        said = [trouble.said for trouble in report.tenants["acme"].troubles]
+        assert report.needing_operator() == []
+        said = [trouble.message for trouble in report.tenants["acme"].troubles]
         assert [one.split(" of recovery point")[0] for one in said] == [
             f"LOCKED: {key}",
             f"LOCKED: snapshot {snapshot}",
@@ -276,7 +276,7 @@ class TestLocks:
             status=403,
             times=None,
         )
-        (said,) = fleet.retain().for_a_person()
+        (said,) = fleet.retain().needing_operator()
         assert "docs/iam-policy.json" in said
 
     def test_a_backup_ends_with_its_parts_locked_and_once_more_changes_nothing(self, world: World) -> None:

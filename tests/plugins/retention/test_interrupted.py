@@ -16,7 +16,7 @@ from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest, Reader
 from include.rules.restore.choice import choose_point
 from include.rules.retention.expiry import held, taken_back
-from include.rules.retention.reports import FleetReport
+from include.rules.retention.reports import Deed, FleetReport
 from lab.testing.deadlines import pace, within
 from perennial.hooks.register import read_register
 from perennial.retention.fleet import Retention
@@ -51,7 +51,7 @@ async def run_for_acme(fleet: Stock) -> dict[str, Any]:
     register = await read_register(fleet.vault.settings)
     retention = Retention(fleet.vault, register, "test/retention/run-1", NOW)
     shown, _ = await retention.preview("acme")
-    return (await retention.of_tenant(shown)).said()
+    return (await retention.of_tenant(shown)).to_json()
 
 
 def test_cut_off_anywhere_the_next_run_finishes_and_a_half_deleted_point_is_worth_nothing(fleet: Stock) -> None:
@@ -109,7 +109,7 @@ def test_a_hold_that_is_placed_in_its_midst_wins(fleet: Stock, began: bool) -> N
     assert fleet.state(old) == "verified"
     assert [len(left) for left in fleet.left_of(old)] == [2, 2]
     (trouble,) = report.tenants["acme"].troubles
-    assert "is under a hold for ever (case 4711, placed by ada)" in trouble.said or "not expiring" in trouble.said
+    assert "is under a hold for ever (case 4711, placed by ada)" in trouble.message or "not expiring" in trouble.message
     assert fleet.retain(NOW + DAY).tenants["acme"].troubles == []
 
 
@@ -119,7 +119,7 @@ def test_a_restore_that_begins_to_read_in_its_midst_wins(fleet: Stock) -> None:
     read = partial(fleet.vault.change_point, "acme", old.id, lambda m: m.with_reader(reader, NOW))
     report = fleet.run(while_it_looks(fleet, read))
     assert fleet.state(old) == "verified"
-    assert "is read by a restore until 2026-07-01 00:00Z at the latest" in report.tenants["acme"].troubles[0].said
+    assert "is read by a restore until 2026-07-01 00:00Z at the latest" in report.tenants["acme"].troubles[0].message
 
 
 def test_a_point_that_a_restore_reads_is_neither_marked_nor_deleted(fleet: Stock) -> None:
@@ -137,9 +137,9 @@ def test_two_runs_at_once_do_the_work_of_one(fleet: Stock) -> None:
         return await asyncio.gather(*(run(fleet, f"run-{n}") for n in range(2)))
 
     reports = fleet.run(both())
-    deleted = [point for report in reports for point in report.tenants["acme"].done.get("deleted", [])]
+    deleted = [point for report in reports for point in report.tenants["acme"].done.get(Deed.DELETED, [])]
     assert sorted(deleted) == sorted(point.id for point in old)
-    assert [report.for_a_person() for report in reports] == [[], []]
+    assert [report.needing_operator() for report in reports] == [[], []]
     assert {fleet.state(point) for point in old} == {"gone"}
     assert fleet.everything() == before
 
@@ -150,8 +150,8 @@ def test_a_busy_tenant_is_left_for_the_next_day_and_nobody_is_called(fleet: Stoc
     busy = Lease(tenant="acme", owner="test/restore/one", purpose="restore", token=7, expires_at=far)
     fleet.run(fleet.vault.change_lease("acme", lambda _: busy))
     report = fleet.retain()
-    assert (fleet.state(old), report.for_a_person()) == ("verified", [])
-    assert "Tenant acme is busy: a restore holds its lease" in report.tenants["acme"].troubles[0].said
+    assert (fleet.state(old), report.needing_operator()) == ("verified", [])
+    assert "Tenant acme is busy: a restore holds its lease" in report.tenants["acme"].troubles[0].message
 
 
 def test_an_overtaken_run_deletes_nothing_more(fleet: Stock) -> None:
@@ -167,7 +167,7 @@ def test_an_overtaken_run_deletes_nothing_more(fleet: Stock) -> None:
 
     report = fleet.run(while_it_looks(fleet, overtake))
     assert [len(left) for left in fleet.left_of(old)] == [2, 2]
-    assert "no longer holds the lease of tenant acme" in report.tenants["acme"].troubles[0].said
+    assert "no longer holds the lease of tenant acme" in report.tenants["acme"].troubles[0].message
 
 
 def test_a_hold_that_is_placed_between_two_parts_spares_the_rest(fleet: Stock) -> None:
@@ -186,9 +186,9 @@ def test_a_hold_that_is_placed_between_two_parts_spares_the_rest(fleet: Stock) -
 
     report = fleet.run(placed_meanwhile())
     (trouble,) = report.tenants["acme"].troubles
-    assert "is under a hold for ever (case 4711, placed by ada)" in trouble.said
-    assert "What its deletion had left of it was left as it is." in trouble.said
-    assert not trouble.for_person
+    assert "is under a hold for ever (case 4711, placed by ada)" in trouble.message
+    assert "What its deletion had left of it was left as it is." in trouble.message
+    assert not trouble.needs_operator
     assert old.parts.web_snapshot.snapshot_id in fleet.left_of(old)[0]
     assert "spared, although parts of it were deleted" in fleet.retain(NOW + DAY).tenants["acme"].text()
     assert fleet.state(old) == "expiring"

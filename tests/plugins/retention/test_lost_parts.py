@@ -9,6 +9,7 @@ import pytest
 from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
+from include.rules.retention.reports import Deed
 from perennial.hooks.aws.ebs import Ebs, Snapshot
 from perennial.hooks.vault.vault import point_prefix
 from perennial.retention import inventory
@@ -44,11 +45,11 @@ def test_a_point_that_has_lost_parts_has_failed_and_the_next_best_one_stands(fle
     for point in lost:
         lose(fleet, point)
     report = fleet.retain()
-    (said,) = report.for_a_person()
+    (said,) = report.needing_operator()
     assert said.startswith("Recovery points of tenant acme have lost parts that nobody at work here has deleted: ")
     assert f"{lost[0].id} (web_snapshot {lost[0].parts.web_snapshot.snapshot_id}" in said  # type: ignore[union-attr]
     assert "files of its .bak" in said
-    assert sorted(report.tenants["acme"].done["failed"]) == sorted(point.id for point in lost)
+    assert sorted(report.tenants["acme"].done[Deed.FAILED]) == sorted(point.id for point in lost)
     explained = report.tenants["acme"].text()
     assert f"{stands.id}: kept until 2026-07-05: weekly 2026-W26" in explained
     assert "last verified" in explained.split(f"{yesterday.id}: ")[1].splitlines()[0]
@@ -57,7 +58,7 @@ def test_a_point_that_has_lost_parts_has_failed_and_the_next_best_one_stands(fle
     assert failed
     assert failed.missing() == ("web_snapshot", "db_snapshot", "bak")
     assert "Found by retention on 2026-06-30: gone without its doing are web_snapshot snap-" in (failed.failure or "")
-    assert fleet.retain(NOW + timedelta(hours=1)).for_a_person() == []  # told once: the manifests say it now
+    assert fleet.retain(NOW + timedelta(hours=1)).needing_operator() == []  # told once: the manifests say it now
 
 
 def test_one_missing_stripe_is_a_missing_part(fleet: Stock) -> None:
@@ -87,7 +88,7 @@ def test_an_expiring_point_that_has_lost_parts_is_not_taken_back_as_verified(fle
     fleet.retain()
     manifest = fleet.manifest(point)
     assert manifest
-    assert manifest.expiry == Expiry(marked_at=NOW - timedelta(hours=2), was=State.FAILED)
+    assert manifest.expiry == Expiry(marked_at=NOW - timedelta(hours=2), previous_state=State.FAILED)
 
 
 def test_where_no_point_is_whole_any_more_nothing_is_written_before_a_person_has_looked(fleet: Stock) -> None:
@@ -96,7 +97,7 @@ def test_where_no_point_is_whole_any_more_nothing_is_written_before_a_person_has
     for point in points:
         lose(fleet, point, files=False)
     before = fleet.everything()
-    said = "\n".join(fleet.retain(today()).for_a_person())
+    said = "\n".join(fleet.retain(today()).needing_operator())
     assert (
         "PARTS_LOST: Retention stopped for tenant acme: 5 of 5 recovery points have lost parts, and no verified one"
         in said
@@ -110,7 +111,7 @@ def test_many_points_that_have_lost_parts_fail_once_a_person_has_approved_it(fle
     good, *points = fleet.add_daily(today(), 6)
     for point in points:
         lose(fleet, point)
-    assert "5 of 6 recovery points have lost parts." in "\n".join(fleet.retain(today()).for_a_person())
+    assert "5 of 6 recovery points have lost parts." in "\n".join(fleet.retain(today()).needing_operator())
     assert {fleet.state(point) for point in points} == {"verified"}
     assert preview(fleet)["approval"] is True
     with pytest.raises(Exception, match="have lost parts"):
@@ -125,7 +126,7 @@ def test_a_verified_manifest_that_names_no_bak_has_failed_and_no_byte_beside_it_
     point = fleet.add(NOW - timedelta(hours=2), kind="manual")
     left = fleet.left_of(point)
     fleet.change(point, parts=point.parts.model_copy(update={"bak": None, "web_snapshot": None}))
-    (said,) = fleet.retain().for_a_person()
+    (said,) = fleet.retain().needing_operator()
     assert f"{point.id} (web_snapshot, which its manifest does not name, bak, which its manifest does not name)" in said
     assert fleet.left_of(point) == left
     assert fleet.state(point) == "failed"
@@ -138,7 +139,7 @@ def test_parts_without_a_manifest_are_reported_every_day_and_never_deleted(fleet
     fleet.s3.delete_object(Bucket=place.bucket, Key=f"{place.prefix}{point_prefix('acme', point.id)}manifest.json")
     left = fleet.left_of(point)
     for day in range(2):
-        (said,) = fleet.retain(NOW + timedelta(hours=day)).for_a_person()
+        (said,) = fleet.retain(NOW + timedelta(hours=day)).needing_operator()
         assert said.startswith(f"Tenant acme has snapshots or files of {point.id}, which has no manifest: snap-")
         assert all(name in said for name in (*left[0], *left[1]))
     assert fleet.left_of(point) == left

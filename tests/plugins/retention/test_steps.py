@@ -8,6 +8,7 @@ import pytest
 
 from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
+from include.rules.retention.reports import Deed
 from perennial.retention.last_run import last_retention
 from tests.support.retention import DAY, NOW, Stock
 
@@ -30,7 +31,7 @@ def test_a_point_is_marked_then_deleted_after_its_grace_period_and_leaves_a_tomb
     old = fleet.add(OLD, stripes=3)
     report = fleet.retain(NOW)
     assert fleet.state(old) == "expiring"
-    assert (report.tenants["acme"].done, report.tenants["acme"].kept) == ({"marked": [old.id]}, 3)
+    assert (report.tenants["acme"].done, report.tenants["acme"].kept) == ({Deed.MARKED: [old.id]}, 3)
     assert len(fleet.left_of(old)[0]) == 2
     assert len(fleet.left_of(old)[1]) == 4
 
@@ -39,8 +40,8 @@ def test_a_point_is_marked_then_deleted_after_its_grace_period_and_leaves_a_tomb
     assert len(fleet.left_of(old)[1]) == 4
 
     report = fleet.retain(NOW + DAY)
-    assert report.tenants["acme"].done["deleted"] == [old.id]
-    assert report.for_a_person() == []
+    assert report.tenants["acme"].done[Deed.DELETED] == [old.id]
+    assert report.needing_operator() == []
     assert fleet.state(old) == "gone"
     assert fleet.left_of(old) == ([], [])
     tombstone = fleet.run(fleet.vault.tombstones.require("acme", old.id)).value
@@ -71,7 +72,7 @@ def test_a_dry_run_says_what_would_go_and_does_nothing(fleet: Stock) -> None:
 def test_a_new_reason_takes_a_point_back(fleet: Stock) -> None:
     old = fleet.add_expiring(OLD, NOW - 2 * HOUR)
     fleet.register("acme", daily=300, weekly=0, monthly=0, yearly=0)
-    assert fleet.retain().tenants["acme"].done == {"taken back": [old.id]}
+    assert fleet.retain().tenants["acme"].done == {Deed.TAKEN_BACK: [old.id]}
     assert fleet.state(old) == "verified"
 
 
@@ -111,14 +112,14 @@ def test_a_part_that_has_lost_our_tags_is_not_deleted_and_its_manifest_stays(fle
     assert old.parts.web_snapshot
     snapshot = old.parts.web_snapshot.snapshot_id
     fleet.ec2.delete_tags(Resources=[snapshot], Tags=[{"Key": "perennial:vault"}])
-    (said,) = fleet.retain().for_a_person()
+    (said,) = fleet.retain().needing_operator()
     assert f"snapshot {snapshot} of recovery point {old.id} of tenant acme was not deleted" in said
     assert "it no longer carries the tags" in said
     assert "Tag it again, or delete it by hand." in said
     assert fleet.state(old) == "expiring"
     assert fleet.ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"]
     fleet.ec2.delete_snapshot(SnapshotId=snapshot)
-    assert fleet.retain(NOW + DAY).for_a_person() == []
+    assert fleet.retain(NOW + DAY).needing_operator() == []
     assert fleet.state(old) == "gone"
 
 
@@ -138,13 +139,13 @@ def test_a_snapshot_that_aws_does_not_delete_stops_no_other_part_and_is_tried_ag
     snapshot = stuck.parts.db_snapshot.snapshot_id
     fleet.cloud.add_fault("ec2:DeleteSnapshot", match=snapshot, code=code, message=message, status=400, times=99)
     report = fleet.retain()
-    (said,) = report.for_a_person()
+    (said,) = report.needing_operator()
     assert f"{snapshot} of recovery point {stuck.id} of tenant acme was not deleted: AWS answered {code}" in said
     assert todo in said
     assert (fleet.state(stuck), fleet.state(other)) == ("expiring", "gone")
     assert [len(left) for left in fleet.left_of(stuck)] == [1, 1]
     fleet.cloud.clear_faults()
-    assert fleet.retain(NOW + DAY).tenants["acme"].done["deleted"] == [stuck.id]
+    assert fleet.retain(NOW + DAY).tenants["acme"].done[Deed.DELETED] == [stuck.id]
     assert fleet.left_of(stuck) == ([], [])
 
 
@@ -152,7 +153,7 @@ def test_a_missing_right_calls_a_person_wherever_it_is_missing(fleet: Stock) -> 
     """Not for a deletion itself: for the tombstone that follows it."""
     old = fleet.add_expiring(OLD, NOW - 2 * DAY)
     fleet.storage.faults.add("s3:PutObject", match="expired/", code="AccessDenied", status=403, times=None)
-    (said,) = fleet.retain().for_a_person()
+    (said,) = fleet.retain().needing_operator()
     assert said.startswith("Tenant acme: The vault could not be written: AWS answered AccessDenied")
     assert "docs/iam-policy.json; the next `retention` tries again. [bucket=" in said
     assert "clear" not in said  # no step has failed, and there is none to clear
@@ -165,7 +166,7 @@ def test_what_aws_does_not_answer_calls_nobody_also_at_the_first_look(fleet: Sto
     old = fleet.add(OLD)
     fleet.cloud.add_fault("ec2:DescribeSnapshots", code="RequestLimitExceeded", status=503, times=6)
     report = fleet.retain()
-    assert report.for_a_person() == []
+    assert report.needing_operator() == []
     (said,) = report.not_done()
     assert "Nothing has to be done; the next `retention` tries again." in said
     assert "clear" not in said

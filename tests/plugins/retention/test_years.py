@@ -24,7 +24,7 @@ from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.expiry import held, lifted
 from include.rules.retention.plan import plan_retention
 from include.rules.retention.reports import FleetReport
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.register import read_register
 from perennial.retention.fleet import Retention
 from tests.support.retention import Stock
@@ -111,7 +111,7 @@ class Years:
                 self.seen["too late to kill"] += 1
             self.seen["killed"] += 1
         report: FleetReport = self.stock.run(self._fleet(now))
-        said = " ".join(trouble.said for trouble in report.tenants["acme"].troubles)
+        said = " ".join(trouble.message for trouble in report.tenants["acme"].troubles)
         if "MAX_DELETE" in said and "STALE" not in said:  # a stale tenant waits for its next backup, not for a person
             self.seen["approved"] += 1
             self.stock.run(self._approve(now))
@@ -149,7 +149,7 @@ def test_two_years_with_bad_days_end_with_what_the_planner_says_and_no_orphans(s
 
     present = {point.id: point for point in stock.run(stock.vault.manifests("acme"))}
     expected = plan_retention(
-        "acme", [Point.of(point) for point in years.made.values()], RetentionPolicy(**POLICY), last
+        "acme", [TimelinePoint.of(point) for point in years.made.values()], RetentionPolicy(**POLICY), last
     )
     kept = {verdict.point.id for verdict in expected.kept}
     expiring = {name for name, point in present.items() if point.state is State.EXPIRING}

@@ -14,7 +14,8 @@ from include.rules.points.backup_files import StoredFile
 from include.rules.points.manifest import Manifest
 from include.rules.points.manifest_versions import upgraded
 from include.rules.points.transitions import State
-from tests.unit.builders import verified
+from include.rules.retention.expiry import marked
+from tests.unit.builders import NOW, verified
 
 KEY = "recovery-points/acme/acme-daily-20261123/full-01.bak"
 
@@ -74,3 +75,10 @@ def test_a_damaged_manifest_of_version_1_is_refused_and_raises_nothing_else(
         return
     with pytest.raises(ValidationError):
         Manifest.model_validate(version_1)
+
+
+def test_what_an_expiring_point_was_is_stored_as_before() -> None:
+    manifest = marked(verified(), NOW)
+    stored = manifest.model_dump(mode="json")
+    assert stored["expiry"] == {"marked_at": "2026-11-23T09:00:00Z", "was": "verified", "deletion_began_at": None}
+    assert Manifest.model_validate(stored) == manifest

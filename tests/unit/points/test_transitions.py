@@ -61,7 +61,7 @@ def test_there_are_no_other_transitions():
 @pytest.mark.parametrize(("act", "state"), list(itertools.product(Act, State)))
 def test_a_point_moves_by_the_table_and_by_nothing_else(act: Act, state: State):
     manifest = in_state(state)
-    known = Expiry(marked_at=NOW, was=State.FAILED)
+    known = Expiry(marked_at=NOW, previous_state=State.FAILED)
     assert allows(state, act) == bool(outcomes(act, state))
     for after in State:
         changes = {"expiry": known if after in (State.EXPIRING, State.EXPIRED) else None}

@@ -12,9 +12,9 @@ from include.rules.errors import ConfigurationError, RefusedError
 from include.rules.points.parts import PartName
 from include.rules.points.transitions import State
 from include.rules.register.register import Register, parse_register
-from include.rules.restore.choice import check_halves, check_own_place, choose_point, passed_over, target_of
+from include.rules.restore.choice import check_own_place, check_scope, choose_point, note_passed_over, target_of
 from include.rules.restore.plan import RestorePlan
-from include.rules.restore.request import RestoreRequest, What
+from include.rules.restore.request import RestoreRequest, RestoreScope
 from include.rules.retention.expiry import deletion_begun, marked
 from tests.unit.builders import NOW, PLANS, running, tenant, tenant_entry, verified
 
@@ -107,11 +107,12 @@ HALF = verified("acme|daily|2026-11-25", NOW + timedelta(days=2)).model_copy(
 def test_a_backup_of_a_half_restored_tenant_is_passed_over_and_the_preview_says_so() -> None:
     assert choose_point([*ALL, HALF], "acme", None) == NEW
     assert choose_point([*ALL, HALF], "acme", HALF.id) == HALF
-    assert f"{HALF.half_restored} had left the tenant half restored when they were taken: {HALF.id}" in passed_over(
-        [*ALL, HALF], NEW
+    assert (
+        f"{HALF.half_restored} had left the tenant half restored when they were taken: {HALF.id}"
+        in note_passed_over([*ALL, HALF], NEW)
     )
-    assert "HALF RESTORED" in passed_over([*ALL, HALF], HALF)
-    assert passed_over(ALL, NEW) == ""
+    assert "HALF RESTORED" in note_passed_over([*ALL, HALF], HALF)
+    assert note_passed_over(ALL, NEW) == ""
     with pytest.raises(RefusedError, match=f"Name {HALF.id}, taken while restore"):
         choose_point([HALF], "acme", None)
 
@@ -120,18 +121,18 @@ def test_a_half_that_a_safety_point_does_without_is_refused_with_the_half_that_i
     reason = "the restore does not touch the database"
     files_only = SAFETY.model_copy(update={"left_out": {PartName.DB_SNAPSHOT: reason, PartName.BAK: reason}})
     with pytest.raises(RefusedError, match=r"holds the files only: the restore does not touch.*Set what to 'files'"):
-        check_halves(request(), files_only)
-    check_halves(request(what="files"), files_only)
-    check_halves(request(), SAFETY.model_copy(update={"left_out": {PartName.BAK: "database x is OFFLINE"}}))
+        check_scope(request(), files_only)
+    check_scope(request(what="files"), files_only)
+    check_scope(request(), SAFETY.model_copy(update={"left_out": {PartName.BAK: "database x is OFFLINE"}}))
     with pytest.raises(RefusedError, match="Set what to 'database'"):
-        check_halves(request(), SAFETY.model_copy(update={"left_out": {PartName.WEB_SNAPSHOT: "no files"}}))
+        check_scope(request(), SAFETY.model_copy(update={"left_out": {PartName.WEB_SNAPSHOT: "no files"}}))
 
 
 def test_a_place_that_the_register_gives_to_another_tenant_is_refused() -> None:
     def plan(**changes: Any) -> RestorePlan:
         place = {"folder": "/srv/acme/site", "database": "shop_acme", "replaces_files": True, "replaces_database": True}
         return RestorePlan(
-            source="acme", recovery_point=NEW.id, target=tenant(), what=What.BOTH, **{**place, **changes}
+            source="acme", recovery_point=NEW.id, target=tenant(), what=RestoreScope.BOTH, **{**place, **changes}
         )
 
     beside = {"folder": "/srv/old/site", "database": "old", "replaces_files": False, "replaces_database": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from include.rules.restore.half_restored import half_restored_by, points_to_mend_with
+from include.rules.restore.half_restored import half_restored_by, points_needed_by_half_restored
 from include.rules.restore.outcome import finished
 from include.rules.restore.record import CHECK, COPY_FILES, RestoreRecord
 from tests.unit.builders import NOW
@@ -35,17 +35,19 @@ def test_the_last_restore_that_has_changed_anything_says_whether_the_tenant_is_h
 
 def test_a_restore_that_has_left_the_tenant_half_restored_needs_its_source_and_its_safety_point() -> None:
     needed = {POINT.id: BROKEN.id, "acme-safety-1": BROKEN.id}
-    assert points_to_mend_with("acme", [UNCHANGED, BROKEN]) == needed
-    assert points_to_mend_with("acme", [begun()]) == needed, "also while it is at work"
-    assert points_to_mend_with("acme", [BROKEN, UNCHANGED, WHOLE]) == {}
-    assert points_to_mend_with("acme-2", [BROKEN]) == {"acme-safety-1": BROKEN.id}, "the source is another tenant's"
+    assert points_needed_by_half_restored("acme", [UNCHANGED, BROKEN]) == needed
+    assert points_needed_by_half_restored("acme", [begun()]) == needed, "also while it is at work"
+    assert points_needed_by_half_restored("acme", [BROKEN, UNCHANGED, WHOLE]) == {}
+    assert points_needed_by_half_restored("acme-2", [BROKEN]) == {"acme-safety-1": BROKEN.id}, (
+        "the source is another tenant's"
+    )
 
 
 def test_the_safety_point_of_the_first_of_several_unfinished_restores_is_needed_until_one_is_done() -> None:
     second = begun(3, id="acme-restore-2", safety_point="acme-safety-2", inherited={COPY_FILES: SITE})
-    assert points_to_mend_with("acme", [BROKEN, second]) == {
+    assert points_needed_by_half_restored("acme", [BROKEN, second]) == {
         POINT.id: "acme-restore-2", "acme-safety-2": "acme-restore-2", "acme-safety-1": BROKEN.id
     }  # fmt: skip
-    assert points_to_mend_with("acme", [BROKEN, WHOLE, second]) == {
+    assert points_needed_by_half_restored("acme", [BROKEN, WHOLE, second]) == {
         POINT.id: "acme-restore-2", "acme-safety-2": "acme-restore-2"
     }  # fmt: skip

@@ -208,8 +208,8 @@ def test_a_database_that_nothing_can_bring_back_is_overwritten_only_once_approve
 ) -> None:
     target = tenant(database={**tenant_entry()["database"], "mount": mount})
     made = plan(Survey(folder=FULL, database_state=state, database_files=files), target=target)
-    assert why in made.loses_database
-    assert bool(made.loses_database) == bool(why) == bool(made.approvals)
+    assert why in made.why_unsavable
+    assert bool(made.why_unsavable) == bool(why) == bool(made.approvals)
 
 
 def test_a_database_that_is_not_overwritten_needs_no_keeping() -> None:

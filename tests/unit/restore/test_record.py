@@ -22,7 +22,7 @@ from include.rules.restore.record import (
     Site,
     check_owner,
 )
-from include.rules.restore.request import DatabaseSource, What
+from include.rules.restore.request import DatabaseSource, RestoreScope
 from include.rules.restore.survey import Survey
 from tests.unit.builders import NOW, tenant, verified
 
@@ -35,7 +35,7 @@ def planned(**plan: Any) -> RestoreRecord:
         target=tenant(),
         **{
             "recovery_point": POINT.id,
-            "what": What.BOTH,
+            "what": RestoreScope.BOTH,
             "folder": "/srv/acme/site",
             "database": "shop_acme",
             "replaces_files": True,
@@ -118,7 +118,7 @@ def test_a_step_done_again_stands_once_and_ends_an_earlier_failure() -> None:
 
 def test_a_database_that_no_safety_point_could_keep_is_not_promised_back() -> None:
     record = opened().beginning_on(RESTORE_DATABASE, "Database shop_acme")
-    said = finished(record.model_copy(update={"lost_database": "it is RESTORING"}), NOW).failure or ""
+    said = finished(record.model_copy(update={"why_unsavable": "it is RESTORING"}), NOW).failure or ""
     assert "The folder before this restore is in the safety point acme-safety-1" in said
     assert "The database as it was before could not be kept safe: it is RESTORING." in said
     assert "The state before" not in said
@@ -133,7 +133,7 @@ def test_the_expected_duration_is_the_median_of_the_same_kind_of_restore() -> No
     for minutes in (1, 4, 30):
         record = finished(done(opened(), COPY_FILES, CHECK, seconds=minutes * 50), NOW + timedelta(minutes=minutes))
         earlier.append(record)
-    other = finished(done(opened(what=What.FILES), CHECK), NOW + timedelta(days=1))
+    other = finished(done(opened(what=RestoreScope.FILES), CHECK), NOW + timedelta(days=1))
     broken = finished(opened(), NOW + timedelta(days=2))
     said = expected_duration(planned().plan, [*earlier, other, broken])
     assert said.startswith("about 4 min (median of 3; the longest step is copy_files")
@@ -197,7 +197,7 @@ def test_what_an_earlier_restore_has_left_half_restored_keeps_the_site_offline_u
 
 def test_the_way_back_asks_for_the_half_that_was_overwritten() -> None:
     def form(**plan: Any) -> Any:
-        return json.loads(opened(**plan).way_back)
+        return json.loads(opened(**plan).undo_form)
 
     assert form() == {"tenant": "acme", "recovery_point": "acme-safety-1", "confirm": "acme"}
     assert form(replaces_database=False)["what"] == "files"
@@ -205,9 +205,9 @@ def test_the_way_back_asks_for_the_half_that_was_overwritten() -> None:
 
 
 def test_no_way_back_is_shown_to_a_database_that_could_not_be_kept_safe() -> None:
-    lost = {"lost_database": "it is RESTORING"}
-    assert json.loads(opened().model_copy(update=lost).way_back)["what"] == "files"
-    assert opened(replaces_files=False).model_copy(update=lost).way_back == ""
+    lost = {"why_unsavable": "it is RESTORING"}
+    assert json.loads(opened().model_copy(update=lost).undo_form)["what"] == "files"
+    assert opened(replaces_files=False).model_copy(update=lost).undo_form == ""
 
 
 def test_a_record_belongs_to_the_run_that_has_planned_it() -> None:
@@ -221,3 +221,12 @@ def test_a_restore_that_cannot_be_closed_says_what_is_where() -> None:
     said = left_unclosed(record.model_copy(update={"volumes": {"web_snapshot": "vol-1"}, "site": Site.OFFLINE}))
     for part in ("had lost the tenant's lease", "vol-1", "the database is still the old one", "still OFFLINE"):
         assert part in said
+
+
+def test_fields_whose_names_have_changed_are_stored_under_their_first_names() -> None:
+    """A record that was written before is read, and one of today is read by whoever reads those."""
+    record = planned(why_unsavable="it is RESTORING").model_copy(update={"why_unsavable": "its files lie elsewhere"})
+    stored = record.model_dump(mode="json")
+    assert (stored["plan"]["loses_database"], stored["lost_database"]) == ("it is RESTORING", "its files lie elsewhere")
+    assert "why_unsavable" not in {*stored, *stored["plan"]}
+    assert RestoreRecord.model_validate(stored) == record

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include.rules.errors import ConfigurationError
-from include.rules.restore.request import DatabaseSource, RestoreRequest, What
+from include.rules.restore.request import DatabaseSource, RestoreRequest, RestoreScope
 
 MOMENT = "2026-11-23 10:00:07+00:00"
 
@@ -19,7 +19,7 @@ def asked(**form: Any) -> RestoreRequest:
 
 def test_an_almost_empty_form_asks_for_everything_in_place() -> None:
     request = asked(recovery_point=None, paths=[], folder="", database=None, into_tenant=" ")
-    assert (request.what, request.database_from) == (What.BOTH, DatabaseSource.BACKUP_FILE)
+    assert (request.what, request.database_from) == (RestoreScope.BOTH, DatabaseSource.BACKUP_FILE)
     assert (request.recovery_point, request.folder, request.database, request.into_tenant) == (None, None, None, None)
     assert request.target == "acme"
     assert asked(paths=None).paths == asked(paths=[]).paths == ()

@@ -17,7 +17,6 @@ from include.rules.retention.expiry import (
     found_whole,
     lifted,
     marked,
-    replaced_parts,
     taken_back,
     tombstone,
 )
@@ -85,7 +84,7 @@ def test_what_is_not_marked_is_not_deleted_nor_taken_back() -> None:
 def test_a_tombstone_says_what_the_point_was() -> None:
     dead = tombstone(deletion_begun(marked(verified(), NOW), LATER), LATER)
     assert dead.expiry
-    assert (dead.state, dead.expiry.was, dead.expiry.marked_at) == (State.EXPIRED, State.VERIFIED, NOW)
+    assert (dead.state, dead.expiry.previous_state, dead.expiry.marked_at) == (State.EXPIRED, State.VERIFIED, NOW)
 
 
 def test_a_manifest_is_read_with_a_mark_only_while_it_expires() -> None:
@@ -104,23 +103,6 @@ def test_an_abandoned_attempt_has_failed_and_says_so() -> None:
         State.FAILED, "No run was at work on it any more.", LATER
     )  # fmt: skip
     assert abandoned(running().with_failure("no disk"), LATER).failure == "no disk"
-
-
-def test_parts_that_a_later_attempt_has_replaced_are_named() -> None:
-    point = verified()
-    assert point.parts.bak
-    (own,), prefix = point.parts.bak.keys, "recovery-points/acme/acme-daily-20261123/"
-    found = replaced_parts(point, ["snap-0123456789abcdef0", "snap-extra"], [own, f"{prefix}full-02.bak"])
-    assert found == ("snap-extra", f"{prefix}full-02.bak")
-
-
-def test_parts_of_a_point_that_is_not_verified_may_still_be_wanted() -> None:
-    assert replaced_parts(running(), ["snap-extra"], ["full-01.bak"]) == ()
-
-
-def test_beside_a_manifest_that_does_not_name_all_its_parts_nothing_is_left_over() -> None:
-    edited = verified().model_copy(update={"parts": verified().parts.model_copy(update={"bak": None})})
-    assert replaced_parts(edited, ["snap-extra"], ["full-01.bak"]) == ()
 
 
 def test_a_hold_that_was_placed_while_the_last_part_went_leaves_no_tombstone() -> None:

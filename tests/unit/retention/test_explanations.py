@@ -11,14 +11,16 @@ from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.explanations import explain
 from include.rules.retention.plan import Circumstances, plan_retention
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 from tests.unit.retention.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
 
 TODAY = point("2026-06-30T02")
 
 
-def line(it: Point, *others: Point, policy: RetentionPolicy = POLICY, around: Circumstances | None = None) -> str:
-    """What is said of one point, without its name."""
+def line(
+    it: TimelinePoint, *others: TimelinePoint, policy: RetentionPolicy = POLICY, around: Circumstances | None = None
+) -> str:
+    """What is reasons_of of one point, without its name."""
     plan = plan_retention("acme", [it, *others, TODAY], policy, NOW, around or Circumstances())
     return next(text for text in explain(plan) if text.startswith(f"{it.id}: ")).removeprefix(f"{it.id}: ")
 
@@ -52,7 +54,7 @@ def test_what_a_newer_point_may_end_is_said_to_be_for_now() -> None:
         (point(NOW - 9 * DAY, state=State.FAILED), "it failed, and the time for diagnosis is over"),
     ],
 )
-def test_a_point_that_expires_says_who_stands_in_its_place(it: Point, why: str) -> None:
+def test_a_point_that_expires_says_who_stands_in_its_place(it: TimelinePoint, why: str) -> None:
     assert line(it, point("2026-05-31")) == f"expires, to be deleted from 2026-07-01 06:00Z on: {why}"
 
 
@@ -86,7 +88,7 @@ def test_the_points_of_a_tenant_that_has_left_say_so() -> None:
 
 
 def test_every_point_has_one_line_and_the_newest_comes_first() -> None:
-    said = explain(plan_retention("acme", days("2026-06-30T02", 400), POLICY, NOW))
-    assert len(said) == 400
-    assert said[0].startswith("acme-daily-20260630: ")
-    assert said[-1].startswith("acme-daily-20250527: ")
+    reasons_of = explain(plan_retention("acme", days("2026-06-30T02", 400), POLICY, NOW))
+    assert len(reasons_of) == 400
+    assert reasons_of[0].startswith("acme-daily-20260630: ")
+    assert reasons_of[-1].startswith("acme-daily-20250527: ")

@@ -14,7 +14,7 @@ from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.fleet import FleetPlan, plan_fleet
 from include.rules.retention.objections import Guard
 from include.rules.retention.plan import Action, Circumstances
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 from tests.unit.builders import tenant
 from tests.unit.retention.timelines import DAY, NOW, POLICY, days, moment, offboarding, point
 
@@ -27,16 +27,16 @@ def register(*tenants: str, retention: RetentionPolicy = POLICY) -> Register:
 
 
 def guards(planned: FleetPlan) -> dict[str | None, Guard]:
-    return {refusal.tenant: refusal.guard for refusal in planned.refusals}
+    return {objection.tenant: objection.guard for objection in planned.objections}
 
 
-def acted_on(planned: FleetPlan) -> Iterator[Point]:
+def acted_on(planned: FleetPlan) -> Iterator[TimelinePoint]:
     """What is left once the plans have been carried out."""
     for plan in planned.plans.values():
         for verdict in plan.verdicts.values():
             it = verdict.point
             if verdict.action is Action.EXPIRE:
-                yield replace(it, state=State.EXPIRING, expiry=Expiry(marked_at=plan.now, was=it.state))
+                yield replace(it, state=State.EXPIRING, expiry=Expiry(marked_at=plan.now, previous_state=it.state))
             elif verdict.action is not Action.DELETE:
                 assert verdict.action in (Action.KEEP, Action.WAIT)
                 yield it
@@ -46,7 +46,7 @@ def test_a_steady_fleet_of_hourly_tenants_never_needs_an_approval() -> None:
     """A point every hour and a daily one at nine, retention at noon; in the first year every third run is half an hour
     late, as a busy scheduler makes it.
     """
-    names, points, held = ("acme", "globex"), list[Point](), list[int]()
+    names, points, held = ("acme", "globex"), list[TimelinePoint](), list[int]()
     last_run: datetime | None = None
     for number in range(450):
         today = moment("2024-01-01") + number * DAY
@@ -55,7 +55,7 @@ def test_a_steady_fleet_of_hourly_tenants_never_needs_an_approval() -> None:
             points += [*hours, point(today + timedelta(hours=9), tenant=name)]
         now = today + timedelta(hours=12, minutes=30 if number < 365 and number % 3 == 0 else 0)
         planned = plan_fleet(points, register(*names), now, last_run=last_run)
-        assert planned.refusals == (), now
+        assert planned.objections == (), now
         points, last_run = list(acted_on(planned)), now
         held.append(len(points) // 2)
     assert max(held[420:]) <= 48 + 24 + 60, "hourly points, those in their grace period, and the daily ones"
@@ -66,7 +66,7 @@ def test_one_tenants_refusal_leaves_the_others_alone() -> None:
     planned = plan_fleet(points, register("acme", "globex"), NOW, last_run=NOW - 30 * DAY)
     assert guards(planned) == {"globex": Guard.STALE}
     assert planned.stopping("acme") == ()
-    assert [refusal.guard for refusal in planned.stopping("globex")] == [Guard.STALE]
+    assert [objection.guard for objection in planned.stopping("globex")] == [Guard.STALE]
 
 
 def test_a_fleet_that_would_lose_too_much_stops_as_a_whole() -> None:
@@ -75,7 +75,7 @@ def test_a_fleet_that_would_lose_too_much_stops_as_a_whole() -> None:
     week = RetentionPolicy(daily=7, weekly=0, monthly=0, yearly=0)
     planned = plan_fleet(points, register(*names, retention=week), NOW, last_run=NOW - DAY)
     assert guards(planned) == {None: Guard.MAX_DELETE}
-    assert [refusal.guard for refusal in planned.stopping("t3")] == [Guard.MAX_DELETE]
+    assert [objection.guard for objection in planned.stopping("t3")] == [Guard.MAX_DELETE]
 
 
 def test_a_stopped_tenant_does_not_stop_the_fleet() -> None:
@@ -93,14 +93,14 @@ def test_a_tenant_without_a_usable_entry_has_no_plan_and_is_named() -> None:
     planned = plan_fleet(points, broken, NOW, last_run=None)
     assert planned.plans == {}
     assert guards(planned) == {"acme": Guard.UNKNOWN_TENANT, "acme-2": Guard.UNKNOWN_TENANT}
-    assert "plan: there is no usable plan 'gold'" in planned.refusals[0].what
-    assert "3 recovery points" in planned.refusals[0].what, "a tenant is never told by how an id begins"
+    assert "plan: there is no usable plan 'gold'" in planned.objections[0].what
+    assert "3 recovery points" in planned.objections[0].what, "a tenant is never told by how an id begins"
 
 
 def test_a_tenant_that_has_left_is_planned_by_what_its_record_says() -> None:
     around = {"acme": Circumstances(offboarding=offboarding("2026-07-30"))}
     planned = plan_fleet(days("2026-06-01T02", 8), register(), NOW, last_run=NOW - 60 * DAY, circumstances=around)
-    assert planned.refusals == ()
+    assert planned.objections == ()
     assert planned.plans["acme"].to(Action.EXPIRE)
 
 

@@ -10,11 +10,10 @@ from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.deletion_limits import check_fleet
-from include.rules.retention.departures import unknown_tenant
-from include.rules.retention.guards import after_approval, check_tenant
-from include.rules.retention.objections import Guard, Refusal
+from include.rules.retention.guards import after_approval, check_tenant, unknown_tenant
+from include.rules.retention.objections import Guard, Objection
 from include.rules.retention.plan import Action, Circumstances, RetentionPlan, Verdict, plan_retention
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 from tests.unit.builders import tenant
 from tests.unit.retention.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
 
@@ -22,31 +21,31 @@ YESTERDAY = NOW - DAY
 STRICT = RetentionPolicy(daily=2, weekly=0, monthly=0, yearly=0)
 
 
-def plan(points: Iterable[Point], policy: RetentionPolicy = POLICY, **around: Any) -> RetentionPlan:
+def plan(points: Iterable[TimelinePoint], policy: RetentionPolicy = POLICY, **around: Any) -> RetentionPlan:
     return plan_retention("acme", points, policy, NOW, Circumstances(**around))
 
 
-def refusals(made: RetentionPlan, **changes: Any) -> list[Refusal]:
+def objections(made: RetentionPlan, **changes: Any) -> list[Objection]:
     asked = {"tenant": tenant(), "now": NOW, "last_run": YESTERDAY, **changes}
     return list(check_tenant(made, asked.pop("tenant"), **asked))
 
 
-def only(found: Iterable[Refusal]) -> Refusal:
-    (refusal,) = found
-    return refusal
+def only(found: Iterable[Objection]) -> Objection:
+    (objection,) = found
+    return objection
 
 
 def test_an_ordinary_day_is_stopped_by_nothing() -> None:
     made = plan(days("2026-06-30T02", 33))
     assert [verdict.point.time.day for verdict in made.to(Action.EXPIRE)] == [30, 29]
-    assert refusals(made) == []
+    assert objections(made) == []
 
 
 def test_three_points_a_day_may_expire_and_four_need_approval() -> None:
-    assert refusals(plan(days("2026-06-30T02", 5), STRICT)) == []
-    refusal = only(refusals(plan(days("2026-06-30T02", 6), STRICT)))
-    assert refusal.approvable
-    assert str(refusal) == (
+    assert objections(plan(days("2026-06-30T02", 5), STRICT)) == []
+    objection = only(objections(plan(days("2026-06-30T02", 6), STRICT)))
+    assert objection.approvable
+    assert str(objection) == (
         "MAX_DELETE: Retention stopped for tenant acme: the plan would expire 4 of 6 recovery points "
         "(limit 3). A changed policy or a wrong clock can do that; nothing was expired or deleted. Start `retention` "
         "with `tenant: acme`: it shows the plan, asks for approval and goes on."
@@ -55,33 +54,33 @@ def test_three_points_a_day_may_expire_and_four_need_approval() -> None:
 
 def test_the_limit_counts_every_day_since_the_last_completed_run() -> None:
     made = plan(days("2026-06-30T02", 8), STRICT)
-    assert refusals(made, last_run=NOW - 2 * DAY - timedelta(minutes=1)) == []
-    assert refusals(made, last_run=NOW - 2 * DAY + timedelta(minutes=1)) == []
-    assert only(refusals(made, last_run=NOW - timedelta(hours=35))).guard is Guard.MAX_DELETE
-    assert only(refusals(made, last_run=None)).guard is Guard.MAX_DELETE, "before the first run: one day"
+    assert objections(made, last_run=NOW - 2 * DAY - timedelta(minutes=1)) == []
+    assert objections(made, last_run=NOW - 2 * DAY + timedelta(minutes=1)) == []
+    assert only(objections(made, last_run=NOW - timedelta(hours=35))).guard is Guard.MAX_DELETE
+    assert only(objections(made, last_run=None)).guard is Guard.MAX_DELETE, "before the first run: one day"
 
 
 def test_a_pause_of_a_month_raises_the_limit_no_more_than_a_long_weekend_does() -> None:
-    assert refusals(plan(days("2026-06-30T02", 11), STRICT), last_run=NOW - 3 * DAY) == []
-    refusal = only(refusals(plan(days("2026-06-30T02", 30), STRICT), last_run=NOW - 30 * DAY))
-    assert "would expire 28 of 30 recovery points (limit 9)" in refusal.what
+    assert objections(plan(days("2026-06-30T02", 11), STRICT), last_run=NOW - 3 * DAY) == []
+    objection = only(objections(plan(days("2026-06-30T02", 30), STRICT), last_run=NOW - 30 * DAY))
+    assert "would expire 28 of 30 recovery points (limit 9)" in objection.what
 
 
 def test_the_remains_of_failed_backups_are_no_loss() -> None:
     failed = [point(NOW - (8 + age) * DAY, state=State.FAILED) for age in range(9)]
     made = plan([*failed, point(NOW)])
     assert len(made.to(Action.EXPIRE)) == 9
-    assert refusals(made) == []
+    assert objections(made) == []
 
 
 def test_what_was_marked_before_is_not_counted_again() -> None:
     marked = [expiring(NOW - age * DAY, YESTERDAY) for age in range(3, 20)]
     made = plan([*marked, *days("2026-06-30T02", 2)], STRICT)
     assert len(made.to(Action.DELETE)) == 17
-    assert refusals(made) == []
+    assert objections(made) == []
 
 
-def hourly(newest: int, count: int, step: int = 60) -> list[Point]:
+def hourly(newest: int, count: int, step: int = 60) -> list[TimelinePoint]:
     """Hourly points, one every `step` minutes, the newest so many hours old."""
     times = [NOW - timedelta(hours=newest, minutes=number * step) for number in range(count)]
     return [point(time, Kind.HOURLY, id=f"acme-hourly-{time:%Y%m%dT%H%M}") for time in times]
@@ -89,10 +88,10 @@ def hourly(newest: int, count: int, step: int = 60) -> list[Point]:
 
 def test_as_many_hourly_points_may_expire_as_were_made_and_three_more() -> None:
     made, old, daily = hourly(0, 30, step=40), hourly(48, 34), days("2026-06-30T02", 1)
-    assert refusals(plan([*made, *old[:33], *daily])) == []
-    refusal = only(refusals(plan([*made, *old, *daily])))
-    assert refusal.approvable
-    assert refusal.what == (
+    assert objections(plan([*made, *old[:33], *daily])) == []
+    objection = only(objections(plan([*made, *old, *daily])))
+    assert objection.approvable
+    assert objection.what == (
         "Retention stopped for tenant acme: the plan would expire 34 hourly ones of 65 recovery points "
         "(30 were made since 2026-06-29 06:00Z, limit 33)."
     )
@@ -101,66 +100,66 @@ def test_as_many_hourly_points_may_expire_as_were_made_and_three_more() -> None:
 def test_the_hourly_points_of_an_ordinary_day_go_after_a_day_on_which_few_were_made() -> None:
     """The database server was away for 20 hours."""
     made, daily = hourly(0, 4), days("2026-06-30T02", 1)
-    assert refusals(plan([*made, *hourly(48, 27), *daily])) == []
-    assert "limit 27" in only(refusals(plan([*made, *hourly(48, 28), *daily]))).what
+    assert objections(plan([*made, *hourly(48, 27), *daily])) == []
+    assert "limit 27" in only(objections(plan([*made, *hourly(48, 28), *daily]))).what
 
 
 def test_the_safety_points_of_a_day_with_many_restores_go_together() -> None:
     safety = [point(NOW - timedelta(days=14, minutes=number), Kind.SAFETY) for number in range(5)]
     made = plan([*safety, *days("2026-06-30T02", 1)])
     assert len(made.to(Action.EXPIRE)) == 5
-    assert refusals(made) == []
+    assert objections(made) == []
     assert check_fleet([made], now=NOW, last_run=YESTERDAY) == ()
 
 
 def test_nothing_goes_while_no_verified_point_comes_in() -> None:
     made = plan(days("2026-06-28T01", 38))
     assert made.to(Action.EXPIRE)
-    refusal = only(refusals(made, last_run=NOW - 60 * DAY))
-    assert not refusal.approvable
-    assert str(refusal) == (
+    objection = only(objections(made, last_run=NOW - 60 * DAY))
+    assert not objection.approvable
+    assert str(objection) == (
         "STALE: Retention stopped for tenant acme: it has no newer verified recovery point than acme-daily-20260628 of "
         "2026-06-28 01:00Z (limit 52 hours). While no backups come in, the old ones are all there is; nothing was "
         "expired or deleted. Look at its failed backups and start `manual_backup`; the next `retention` goes on by "
         "itself."
     )
-    assert refusals(plan(days("2026-06-28T02", 38)), last_run=NOW - 60 * DAY) == [], "twice the RPO of 26 hours"
+    assert objections(plan(days("2026-06-28T02", 38)), last_run=NOW - 60 * DAY) == [], "twice the RPO of 26 hours"
 
 
 def test_a_short_rpo_does_not_stop_retention_before_two_days() -> None:
     hourly = tenant(plan={"name": "h", "cadence": "hourly", "manual_backups_per_month": 1, "rpo_hours": 2})
-    assert refusals(plan(days("2026-06-28T06", 38)), tenant=hourly, last_run=NOW - 60 * DAY) == []
+    assert objections(plan(days("2026-06-28T06", 38)), tenant=hourly, last_run=NOW - 60 * DAY) == []
     stale = plan(days("2026-06-28T05", 38))
-    assert only(refusals(stale, tenant=hourly, last_run=NOW - 60 * DAY)).guard is Guard.STALE
+    assert only(objections(stale, tenant=hourly, last_run=NOW - 60 * DAY)).guard is Guard.STALE
 
 
 def test_a_safety_point_is_no_sign_that_backups_are_made() -> None:
     made = plan([*days("2026-06-20T02", 30), point(NOW, Kind.SAFETY)])
-    assert only(refusals(made, last_run=NOW - 60 * DAY)).guard is Guard.STALE
+    assert only(objections(made, last_run=NOW - 60 * DAY)).guard is Guard.STALE
 
 
 def test_nothing_of_a_suspended_tenant_goes() -> None:
-    refusal = only(refusals(plan(days("2026-06-30T02", 33)), tenant=tenant(suspended=True)))
-    assert refusal.guard is Guard.STALE
-    assert "it is suspended." in refusal.what
+    objection = only(objections(plan(days("2026-06-30T02", 33)), tenant=tenant(suspended=True)))
+    assert objection.guard is Guard.STALE
+    assert "it is suspended." in objection.what
 
 
 def test_nothing_goes_while_there_is_no_verified_point_at_all() -> None:
-    refusal = only(refusals(plan([point(NOW - 9 * DAY, state=State.FAILED)])))
-    assert "it has no verified recovery point." in refusal.what
+    objection = only(objections(plan([point(NOW - 9 * DAY, state=State.FAILED)])))
+    assert "it has no verified recovery point." in objection.what
 
 
 def test_what_needs_nothing_is_not_stopped() -> None:
-    assert refusals(plan(days("2026-01-01", 1))) == [], "stale, but nothing would go"
+    assert objections(plan(days("2026-01-01", 1))) == [], "stale, but nothing would go"
 
 
 def test_a_plan_that_keeps_no_verified_point_is_a_fault_and_cannot_be_approved() -> None:
     verdicts = {it.id: Verdict(it, Action.EXPIRE) for it in days("2026-06-30T02", 2)}
-    refusal = only(refusals(RetentionPlan("acme", NOW, POLICY, Circumstances(), verdicts)))
-    assert refusal.guard is Guard.NOTHING_KEPT
-    assert not refusal.approvable
-    assert "the plan keeps none of its 2 verified recovery points." in refusal.what
-    assert "start `retention` with `tenant: acme` and `dry_run`" in refusal.todo
+    objection = only(objections(RetentionPlan("acme", NOW, POLICY, Circumstances(), verdicts)))
+    assert objection.guard is Guard.NOTHING_KEPT
+    assert not objection.approvable
+    assert "the plan keeps none of its 2 verified recovery points." in objection.what
+    assert "start `retention` with `tenant: acme` and `dry_run`" in objection.todo
 
 
 def test_points_of_nobody_are_reported_and_kept() -> None:
@@ -187,37 +186,37 @@ def test_a_tenant_with_an_entry_that_cannot_be_used_is_told_what_is_wrong_with_i
 def test_a_tenant_that_has_left_is_not_stale() -> None:
     made = plan(days("2026-06-01T02", 8), offboarding=offboarding("2026-07-30"))
     assert made.to(Action.EXPIRE)
-    assert refusals(made, tenant=None, last_run=NOW - 60 * DAY) == []
+    assert objections(made, tenant=None, last_run=NOW - 60 * DAY) == []
 
 
 def test_the_last_points_of_a_tenant_that_has_left_need_approval() -> None:
     made = plan(days("2026-06-01T02", 3), offboarding=offboarding("2026-06-29"))
-    refusal = only(refusals(made, tenant=None))
-    assert refusal.guard is Guard.OFFBOARDED
-    assert refusal.approvable
-    assert refusal.what == (
+    objection = only(objections(made, tenant=None))
+    assert objection.guard is Guard.OFFBOARDED
+    assert objection.approvable
+    assert objection.what == (
         "Tenant acme is recorded as gone since 2026-06-29 (by ada), and its last points were to be kept until "
         "2026-06-29: 3 would expire now."
     )
-    assert "Start `retention` with `tenant: acme`" in refusal.todo
+    assert "Start `retention` with `tenant: acme`" in objection.todo
     marked = [expiring(it.time, YESTERDAY) for it in days("2026-06-01T02", 3)]
     approved_yesterday = plan(marked, offboarding=offboarding("2026-06-28"))
     assert len(approved_yesterday.to(Action.DELETE)) == 3
-    assert refusals(approved_yesterday, tenant=None) == []
+    assert objections(approved_yesterday, tenant=None) == []
 
 
 def test_a_tenant_cannot_have_left_and_be_in_the_register() -> None:
-    refusal = only(refusals(plan(days("2026-06-30T02", 33), offboarding=offboarding("2026-07-30"))))
-    assert refusal.guard is Guard.OFFBOARDED
-    assert not refusal.approvable
-    assert refusal.what.endswith("is recorded as gone since 2026-06-29 (by ada) and is in the register.")
-    assert "delete offboarded/acme.json from the vault" in refusal.todo
+    objection = only(objections(plan(days("2026-06-30T02", 33), offboarding=offboarding("2026-07-30"))))
+    assert objection.guard is Guard.OFFBOARDED
+    assert not objection.approvable
+    assert objection.what.endswith("is recorded as gone since 2026-06-29 (by ada) and is in the register.")
+    assert "delete offboarded/acme.json from the vault" in objection.todo
 
 
 def test_an_approval_lifts_what_can_be_approved_and_nothing_else() -> None:
     made = plan(days("2026-06-30T02", 6), STRICT)
-    assert after_approval(refusals(made), made, made.fingerprint) == ()
-    suspended = refusals(made, tenant=tenant(suspended=True))
+    assert after_approval(objections(made), made, made.fingerprint) == ()
+    suspended = objections(made, tenant=tenant(suspended=True))
     assert [it.guard for it in after_approval(suspended, made, made.fingerprint)] == [Guard.STALE]
 
 
@@ -226,10 +225,10 @@ def test_an_approval_is_void_when_something_else_would_go() -> None:
     approved = plan(points, STRICT).fingerprint
     held = [*points[:5], point(points[5].time, hold=hold())]
     now_planned = plan(held, STRICT)
-    refusal = only(after_approval(refusals(now_planned), now_planned, approved))
-    assert refusal.guard is Guard.PLAN_CHANGED
-    assert "what would go is no longer what was approved." in refusal.what
-    assert "Start `retention` with `tenant: acme` again" in refusal.todo
+    objection = only(after_approval(objections(now_planned), now_planned, approved))
+    assert objection.guard is Guard.PLAN_CHANGED
+    assert "what would go is no longer what was approved." in objection.what
+    assert "Start `retention` with `tenant: acme` again" in objection.todo
 
 
 def fleet(tenants: int, losing: int) -> list[RetentionPlan]:
@@ -247,14 +246,14 @@ def fleet(tenants: int, losing: int) -> list[RetentionPlan]:
 
 def test_a_tenth_of_the_fleet_may_expire_and_more_needs_approval() -> None:
     assert check_fleet(fleet(20, losing=1), now=NOW, last_run=YESTERDAY) == ()
-    refusal = only(check_fleet(fleet(20, losing=2), now=NOW, last_run=YESTERDAY))
-    assert refusal.tenant is None
-    assert refusal.approvable
-    assert refusal.what == (
+    objection = only(check_fleet(fleet(20, losing=2), now=NOW, last_run=YESTERDAY))
+    assert objection.tenant is None
+    assert objection.approvable
+    assert objection.what == (
         "Retention stopped for all tenants: the plans would expire 40 of 200 recovery points of the fleet (limit 10%, "
         "at least 3)."
     )
-    assert "start `retention` with `tenant` for one tenant after the other" in refusal.todo
+    assert "start `retention` with `tenant` for one tenant after the other" in objection.todo
 
 
 def test_a_fleet_of_one_tenant_may_lose_what_that_tenant_may_lose() -> None:
@@ -263,5 +262,5 @@ def test_a_fleet_of_one_tenant_may_lose_what_that_tenant_may_lose() -> None:
 
 def test_a_pause_of_a_month_does_not_lift_the_limit_of_a_small_fleet() -> None:
     made = [plan(days("2026-06-30T02", 30), RetentionPolicy(daily=3, weekly=0, monthly=0, yearly=0))]
-    refusal = only(check_fleet(made, now=NOW, last_run=NOW - 30 * DAY))
-    assert "would expire 27 of 30 recovery points of the fleet (limit 10%, at least 9)" in refusal.what
+    objection = only(check_fleet(made, now=NOW, last_run=NOW - 30 * DAY))
+    assert "would expire 27 of 30 recovery points of the fleet (limit 10%, at least 9)" in objection.what

@@ -10,7 +10,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.retention.expiry import deletion_begun, marked, taken_back
-from include.rules.retention.lost_parts import absent, failed_for_want_of, is_suspect, told
+from include.rules.retention.lost_parts import absent, failed_for_want_of, is_suspect, report_lost_parts
 from tests.unit.builders import NOW, running, snapshot, verified
 
 POINT = verified().with_snapshot(SnapshotRole.DATABASE, snapshot("vol-000000db", snapshot_id="snap-db"))
@@ -63,6 +63,6 @@ def test_an_expiring_point_that_has_lost_a_part_comes_back_as_failed() -> None:
 
 def test_a_person_is_told_the_newest_ones_and_how_many_more() -> None:
     points = {f"p{n:02}": verified("acme|daily|2026-11-23", NOW + timedelta(days=n)) for n in range(12)}
-    said = str(told("acme", points, dict.fromkeys(points, (PartName.BAK,))))
-    assert "deleted: p11 (files of its .bak), p10 (" in said
-    assert "p02 (files of its .bak), 2 more." in said
+    reasons_of = str(report_lost_parts("acme", points, dict.fromkeys(points, (PartName.BAK,))))
+    assert "deleted: p11 (files of its .bak), p10 (" in reasons_of
+    assert "p02 (files of its .bak), 2 more." in reasons_of

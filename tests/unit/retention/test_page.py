@@ -15,7 +15,7 @@ from include.rules.retention.explanations import explain
 from include.rules.retention.objections import Guard
 from include.rules.retention.periods import WEEK
 from include.rules.retention.plan import plan_retention
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 from tests.unit.retention.timelines import DAY, NOW, POLICY, hold, moment, point
 
 PAGE = (Path(__file__).parents[3] / "docs" / "retention.md").read_text()
@@ -52,10 +52,10 @@ def test_the_examples_are_what_the_plan_says() -> None:
     ]
     assert len(rows) > 10
     plan = plan_retention("acme", [described(name, state) for name, state, _ in rows], POLICY, NOW)
-    assert list(explain(plan)) == [f"{name}: {said}" for name, _, said in rows]
+    assert list(explain(plan)) == [f"{name}: {reasons_of}" for name, _, reasons_of in rows]
 
 
-def described(name: str, state: str) -> Point:
+def described(name: str, state: str) -> TimelinePoint:
     """The point of a row: kind and time from its id, the rest from words like `verified, on hold until 2026-12-31`."""
     _, kind, slot = name.split("-", 2)
     time = datetime.strptime(slot, SLOT_FORMATS[Kind(kind)]).replace(tzinfo=UTC)
@@ -65,7 +65,7 @@ def described(name: str, state: str) -> Point:
         if found := re.fullmatch(r"on hold until (\S+)", words):
             changes["hold"] = hold(found[1])
         elif found := re.fullmatch(r"marked (\S+) (\S+)Z", words):
-            changes["expiry"] = Expiry(marked_at=moment(f"{found[1]}T{found[2]}"), was=State.VERIFIED)
+            changes["expiry"] = Expiry(marked_at=moment(f"{found[1]}T{found[2]}"), previous_state=State.VERIFIED)
         else:
             raise AssertionError(words)
     return point(changes.pop("time"), Kind(kind), State(first), **changes)

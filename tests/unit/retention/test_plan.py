@@ -15,7 +15,7 @@ from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.plan import Action, Circumstances, RetentionPlan, plan_retention
 from include.rules.retention.reasons import FOR_EVER
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 from tests.unit.builders import running
 from tests.unit.retention.timelines import (
     DAY,
@@ -28,14 +28,14 @@ from tests.unit.retention.timelines import (
     moment,
     offboarding,
     point,
-    said,
+    reasons_of,
 )
 
 CASES = json.loads((Path(__file__).parent / "data" / "retention_cases.json").read_text())
 
 
 def plan(
-    points: Iterable[Point], now: datetime = NOW, policy: RetentionPolicy = POLICY, **around: Any
+    points: Iterable[TimelinePoint], now: datetime = NOW, policy: RetentionPolicy = POLICY, **around: Any
 ) -> RetentionPlan:
     return plan_retention("acme", points, policy, now, Circumstances(**around))
 
@@ -83,23 +83,23 @@ def test_a_tier_of_zero_keeps_nothing() -> None:
 
 def test_a_point_just_after_midnight_by_another_clock_takes_nothing_from_the_day_before() -> None:
     ahead = plan([point("2026-06-30T02"), point("2026-07-01T00:02")], moment("2026-06-30T23:58"))
-    assert "daily 2026-06-30" in said(ahead)["acme-daily-20260630"]
-    assert "daily 2026-07-01" in said(ahead)["acme-daily-20260701"]
+    assert "daily 2026-06-30" in reasons_of(ahead)["acme-daily-20260630"]
+    assert "daily 2026-07-01" in reasons_of(ahead)["acme-daily-20260701"]
 
 
 def test_hourly_points_are_a_pool_of_their_own() -> None:
     hourly = [point(NOW - timedelta(hours=age), Kind.HOURLY) for age in range(60)]
     made = plan([*hourly, *days("2026-06-30T02", 3)])
     assert [v.point.time for v in made.to(Action.EXPIRE)] == [NOW - timedelta(hours=age) for age in range(48, 60)]
-    assert said(made)["acme-hourly-20260629T06"] == ["hourly, younger than 48 hours"]
-    assert "daily 2026-06-30" in said(made)["acme-daily-20260630"], "later hourly points do not stand for the day"
+    assert reasons_of(made)["acme-hourly-20260629T06"] == ["hourly, younger than 48 hours"]
+    assert "daily 2026-06-30" in reasons_of(made)["acme-daily-20260630"], "later hourly points do not stand for the day"
 
 
 def test_the_full_backup_that_a_kept_hourly_point_needs_is_kept_as_long() -> None:
     full, better = point("2026-06-29T02", id="full"), point("2026-06-29T04", id="better")
     needy = point("2026-06-29T03", Kind.HOURLY, needs=("full",))
     made = plan([full, better, needy, point("2026-06-30T02")])
-    assert said(made)["full"] == ["needed by acme-hourly-20260629T03"]
+    assert reasons_of(made)["full"] == ["needed by acme-hourly-20260629T03"]
     assert made.verdicts["full"].until == date(2026, 7, 1)
     assert actions(plan([full, better, needy], moment("2026-07-01T03")))["full"] == "expire"
 
@@ -118,26 +118,26 @@ def test_a_chain_is_kept_from_its_end_to_its_beginning() -> None:
 def test_safety_points_stay_fourteen_days() -> None:
     young, old = (point(NOW - age * DAY, Kind.SAFETY) for age in (13, 14))
     made = plan([young, old, point(NOW)])
-    assert said(made)[young.id] == ["safety, younger than 14 days"]
+    assert reasons_of(made)[young.id] == ["safety, younger than 14 days"]
     assert actions(made)[old.id] == "expire"
 
 
 def test_a_safety_point_is_the_last_verified_one_only_where_there_is_no_other() -> None:
     safety, daily = point("2026-06-20", Kind.SAFETY), point("2025-03-01")
     only_days = RetentionPolicy(weekly=0, monthly=0, yearly=0)
-    assert said(plan([safety, daily], policy=only_days))[daily.id] == ["last verified"]
-    assert "last verified" in said(plan([safety]))[safety.id]
+    assert reasons_of(plan([safety, daily], policy=only_days))[daily.id] == ["last verified"]
+    assert "last verified" in reasons_of(plan([safety]))[safety.id]
 
 
 def test_the_last_verified_point_stays_whatever_its_age_and_kind() -> None:
     manual = [point(f"2026-05-{day:02d}", Kind.MANUAL) for day in range(1, 13)]
     pending = [point(f"2026-06-{day:02d}", Kind.MANUAL, State.PENDING) for day in range(1, 12)]
-    assert said(plan([*manual, *pending]))[manual[-1].id] == ["last verified"]
+    assert reasons_of(plan([*manual, *pending]))[manual[-1].id] == ["last verified"]
 
 
 def test_a_hold_keeps_a_point_until_its_last_day() -> None:
     held = point("2020-05-05", hold=hold("2026-06-30"))
-    assert said(plan([held, point("2020-12-31")]))[held.id] == ["on hold: case 4711 (ada)"]
+    assert reasons_of(plan([held, point("2020-12-31")]))[held.id] == ["on hold: case 4711 (ada)"]
     assert actions(plan([held, point("2020-12-31")], NOW + DAY))[held.id] == "expire"
 
 
@@ -146,20 +146,22 @@ def test_a_manual_point_on_hold_uses_no_place() -> None:
     held = point(NOW, Kind.MANUAL, hold=hold())
     made = plan([*manual, held])
     assert made.to(Action.EXPIRE) == ()
-    assert said(made)[manual[0].id][0] == "manual 1 of 10"
+    assert reasons_of(made)[manual[0].id][0] == "manual 1 of 10"
     assert made.verdicts[held.id].until == FOR_EVER
 
 
 def test_a_point_that_a_restore_is_reading_stays() -> None:
     read = point("2026-05-29")
-    assert said(plan([read, point("2026-05-31")], reading=frozenset({read.id})))[read.id] == ["a restore is reading it"]
+    assert reasons_of(plan([read, point("2026-05-31")], reading=frozenset({read.id})))[read.id] == [
+        "a restore is reading it"
+    ]
 
 
 def test_a_locked_point_stays_until_its_lock_ends() -> None:
     locked = RetentionPolicy(locked_days=90)
     old = point("2026-05-29")
     made = plan([old, point("2026-05-31"), point("2026-06-30T02")], policy=locked)
-    assert said(made)[old.id] == ["locked where it is stored"]
+    assert reasons_of(made)[old.id] == ["locked where it is stored"]
     assert made.verdicts[old.id].until == date(2026, 8, 27)
 
 
@@ -201,7 +203,7 @@ def test_a_marked_point_that_is_wanted_again_is_taken_back() -> None:
     marked = expiring("2026-05-30", NOW - 2 * DAY)
     made = plan([marked, point("2026-05-31", state=State.FAILED), point("2026-06-30T02")])
     assert actions(made)[marked.id] == "take back"
-    assert said(made)[marked.id] == ["weekly 2026-W22", "monthly 2026-05"]
+    assert reasons_of(made)[marked.id] == ["weekly 2026-W22", "monthly 2026-05"]
     assert made.verdicts[marked.id] in made.kept
 
 
@@ -214,7 +216,7 @@ def test_a_point_that_has_lost_a_part_never_comes_back_and_stands_for_nothing() 
     began = expiring("2026-05-31T04", NOW - 2 * DAY, deletion_began_at=NOW - DAY)
     made = plan([began, point("2026-05-30"), point("2026-06-30T02")])
     assert actions(made)[began.id] == "delete"
-    assert said(made)["acme-daily-20260530"] == ["weekly 2026-W22", "monthly 2026-05"]
+    assert reasons_of(made)["acme-daily-20260530"] == ["weekly 2026-W22", "monthly 2026-05"]
 
 
 def test_a_hold_spares_what_a_begun_deletion_has_left() -> None:
@@ -263,8 +265,8 @@ def test_the_fingerprint_is_of_what_goes_and_of_nothing_else() -> None:
 
 def test_a_manifest_becomes_a_point_with_times_in_utc() -> None:
     manifest = running()
-    made = Point.of(manifest, needs=["acme-daily-20261122"])
+    made = TimelinePoint.of(manifest, needs=["acme-daily-20261122"])
     assert (made.id, made.time, made.needs) == (manifest.id, manifest.opened_at, ("acme-daily-20261122",))
     elsewhere = manifest.model_copy(update={"time": datetime.fromisoformat("2026-11-23T00:30+02:00")})
-    assert Point.of(elsewhere).time == datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
-    assert Point.of(elsewhere).time.date() == date(2026, 11, 22)
+    assert TimelinePoint.of(elsewhere).time == datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
+    assert TimelinePoint.of(elsewhere).time.date() == date(2026, 11, 22)

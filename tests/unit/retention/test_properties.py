@@ -16,7 +16,7 @@ from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.fleet import plan_fleet
 from include.rules.retention.plan import Action, Circumstances, RetentionPlan, plan_retention
 from include.rules.retention.reasons import CLOCK_SKEW
-from include.rules.retention.timeline import Point
+from include.rules.retention.timeline import TimelinePoint
 from tests.unit.builders import tenant
 from tests.unit.retention.timelines import NOW, hold, offboarding, point
 
@@ -45,9 +45,9 @@ policies = st.builds(
 
 
 @st.composite
-def timelines(draw: st.DrawFn, states: tuple[State, ...] = (*WHOLE, State.FAILED)) -> list[Point]:
+def timelines(draw: st.DrawFn, states: tuple[State, ...] = (*WHOLE, State.FAILED)) -> list[TimelinePoint]:
     """Points of acme of every kind; an hourly one may need the newest verified daily one before it."""
-    points: list[Point] = []
+    points: list[TimelinePoint] = []
     for number, age in enumerate(sorted(draw(st.lists(ages, max_size=60)), reverse=True)):
         kind, time = draw(st.sampled_from(Kind)), NOW - timedelta(minutes=age)
         bases = [it.id for it in points if it.kind is Kind.DAILY and it.state is State.VERIFIED]
@@ -59,7 +59,7 @@ def timelines(draw: st.DrawFn, states: tuple[State, ...] = (*WHOLE, State.FAILED
     return points
 
 
-def plan(points: list[Point], policy: RetentionPolicy, now: datetime = NOW) -> RetentionPlan:
+def plan(points: list[TimelinePoint], policy: RetentionPolicy, now: datetime = NOW) -> RetentionPlan:
     return plan_retention("acme", points, policy, now)
 
 
@@ -69,14 +69,16 @@ def kept(planned: RetentionPlan) -> set[str]:
 
 @patient
 @given(points=timelines(), policy=policies)
-def test_a_plan_of_what_was_kept_keeps_all_of_it(points: list[Point], policy: RetentionPolicy) -> None:
+def test_a_plan_of_what_was_kept_keeps_all_of_it(points: list[TimelinePoint], policy: RetentionPolicy) -> None:
     first = kept(plan(points, policy))
     assert kept(plan([it for it in points if it.id in first], policy)) == first
 
 
 @patient
 @given(points=timelines(), policy=policies, seed=st.integers())
-def test_the_order_of_the_points_does_not_matter(points: list[Point], policy: RetentionPolicy, seed: int) -> None:
+def test_the_order_of_the_points_does_not_matter(
+    points: list[TimelinePoint], policy: RetentionPolicy, seed: int
+) -> None:
     shuffled = list(points)
     random.Random(seed).shuffle(shuffled)  # noqa: S311
     assert plan(shuffled, policy).verdicts == plan(points, policy).verdicts
@@ -85,7 +87,7 @@ def test_the_order_of_the_points_does_not_matter(points: list[Point], policy: Re
 @patient
 @given(points=timelines(), policy=policies, later=ages)
 def test_whatever_a_later_run_keeps_an_earlier_one_has_kept(
-    points: list[Point], policy: RetentionPolicy, later: int
+    points: list[TimelinePoint], policy: RetentionPolicy, later: int
 ) -> None:
     """Nothing is lost early. The later run sees all points, the earlier one those that were there by then."""
     then = NOW - timedelta(minutes=abs(later))
@@ -95,7 +97,7 @@ def test_whatever_a_later_run_keeps_an_earlier_one_has_kept(
 
 @patient
 @given(points=timelines(), policy=policies)
-def test_the_last_verified_point_stays(points: list[Point], policy: RetentionPolicy) -> None:
+def test_the_last_verified_point_stays(points: list[TimelinePoint], policy: RetentionPolicy) -> None:
     made = [it for it in points if it.state is State.VERIFIED and it.time <= NOW + CLOCK_SKEW]
     if made:
         last = max(made, key=lambda it: (it.half_restored is None, it.kind is not Kind.SAFETY, it.time, it.id))
@@ -104,7 +106,7 @@ def test_the_last_verified_point_stays(points: list[Point], policy: RetentionPol
 
 @patient
 @given(points=timelines((*WHOLE, State.FAILED, State.RUNNING)), policy=policies, gone=st.booleans())
-def test_a_held_point_stays(points: list[Point], policy: RetentionPolicy, gone: bool) -> None:
+def test_a_held_point_stays(points: list[TimelinePoint], policy: RetentionPolicy, gone: bool) -> None:
     around = Circumstances(offboarding=offboarding("2026-06-29") if gone else None)
     planned = plan_retention("acme", points, policy, NOW, around)
     takes_away = {verdict.point.id for verdict in planned.to(Action.EXPIRE, Action.DELETE)}
@@ -113,7 +115,7 @@ def test_a_held_point_stays(points: list[Point], policy: RetentionPolicy, gone: 
 
 @patient
 @given(points=timelines(), policy=policies)
-def test_a_kept_point_keeps_what_it_needs(points: list[Point], policy: RetentionPolicy) -> None:
+def test_a_kept_point_keeps_what_it_needs(points: list[TimelinePoint], policy: RetentionPolicy) -> None:
     stays = kept(plan(points, policy))
     assert {need for it in points if it.id in stays for need in it.needs} <= stays
 
@@ -121,13 +123,14 @@ def test_a_kept_point_keeps_what_it_needs(points: list[Point], policy: Retention
 @patient
 @given(points=timelines(), others=timelines(), policy=policies)
 def test_one_tenants_plan_never_depends_on_anothers_points(
-    points: list[Point], others: list[Point], policy: RetentionPolicy
+    points: list[TimelinePoint], others: list[TimelinePoint], policy: RetentionPolicy
 ) -> None:
     acme = tenant("acme")
     plans = acme.plan.model_copy(update={"retention": policy})
     register = Register({name: acme.model_copy(update={"id": name, "plan": plans}) for name in ("acme", "acme-daily")})
     neighbours = [
-        Point(it.id.replace("acme", "acme-daily"), "acme-daily", it.kind, it.state, it.time, it.since) for it in others
+        TimelinePoint(it.id.replace("acme", "acme-daily"), "acme-daily", it.kind, it.state, it.time, it.since)
+        for it in others
     ]
     fleet = plan_fleet([*neighbours, *points], register, NOW, last_run=None)
     if points:
@@ -136,13 +139,16 @@ def test_one_tenants_plan_never_depends_on_anothers_points(
 
 @patient
 @given(points=timelines(), policy=policies)
-def test_a_point_that_was_marked_is_not_wanted_again_the_same_day(points: list[Point], policy: RetentionPolicy) -> None:
+def test_a_point_that_was_marked_is_not_wanted_again_the_same_day(
+    points: list[TimelinePoint], policy: RetentionPolicy
+) -> None:
     """Marking is no decision that the next run takes back: otherwise points would swing between the two for ever."""
     expires = {verdict.point.id for verdict in plan(points, policy).to(Action.EXPIRE)}
     marked = [
-        Point(
+        TimelinePoint(
             it.id, it.tenant, it.kind, State.EXPIRING, it.time, it.since,
-            hold=it.hold, half_restored=it.half_restored, needs=it.needs, expiry=Expiry(marked_at=NOW, was=it.state),
+            hold=it.hold, half_restored=it.half_restored, needs=it.needs,
+            expiry=Expiry(marked_at=NOW, previous_state=it.state),
         )
         if it.id in expires
         else it

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from include.rules.points.transitions import State
-from include.rules.retention.undeleted import LOCK_HOLDS, Refused
+from include.rules.retention.undeleted import LOCK_HOLDS, UndeletedPart
 from tests.unit.builders import NOW
 
 NO_RIGHT = (
@@ -26,23 +26,23 @@ NO_RIGHT = (
     ],
 )
 def test_a_lock_is_known_by_its_code_or_by_what_aws_says(code: str, message: str) -> None:
-    refused = Refused("snapshot snap-1", code, message)
-    assert refused.locked
-    assert not refused.for_person
-    assert refused.said("acme", "p", State.EXPIRING).startswith("LOCKED: ")
+    part = UndeletedPart("snapshot snap-1", code, message)
+    assert part.locked
+    assert not part.needs_operator
+    assert part.describe("acme", "p", State.EXPIRING).startswith("LOCKED: ")
 
 
 def test_a_missing_right_is_no_lock_whatever_the_names_that_aws_quotes() -> None:
-    refused = Refused("full-01.bak", "AccessDenied", NO_RIGHT)
-    assert refused.for_person
-    assert "docs/iam-policy.json" in refused.said("blockbuster", "p", State.EXPIRING)
+    part = UndeletedPart("full-01.bak", "AccessDenied", NO_RIGHT)
+    assert part.needs_operator
+    assert "docs/iam-policy.json" in part.describe("blockbuster", "p", State.EXPIRING)
 
 
 def test_a_lock_whose_end_is_known_says_so() -> None:
-    said = Refused("full-01.bak", "AccessDenied", "no", locked_until=NOW + timedelta(days=2)).said(
+    message = UndeletedPart("full-01.bak", "AccessDenied", "no", locked_until=NOW + timedelta(days=2)).describe(
         "acme", "p", State.EXPIRING
     )
-    assert "Its lock ends on 2026-11-25 09:00Z; nothing has to be done." in said
+    assert "Its lock ends on 2026-11-25 09:00Z; nothing has to be done." in message
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_a_lock_whose_end_is_known_says_so() -> None:
     ],
 )
 def test_what_becomes_of_the_point_is_said_as_it_is(state: State, again: str) -> None:
-    assert f"{again}; the next `retention` tries again." in Refused("part", "SlowDown", "", transient=True).said(
-        "acme", "p", state
-    )
+    assert f"{again}; the next `retention` tries again." in UndeletedPart(
+        "part", "SlowDown", "", transient=True
+    ).describe("acme", "p", state)

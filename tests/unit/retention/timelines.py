@@ -10,8 +10,9 @@ from include.rules.points.manifest import Expiry
 from include.rules.points.requests import SLOT_FORMATS, Kind
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.plan import RetentionPlan
-from include.rules.retention.timeline import Offboarding, Point
+from include.rules.retention.timeline import TimelinePoint
 
 POLICY = RetentionPolicy()
 NOW = datetime(2026, 6, 30, 6, 0, tzinfo=UTC)
@@ -23,22 +24,22 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text if len(text) != 13 else f"{text}:00").replace(tzinfo=UTC)
 
 
-def point(at: str | datetime, kind: Kind = Kind.DAILY, state: State = State.VERIFIED, **changes: Any) -> Point:
+def point(at: str | datetime, kind: Kind = Kind.DAILY, state: State = State.VERIFIED, **changes: Any) -> TimelinePoint:
     """A point of acme with the id that its kind and time give it."""
     time = moment(at) if isinstance(at, str) else at
     fields = {"tenant": "acme", "time": time, "since": time, "owner": "lab/tenant_backup/one", **changes}
     fields.setdefault("id", f"{fields['tenant']}-{kind}-{time.strftime(SLOT_FORMATS[kind])}")
-    return Point(kind=kind, state=state, **fields)
+    return TimelinePoint(kind=kind, state=state, **fields)
 
 
-def expiring(at: str | datetime, marked_at: datetime, was: State = State.VERIFIED, **changes: Any) -> Point:
+def expiring(at: str | datetime, marked_at: datetime, was: State = State.VERIFIED, **changes: Any) -> TimelinePoint:
     """A point in its grace period; `deletion_began_at` among the changes when that is over."""
     began = changes.pop("deletion_began_at", None)
-    expiry = Expiry(marked_at=marked_at, was=was, deletion_began_at=began)
+    expiry = Expiry(marked_at=marked_at, previous_state=was, deletion_began_at=began)
     return point(at, state=State.EXPIRING, expiry=expiry, **changes)
 
 
-def days(newest: str, count: int, **changes: Any) -> list[Point]:
+def days(newest: str, count: int, **changes: Any) -> list[TimelinePoint]:
     """Verified daily points of consecutive days, the newest first."""
     return [point(moment(newest) - number * DAY, **changes) for number in range(count)]
 
@@ -52,7 +53,7 @@ def offboarding(final_until: str) -> Offboarding:
     return Offboarding(tenant="acme", left_at=NOW - DAY, final_until=last_day, author="ada", retention=POLICY)
 
 
-def said(plan: RetentionPlan) -> dict[str, list[str]]:
+def reasons_of(plan: RetentionPlan) -> dict[str, list[str]]:
     """The reasons of every point, in words."""
     return {name: [reason.text for reason in verdict.reasons] for name, verdict in plan.verdicts.items()}
 

@@ -25,8 +25,8 @@ from include.rules.points.backup_files import StoredFile
 from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
+from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.records import ShownPlan
-from include.rules.retention.timeline import Offboarding
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.errors import http_status, translate_errors
 from perennial.hooks.vault.collection import Collection, Document, Versioned
