@@ -11,14 +11,10 @@ while `tenant_backup` is paused are). Where the first run is still at work, the 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
-import pendulum
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, TriggerRule, task
+from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule
 
-from perennial.backup.operators import ConfirmDailyBackupsOperator
-
-backups_due = Asset("backups_due")
+from perennial.backup.operators import ConfirmDailyBackupsOperator, QueueBackupsOperator
 
 with DAG(
     "confirm_daily_backups",
@@ -35,22 +31,7 @@ with DAG(
     },
     tags=["backup", "fleet"],
 ):
-
-    @task(outlets=[backups_due])
-    def queue_missing(*, outlet_events: Any = None, dag_run: Any = None) -> list[str]:
-        """Emit one partition for each tenant that still lacks today's recovery point."""
-        from airflow.sdk.exceptions import AirflowSkipException
-
-        from perennial.backup.dispatch import partitions_missing
-
-        keys = partitions_missing(pendulum.instance(dag_run.run_after).in_timezone("UTC"))
-        if not keys:
-            # An event without partitions would be announced to nobody, with a warning.
-            raise AirflowSkipException("Every tenant has its verified recovery point of today.")
-        outlet_events[backups_due].add_partitions(keys)
-        return keys
-
-    queue_missing() >> ConfirmDailyBackupsOperator(
+    QueueBackupsOperator(task_id="queue_missing", only_missing=True) >> ConfirmDailyBackupsOperator(
         task_id="confirm",
         moment="{{ dag_run.run_after }}",
         wait_minutes="{{ params.wait_minutes }}",

@@ -13,14 +13,10 @@ the others are attempted anew.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
-import pendulum
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, TriggerRule, task
+from airflow.sdk import DAG, CronTriggerTimetable, TriggerRule
 
-from perennial.backup.operators import ReportRegisterProblemsOperator
-
-backups_due = Asset("backups_due")
+from perennial.backup.operators import QueueBackupsOperator, ReportRegisterProblemsOperator
 
 with DAG(
     "daily_backups",
@@ -32,19 +28,6 @@ with DAG(
     is_paused_upon_creation=False,
     tags=["backup", "fleet"],
 ):
-
-    @task(outlets=[backups_due])
-    def queue_tenants(*, outlet_events: Any = None, dag_run: Any = None) -> list[str]:
-        """Emit one partition for each tenant that is due."""
-        from airflow.sdk.exceptions import AirflowSkipException
-
-        from perennial.backup.dispatch import partitions_due
-
-        keys = partitions_due(pendulum.instance(dag_run.run_after).in_timezone("UTC"))
-        if not keys:
-            # An event without partitions would be announced to nobody, with a warning.
-            raise AirflowSkipException("The register has no tenant that is due.")
-        outlet_events[backups_due].add_partitions(keys)
-        return keys
-
-    queue_tenants() >> ReportRegisterProblemsOperator(task_id="report_refused", trigger_rule=TriggerRule.NONE_FAILED)
+    QueueBackupsOperator(task_id="queue_tenants") >> ReportRegisterProblemsOperator(
+        task_id="report_refused", trigger_rule=TriggerRule.NONE_FAILED
+    )

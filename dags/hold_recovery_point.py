@@ -11,26 +11,21 @@ of the tenant.
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from perennial.retention.operators import PlaceHoldOperator
+from perennial.steps import forms
 
 with DAG(
     "hold_recovery_point",
     description="Put a recovery point under a legal hold",
     doc_md=__doc__,
-    schedule=None,
-    catchup=False,
-    max_active_runs=16,
-    is_paused_upon_creation=False,
+    **forms.BY_HAND,
     params={
-        # A default that breaks its own schema, or none at all, would end the whole triggerer.
-        "tenant": Param("", type="string", title="Tenant", description="The tenant's id"),
-        "recovery_point": Param("", type="string", title="Recovery point", description="Its id"),
-        "reason": Param("", type="string", title="Reason", description="A case number, or what it is kept for"),
-        "until": Param(
-            None, type=["null", "string"], title="Until", description="The last day (2027-12-31); empty for ever"
-        ),
+        "tenant": forms.tenant(),
+        "recovery_point": forms.text("Recovery point", "Its id"),
+        "reason": forms.text("Reason", "A case number, or what it is kept for"),
+        "until": forms.optional_text("Until", "The last day (2027-12-31); empty for ever"),
     },
     tags=["retention"],
 ):

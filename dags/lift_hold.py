@@ -8,22 +8,19 @@ period.
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from perennial.retention.operators import LiftHoldOperator
+from perennial.steps import forms
 
 with DAG(
     "lift_hold",
     description="Lift the legal hold on a recovery point",
     doc_md=__doc__,
-    schedule=None,
-    catchup=False,
-    max_active_runs=16,
-    is_paused_upon_creation=False,
+    **forms.BY_HAND,
     params={
-        # A default that breaks its own schema, or none at all, would end the whole triggerer.
-        "tenant": Param("", type="string", title="Tenant", description="The tenant's id"),
-        "recovery_point": Param("", type="string", title="Recovery point", description="Its id"),
+        "tenant": forms.tenant(),
+        "recovery_point": forms.text("Recovery point", "Its id"),
     },
     tags=["retention"],
 ):

@@ -10,20 +10,18 @@ It reads the vault alone. A new Airflow that was only told where the vault is li
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from perennial.restore.operators import ListRecoveryPointsOperator
+from perennial.steps import forms
 
 with DAG(
     "list_recovery_points",
     description="Show what the vault holds",
     doc_md=__doc__,
-    schedule=None,
-    catchup=False,
-    max_active_runs=4,
-    is_paused_upon_creation=False,
+    **{**forms.BY_HAND, "max_active_runs": 4},
     params={
-        "tenant": Param(None, type=["null", "string"], title="Tenant", description="Its id; empty for all tenants"),
+        "tenant": forms.optional_text("Tenant", "Its id; empty for all tenants"),
     },
     tags=["restore"],
 ):

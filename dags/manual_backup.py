@@ -11,22 +11,19 @@ The .bak is COPY_ONLY: a backup out of turn never becomes the base of a differen
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from perennial.backup.chain import backup_chain
+from perennial.steps import forms
 
 with DAG(
     "manual_backup",
     description="Back up one tenant now",
     doc_md=__doc__,
-    schedule=None,
-    catchup=False,
-    max_active_runs=16,
-    is_paused_upon_creation=False,
+    **forms.BY_HAND,
     params={
-        # A default that breaks its own schema, or none at all, would end the whole triggerer.
-        "tenant": Param("", type="string", title="Tenant", description="The tenant's id"),
-        "note": Param(None, type=["null", "string"], title="Note", description="Why, for whoever looks at it later"),
+        "tenant": forms.tenant(),
+        "note": forms.optional_text("Note", "Why, for whoever looks at it later"),
     },
     tags=["backup"],
 ):

@@ -13,22 +13,19 @@ Started again it replaces the record. To take it back, delete `offboarded/<tenan
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from perennial.retention.operators import OffboardTenantOperator
+from perennial.steps import forms
 
 with DAG(
     "offboard_tenant",
     description="Record that a tenant has left and until when its last point is kept",
     doc_md=__doc__,
-    schedule=None,
-    catchup=False,
-    max_active_runs=16,
-    is_paused_upon_creation=False,
+    **forms.BY_HAND,
     params={
-        # A default that breaks its own schema, or none at all, would end the whole triggerer.
-        "tenant": Param("", type="string", title="Tenant", description="The tenant's id"),
-        "final_until": Param("", type="string", title="Kept until", description="The last day (2027-12-31)"),
+        "tenant": forms.tenant(),
+        "final_until": forms.text("Kept until", "The last day (2027-12-31)"),
     },
     tags=["retention", "fleet"],
 ):

@@ -30,26 +30,17 @@ from airflow.sdk import DAG, Param
 
 from include.rules.restore.request import DatabaseSource, RestoreScope
 from perennial.restore.chain import restore_chain
-
-EMPTY_OR_TEXT = ["null", "string"]
+from perennial.steps import forms
 
 with DAG(
     "restore",
     description="Bring one tenant back from a recovery point",
     doc_md=__doc__,
-    schedule=None,
-    catchup=False,
-    max_active_runs=16,
-    is_paused_upon_creation=False,
+    **forms.BY_HAND,
     params={
-        # The form wants a value where null is not allowed. A default that breaks its own schema, or none at all, would
-        # end the whole triggerer.
-        "tenant": Param("", type="string", title="Tenant", description="Whose recovery point comes back"),
-        "recovery_point": Param(
-            None,
-            type=EMPTY_OR_TEXT,
-            title="Recovery point",
-            description="Its id (the DAG list_recovery_points shows them); empty for the newest verified one",
+        "tenant": forms.text("Tenant", "Whose recovery point comes back"),
+        "recovery_point": forms.optional_text(
+            "Recovery point", "Its id (the DAG list_recovery_points shows them); empty for the newest verified one"
         ),
         "what": Param(
             str(RestoreScope.BOTH), type="string", enum=[str(what) for what in RestoreScope], title="What comes back"
@@ -61,26 +52,20 @@ with DAG(
             title="Only these paths",
             description="Files and folders relative to the tenant's folder, one a line; empty for all",
         ),
-        "into_tenant": Param(
-            None,
-            type=EMPTY_OR_TEXT,
-            title="Into another tenant",
+        "into_tenant": forms.optional_text(
+            "Into another tenant",
+            "Another tenant whose place it goes to (always has to be approved); empty for its own",
             section="Somewhere else",
-            description="Another tenant whose place it goes to (always has to be approved); empty for its own",
         ),
-        "folder": Param(
-            None,
-            type=EMPTY_OR_TEXT,
-            title="Into another folder",
+        "folder": forms.optional_text(
+            "Into another folder",
+            "A new folder on the web host; empty to overwrite the tenant's own",
             section="Somewhere else",
-            description="A new folder on the web host; empty to overwrite the tenant's own",
         ),
-        "database": Param(
-            None,
-            type=EMPTY_OR_TEXT,
-            title="Under another database name",
+        "database": forms.optional_text(
+            "Under another database name",
+            "A new name on the same server; empty to overwrite the tenant's own database",
             section="Somewhere else",
-            description="A new name on the same server; empty to overwrite the tenant's own database",
         ),
         "database_from": Param(
             str(DatabaseSource.BACKUP_FILE),
@@ -93,12 +78,7 @@ with DAG(
         "approval": Param(
             False, type="boolean", title="Ask for approval", section="More", description="Show the preview and wait"
         ),
-        "confirm": Param(
-            "",
-            type="string",
-            title="Confirm",
-            description="Type the name of the tenant whose place it goes to",
-        ),
+        "confirm": forms.text("Confirm", "Type the name of the tenant whose place it goes to"),
     },
     tags=["restore"],
 ):

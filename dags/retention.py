@@ -25,9 +25,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from include.rules.retention.records import APPROVE_WITHIN
 from perennial.retention.operators import CarryOutRetentionOperator, PreviewRetentionOperator
 from perennial.steps.approval import ApprovePreviewOperator
+from perennial.steps.forms import optional_text
 
 with DAG(
     "retention",
@@ -41,9 +41,7 @@ with DAG(
     max_active_runs=1000,
     is_paused_upon_creation=False,
     params={
-        "tenant": Param(
-            None, type=["null", "string"], title="Tenant", description="Only this one; empty for the whole fleet"
-        ),
+        "tenant": optional_text("Tenant", "Only this one; empty for the whole fleet"),
         "dry_run": Param(False, type="boolean", title="Dry run", description="Show the plans and do nothing"),
     },
     tags=["retention", "fleet"],
@@ -53,7 +51,6 @@ with DAG(
         task_id="approval",
         preview_task="preview",
         subject="Let recovery points of tenant {{ params.tenant }} expire?",
-        response_timeout=APPROVE_WITHIN,
     )
     # Not skipped with the approval, and not begun after one that was turned down.
     preview >> approval >> CarryOutRetentionOperator(task_id="carry_out", trigger_rule="none_failed")

@@ -18,9 +18,11 @@ update use `manual_backup`, which does not wait behind the queue.
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
+from airflow.sdk import DAG, PartitionedAssetTimetable
 
 from perennial.backup.chain import backup_chain
+from perennial.backup.operators import BACKUPS_DUE
+from perennial.steps.forms import optional_text
 
 REQUEST = "{{ dag_run.partition_key or ((params.tenant or '') ~ '|daily|' ~ dag_run.run_after) }}"
 
@@ -28,15 +30,13 @@ with DAG(
     "tenant_backup",
     description="One recovery point of one tenant: snapshots, .bak, verification",
     doc_md=__doc__,
-    schedule=PartitionedAssetTimetable(assets=Asset("backups_due")),
+    schedule=PartitionedAssetTimetable(assets=BACKUPS_DUE),
     catchup=False,
     max_active_runs=64,
     # Keys that are queued while this DAG is paused are lost for good.
     is_paused_upon_creation=False,
     params={
-        "tenant": Param(
-            None, type=["null", "string"], title="Tenant", description="Only for a run by hand: the tenant's id"
-        )
+        "tenant": optional_text("Tenant", "Only for a run by hand: the tenant's id"),
     },
     tags=["backup"],
 ):

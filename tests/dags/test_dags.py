@@ -124,7 +124,7 @@ def test_every_field_of_a_step_is_rendered(bag: DagBag) -> None:
                 start = task.start_trigger_args
                 assert start
                 arguments = start.trigger_kwargs or {}
-                assert set(arguments) - {"deadline"} == set(task.trigger.fields) == set(task.template_fields)
+                assert set(arguments) - {"deadline"} == set(task.load_trigger().fields) == set(task.template_fields)
                 assert start.timeout
                 assert start.timeout.total_seconds() > arguments["deadline"]
 

@@ -14,7 +14,7 @@ from tests.support.triggers import trigger_of
 
 def preview(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
     """The task `preview` of a run for acme, with the tasks it skips."""
-    given = {"tenant": "acme", "dry_run": "False", "approval_task": "approval", **fields}
+    given = {"tenant": "acme", "only_report": "False", "approval_task": "approval", **fields}
     trigger = trigger_of(PreviewRetentionTrigger, run_id, "retention", **given)
     said = stock.run(trigger.work_within_deadline())
     return {**said, "skipped": trigger.xcoms(said)["skipmixin_key"]["skipped"]}
@@ -22,7 +22,7 @@ def preview(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
 
 def carry_out(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
     """The task `carry_out` of a run, for acme unless `fields` say otherwise."""
-    given = {"tenant": "acme", "dry_run": "False", **fields}
+    given = {"tenant": "acme", "only_report": "False", **fields}
     said: dict[str, Any] = stock.run(
         trigger_of(CarryOutRetentionTrigger, run_id, "retention", **given).work_within_deadline()
     )

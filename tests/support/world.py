@@ -27,7 +27,7 @@ from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
 from lab.waiting import wait_until
-from perennial.backup.bak import BackUpDatabaseTrigger
+from perennial.backup.bak import BackupDatabaseTrigger
 from perennial.backup.open_close import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
 from perennial.backup.snapshot import SnapshotVolumeTrigger
 from perennial.backup.verify import VerifyRecoveryPointTrigger
@@ -53,7 +53,7 @@ CHAIN: list[Step] = [
     (OpenRecoveryPointTrigger, {}),
     (SnapshotVolumeTrigger, {"role": SnapshotRole.WEB.value}),
     (SnapshotVolumeTrigger, {"role": SnapshotRole.DATABASE.value}),
-    (BackUpDatabaseTrigger, {}),
+    (BackupDatabaseTrigger, {}),
     (VerifyRecoveryPointTrigger, {}),
     (CloseRecoveryPointTrigger, {}),
 ]

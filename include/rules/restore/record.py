@@ -137,6 +137,10 @@ class RestoreRecord(Strict):
         before = tuple(done for done in self.steps if done.name != step.name)
         return self.model_copy(update={"steps": (*before, step), "failure": None})
 
+    def with_failure(self, reason: str) -> RestoreRecord:
+        """Remember why the restore is failing."""
+        return self.model_copy(update={"failure": reason})
+
     def asking_for_volume(self, part: str, token: str) -> RestoreRecord:
         """Record, before the call, that a volume is asked for."""
         return self.model_copy(update={"asked_volumes": {**self.asked_volumes, part: token}})

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime
 
+from include.rules.points.requests import APPROVE_WITHIN
 from include.rules.register.tenants import Strict, TenantId
 
-APPROVE_WITHIN = timedelta(days=2)
-"""How long a plan waits for its approval."""
 VALID_FOR = APPROVE_WITHIN + timedelta(days=1)
 """How old a plan may be when it is carried out: an approval of the last minute, and a run that is cleared after it."""
 

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from contextlib import suppress
 from datetime import UTC, datetime
 
-from include.rules.errors import PartError, PerennialError
+from include.rules.errors import PartError
 from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, stripes_needed
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
-from include.rules.points.requests import BackupRequest, Kind
-from perennial.backup.open_close import RecoveryPointTrigger
+from include.rules.points.requests import Kind
+from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.asynchronous import PerLoop
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.session import Row, Session, SqlServer, SqlServerError
 from perennial.hooks.sql_server.space import space_used
 from perennial.hooks.vault.leased import LeasedPoint
-from perennial.hooks.vault.vault import Vault
-from perennial.settings import Settings
 from perennial.steps.trigger import StepResult
 
 BUSY = 3023
@@ -45,7 +42,7 @@ _turns: PerLoop[defaultdict[str, asyncio.Lock]] = PerLoop(lambda: defaultdict(as
 """Only one waiting tenant of a server asks it for a free slot; the others wait here without a connection."""
 
 
-class BackUpDatabaseTrigger(RecoveryPointTrigger):
+class BackupDatabaseTrigger(BackupStepTrigger):
     """Makes the .bak of the recovery point, or finds the one that an earlier attempt has made, and records it."""
 
     async def act(self, point: LeasedPoint) -> StepResult:
@@ -58,15 +55,10 @@ class BackUpDatabaseTrigger(RecoveryPointTrigger):
         await point.change(lambda manifest: manifest.with_backup_file(part))
         return {"keys": list(part.keys), "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
 
-    async def on_kill(self) -> None:
-        """The run was ended by hand: end the statement too, or it would go on writing for nobody."""
-        with suppress(PerennialError, SqlServerError):
-            settings = Settings.from_environment()
-            request = BackupRequest.parse(self.request)
-            version = await Vault(settings).points.get(request.tenant, request.recovery_point_id)
-            if version and version.value.claim:
-                server = SqlServer(version.value.source.database.connection)
-                await server.kill_sessions_of(settings.run_label(version.value.claim.name))
+    async def stop(self, manifest: Manifest) -> None:
+        if manifest.claim:
+            server = SqlServer(manifest.source.database.connection)
+            await server.kill_sessions_of(self.settings.run_label(manifest.claim.name))
 
     async def _of_earlier_attempt(self, point: LeasedPoint) -> Row | None:
         """The last claim's backup if it has succeeded or still does; None when there was none, or it was aborted."""

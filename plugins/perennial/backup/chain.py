@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from include.rules.points.parts import SnapshotRole
 from perennial.backup.operators import (
+    BackupDatabaseOperator,
     CloseRecoveryPointOperator,
-    EbsSnapshotOperator,
     OpenRecoveryPointOperator,
-    SqlServerBackupOperator,
+    SnapshotVolumeOperator,
     VerifyRecoveryPointOperator,
 )
 
@@ -23,9 +23,9 @@ def backup_chain(request: str, note: str = "") -> None:
         note: Template of the note that goes into the manifest.
     """
     start = OpenRecoveryPointOperator(task_id="open", request=request, note=note)
-    web = EbsSnapshotOperator(task_id="snapshot_web_volume", request=request, role=SnapshotRole.WEB)
-    database = EbsSnapshotOperator(task_id="snapshot_db_volume", request=request, role=SnapshotRole.DATABASE)
-    backup = SqlServerBackupOperator(task_id="backup_database", request=request)
+    web = SnapshotVolumeOperator(task_id="snapshot_web_volume", request=request, role=SnapshotRole.WEB)
+    database = SnapshotVolumeOperator(task_id="snapshot_db_volume", request=request, role=SnapshotRole.DATABASE)
+    backup = BackupDatabaseOperator(task_id="backup_database", request=request)
     verify = VerifyRecoveryPointOperator(task_id="verify", request=request)
     close = CloseRecoveryPointOperator(task_id="close", request=request)
     start >> web >> database >> backup >> verify >> close.as_teardown(setups=start, on_failure_fail_dagrun=True)

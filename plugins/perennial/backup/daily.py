@@ -14,7 +14,6 @@ from include.rules.points.requests import parse_moment
 from include.rules.register.register import Register
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.vault import Vault
-from perennial.settings import Settings
 from perennial.steps.trigger import StepResult, StepTrigger
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class ReportRegisterProblemsTrigger(StepTrigger):
     """Fails when entries of the register could not be used, and names each of them."""
 
     async def work(self) -> StepResult:
-        register = await read_register(Settings.from_environment())
+        register = await read_register(self.settings)
         if register.problems:
             raise ConfigurationError(
                 f"{len(register.problems)} entries of the register cannot be used: {_sentences(register.problems)}",
@@ -63,16 +62,14 @@ class ConfirmDailyBackupsTrigger(StepTrigger):
         wait_minutes: How long to wait for the points that are still being made.
     """
 
-    fields = ("moment", "wait_minutes")
     moment: str
     wait_minutes: str
 
     async def work(self) -> StepResult:
-        settings, day = Settings.from_environment(), parse_moment(self.moment).date()
-        vault, register = Vault(settings), await read_register(settings)
+        register, day = await read_register(self.settings), parse_moment(self.moment).date()
         loop = asyncio.get_running_loop()
         end = loop.time() + float(self.wait_minutes) * 60
-        while missing := await unfinished(vault, register, day):
+        while missing := await unfinished(self.vault, register, day):
             if loop.time() >= end:
                 raise PartError(
                     f"{len(missing)} tenants have no verified recovery point of {day}: "
@@ -81,7 +78,7 @@ class ConfirmDailyBackupsTrigger(StepTrigger):
                     todo="Look at their runs of `tenant_backup`; mend the cause, then take a manual backup.",
                 )
             self.log.info("Waiting for %d tenants: %s.", len(missing), ", ".join(missing))
-            await asyncio.sleep(min(60.0, settings.poll.total_seconds() * 4))
+            await asyncio.sleep(min(60.0, self.settings.poll.total_seconds() * 4))
         return {"day": day.isoformat(), "tenants": len(tenants_due_daily(register)), "missing": 0}
 
 

@@ -1,108 +1,112 @@
-"""Operators of backups: the steps of one recovery point, and those that look at the whole fleet's day."""
+"""Operators of backups: the steps of one recovery point, and those that look at the whole fleet's day.
+
+Fields that several have: `request` is `<tenant>|<kind>|<moment>`.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from include.rules.points.parts import SnapshotRole
-from perennial.backup.bak import BackUpDatabaseTrigger
-from perennial.backup.daily import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
-from perennial.backup.open_close import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
-from perennial.backup.snapshot import SnapshotVolumeTrigger
-from perennial.backup.verify import VerifyRecoveryPointTrigger
+import pendulum
+from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
 from perennial.steps.operator import StepOperator
+
+BACKUPS_DUE = Asset("backups_due")
+"""Each of its partitions is one tenant's recovery point that is to be made: `<tenant>|daily|<date>`."""
 
 
 class OpenRecoveryPointOperator(StepOperator):
-    """Take the tenant's lease and claim the recovery point's id.
+    """Take the tenant's lease and claim the recovery point's id; `note` says why, and is kept in the manifest."""
 
-    Args:
-        request: `<tenant>|<kind>|<moment>`, templated.
-        note: Why the backup is taken, kept in the manifest, templated.
-    """
-
-    trigger = OpenRecoveryPointTrigger
-
-    def __init__(self, *, request: str, note: str = "", **kwargs: Any) -> None:
-        # It may wait for a busy tenant as long as the settings say; that is known only when it runs.
-        super().__init__(fields={"request": request, "note": note}, **{"deadline": timedelta(hours=24), **kwargs})
+    trigger = "perennial.backup.open_close.OpenRecoveryPointTrigger"
+    # It may wait for a busy tenant as long as the settings say; that is known only when it runs.
+    deadline = timedelta(hours=24)
+    request: str
+    note: str = ""
 
 
-class EbsSnapshotOperator(StepOperator):
+class SnapshotVolumeOperator(StepOperator):
     """Ask for the EBS snapshot of one volume and record it in the recovery point; does not wait for its completion.
 
-    Args:
-        request: `<tenant>|<kind>|<moment>`, templated.
-        role: Which volume.
+    `role` says which volume: a value of SnapshotRole.
     """
 
-    trigger = SnapshotVolumeTrigger
+    trigger = "perennial.backup.snapshot.SnapshotVolumeTrigger"
+    # Amazon takes a snapshot of one volume about every 15 s; the tenants of a shared volume queue up for it.
+    deadline = timedelta(hours=4)
+    request: str
+    role: str
 
-    def __init__(self, *, request: str, role: SnapshotRole, **kwargs: Any) -> None:
-        # Amazon takes a snapshot of one volume about every 15 s; the tenants of a shared volume queue up for it.
-        super().__init__(fields={"request": request, "role": role.value}, **{"deadline": timedelta(hours=4), **kwargs})
 
+class BackupDatabaseOperator(StepOperator):
+    """Have SQL Server write a full backup of the tenant's database into the vault and record it."""
 
-class SqlServerBackupOperator(StepOperator):
-    """Have SQL Server write a full backup of the tenant's database into the vault and record it.
-
-    Args:
-        request: `<tenant>|<kind>|<moment>`, templated.
-    """
-
-    trigger = BackUpDatabaseTrigger
-
-    def __init__(self, *, request: str, **kwargs: Any) -> None:
-        super().__init__(fields={"request": request}, **{"deadline": timedelta(hours=12), **kwargs})
+    trigger = "perennial.backup.bak.BackupDatabaseTrigger"
+    deadline = timedelta(hours=12)
+    request: str
 
 
 class VerifyRecoveryPointOperator(StepOperator):
-    """Wait until all parts are complete, read the backup back, and make the recovery point restorable.
+    """Wait until all parts are complete, read the backup back, and make the recovery point restorable."""
 
-    Args:
-        request: `<tenant>|<kind>|<moment>`, templated.
-    """
-
-    trigger = VerifyRecoveryPointTrigger
-
-    def __init__(self, *, request: str, **kwargs: Any) -> None:
-        super().__init__(fields={"request": request}, **{"deadline": timedelta(hours=12), **kwargs})
+    trigger = "perennial.backup.verify.VerifyRecoveryPointTrigger"
+    deadline = timedelta(hours=12)
+    request: str
 
 
 class CloseRecoveryPointOperator(StepOperator):
-    """Write the recovery point's final state and give the lease back; fails when the point is not verified.
+    """Write the recovery point's final state and give the lease back; fails when the point is not verified."""
+
+    trigger = "perennial.backup.open_close.CloseRecoveryPointTrigger"
+    request: str
+
+
+class QueueBackupsOperator(BaseOperator):
+    """Queue the daily backup of every tenant that is due, on a worker: one partition of BACKUPS_DUE for each.
 
     Args:
-        request: `<tenant>|<kind>|<moment>`, templated.
+        only_missing: Leave out the tenants that have today's recovery point, verified, already.
     """
 
-    trigger = CloseRecoveryPointTrigger
+    nobody_is_due: ClassVar[dict[bool, str]] = {
+        False: "The register has no tenant that is due.",
+        True: "Every tenant has its verified recovery point of today.",
+    }
 
-    def __init__(self, *, request: str, **kwargs: Any) -> None:
-        super().__init__(fields={"request": request}, **kwargs)
+    def __init__(self, *, only_missing: bool = False, **kwargs: Any) -> None:
+        super().__init__(outlets=[BACKUPS_DUE], **kwargs)
+        self.only_missing = only_missing
+
+    def execute(self, context: Context) -> list[str]:
+        """Queue them; returns the keys."""
+        from perennial.backup.dispatch import partitions_due, partitions_missing
+
+        run = context["dag_run"]
+        moment = pendulum.instance(run.run_after).in_timezone("UTC")
+        keys = (partitions_missing if self.only_missing else partitions_due)(moment)
+        if not keys:
+            # An event without partitions would be announced to nobody, with a warning.
+            raise AirflowSkipException(self.nobody_is_due[self.only_missing])
+        context["outlet_events"][BACKUPS_DUE].add_partitions(keys)
+        return keys
 
 
 class ReportRegisterProblemsOperator(StepOperator):
     """Fail by name when entries of the register could not be used."""
 
-    trigger = ReportRegisterProblemsTrigger
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(fields={}, **kwargs)
+    trigger = "perennial.backup.daily.ReportRegisterProblemsTrigger"
 
 
 class ConfirmDailyBackupsOperator(StepOperator):
-    """Wait for the day's recovery points; fail by name when one is still missing.
-
-    Args:
-        moment: Any moment of the day (UTC), templated.
-        wait_minutes: How long to wait, templated.
+    """Wait for the recovery points of the day (UTC) of `moment`, at most `wait_minutes`; fail by name when one is
+    still missing.
     """
 
-    trigger = ConfirmDailyBackupsTrigger
-
-    def __init__(self, *, moment: str, wait_minutes: str, **kwargs: Any) -> None:
-        super().__init__(
-            fields={"moment": moment, "wait_minutes": wait_minutes}, **{"deadline": timedelta(hours=25), **kwargs}
-        )
+    trigger = "perennial.backup.daily.ConfirmDailyBackupsTrigger"
+    deadline = timedelta(hours=25)
+    moment: str
+    wait_minutes: str

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from include.rules.backup.attempts import is_fresh
 from include.rules.errors import PartError
 from include.rules.points.parts import SnapshotPart, SnapshotRole
-from perennial.backup.open_close import RecoveryPointTrigger
+from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.asynchronous import PerLoop
 from perennial.hooks.aws.ebs import Ebs, Snapshot, snapshot_tags
 from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_transient
@@ -25,13 +25,15 @@ _turns: PerLoop[defaultdict[str, asyncio.Lock]] = PerLoop(lambda: defaultdict(as
 """One volume may serve many tenants, and AWS limits how often and how many snapshots of it may be asked for at once."""
 
 
-class SnapshotVolumeTrigger(RecoveryPointTrigger):
+class SnapshotVolumeTrigger(BackupStepTrigger):
     """Makes one snapshot part of the recovery point and records it; `verify` waits for its completion.
 
     A snapshot shows the bytes of the moment in which CreateSnapshot answers, so that there is nothing to wait for here.
+
+    Fields:
+        role: Which volume, a value of SnapshotRole.
     """
 
-    fields = ("request", "role")
     role: str
 
     async def act(self, point: LeasedPoint) -> StepResult:

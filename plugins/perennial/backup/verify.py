@@ -8,26 +8,22 @@ Level 2, readable: RESTORE VERIFYONLY WITH CHECKSUM passes and the header shows 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from include.rules.backup.headers import header_differences
-from include.rules.errors import DamagedBackupError, PartError, PerennialError, UnavailableError
+from include.rules.errors import DamagedBackupError, PartError, UnavailableError
 from include.rules.points.backup_files import BackupFilePart, StoredFile
-from include.rules.points.manifest import Verification
+from include.rules.points.manifest import Manifest, Verification
 from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
-from include.rules.points.requests import BackupRequest
-from perennial.backup.open_close import RecoveryPointTrigger
 from perennial.backup.snapshot_poller import poller
+from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.session import SqlServer, SqlServerError
 from perennial.hooks.vault.leased import LeasedPoint
-from perennial.hooks.vault.vault import Vault
-from perennial.settings import Settings
 from perennial.steps.trigger import StepResult
 
 
-class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
+class VerifyRecoveryPointTrigger(BackupStepTrigger):
     """Proves the recovery point up to level 2 and makes it restorable."""
 
     async def act(self, point: LeasedPoint) -> StepResult:
@@ -52,14 +48,10 @@ class VerifyRecoveryPointTrigger(RecoveryPointTrigger):
         await point.change(lambda m: m.verified(proof))
         return {"recovery_point": manifest.id, "level": proof.level}
 
-    async def on_kill(self) -> None:
-        """The run was ended by hand: end the reading too, which may take as long as the backup did."""
-        with suppress(PerennialError, SqlServerError):
-            settings, request = Settings.from_environment(), BackupRequest.parse(self.request)
-            version = await Vault(settings).points.get(request.tenant, request.recovery_point_id)
-            if version and version.value.parts.bak:
-                server = SqlServer(version.value.source.database.connection)
-                await server.kill_sessions_of(settings.run_label(f"verify {version.value.parts.bak.name}"))
+    async def stop(self, manifest: Manifest) -> None:
+        if manifest.parts.bak:  # reading it may take as long as the backup did
+            server = SqlServer(manifest.source.database.connection)
+            await server.kill_sessions_of(self.settings.run_label(f"verify {manifest.parts.bak.name}"))
 
     async def _snapshot_completed(self, point: LeasedPoint, role: SnapshotRole, part: SnapshotPart) -> None:
         snapshot = await poller(point.vault.settings).settled(part.snapshot_id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from perennial.restore.operators import (
     AttachVolumesOperator,
     BringSiteOnlineOperator,
@@ -19,8 +17,6 @@ from perennial.restore.operators import (
 )
 from perennial.steps.approval import ApprovePreviewOperator
 
-APPROVE_WITHIN = timedelta(days=2)
-
 
 def restore_chain() -> None:
     """Declare the steps in the DAG at hand, one after the other.
@@ -32,7 +28,6 @@ def restore_chain() -> None:
         task_id="approval",
         preview_task="preview",
         subject="Restore tenant {{ params.into_tenant or params.tenant }}?",
-        response_timeout=APPROVE_WITHIN,
     )
     # Not skipped with the approval, and not begun after one that was turned down.
     start = OpenRestoreOperator(task_id="open", trigger_rule="none_failed")

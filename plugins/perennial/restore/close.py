@@ -11,9 +11,14 @@ from include.rules.errors import LeaseBusyError, LeaseLostError, PartError, Pere
 from include.rules.restore.outcome import finished, left_unclosed
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
-from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.hooks.vault.tenant_lease import TenantLease
+from perennial.hooks.vault.tenant_lease import (
+    TenantLease,
+    acquire,
+    continue_under_lease,
+    released_after,
+    renewing,
+)
 from perennial.hooks.vault.vault import Vault
 from perennial.restore.database import reopen_database
 from perennial.restore.readers import end_reading
@@ -21,7 +26,6 @@ from perennial.restore.safety_point import close_safety_point
 from perennial.restore.site import bring_online
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.volumes import remove_volumes
-from perennial.settings import Settings
 from perennial.steps.trigger import StepResult
 
 CLEAN_UPS = (
@@ -38,11 +42,10 @@ class CloseRestoreTrigger(RestoreTrigger):
     """Removes what the restore made, lets users in again, writes how it ended, and gives the lease back."""
 
     async def work(self) -> StepResult:
-        settings, request = Settings.from_environment(), self.request()
-        vault, owner = Vault(settings), self.owner(settings)
+        vault, owner, request = self.vault, self.owner, self.request()
         # Where somebody else holds the lease, there is only to say what is where.
         with suppress(LeaseLostError, LeaseBusyError):
-            async with _lease_again(vault, request, owner) as lease, tenant_lease.released_after(lease):
+            async with _lease_again(vault, request, owner) as lease, released_after(lease):
                 await _close(await LeasedRestore.load(lease, request.restore_id))
         standing = await vault.restores.get(request.target, request.restore_id)
         return _report(standing.value if standing else None, request)
@@ -58,11 +61,11 @@ async def _lease_again(vault: Vault, request: RestoreRequest, owner: str) -> Asy
     standing, record = await vault.lease(request.target), await vault.restores.get(request.target, request.restore_id)
     unclosed = record and record.value.owner == owner and record.value.state is RestoreState.RUNNING
     if unclosed and standing and standing.value.owner != owner:
-        lease = await tenant_lease.acquire(vault, request.target, owner, "restore")
-        async with tenant_lease.renewing(lease):
+        lease = await acquire(vault, request.target, owner, "restore")
+        async with renewing(lease):
             yield lease
     else:
-        async with tenant_lease.continue_under_lease(vault, request.target, owner) as lease:
+        async with continue_under_lease(vault, request.target, owner) as lease:
             yield lease
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import ClassVar
 
-from include.rules.errors import PartError, PerennialError, RefusedError, UnavailableError
+from include.rules.errors import PartError, RefusedError, UnavailableError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
-from include.rules.restore.record import CHECK, RESTORE_DATABASE
+from include.rules.restore.record import CHECK, RESTORE_DATABASE, RestoreRecord
 from include.rules.restore.request import DatabaseSource
 from perennial.hooks.aws.hosts import Hosts
 from perennial.hooks.sql_server import databases
@@ -33,7 +32,6 @@ from perennial.restore.database_files import (
 )
 from perennial.restore.step import Done, RestoreStepTrigger
 from perennial.restore.volumes import COPY_LABELS
-from perennial.settings import Settings
 
 
 class RestoreDatabaseTrigger(RestoreStepTrigger):
@@ -65,17 +63,12 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
                 server=server.conn_id,
             ) from error
 
-    async def on_kill(self) -> None:
-        """The run was ended by hand: end the statement and the script too."""
-        with suppress(PerennialError, SqlServerError):
-            record = await self.record_of_run()
-            if record is None:
-                return
-            settings, database = Settings.from_environment(), record.plan.target.database
-            await SqlServer(database.connection).kill_sessions_of(settings.run_label(record.id))
-            if SnapshotRole.DATABASE in record.plan.snapshots:
-                label = settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.DATABASE]}")
-                await Hosts.of(settings).cancel(database.instance, label)
+    async def stop(self, record: RestoreRecord) -> None:
+        database, settings = record.plan.target.database, self.settings
+        await SqlServer(database.connection).kill_sessions_of(settings.run_label(record.id))
+        if SnapshotRole.DATABASE in record.plan.snapshots:
+            label = settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.DATABASE]}")
+            await Hosts.of(settings).cancel(database.instance, label)
 
     async def _from_backup_file(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
         record, bak, pauses = restore.record, point.parts.bak, restore.vault.settings.pauses

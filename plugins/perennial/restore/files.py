@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, ClassVar
 
-from include.rules.errors import PartError, PerennialError
+from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.restore.plan import host_of
-from include.rules.restore.record import COPY_FILES
+from include.rules.restore.record import COPY_FILES, RestoreRecord
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, ScriptError, ScriptRefusedError
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.step import Done, RestoreStepTrigger
 from perennial.restore.volumes import COPY_LABELS, mount_name
-from perennial.settings import Settings
 
 
 class CopyFilesTrigger(RestoreStepTrigger):
@@ -50,14 +48,9 @@ class CopyFilesTrigger(RestoreStepTrigger):
             f"{copied['files']:,} files ({what}) are in {folder} on {instance} and equal the snapshot.", copied["bytes"]
         )
 
-    async def on_kill(self) -> None:
-        """The run was ended by hand: end the script too."""
-        with suppress(PerennialError):
-            record = await self.record_of_run()
-            if record:
-                settings = Settings.from_environment()
-                label = settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.WEB]}")
-                await Hosts.of(settings).cancel(record.plan.target.web.instance, label)
+    async def stop(self, record: RestoreRecord) -> None:
+        label = self.settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.WEB]}")
+        await Hosts.of(self.settings).cancel(record.plan.target.web.instance, label)
 
 
 async def copy_on_host(

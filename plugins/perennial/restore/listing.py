@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from include.rules.errors import ConfigurationError
 from include.rules.points.listing import table
 from include.rules.register.tenants import TENANT_ID
-from perennial.hooks.vault.vault import Vault
-from perennial.settings import Settings
 from perennial.steps.trigger import StepResult, StepTrigger
 
 
 class ListRecoveryPointsTrigger(StepTrigger):
     """Writes the recovery points of one tenant, or of all, into the log, and their ids into the task's XCom."""
 
-    fields: ClassVar[tuple[str, ...]] = ("tenant",)
     tenant: str
 
     async def work(self) -> StepResult:
-        tenant, vault = self.tenant.strip(), Vault(Settings.from_environment())
+        tenant, vault = self.tenant.strip(), self.vault
         if tenant and not TENANT_ID.fullmatch(tenant):
             raise ConfigurationError(
                 f"{tenant!r} is not a tenant id.", why="Nothing was listed.", todo="Leave it empty to list all tenants."

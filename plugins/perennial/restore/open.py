@@ -10,14 +10,12 @@ from include.rules.restore.choice import check_own_place
 from include.rules.restore.record import RestoreRecord, RestoreState, check_owner
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.register import find_register
-from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.hooks.vault.tenant_lease import TenantLease
+from perennial.hooks.vault.tenant_lease import TenantLease, acquire, continue_under_lease
 from perennial.hooks.vault.vault import Vault
 from perennial.restore.readers import begin_reading, end_reading
 from perennial.restore.site import marker_on_site
 from perennial.restore.step import RestoreTrigger
-from perennial.settings import Settings
 from perennial.steps.trigger import StepResult
 
 
@@ -25,14 +23,13 @@ class OpenRestoreTrigger(RestoreTrigger):
     """Takes the tenant's lease, makes sure that the plan still holds, and begins to carry it out."""
 
     async def work(self) -> StepResult:
-        settings, request = Settings.from_environment(), self.request()
-        vault = Vault(settings)
+        vault, request = self.vault, self.request()
         # A restore never waits for a busy tenant: the operator at night has to know at once, and who is in the way.
-        lease = await tenant_lease.acquire(vault, request.target, self.owner(settings), "restore")
+        lease = await acquire(vault, request.target, self.owner, "restore")
         try:
             restore = await LeasedRestore.load(lease, request.restore_id)
             check_owner(restore.record, lease.owner)
-            await self._still_holds(restore.record, settings)
+            await self._check_plan_holds(restore.record)
             inherited = await _inherited(vault, restore.record)
             await begin_reading(vault, restore.record)
             record = await restore.change(
@@ -43,7 +40,7 @@ class OpenRestoreTrigger(RestoreTrigger):
             raise
         return {"restore": record.id, "recovery_point": record.plan.recovery_point}
 
-    async def _still_holds(self, record: RestoreRecord, settings: Settings) -> None:
+    async def _check_plan_holds(self, record: RestoreRecord) -> None:
         """The preview may be days old: what it said of the place has to be true still."""
         if record.state is RestoreState.DONE:
             raise RefusedError(
@@ -51,7 +48,7 @@ class OpenRestoreTrigger(RestoreTrigger):
                 why="Carried out again it would overwrite what users have done since; nothing was restored.",
                 todo="Start a new restore.",
             )
-        register, plan = await find_register(settings), record.plan
+        register, plan = await find_register(self.settings), record.plan
         now_there = register.tenants.get(plan.target.id) if register else None
         place = (now_there.web, now_there.database) if now_there else None
         if (place is None and record.registered) or (place and place != (plan.target.web, plan.target.database)):
@@ -64,11 +61,9 @@ class OpenRestoreTrigger(RestoreTrigger):
 
     async def on_kill(self) -> None:
         """The run was ended by hand while it opened: no `close` will follow, so give the lease back."""
-        settings, request = Settings.from_environment(), self.request()
+        request = self.request()
         with suppress(PerennialError):
-            async with tenant_lease.continue_under_lease(
-                Vault(settings), request.target, self.owner(settings)
-            ) as lease:
+            async with continue_under_lease(self.vault, request.target, self.owner) as lease:
                 await _given_up(lease, request)
 
 

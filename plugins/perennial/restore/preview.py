@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, ClassVar
 
 from include.rules.errors import ConflictError, LeaseBusyError, PerennialError, RefusedError
 from include.rules.restore.choice import (
@@ -25,28 +24,21 @@ from perennial.hooks.sql_server.session import SqlServerError
 from perennial.hooks.vault.vault import Vault
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.survey import Surveyor
-from perennial.settings import Settings
-from perennial.steps.trigger import StepResult
+from perennial.steps.trigger import PreviewTrigger, StepResult
 
 EARLIER = 20
 """How many of the tenant's earlier restores tell how long this one will take."""
 
 
-class PreviewRestoreTrigger(RestoreTrigger):
-    """Decides the plan, writes it into the vault, and shows it. Holds no lease: an approval may take days.
+class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
+    """Decides the plan, writes it into the vault, and shows it. Holds no lease: an approval may take days."""
 
-    Where nobody has to approve the plan, the task `approval` is skipped.
-    """
-
-    fields: ClassVar[tuple[str, ...]] = ("form", "moment", "approval_task")
-    approval_task: str
-    surveyor: Surveyor | None = None
+    _surveyor: Surveyor | None = None
 
     async def work(self) -> StepResult:
-        settings, request = Settings.from_environment(), self.request()
-        vault = Vault(settings)
-        await self._refuse_when_busy(vault, request, self.owner(settings))
-        record = await self._planned(vault, request, self.owner(settings))
+        vault, request = self.vault, self.request()
+        await self._refuse_when_busy(vault, request, self.owner)
+        record = await self._planned(vault, request, self.owner)
         record = await _write(vault, record)
         self.log.info("%s", record.preview)
         return {
@@ -56,16 +48,11 @@ class PreviewRestoreTrigger(RestoreTrigger):
             "preview": record.preview,
         }
 
-    def xcoms(self, result: StepResult) -> dict[str, Any]:
-        skipped = [] if result["approval"] else [self.approval_task]
-        # What Airflow's own branching operators leave for the scheduler; there is no worker here to skip a task from.
-        return {**super().xcoms(result), "skipmixin_key": {"skipped": skipped}}
-
     async def on_kill(self) -> None:
         """The run was ended by hand: end the reading of the .bak too, which may take long."""
-        if self.surveyor:
+        if self._surveyor:
             with suppress(PerennialError, SqlServerError):
-                await self.surveyor.stop()
+                await self._surveyor.stop()
 
     async def _planned(self, vault: Vault, request: RestoreRequest, owner: str) -> RestoreRecord:
         now, register = datetime.now(UTC), await find_register(vault.settings)
@@ -76,8 +63,8 @@ class PreviewRestoreTrigger(RestoreTrigger):
         point = choose_point(known, request.tenant, request.recovery_point)
         check_scope(request, point)
         target = target_of(request, register, point)
-        self.surveyor = Surveyor(vault, request, point, target)
-        survey = await self.surveyor.survey()
+        self._surveyor = Surveyor(vault, request, point, target)
+        survey = await self._surveyor.survey()
         suggestion = suggest_nearest([m for m in known if m.id != point.id], point.time)
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)
         check_own_place(plan, register)

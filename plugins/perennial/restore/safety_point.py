@@ -7,20 +7,20 @@ not touch, and what cannot be backed up any more.
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import ClassVar
 
-from include.rules.backup.attempts import first_attempt, is_settled, next_attempt, resumed
-from include.rules.errors import LeaseLostError, PerennialError, RefusedError, UnavailableError
+from include.rules.backup.attempts import is_settled
+from include.rules.errors import PerennialError, RefusedError, UnavailableError
 from include.rules.points.backup_files import DatabaseFile
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.requests import BackupRequest
 from include.rules.restore.databases import ATTACHABLE, why_unsavable
 from include.rules.restore.record import RestoreRecord
-from perennial.backup.bak import BackUpDatabaseTrigger
-from perennial.backup.open_close import RecoveryPointTrigger, close_point
+from perennial.backup.attempt import begin_attempt, end_attempt
+from perennial.backup.bak import BackupDatabaseTrigger
 from perennial.backup.snapshot import SnapshotVolumeTrigger
+from perennial.backup.step import BackupStepTrigger
 from perennial.backup.verify import VerifyRecoveryPointTrigger
 from perennial.hooks.sql_server.databases import ONLINE, survey
 from perennial.hooks.sql_server.session import SqlServer, SqlServerError
@@ -44,23 +44,20 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
             return Done(f"No safety point was taken of the database: {lost or 'there was none to keep'}.")
         await restore.change(lambda record: record.model_copy(update={"safety_point": safety.manifest.id}))
         if not is_settled(safety.manifest):
-            try:
-                for part in _parts(wanted):
-                    await part.act(safety)
-            except Exception as error:
-                await _fail(safety, error)
-                raise
-            await close_point(safety)
+            async with safety.remembering_failure():
+                for step in _steps(wanted):
+                    await step.act(safety)
+            await end_attempt(safety)
         kept = safety.manifest.parts.names
         undo = f"the database cannot be brought back: {lost}" if lost else "restore it to undo this restore"
         return Done(f"Safety point {safety.manifest.id} holds {', '.join(kept)}: {undo}.")
 
     async def on_kill(self) -> None:
-        """The run was ended by hand: end what SQL Server does for it."""
+        """The run was ended by hand: end what SQL Server does for the safety point, too."""
         with suppress(PerennialError):
-            record = await self.record_of_run()
-            for part in _parts(record.safety_request) if record and record.safety_request else ():
-                await part.on_kill()
+            record = await self.read_record()
+            for step in _steps(record.safety_request) if record and record.safety_request else ():
+                await step.on_kill()
 
     async def _begun(self, restore: LeasedRestore, request: BackupRequest) -> LeasedPoint | None:
         """Claim the point's id, or take up what an earlier attempt has claimed; None when there is nothing to keep."""
@@ -68,24 +65,15 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
         standing = await vault.points.get(target.id, request.recovery_point_id)
         if standing and is_settled(standing.value):
             # Taken by an earlier attempt, before anything was overwritten: that is the state to go back to.
-            return LeasedPoint(lease, vault.points, standing)
+            return LeasedPoint(lease, standing)
         if restore.record.has_changed_the_site:
             return None  # an earlier attempt has found nothing to keep, and what is there now is half restored
         left_out, files, lost = await _left_out(restore.record, vault.settings)
         await restore.change(lambda record: record.model_copy(update={"why_unsavable": lost}))
         if len(left_out) == len(PartName):
             return None
-        changes, now = {"left_out": left_out, "database_files": files}, datetime.now(UTC)
-        if standing is None:
-            note = f"Before {restore.record.id}"
-            manifest = first_attempt(request, target, owner=lease.owner, token=lease.token, now=now, note=note)
-            version = await vault.points.create(manifest.model_copy(update=changes))
-        else:
-            manifest = resumed(standing.value, owner=lease.owner, token=lease.token, now=now) or next_attempt(
-                standing.value, target, owner=lease.owner, token=lease.token, now=now
-            )
-            version = await vault.points.replace(manifest.model_copy(update=changes), standing.etag)
-        return LeasedPoint(lease, vault.points, version)
+        note = f"Before {restore.record.id}"
+        return await begin_attempt(lease, standing, request, target, note=note, left_out=left_out, database_files=files)
 
 
 async def close_safety_point(restore: LeasedRestore) -> str:
@@ -94,25 +82,18 @@ async def close_safety_point(restore: LeasedRestore) -> str:
         return ""
     point = await LeasedPoint.load(restore.lease, restore.record.safety_point)
     if point.manifest.closed_at is None:
-        await close_point(point)
+        await end_attempt(point)
     return ""
 
 
-def _parts(request: str) -> tuple[RecoveryPointTrigger, ...]:
+def _steps(request: str) -> tuple[BackupStepTrigger, ...]:
     """The steps of a backup, in their order."""
     return (
         SnapshotVolumeTrigger(request=request, role=SnapshotRole.WEB.value),
         SnapshotVolumeTrigger(request=request, role=SnapshotRole.DATABASE.value),
-        BackUpDatabaseTrigger(request=request),
+        BackupDatabaseTrigger(request=request),
         VerifyRecoveryPointTrigger(request=request),
     )
-
-
-async def _fail(safety: LeasedPoint, error: Exception) -> None:
-    message = str(error) if isinstance(error, PerennialError) else f"{type(error).__name__}: {error}"
-    if not isinstance(error, LeaseLostError):
-        with suppress(PerennialError):
-            await safety.change(lambda manifest: manifest.with_failure(message))
 
 
 async def _left_out(

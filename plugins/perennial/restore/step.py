@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from include.rules.errors import LeaseLostError, PartError, PerennialError
+from include.rules.errors import PartError, PerennialError
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord, RestoreStep
 from include.rules.restore.request import RestoreRequest
-from perennial.hooks.vault import tenant_lease
+from perennial.hooks.sql_server.session import SqlServerError
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.hooks.vault.vault import Vault
-from perennial.settings import Settings
+from perennial.hooks.vault.tenant_lease import continue_under_lease
 from perennial.steps.trigger import StepResult, StepTrigger
 
 
@@ -27,9 +26,13 @@ class Done:
 
 
 class RestoreTrigger(StepTrigger):
-    """A step of a restore; its fields are the form (the run's parameters as JSON) and the moment of the request."""
+    """A step of a restore.
 
-    fields: ClassVar[tuple[str, ...]] = ("form", "moment")
+    Fields:
+        form: The run's parameters as JSON.
+        moment: When the run was asked for.
+    """
+
     form: str
     moment: str
 
@@ -37,17 +40,17 @@ class RestoreTrigger(StepTrigger):
         """The form, checked."""
         return RestoreRequest.parse(self.form, self.moment)
 
-    async def record_of_run(self) -> RestoreRecord | None:
-        """The restore's record as it stands; for what has to be ended when a run is ended by hand."""
+    async def read_record(self) -> RestoreRecord | None:
+        """The restore's record as it stands; None when there is none."""
         request = self.request()
-        version = await Vault(Settings.from_environment()).restores.get(request.target, request.restore_id)
+        version = await self.vault.restores.get(request.target, request.restore_id)
         return version.value if version else None
 
 
 class RestoreStepTrigger(RestoreTrigger):
     """A step between open and close: acts under the tenant's lease and writes into the record what it did.
 
-    Subclasses name their `step` and write `act`.
+    Subclasses name their `step` and write `act`, and `stop` where they set something going on another machine.
     """
 
     step: ClassVar[str]
@@ -60,28 +63,30 @@ class RestoreStepTrigger(RestoreTrigger):
         """
         raise NotImplementedError
 
+    async def stop(self, record: RestoreRecord) -> None:
+        """End what this step has set going elsewhere, or it would go on for nobody."""
+
     async def work(self) -> StepResult:
-        settings, request = Settings.from_environment(), self.request()
-        vault, began_at = Vault(settings), datetime.now(UTC)
-        async with tenant_lease.continue_under_lease(vault, request.target, self.owner(settings)) as lease:
+        vault, request, began_at = self.vault, self.request(), datetime.now(UTC)
+        async with continue_under_lease(vault, request.target, self.owner) as lease:
             restore = await LeasedRestore.load(lease, request.restore_id)
-            try:
-                done = await self.act(restore, await self._point(vault, restore.record))
-            except LeaseLostError:
-                raise
-            except Exception as error:
-                message = str(error) if isinstance(error, PerennialError) else f"{type(error).__name__}: {error}"
-                with suppress(PerennialError):
-                    await restore.change(lambda record: record.model_copy(update={"failure": message}))
-                raise
+            async with restore.remembering_failure():
+                done = await self.act(restore, await self._read_point(restore.record))
             step = RestoreStep(
                 name=self.step, said=done.message, began_at=began_at, at=datetime.now(UTC), bytes=done.bytes
             )
             await restore.change(lambda record: record.with_step(step))
         return {"message": done.message, "seconds": round(step.seconds, 1)}
 
-    async def _point(self, vault: Vault, record: RestoreRecord) -> Manifest:
-        version = await vault.points.get(record.plan.source, record.plan.recovery_point)
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end what it has set going, too."""
+        with suppress(PerennialError, SqlServerError):
+            record = await self.read_record()
+            if record:
+                await self.stop(record)
+
+    async def _read_point(self, record: RestoreRecord) -> Manifest:
+        version = await self.vault.points.get(record.plan.source, record.plan.recovery_point)
         if version is None:
             raise PartError(
                 f"The manifest of recovery point {record.plan.recovery_point} has gone while it was being restored.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import ClassVar
 
 from include.rules.errors import ConfigurationError, RefusedError
 from include.rules.points.holds import Hold
@@ -19,7 +18,6 @@ from include.rules.retention.expiry import found_whole, held, lifted
 from include.rules.retention.offboarding import Offboarding
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.lost_parts import absent_parts
-from perennial.settings import Settings
 from perennial.steps.trigger import StepResult, StepTrigger
 
 
@@ -32,22 +30,22 @@ class DecisionTrigger(StepTrigger):
 
     author: str
 
-    def decided_by(self, settings: Settings) -> str:
+    @property
+    def decided_by(self) -> str:
         """Who decided it."""
-        return self.author.strip() or f"unknown, by run {self.owner(settings)}"
+        return self.author.strip() or f"unknown, by run {self.owner}"
 
 
 class PlaceHoldTrigger(DecisionTrigger):
     """Puts a recovery point under a hold; one that is expiring is taken back."""
 
-    fields: ClassVar[tuple[str, ...]] = ("tenant", "recovery_point", "reason", "until", "author")
     tenant: str
     recovery_point: str
     reason: str
     until: str
 
     async def work(self) -> StepResult:
-        settings, now = Settings.from_environment(), datetime.now(UTC)
+        vault, now = self.vault, datetime.now(UTC)
         if not self.reason.strip():
             raise ConfigurationError(
                 f"The hold on {self.recovery_point} has no reason.",
@@ -55,11 +53,11 @@ class PlaceHoldTrigger(DecisionTrigger):
                 todo="Give a case number, or say what the point is kept for.",
             )
         until = _day(self.until, now) if self.until.strip() else None
-        hold = Hold(reason=self.reason.strip()[:500], author=self.decided_by(settings), placed_at=now, until=until)
-        manifest = await _change(settings, self.tenant, self.recovery_point, lambda m: held(m, hold))
+        hold = Hold(reason=self.reason.strip()[:500], author=self.decided_by, placed_at=now, until=until)
+        manifest = await _change(vault, self.tenant, self.recovery_point, lambda m: held(m, hold))
         message = ""
         if manifest.expiry:
-            manifest, message = await _bring_back_if_whole(Vault(settings), manifest)
+            manifest, message = await _bring_back_if_whole(vault, manifest)
             self.log.warning("%s", message)
         placed = manifest.hold.model_dump(mode="json") if manifest.hold else None
         return {"recovery_point": manifest.id, "state": str(manifest.state), "hold": placed, "message": message}
@@ -68,27 +66,24 @@ class PlaceHoldTrigger(DecisionTrigger):
 class LiftHoldTrigger(DecisionTrigger):
     """Takes a hold away: from then on the policy decides again."""
 
-    fields: ClassVar[tuple[str, ...]] = ("tenant", "recovery_point", "author")
     tenant: str
     recovery_point: str
 
     async def work(self) -> StepResult:
-        settings, now = Settings.from_environment(), datetime.now(UTC)
-        by = self.decided_by(settings)
-        manifest = await _change(settings, self.tenant, self.recovery_point, lambda m: lifted(m, by, now))
+        vault, now = self.vault, datetime.now(UTC)
+        by = self.decided_by
+        manifest = await _change(vault, self.tenant, self.recovery_point, lambda m: lifted(m, by, now))
         return {"recovery_point": manifest.id, "lifted": manifest.past_holds[-1].model_dump(mode="json")}
 
 
 class OffboardTenantTrigger(DecisionTrigger):
     """Records that a tenant has left, and until when its last recovery point is kept."""
 
-    fields: ClassVar[tuple[str, ...]] = ("tenant", "final_until", "author")
     tenant: str
     final_until: str
 
     async def work(self) -> StepResult:
-        settings, now = Settings.from_environment(), datetime.now(UTC)
-        vault, tenant = Vault(settings), self.tenant.strip()
+        vault, now, tenant = self.vault, datetime.now(UTC), self.tenant.strip()
         manifests = await vault.manifests(tenant) if tenant else []
         if not manifests:
             raise ConfigurationError(
@@ -101,7 +96,7 @@ class OffboardTenantTrigger(DecisionTrigger):
             tenant=tenant,
             left_at=now,
             final_until=_day(self.final_until, now),
-            author=self.decided_by(settings),
+            author=self.decided_by,
             retention=newest.source.plan.retention,
         )
         await vault.offboarded.put(record)
@@ -131,14 +126,14 @@ async def _bring_back_if_whole(vault: Vault, manifest: Manifest) -> tuple[Manife
     )
 
 
-async def _change(settings: Settings, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
+async def _change(vault: Vault, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
     """Change the manifest that a form names.
 
     Raises:
         ConfigurationError: when the vault has none of that name.
         RefusedError: when the change makes no sense.
     """
-    vault, tenant, point_id = Vault(settings), tenant.strip(), point_id.strip()
+    tenant, point_id = tenant.strip(), point_id.strip()
     if not (tenant and point_id) or await vault.points.get(tenant, point_id) is None:
         raise ConfigurationError(
             f"The vault has no recovery point {point_id!r} of tenant {tenant!r}.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, ClassVar
 
 from include.rules.errors import ConfigurationError, ConflictError, PartError, RefusedError
 from include.rules.register.tenants import TENANT_ID
@@ -14,8 +13,7 @@ from perennial.hooks.register import read_register
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.fleet import Retention
-from perennial.settings import Settings
-from perennial.steps.trigger import StepResult, StepTrigger
+from perennial.steps.trigger import PreviewTrigger, StepResult, StepTrigger
 
 
 class RetentionTrigger(StepTrigger):
@@ -23,12 +21,11 @@ class RetentionTrigger(StepTrigger):
 
     Fields:
         tenant: The one tenant that it is about; empty for the whole fleet.
-        dry_run: `True` to report what would be done and do nothing.
+        only_report: `True` to report what would be done and do nothing.
     """
 
-    fields: ClassVar[tuple[str, ...]] = ("tenant", "dry_run")
     tenant: str
-    dry_run: str
+    only_report: str
 
     def chosen(self) -> str:
         """The one tenant, or an empty text.
@@ -46,24 +43,21 @@ class RetentionTrigger(StepTrigger):
     @property
     def is_dry(self) -> bool:
         """True when nothing is to be done."""
-        return str(self.dry_run).lower() == "true"
+        return str(self.only_report).lower() == "true"
 
     async def retention(self, vault: Vault) -> Retention:
         """Retention for this moment."""
-        return Retention(vault, await read_register(vault.settings), self.owner(vault.settings), datetime.now(UTC))
+        return Retention(vault, await read_register(vault.settings), self.owner, datetime.now(UTC))
 
 
-class PreviewRetentionTrigger(RetentionTrigger):
+class PreviewRetentionTrigger(PreviewTrigger, RetentionTrigger):
     """Shows the plan of one tenant; where nothing would expire, the task `approval` is skipped.
 
     The whole fleet is never shown: nobody waits for a person at noon.
     """
 
-    fields = ("tenant", "dry_run", "approval_task")
-    approval_task: str
-
     async def work(self) -> StepResult:
-        vault, tenant = Vault(Settings.from_environment()), self.chosen()
+        vault, tenant = self.vault, self.chosen()
         if not tenant:
             return {"message": "The whole fleet: nobody is asked.", "approval": False}
         shown, report = await (await self.retention(vault)).preview(tenant)
@@ -73,17 +67,12 @@ class PreviewRetentionTrigger(RetentionTrigger):
             await vault.shown_plans.put(shown)
         return {"tenant": tenant, "approval": needs_approval, "preview": f"```\n{report.text()}\n```"}
 
-    def xcoms(self, result: StepResult) -> dict[str, Any]:
-        skipped = [] if result["approval"] else [self.approval_task]
-        # What Airflow's own branching operators leave for the scheduler; there is no worker here to skip a task from.
-        return {**super().xcoms(result), "skipmixin_key": {"skipped": skipped}}
-
 
 class CarryOutRetentionTrigger(RetentionTrigger):
     """Marks, takes back, deletes and sweeps; fails at its end when something needs a person."""
 
     async def work(self) -> StepResult:
-        vault, tenant = Vault(Settings.from_environment()), self.chosen()
+        vault, tenant = self.vault, self.chosen()
         retention = await self.retention(vault)
         if not tenant:
             report = await retention.of_the_fleet(dry_run=self.is_dry)
@@ -124,7 +113,7 @@ class CarryOutRetentionTrigger(RetentionTrigger):
             RefusedError: when there is none, another run has shown one since, or it was carried out or is too old.
         """
         version = await vault.shown_plans.get(tenant, tenant)
-        if version is None or version.value.owner != self.owner(vault.settings):
+        if version is None or version.value.owner != self.owner:
             raise RefusedError(
                 f"The plan of tenant {tenant} that this run has shown is no longer there.",
                 why="Another run may have shown a newer one; nothing was expired or deleted.",

@@ -145,7 +145,7 @@ class PointActions:
                 self.report.did(Deed.DELETED, point_id)
 
     def _point(self, point_id: str) -> LeasedPoint:
-        return LeasedPoint(self.lease, self.lease.vault.points, self.inventory.manifests[point_id])
+        return LeasedPoint(self.lease, self.inventory.manifests[point_id])
 
     @contextmanager
     def _reported(self, deletion: Deletion | None = None) -> Iterator[None]:

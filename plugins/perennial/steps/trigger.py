@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSuccessEvent, TriggerEvent
 
-from include.rules.errors import PerennialError, UnavailableError
+from include.rules.errors import ConfigurationError, PerennialError, UnavailableError
+from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
+from perennial.steps.fields import declared_fields
 
 CLEAN_UP_SECONDS = 30
 """What Airflow, too, grants `on_kill` when a user ends a task."""
@@ -27,21 +30,57 @@ StepResult = dict[str, Any]
 class StepTrigger(BaseTrigger):
     """Does the work of one step and ends its task, without ever starting a worker.
 
-    Subclasses name their `fields` and write `work`. All fields are text (or numbers), as templates render them.
+    Subclasses annotate their fields and write `work`. All fields are text, as templates render them; one that the class
+    gives a value to may be missing.
+
+    Attributes:
+        fields: Names of the fields.
+        deadline: Seconds that the step may take.
     """
 
     fields: ClassVar[tuple[str, ...]] = ()
+    deadline: float = 3600
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.fields = declared_fields(cls, StepTrigger)
 
     def __init__(self, *_: object, **given: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.deadline = given.get("deadline", 3600)
-        for field in self.fields:
-            setattr(self, field, given.get(field, ""))
+        for name in (*self.fields, "deadline"):
+            if name in given:
+                setattr(self, name, given[name])
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as Airflow keeps them in its database."""
-        given = {field: getattr(self, field) for field in self.fields}
-        return f"{type(self).__module__}.{type(self).__qualname__}", {**given, "deadline": self.deadline}
+        given = {name: getattr(self, name) for name in (*self.fields, "deadline") if hasattr(self, name)}
+        return f"{type(self).__module__}.{type(self).__qualname__}", given
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of this deployment.
+
+        Raises:
+            ConfigurationError: when one is missing or cannot be used.
+        """
+        return Settings.from_environment()
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The vault of this deployment; raises as `settings` does."""
+        return Vault(self.settings)
+
+    @property
+    def owner(self) -> str:
+        """Who this step works for: deployment, DAG and run, as a lease names its holder.
+
+        Raises:
+            UnavailableError: when nobody has told it.
+        """
+        instance = self.task_instance
+        if instance is None:
+            raise UnavailableError("The trigger does not know which run it works for.", todo="Clear the task.")
+        return f"{self.settings.deployment}/{instance.dag_id}/{instance.run_id}"
 
     async def work(self) -> StepResult:
         """Do the step's work; idempotent, because it may be begun again at any point.
@@ -73,8 +112,10 @@ class StepTrigger(BaseTrigger):
         """Do the work, for at most `deadline` seconds.
 
         Raises:
+            ConfigurationError: when a field is missing.
             UnavailableError: when the deadline has passed.
         """
+        self._check_fields()
         seconds = float(self.deadline)
         try:
             async with asyncio.timeout(seconds):
@@ -89,12 +130,30 @@ class StepTrigger(BaseTrigger):
                 todo="See in the log what it waited for, then clear the run.",
             ) from error
 
-    def owner(self, settings: Settings) -> str:
-        """Who this step works for: deployment, DAG and run, as a lease names its holder."""
-        instance = self.task_instance
-        if instance is None:
-            raise UnavailableError("The trigger does not know which run it works for.", todo="Clear the task.")
-        return f"{settings.deployment}/{instance.dag_id}/{instance.run_id}"
+    def _check_fields(self) -> None:
+        """Raises ConfigurationError when the task was started without one of the fields."""
+        absent = [name for name in self.fields if not hasattr(self, name)]
+        if absent:
+            raise ConfigurationError(
+                f"The step was started without {', '.join(absent)}.",
+                why="It may have been started by another version of Perennial; nothing was done.",
+                todo="Clear the task: it starts anew with the version that is installed.",
+            )
+
+
+class PreviewTrigger(StepTrigger):
+    """Base of steps that show what others will do; where nobody has to approve it, the approval is skipped.
+
+    The result has the preview under `preview`, and under `approval` something true where somebody has to approve it.
+    """
+
+    approval_task: str
+    """The task to skip; it is directly downstream."""
+
+    def xcoms(self, result: StepResult) -> dict[str, Any]:
+        skipped = [] if result["approval"] else [self.approval_task]
+        # What Airflow's own branching operators leave for the scheduler; there is no worker here to skip a task from.
+        return {**super().xcoms(result), "skipmixin_key": {"skipped": skipped}}
 
 
 def describe(result: StepResult) -> str:

@@ -127,9 +127,9 @@ def test_what_was_approved_can_be_tried_again_while_nothing_has_come_of_it(too_m
 
 
 def test_a_tenant_that_neither_the_register_nor_the_vault_knows_is_refused(too_many: Stock) -> None:
-    for dry_run in ("False", "True"):
+    for only_report in ("False", "True"):
         with pytest.raises(PerennialError, match=r"There is no tenant 'acmee'.*Check the spelling.*acme"):
-            preview(too_many, tenant="acmee", dry_run=dry_run)
+            preview(too_many, tenant="acmee", only_report=only_report)
     too_many.register("globex")
     assert "UNKNOWN_TENANT" in preview(too_many)["preview"], "the vault still knows it"
     assert preview(too_many, tenant="globex")["approval"] is False, "the register knows it, and it has no points yet"
@@ -137,7 +137,7 @@ def test_a_tenant_that_neither_the_register_nor_the_vault_knows_is_refused(too_m
 
 def test_a_dry_run_for_one_tenant_asks_nobody_and_does_nothing(too_many: Stock) -> None:
     before = too_many.everything()
-    shown = preview(too_many, dry_run="True")
+    shown = preview(too_many, only_report="True")
     assert (shown["skipped"], "MAX_DELETE" in shown["preview"]) == (["approval"], True)
-    assert carry_out(too_many, dry_run="True")["dry_run"] is True
+    assert carry_out(too_many, only_report="True")["dry_run"] is True
     assert too_many.everything() == before

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import json
 import pkgutil
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from airflow.triggers.base import TaskFailedEvent, TaskSuccessEvent, TriggerEvent
@@ -15,24 +15,29 @@ from hypothesis import strategies as st
 
 import perennial
 from include.rules.errors import PartError
+from include.rules.points.parts import PartName
 from perennial.retention.steps import PreviewRetentionTrigger
+from perennial.steps.operator import StepOperator
 from perennial.steps.trigger import StepResult, StepTrigger, describe
 from tests.support.triggers import trigger_of
 
+Class = TypeVar("Class", bound=type)
 
-def every_trigger() -> list[type[StepTrigger]]:
-    """The triggers that tasks name: the leaves of the family, whatever module they live in."""
+
+def every_leaf(base: Class) -> list[Class]:
+    """The classes of a family that have no children of their own, whatever module they live in."""
     for module in pkgutil.walk_packages(perennial.__path__, "perennial."):
         importlib.import_module(module.name)
 
-    def leaves(cls: type[StepTrigger]) -> set[type[StepTrigger]]:
+    def leaves(cls: Any) -> set[Any]:
         children = [child for child in cls.__subclasses__() if child.__module__.startswith("perennial.")]
         return set().union(*(leaves(child) for child in children)) if children else {cls}
 
-    return sorted(leaves(StepTrigger), key=lambda cls: cls.__name__)
+    return sorted(leaves(base), key=lambda cls: str(cls.__name__))
 
 
-TRIGGERS = every_trigger()
+TRIGGERS = every_leaf(StepTrigger)
+OPERATORS = every_leaf(StepOperator)
 
 LEAVES = st.none() | st.booleans() | st.floats() | st.text() | st.integers()
 NONSENSE = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=4)
@@ -77,11 +82,67 @@ def test_nonsense_in_the_fields_fails_the_task_and_nothing_else(
 
 @pytest.mark.parametrize("cls", TRIGGERS)
 def test_a_missing_setting_fails_the_task_with_the_variables_name(cls: type[StepTrigger]) -> None:
-    fields = {"request": "acme|daily|2026-11-23", "tenant": "acme", "confirm": "acme", "moment": "2026-11-23"}
-    event = ended(trigger_of(cls, **fields))
+    event = ended(trigger_of(cls, **dict.fromkeys(cls.fields, "acme|daily|2026-11-23")))
     assert isinstance(event, TaskFailedEvent)
     assert event.xcoms
     assert "PERENNIAL_VAULT" in str(event.xcoms["failure"])
+
+
+@pytest.mark.parametrize("cls", [cls for cls in TRIGGERS if cls.fields])
+def test_a_missing_field_fails_the_task_with_its_name(cls: type[StepTrigger]) -> None:
+    event = ended(trigger_of(cls))
+    assert isinstance(event, TaskFailedEvent)
+    assert event.xcoms
+    assert f"without {', '.join(name for name in cls.fields if name != 'note')}." in str(event.xcoms["failure"])
+
+
+def test_a_field_with_a_value_of_its_own_may_be_missing() -> None:
+    class Greets(Works):
+        name: str
+        greeting: str = "hello"
+
+    assert isinstance(ended(Greets(name="ada")), TaskSuccessEvent)
+    assert Greets(name="ada").serialize()[1] == {"name": "ada", "greeting": "hello", "deadline": 3600}
+
+
+@pytest.mark.parametrize("base", [StepTrigger, StepOperator])
+@pytest.mark.parametrize(
+    ("annotations", "message"),
+    [({"count": int}, "a step's field is text"), ({"log": str}, "uses that name itself"), ({"deadline": str}, "uses")],
+)
+def test_a_class_with_a_wrong_field_is_no_class(
+    base: type[StepTrigger] | type[StepOperator], annotations: dict[str, type], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        type("Wrong", (base,), {"__annotations__": annotations})
+
+
+@pytest.mark.parametrize("cls", OPERATORS)
+def test_an_operator_names_a_trigger_that_is_there_and_gives_it_all_of_its_fields(cls: type[StepOperator]) -> None:
+    trigger = cls.load_trigger()
+    assert trigger in TRIGGERS
+    assert set(cls.template_fields) == set(trigger.fields)
+
+
+def test_every_trigger_has_its_operator() -> None:
+    assert sorted(cls.trigger for cls in OPERATORS) == sorted(
+        f"{cls.__module__}.{cls.__qualname__}" for cls in TRIGGERS
+    )
+
+
+def test_an_operator_refuses_a_field_that_is_missing_or_no_text() -> None:
+    class Works(StepOperator):
+        trigger = "tests.plugins.steps.test_steps.Works"
+        name: str
+        greeting: str = "hello"
+
+    task = Works(task_id="works", name=PartName.BAK)
+    assert task.start_trigger_args
+    assert task.start_trigger_args.trigger_kwargs == {"name": "bak", "greeting": "hello", "deadline": 3600}
+    assert type(task.start_trigger_args.trigger_kwargs["name"]) is str
+    for fields in ({}, {"name": None}, {"name": 7}):
+        with pytest.raises(TypeError, match="name is"):
+            Works(task_id="works", **fields)
 
 
 class Sleeps(StepTrigger):

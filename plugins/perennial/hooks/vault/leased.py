@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Generic, Self, TypeVar
 
-from include.rules.errors import ConflictError, LeaseLostError
+from include.rules.errors import ConflictError, LeaseLostError, PerennialError
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
 from perennial.hooks.vault.collection import Collection, Versioned
@@ -22,14 +23,40 @@ class FencedDocument(Generic[Document]):
         lease: The step's right to do so.
     """
 
-    def __init__(self, lease: TenantLease, collection: Collection[Document], version: Versioned[Document]) -> None:
+    def __init__(self, lease: TenantLease, version: Versioned[Document]) -> None:
         self.lease = lease
-        self._collection: Collection[Document] = collection
         self._version: Versioned[Document] = version
+
+    @classmethod
+    async def load(cls, lease: TenantLease, document_id: str) -> Self:
+        """Read the document that `open` has written.
+
+        Raises:
+            PartError: when there is none.
+        """
+        return cls(lease, await cls._collection(lease.vault).require(lease.tenant, document_id))
+
+    @staticmethod
+    def _collection(vault: Vault) -> Collection[Document]:
+        """Where in the vault documents of this kind are."""
+        raise NotImplementedError
 
     @property
     def vault(self) -> Vault:
         return self.lease.vault
+
+    @asynccontextmanager
+    async def remembering_failure(self) -> AsyncIterator[None]:
+        """Write into the document with what the block has failed; not that the lease is lost, nobody may write then."""
+        try:
+            yield
+        except LeaseLostError:
+            raise
+        except Exception as error:
+            message = str(error) if isinstance(error, PerennialError) else f"{type(error).__name__}: {error}"
+            with suppress(PerennialError):
+                await self.change(lambda document: document.with_failure(message))
+            raise
 
     async def change(self, change: Callable[[Document], Document]) -> Document:
         """Write a changed document, again on top of what a fenced-off attempt may have written at the last moment.
@@ -41,14 +68,14 @@ class FencedDocument(Generic[Document]):
             await self.lease.check()
             wanted: Document = change(self._version.value).model_copy(update={"token": self.lease.token})
             try:
-                self._version = await self._collection.replace(wanted, self._version.etag)
+                self._version = await self._collection(self.vault).replace(wanted, self._version.etag)
                 return wanted
             except ConflictError:
                 await self._read_again()
 
     async def _read_again(self) -> None:
         mine = self._version.value
-        version = await self._collection.require(mine.tenant, mine.id)
+        version = await self._collection(self.vault).require(mine.tenant, mine.id)
         if version.value.token > self.lease.token:
             raise LeaseLostError(
                 f"{mine.id} of tenant {mine.tenant} is in the hands of a later attempt.",
@@ -62,15 +89,9 @@ class FencedDocument(Generic[Document]):
 class LeasedPoint(FencedDocument[Manifest]):
     """A recovery point that a step may change."""
 
-    @classmethod
-    async def load(cls, lease: TenantLease, point_id: str) -> LeasedPoint:
-        """Read the manifest that `open` has written.
-
-        Raises:
-            PartError: when there is none.
-        """
-        points = lease.vault.points
-        return cls(lease, points, await points.require(lease.tenant, point_id))
+    @staticmethod
+    def _collection(vault: Vault) -> Collection[Manifest]:
+        return vault.points
 
     @property
     def manifest(self) -> Manifest:
@@ -95,15 +116,9 @@ class LeasedPoint(FencedDocument[Manifest]):
 class LeasedRestore(FencedDocument[RestoreRecord]):
     """The record of a restore that a step may change."""
 
-    @classmethod
-    async def load(cls, lease: TenantLease, restore_id: str) -> LeasedRestore:
-        """Read the record that `open` has written.
-
-        Raises:
-            PartError: when there is none.
-        """
-        restores = lease.vault.restores
-        return cls(lease, restores, await restores.require(lease.tenant, restore_id))
+    @staticmethod
+    def _collection(vault: Vault) -> Collection[RestoreRecord]:
+        return vault.restores
 
     @property
     def record(self) -> RestoreRecord:

@@ -1,0 +1,91 @@
+"""An attempt at a recovery point: begun by whoever opens it, ended by whoever closes it, swept once it is verified."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from include.rules.backup.attempts import first_attempt, next_attempt, resumed
+from include.rules.errors import PerennialError, UnavailableError
+from include.rules.points.left_over import replaced_parts
+from include.rules.points.manifest import Manifest
+from include.rules.points.requests import BackupRequest
+from include.rules.points.transitions import State
+from include.rules.register.tenants import Tenant
+from perennial.backup.lock import lock_parts
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.sql_server.session import SqlServer, SqlServerError
+from perennial.hooks.vault.collection import Versioned
+from perennial.hooks.vault.leased import LeasedPoint
+from perennial.hooks.vault.tenant_lease import TenantLease
+
+
+async def begin_attempt(
+    lease: TenantLease,
+    current: Versioned[Manifest] | None,
+    request: BackupRequest,
+    tenant: Tenant,
+    *,
+    note: str = "",
+    **changes: Any,
+) -> LeasedPoint:
+    """Claim the recovery point's id, go on with this run's own attempt, or begin the next one.
+
+    Args:
+        current: The manifest as it stands; None when there is none.
+        note: For the manifest of a first attempt.
+        changes: Further fields of the manifest.
+
+    Raises:
+        RefusedError: when the point is verified, or retention is taking it away.
+    """
+    points, owner, token, now = lease.vault.points, lease.owner, lease.token, datetime.now(UTC)
+    if current is None:
+        first = first_attempt(request, tenant, owner=owner, token=token, now=now, note=note)
+        return LeasedPoint(lease, await points.create(first.model_copy(update=changes)))
+    manifest = resumed(current.value, owner=owner, token=token, now=now) or next_attempt(
+        current.value, tenant, owner=owner, token=token, now=now
+    )
+    return LeasedPoint(lease, await points.replace(manifest.model_copy(update=changes), current.etag))
+
+
+async def end_attempt(point: LeasedPoint) -> list[str]:
+    """Stop what still runs for the attempt, write the point's final state, complete it; returns what was swept."""
+    manifest = point.manifest
+    if manifest.claim and manifest.parts.bak is None:
+        with suppress(SqlServerError, PerennialError):  # a server that is down runs no backup either
+            server = SqlServer(manifest.source.database.connection)
+            await server.kill_sessions_of(point.vault.settings.run_label(manifest.claim.name))
+    if manifest.closed_at is None:
+        manifest = await point.change(lambda m: m.closed(datetime.now(UTC)))
+    return await complete_verified(point) if manifest.state is State.VERIFIED else []
+
+
+async def complete_verified(point: LeasedPoint) -> list[str]:
+    """Lock the parts of a verified point as its plan says, and sweep what it has left over; returns what was swept."""
+    await lock_parts(point)
+    return await _sweep(point)
+
+
+async def _sweep(point: LeasedPoint) -> list[str]:
+    """Delete the snapshots and files that carry this recovery point's name and are none of its parts."""
+    manifest, ebs = point.manifest, Ebs.of(point.vault.settings)
+    snapshots = replaced_parts(manifest, [snapshot.id for snapshot in await ebs.snapshots_of_point(manifest.id)], ())
+    for snapshot_id in snapshots:
+        await point.lease.check()
+        try:
+            await ebs.delete_snapshot(snapshot_id)
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"Recovery point {manifest.id} of tenant {manifest.tenant} is verified, but an extra snapshot that a "
+                f"broken attempt has left could not be deleted: {error.what}",
+                why="It costs money until it is.",
+                todo="Check the right to delete snapshots tagged perennial:vault, then clear the task `open`.",
+                snapshot=snapshot_id,
+            ) from error
+    files = replaced_parts(manifest, (), await point.vault.backup_file_keys(manifest.tenant, manifest.id))
+    for key in files:
+        await point.lease.check()
+        await point.vault.delete_backup_file(key)
+    return [*snapshots, *files]

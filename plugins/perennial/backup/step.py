@@ -1,0 +1,73 @@
+"""What the steps of a backup share: the request, and that those between open and close act under the lease."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from include.rules.backup.attempts import is_settled
+from include.rules.errors import PerennialError
+from include.rules.points.manifest import Manifest
+from include.rules.points.requests import BackupRequest
+from perennial.hooks.sql_server.session import SqlServerError
+from perennial.hooks.vault.collection import Versioned
+from perennial.hooks.vault.leased import LeasedPoint
+from perennial.hooks.vault.tenant_lease import continue_under_lease
+from perennial.steps.trigger import StepResult, StepTrigger
+
+
+class BackupTrigger(StepTrigger):
+    """A step of a backup.
+
+    Fields:
+        request: `<tenant>|<kind>|<moment>`.
+    """
+
+    request: str
+
+    @property
+    def backup_request(self) -> BackupRequest:
+        """The request, read.
+
+        Raises:
+            ConfigurationError: when it is none.
+        """
+        return BackupRequest.parse(self.request)
+
+    async def read_manifest(self) -> Versioned[Manifest] | None:
+        """The recovery point's manifest as it stands; None when there is none."""
+        return await self.vault.points.get(self.backup_request.tenant, self.backup_request.recovery_point_id)
+
+
+class BackupStepTrigger(BackupTrigger):
+    """A step between open and close: acts on the recovery point under the tenant's lease.
+
+    Subclasses write `act`, and `stop` where they set something going on another machine. A point that is verified
+    already needs no step.
+    """
+
+    async def act(self, point: LeasedPoint) -> StepResult:
+        """Do the step's part; idempotent.
+
+        Raises:
+            PerennialError: when it cannot be done; the manifest remembers the message.
+        """
+        raise NotImplementedError
+
+    async def stop(self, manifest: Manifest) -> None:
+        """End what this step has set going elsewhere, or it would go on for nobody."""
+
+    async def work(self) -> StepResult:
+        request, current = self.backup_request, await self.read_manifest()
+        if current and is_settled(current.value):
+            return {"message": "The recovery point is verified already: there is nothing to do."}
+        async with continue_under_lease(self.vault, request.tenant, self.owner) as lease:
+            point = await LeasedPoint.load(lease, request.recovery_point_id)
+            async with point.remembering_failure():
+                return await self.act(point)
+
+    async def on_kill(self) -> None:
+        """The run was ended by hand: end what it has set going, too."""
+        with suppress(PerennialError, SqlServerError):
+            current = await self.read_manifest()
+            if current:
+                await self.stop(current.value)
