@@ -78,7 +78,8 @@ def weed_command(settings: LabSettings) -> list[str]:
 
     `master.resumeState` is off because a master that resumes can miss the first message of the volume server, whose
     next one comes 5 s later; it learns from that message whatever it needs. weed's own maintenance does not find its
-    admin server on a port of ours, and says so in the log every few seconds: the lab needs none.
+    admin server on a port of ours, and warns of it every few seconds: the lab needs none. Nobody has to see that, so
+    weed shows its errors alone; the rest is in files below its folder.
     """
     inner = _master_port(settings)
     flags = {
@@ -111,7 +112,8 @@ def weed_command(settings: LabSettings) -> list[str]:
         "webdav": "false",
     }
     weed = Path(sys.executable).parent / "weed"
-    return [str(weed), "-logtostderr=true", "mini", *(f"-{name}={value}" for name, value in flags.items())]
+    logging = ("-logtostderr=false", "-alsologtostderr=false", "-stderrthreshold=ERROR", "-logdir=log")
+    return [str(weed), *logging, "mini", *(f"-{name}={value}" for name, value in flags.items())]
 
 
 def _master_port(settings: LabSettings) -> int:
@@ -140,7 +142,8 @@ def main() -> None:
     """Run weed until SIGTERM or SIGINT; it also ends when this process is killed."""
     settings = LabSettings.from_environment()
     folder = storage_folder(settings)
-    (folder / "data").mkdir(parents=True, exist_ok=True)
+    for name in ("data", "log"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     _write_identities(settings, folder / "identities.json")
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, _leave)
@@ -151,7 +154,7 @@ def main() -> None:
     finally:
         _stop(weed)
         _remove_sockets(settings)
-    sys.exit(f"The lab's S3 ended by itself with code {code}; its last messages, above, say why.")
+    sys.exit(f"The lab's S3 ended by itself with code {code}; its last messages, above and in storage/log, say why.")
 
 
 async def _serve_until_end_of(weed: subprocess.Popen[bytes], settings: LabSettings) -> int:
