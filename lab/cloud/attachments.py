@@ -108,10 +108,9 @@ class AttachmentsOnFolders(VolumesOnFolders):
 
     def settle(self, now: float) -> bool:
         """Carry out what is due `now` (seconds since 1970), and what was busy until now; whether it was anything."""
-        attachments = [volume.attachment for volume in self.volumes.values() if volume.attachment]
-        moving = [found for found in attachments if found.status != "attached"]
-        due = [found for found in moving if self._moving_until.get(found.volume_id, 0) <= now]
-        settled = [self._settle_one(attachment) for attachment in due]
+        due = [volume_id for volume_id, end in self._moving_until.items() if end <= now]
+        attachments = [self.volumes[volume_id].attachment for volume_id in due]
+        settled = [self._settle_one(attachment) for attachment in attachments if attachment]
         return any(settled)
 
     def _settle_one(self, attachment: VolumeAttachment) -> bool:

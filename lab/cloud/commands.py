@@ -29,6 +29,7 @@ class CommandRunner:
             folder = self._plane.command(command.command_id, instance_id)
             command.invocations[instance_id] = Invocation(instance_id, folder)
             threading.Thread(target=self._run, args=(command, instance_id), daemon=True).start()
+        self._state.command_changed(command)
 
     def cancel(self, command: Command, instance_ids: Iterable[str]) -> None:
         """Kill the scripts of a command that still run; the caller holds the state's lock."""
@@ -39,6 +40,7 @@ class CommandRunner:
             elif invocation.status == "InProgress":
                 invocation.status = invocation.status_details = "Cancelling"
                 self._scripts[command.command_id, instance_id].kill()
+        self._state.command_changed(command)
 
     def give_up_unfinished(self) -> None:
         """Fail what ran when the lab stopped: its scripts ended with the lab."""
@@ -49,6 +51,7 @@ class CommandRunner:
                     with (invocation.folder / "stderr").open("a") as stderr:
                         stderr.write("The lab's cloud stopped while this script ran, which ended the script.\n")
                     invocation.end("Failed", "Failed", -1)
+                    self._state.command_changed(command)
 
     def _run(self, command: Command, instance_id: str) -> None:
         invocation = command.invocations[instance_id]
@@ -88,7 +91,7 @@ class CommandRunner:
             self._scripts[command.command_id, invocation.instance_id] = script
             invocation.status = invocation.status_details = "InProgress"
             invocation.started_at = datetime.now(UTC)
-            self._state.changed()
+            self._state.command_changed(command)
             return script
 
     def _end(
@@ -102,4 +105,4 @@ class CommandRunner:
             if invocation.status == "Cancelling":
                 status, details, code = "Cancelled", "Cancelled", -1
             invocation.end(status, details, code)
-            self._state.changed()
+            self._state.command_changed(command)

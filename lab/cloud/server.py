@@ -13,7 +13,7 @@ from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
@@ -22,6 +22,7 @@ from lab.cloud import ec2, ssm
 from lab.cloud.commands import CommandRunner
 from lab.cloud.control import control_app
 from lab.cloud.data_plane import DataPlane
+from lab.cloud.dispatch import CachedDispatcher, remember_methods
 from lab.cloud.faults import Faults
 from lab.cloud.knobs import Knobs
 from lab.cloud.permissions import Permissions, make_limited_user
@@ -32,6 +33,9 @@ from lab.faults.calls import Call, Environ, WsgiApp
 from lab.settings import HOST, REGION, LabSettings
 
 log = logging.getLogger("lab.cloud")
+
+_NOT_OF_BACKENDS = ("s3", "ssm")
+"""Services whose calls change nothing in the backends that are kept: commands note their changes themselves."""
 
 
 class DurableCalls:
@@ -50,7 +54,7 @@ class DurableCalls:
             if call.service == "ec2" and ec2.settle():
                 self._state.changed()
             answer = self._carry_out(call, environ)
-            if not call.only_reads and call.service != "s3":
+            if not call.only_reads and call.service not in _NOT_OF_BACKENDS:
                 self._state.changed()
         self._state.make_durable()
         log.info("%s %d %.0f ms", call.name, answer.status_code, 1000 * (time.monotonic() - began))
@@ -90,7 +94,8 @@ def build_app(settings: LabSettings, knobs: Knobs) -> DispatcherMiddleware:
         make_limited_user(settings)
         state.changed()
     state.make_durable()
-    calls = DurableCalls(DomainDispatcherApplication(create_backend_app), state)
+    remember_methods()
+    calls = DurableCalls(CachedDispatcher(create_backend_app), state)
     faults = Faults(Throttle(Permissions(calls, state, settings.access_key), knobs.rates))
     return DispatcherMiddleware(faults, {"/lab": control_app(settings.state, state, faults.rules)})
 

@@ -1,7 +1,9 @@
 """What the lab's cloud knows, kept on disk so that nothing it acknowledged is lost when it is killed.
 
 One lock serialises everything that reads or changes the backends (moto is not made for threads). No answer leaves
-before what it may have seen is on disk; calls that finish while a save runs share the next one.
+before what it may have seen is on disk; calls that finish while a save runs share the next one. What moto knows is one
+file, written anew where a call may have changed it. A command has a file of its own: hosts run scripts all the time,
+and nothing that moto knows changes by that.
 
 Kept: EC2 with EBS, IAM, KMS, STS and the commands sent through SSM. moto's other services, its S3 among them, live in
 memory only; the lab's S3 is `lab.storage`.
@@ -35,6 +37,8 @@ _BACKENDS: dict[str, BackendDict[Any]] = {
     "sts": sts_backends,
 }
 
+_RECORD = "record.pickle"  # of a command, in its folder
+
 
 def _private_key_form(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> tuple[Any, tuple[bytes]]:
     """How pickle writes a KMS key: cryptography's objects live in native memory and refuse to be pickled."""
@@ -63,9 +67,12 @@ class State:
         self.lock = threading.RLock()
         self.commands: dict[str, Command] = {}
         self._file = folder / "metadata.pickle"
+        self._commands_folder = folder / "commands"
         self._saving = threading.Lock()
         self._version = 0
         self._saved_version = 0
+        self._backends_changed = False
+        self._commands_changed: dict[str, Command] = {}
         self._discarded: list[Path] = []
         self._owner = (folder / "lock").open("w")
         try:
@@ -78,17 +85,25 @@ class State:
 
     def load(self) -> None:
         """Take up what an earlier server kept, if any; moto's backends must be those of the lab by now."""
+        records = [pickle.loads(file.read_bytes()) for file in self._commands_folder.glob(f"*/{_RECORD}")]  # noqa: S301
+        records.sort(key=lambda command: command.requested_at)
+        self.commands = {command.command_id: command for command in records}
         if not self._file.exists():
             return
         kept = pickle.loads(self._file.read_bytes())  # noqa: S301 - written by this class only
-        self.commands = kept["commands"]
         for service, backends in kept["backends"].items():
             for (account, region), backend in backends.items():
                 _BACKENDS[service][account][region] = backend
 
     def changed(self) -> None:
-        """Note that something to keep was changed; the caller holds the lock."""
+        """Note that something in moto's backends was changed; the caller holds the lock."""
         self._version += 1
+        self._backends_changed = True
+
+    def command_changed(self, command: Command) -> None:
+        """Note that a command is new or has come further; the caller holds the lock."""
+        self._version += 1
+        self._commands_changed[command.command_id] = command
 
     def after(self, seconds: float, deed: Callable[[], bool]) -> None:
         """Do something later, with the lock held; it says whether it has changed anything to keep."""
@@ -118,14 +133,35 @@ class State:
         with self.lock:
             version = self._version
             discarded, self._discarded = self._discarded, []
-            backends = {
-                service: {(account, region): backend for account, region, backend in found.iter_backends()}
-                for service, found in _BACKENDS.items()
+            commands, self._commands_changed = self._commands_changed, {}
+            images = {
+                self._commands_folder / command_id / _RECORD: _image(command)
+                for command_id, command in commands.items()
             }
-            image = pickle.dumps({"backends": backends, "commands": self.commands}, pickle.HIGHEST_PROTOCOL)
-        unfinished = self._file.with_suffix(".tmp")
-        unfinished.write_bytes(image)
-        unfinished.replace(self._file)
+            if self._backends_changed:
+                images[self._file] = _image({"backends": _kept_backends()})
+                self._backends_changed = False
+        for file, image in images.items():
+            _write(file, image)
         self._saved_version = version
         for folder in discarded:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kept_backends() -> dict[str, dict[tuple[str, str], Any]]:
+    return {
+        service: {(account, region): backend for account, region, backend in found.iter_backends()}
+        for service, found in _BACKENDS.items()
+    }
+
+
+def _image(kept: object) -> bytes:
+    return pickle.dumps(kept, pickle.HIGHEST_PROTOCOL)
+
+
+def _write(file: Path, image: bytes) -> None:
+    """Put a file in the place of the one before it, whole or not at all."""
+    file.parent.mkdir(exist_ok=True)
+    unfinished = file.with_suffix(".tmp")
+    unfinished.write_bytes(image)
+    unfinished.replace(file)

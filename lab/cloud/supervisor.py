@@ -31,7 +31,7 @@ def main(command: list[str]) -> int:
     threading.Thread(target=_hold_leash, daemon=True).start()
     code = script.wait()
     deadline = time.monotonic() + _GIVE_UP_SECONDS
-    while _kill_descendants() and time.monotonic() < deadline:
+    while _has_children() and _kill_descendants() and time.monotonic() < deadline:
         time.sleep(_PAUSE)
     return code if code >= 0 else 128 - code
 
@@ -43,6 +43,16 @@ def _hold_leash() -> None:
     while True:
         _kill_descendants()
         time.sleep(_PAUSE)
+
+
+def _has_children() -> bool:
+    """Whether any process is left below this one: its parent is, or it has become a child itself. Looking is cheap."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _kill_descendants() -> bool:

@@ -8,8 +8,6 @@ import socketserver
 import threading
 import time
 
-from pysqlbridge.certificate import self_signed
-
 from lab.settings import HOST, LabSettings
 from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.instance import Instance
@@ -19,6 +17,7 @@ from lab.sqlserver.statements.batch import run_batch
 from lab.sqlserver.wire.connection import LabConnection
 from lab.sqlserver.wire.reply import StreamedReply
 from lab.sqlserver.wire.requests import Request
+from lab.sqlserver.wire.tls import server_tls
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class Server(socketserver.ThreadingTCPServer):
         state = settings.state / "sqlserver"
         state.mkdir(parents=True, exist_ok=True)
         self.instance = Instance(state, settings.sql_user, settings.sql_password)
-        self.certificate = self_signed()
+        self.tls = server_tls()
         super().__init__((HOST, settings.sql_server_port), _Handler)
 
     def run_until(self, stop: threading.Event) -> None:
@@ -61,7 +60,7 @@ class _Handler(socketserver.BaseRequestHandler):
         connected: socket.socket = self.request
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._storage: Storage | None = None
-        connection = LabConnection(self.server.certificate, self.server.instance, connected, self._run)
+        connection = LabConnection(self.server.tls, self.server.instance, connected, self._run)
         self._connection = connection
         try:
             connection.serve()

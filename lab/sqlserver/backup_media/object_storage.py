@@ -7,8 +7,10 @@ on loopback.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -32,7 +34,9 @@ _CONFIG = Config(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
     proxies={},
+    max_pool_connections=64,  # a connection for each stripe of the backups under way
 )
+_making_client = threading.Lock()  # boto3's default session is not made for threads
 _NOT_SUPPORTED = "50(The request is not supported.)"
 _SYSTEM_ERRORS = {
     "403": "5(Access is denied.)",
@@ -133,8 +137,16 @@ def _open(url: str, credential: Credential | None) -> tuple[Any, dict[str, str]]
     bucket, _, key = path.partition("/")
     if credential is None or not (url.lower().startswith(_SCHEME) and bucket and key):
         raise SqlServerError(3201, url, _NOT_SUPPORTED)
-    access_key, _, secret_key = credential.secret.partition(":")
-    client = boto3.client(
+    with _making_client:
+        client = _client(host, credential.secret)
+    return client, {"Bucket": bucket, "Key": key}
+
+
+@lru_cache(maxsize=16)
+def _client(host: str, secret: str) -> Any:
+    """One for all devices of an endpoint and a credential: clients may be shared, and making one takes long."""
+    access_key, _, secret_key = secret.partition(":")
+    return boto3.client(
         "s3",
         endpoint_url=f"http://{host}",
         region_name=REGION,
@@ -142,7 +154,6 @@ def _open(url: str, credential: Credential | None) -> tuple[Any, dict[str, str]]
         aws_secret_access_key=secret_key,
         config=_CONFIG,
     )
-    return client, {"Bucket": bucket, "Key": key}
 
 
 @contextmanager

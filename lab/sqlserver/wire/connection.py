@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import select
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pysqlbridge.certificate import Certificate
 from pysqlbridge.tds.connection import Connection, ConnectionState
 from pysqlbridge.tds.packet import Message as Packet
 from pysqlbridge.tds.packet import (
@@ -25,6 +25,7 @@ from pysqlbridge.tds.packet import (
     reassemble,
 )
 from pysqlbridge.tds.prelogin import Encryption, Prelogin, Version, server_response
+from pysqlbridge.tds.tls import TlsTunnel
 from pysqlbridge.tds.token import DoneStatus, login_response
 
 from lab.sqlserver.engine import permissions
@@ -59,9 +60,9 @@ class _SignIn:
 class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no types
     """The protocol's state; `run` carries out a batch for a session once the client has signed in."""
 
-    def __init__(self, certificate: Certificate, instance: Instance, connected: socket.socket, run: RunRequest) -> None:
-        super().__init__(certificate, version=_VERSION, server_name=SERVER_NAME, logins=_SignIn(instance))
-        self._instance, self._socket, self._run = instance, connected, run
+    def __init__(self, tls: ssl.SSLContext, instance: Instance, connected: socket.socket, run: RunRequest) -> None:
+        super().__init__(None, version=_VERSION, server_name=SERVER_NAME, logins=_SignIn(instance))
+        self._tls, self._instance, self._socket, self._run = tls, instance, connected, run
         self._requests = Requests()
         self.session: Session | None = None
 
@@ -102,16 +103,19 @@ class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no typ
     def _step_prelogin(self, responses: list[bytes]) -> bool:
         """Open the connection; a client that cannot encrypt (python-tds without a CA) signs in without."""
         packet = reassemble(self._buffer)
-        if packet is None or packet.type is not PacketType.PRELOGIN:
-            return bool(super()._step_prelogin(responses))
-        asked = Prelogin.parse(packet.payload)
-        if asked.encryption is not Encryption.NOT_SUPPORTED:
-            return bool(super()._step_prelogin(responses))
+        if packet is None:
+            return False
+        if packet.type is not PacketType.PRELOGIN:
+            raise TdsProtocolError(f"expected PRELOGIN to open the connection, got {packet.type.name}")
         del self._buffer[: packet.consumed]
-        answer = server_response(version=_VERSION, encryption=Encryption.NOT_SUPPORTED, asked=asked)
+        asked = Prelogin.parse(packet.payload)
+        in_clear = asked.encryption is Encryption.NOT_SUPPORTED
+        agreed = Encryption.NOT_SUPPORTED if in_clear else self._negotiate_encryption(asked.encryption)
+        self._session_encrypted = agreed is Encryption.ON
+        answer = server_response(version=_VERSION, encryption=agreed, asked=asked)
         responses.append(build_packet(PacketType.TABULAR_RESULT, answer.build()))
-        self._tunnel = _Clear()
-        self._state = ConnectionState.EXPECT_LOGIN
+        self._tunnel = _Clear() if in_clear else TlsTunnel(self._tls)
+        self._state = ConnectionState.EXPECT_LOGIN if in_clear else ConnectionState.TLS_HANDSHAKE
         return True
 
     def _finish_login(self, responses: list[bytes]) -> None:

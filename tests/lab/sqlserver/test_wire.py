@@ -25,7 +25,17 @@ def test_pysqlbridge_has_the_private_names_that_the_wire_uses() -> None:
     for name in ("_finish_login", "_step_prelogin", "_step_query"):
         assert inspect.signature(getattr(Connection, name)) == inspect.signature(getattr(LabConnection, name))
     written = inspect.getsource(Connection)
-    used = ("_take_message", "_send", "_buffer", "_tunnel", "_session_encrypted", "_spid", "_state", "_tds_version")
+    used = (
+        "_take_message",
+        "_send",
+        "_buffer",
+        "_tunnel",
+        "_session_encrypted",
+        "_spid",
+        "_state",
+        "_tds_version",
+        "_negotiate_encryption",
+    )
     assert [name for name in used if name not in written] == []
 
 
