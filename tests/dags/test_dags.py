@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
+import importlib
+import os
 import socket
+import subprocess
+import sys
 import time
+from enum import Enum
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -73,6 +79,55 @@ def test_every_dag_has_a_manual_a_description_and_tags(bag: DagBag) -> None:
 
 def test_no_dag_file_is_longer_than_a_declaration() -> None:
     assert max(len(file.read_text().splitlines()) for file in DAGS.glob("*.py")) <= 120
+
+
+MAY_IMPORT = (
+    "airflow.sdk",
+    "datetime",
+    "perennial.backup.chain",
+    "perennial.backup.operators",
+    "perennial.restore.chain",
+    "perennial.restore.operators",
+    "perennial.retention.operators",
+    "perennial.steps.approval",
+    "perennial.steps.forms",
+)
+"""What DAG files and the chains of which they are built import, beside enums of the rules."""
+
+
+def imported_names(file: Path) -> list[tuple[str, str]]:
+    """Module and name of everything that a file imports, wherever in it."""
+    tree = ast.parse(file.read_text())
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)], "import names, not modules"
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "__future__"]
+    return [(str(node.module), alias.name) for node in imports for alias in node.names]
+
+
+CHAINS = [DAGS.parent / "plugins" / "perennial" / folder / "chain.py" for folder in ("backup", "restore")]
+
+
+@pytest.mark.parametrize(
+    "file", [*sorted(DAGS.glob("*.py")), *CHAINS], ids=lambda file: f"{file.parent.name}-{file.stem}"
+)
+def test_a_declaration_imports_operators_and_enums_of_the_rules_and_nothing_else(file: Path) -> None:
+    for module, name in imported_names(file):
+        thing = getattr(importlib.import_module(module), name, None)
+        is_enum = module.startswith("include.rules.") and isinstance(thing, type) and issubclass(thing, Enum)
+        assert is_enum or module in MAY_IMPORT or f"{module}.{name}" in MAY_IMPORT, f"{module}.{name}"
+
+
+def test_parsing_a_dag_file_loads_no_trigger_and_no_client() -> None:
+    """Each end of a step parses its file again, in a process of its own."""
+    heavy = ["boto3", "botocore", "aiobotocore", "pymssql", "perennial.hooks", "perennial.steps.trigger"]
+    code = (
+        "import runpy, sys\n"
+        f"for file in {[str(file) for file in sorted(DAGS.glob('*.py'))]}:\n"
+        "    runpy.run_path(file)\n"
+        f"print(*[name for name in {heavy} if name in sys.modules])\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{DAGS.parent}:{DAGS.parent / 'plugins'}"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout.splitlines()[-1] == ""
 
 
 def test_every_step_of_a_tenants_backup_and_restore_is_workerless(bag: DagBag) -> None:
