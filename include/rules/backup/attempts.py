@@ -90,10 +90,10 @@ def resumed(manifest: Manifest, *, owner: str, token: int, now: datetime) -> Man
     None when the attempt is another run's, is closed, or has parts too old to stand beside new ones.
     """
     unfinished = allows(manifest.state, Act.RESUME) and manifest.closed_at is None
-    made = [part.started_at for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part]
+    part_times = [part.started_at for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part]
     if manifest.claim and not manifest.claim.discarded:
-        made.append(manifest.claim.claimed_at)
-    if unfinished and manifest.owner == owner and all(is_fresh(moment, now) for moment in made):
+        part_times.append(manifest.claim.claimed_at)
+    if unfinished and manifest.owner == owner and all(is_fresh(moment, now) for moment in part_times):
         return manifest.moved(Act.RESUME, token=token)
     return None
 

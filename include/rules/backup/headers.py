@@ -26,5 +26,5 @@ def header_differences(headers: Sequence[Mapping[str, Any]], manifest: Manifest,
         "LastLSN": Decimal(bak.last_lsn),
         "IsDamaged": False,
     }
-    said = {**headers[0], "IsDamaged": bool(headers[0]["IsDamaged"])}
-    return [f"{key} is {said[key]}, not {value}" for key, value in expected.items() if said[key] != value]
+    header = {**headers[0], "IsDamaged": bool(headers[0]["IsDamaged"])}
+    return [f"{key} is {header[key]}, not {value}" for key, value in expected.items() if header[key] != value]

@@ -24,9 +24,9 @@ def check_manual_quota(request: BackupRequest, tenant: Tenant, of_this_month: It
     """
     if request.kind is not Kind.MANUAL:
         return
-    taken = [m for m in of_this_month if m.state is not State.FAILED and m.id != request.recovery_point_id]
+    counted = [m for m in of_this_month if m.state is not State.FAILED and m.id != request.recovery_point_id]
     allowed = tenant.plan.manual_backups_per_month
-    if len(taken) >= allowed:
+    if len(counted) >= allowed:
         raise RefusedError(
             f"Tenant {tenant.id} has used its {allowed} manual backups of {request.slot[:4]}-{request.slot[4:6]}.",
             why=f"The plan {tenant.plan.name} allows no more this month; nothing was done.",

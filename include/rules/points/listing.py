@@ -37,11 +37,11 @@ def _fate(manifest: Manifest) -> str:
     `retention`, because it changes with the other points.
     """
     hold, locked, expiry = manifest.hold, manifest.locked_until, manifest.expiry
-    said = [f"locked until {locked:%Y-%m-%d}"] if locked else []
+    notes = [f"locked until {locked:%Y-%m-%d}"] if locked else []
     if expiry and expiry.deletion_began_at:
-        said.append(f"deletion began {expiry.deletion_began_at:%Y-%m-%d}")
+        notes.append(f"deletion began {expiry.deletion_began_at:%Y-%m-%d}")
     elif expiry:
-        goes = expiry.marked_at + timedelta(hours=manifest.source.plan.retention.grace_hours)
-        said.append(f"goes {goes:%Y-%m-%d %H:%MZ}")
-    said += [f"hold {' '.join(hold.description.split())[:80]}"] if hold else []
-    return "; ".join(said) or "-"
+        deletion_from = expiry.marked_at + timedelta(hours=manifest.source.plan.retention.grace_hours)
+        notes.append(f"goes {deletion_from:%Y-%m-%d %H:%MZ}")
+    notes += [f"hold {' '.join(hold.description.split())[:80]}"] if hold else []
+    return "; ".join(notes) or "-"

@@ -17,7 +17,7 @@ from include.rules.restore.plan import RestorePlan
 from include.rules.restore.request import RestoreRequest, RestoreScope
 
 
-def choose_point(manifests: Iterable[Manifest], tenant: str, wanted: str | None) -> Manifest:
+def choose_point(manifests: Iterable[Manifest], tenant: str, point_id: str | None) -> Manifest:
     """The recovery point to restore: the one that was asked for, or else the newest verified one.
 
     A safety point shows the state that somebody wanted to get away from, and a backup of a half restored tenant shows
@@ -28,7 +28,7 @@ def choose_point(manifests: Iterable[Manifest], tenant: str, wanted: str | None)
     """
     own = sorted((m for m in manifests if m.tenant == tenant), key=_moment_and_id)
     verified = [manifest for manifest in own if manifest.state is State.VERIFIED]
-    if not wanted:
+    if not point_id:
         regular = [m for m in verified if m.kind is not Kind.SAFETY and not m.half_restored]
         if regular:
             return regular[-1]
@@ -39,10 +39,10 @@ def choose_point(manifests: Iterable[Manifest], tenant: str, wanted: str | None)
             if verified
             else "Look at the tenant's failed backups, and mend what they say.",
         )
-    chosen = next((manifest for manifest in own if manifest.id == wanted), None)
+    chosen = next((manifest for manifest in own if manifest.id == point_id), None)
     if chosen is None:
         raise RefusedError(
-            f"Tenant {tenant} has no recovery point {wanted!r}.",
+            f"Tenant {tenant} has no recovery point {point_id!r}.",
             why="Nothing was restored.",
             todo=suggest_nearest(verified, None),
         )
@@ -79,13 +79,13 @@ def check_scope(request: RestoreRequest, point: Manifest) -> None:
     no_files = PartName.WEB_SNAPSHOT in point.left_out
     no_database = {PartName.DB_SNAPSHOT, PartName.BAK} <= set(point.left_out)
     if (request.files and no_files) or (request.takes_database and no_database):
-        held, missing = (
+        half, missing = (
             (RestoreScope.DATABASE, PartName.WEB_SNAPSHOT) if no_files else (RestoreScope.FILES, PartName.DB_SNAPSHOT)
         )
         raise RefusedError(
-            f"Recovery point {point.id} of tenant {point.tenant} holds the {held} only: {point.left_out[missing]}.",
+            f"Recovery point {point.id} of tenant {point.tenant} holds the {half} only: {point.left_out[missing]}.",
             why=f"{request.what.capitalize()} cannot be restored from it; nothing was restored.",
-            todo=f"Set what to {str(held)!r}.",
+            todo=f"Set what to {str(half)!r}.",
         )
 
 

@@ -13,7 +13,7 @@ def database_places(
     stem: str,
     files: Iterable[Mapping[str, Any]],
     present: Mapping[str, str],
-    taken: Iterable[str],
+    in_use: Iterable[str],
     data_folder: str,
     log_folder: str,
 ) -> dict[str, str]:
@@ -26,18 +26,18 @@ def database_places(
         stem: What new files are named after: the database, or something that only this restore has.
         files: Rows of RESTORE FILELISTONLY: LogicalName, PhysicalName, Type ("D" data, "L" log).
         present: Physical path by logical name, of the database as it is now; empty when there is none.
-        taken: Physical paths that are in use by other databases or for another reason not to be had.
+        in_use: Physical paths that are in use by other databases or for another reason not to be had.
         data_folder, log_folder: The server's own (SERVERPROPERTY InstanceDefaultDataPath, InstanceDefaultLogPath).
     """
     places: dict[str, str] = {}
-    gone = {path.casefold() for path in (*taken, *present.values())}
+    unavailable = {path.casefold() for path in (*in_use, *present.values())}
     for row in files:
         logical = row["LogicalName"]
         folder = log_folder if row["Type"] == "L" else data_folder
         suffix = re.search(r"\.\w{1,5}$", row["PhysicalName"])
         name = f"{_safe(stem)}_{_safe(logical)}"
-        places[logical] = present.get(logical) or _free(folder, name, suffix[0] if suffix else "", gone)
-        gone.add(places[logical].casefold())
+        places[logical] = present.get(logical) or _free(folder, name, suffix[0] if suffix else "", unavailable)
+        unavailable.add(places[logical].casefold())
     return places
 
 
@@ -52,10 +52,10 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name)[:_LONGEST_PART]
 
 
-def _free(folder: str, name: str, suffix: str, gone: set[str]) -> str:
+def _free(folder: str, name: str, suffix: str, unavailable: set[str]) -> str:
     separator = "\\" if "\\" in folder else "/"
     path, number = f"{folder.rstrip(separator)}{separator}{name}{suffix}", 1
-    while path.casefold() in gone:
+    while path.casefold() in unavailable:
         number += 1
         path = f"{folder.rstrip(separator)}{separator}{name}_{number}{suffix}"
     return path

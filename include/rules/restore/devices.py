@@ -21,9 +21,9 @@ def free_device(in_use: Iterable[str], platform: Platform = Platform.LINUX) -> s
     Raises:
         RefusedError: when all of them are taken.
     """
-    taken = {_letter(device) for device in in_use}
+    letters = {_letter(device) for device in in_use}
     for device in DEVICES[platform]:
-        if _letter(device) not in taken:
+        if _letter(device) not in letters:
             return device
     raise RefusedError(
         f"The host has no free device name from {DEVICES[platform][0]} to {DEVICES[platform][-1]}.",

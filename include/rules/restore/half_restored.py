@@ -29,13 +29,13 @@ def points_needed_by_half_restored(tenant: str, records: Iterable[RestoreRecord]
     Returns:
         The restore's id by the recovery point's id; empty when the tenant is not half restored.
     """
-    wanted: dict[str, str] = {}
+    needed: dict[str, str] = {}
     for record in takewhile(lambda record: record.half_restored, _changed(records)):
         source = record.plan.recovery_point if record.plan.source == tenant else None
         for point in (source, record.safety_point):
             if point:
-                wanted.setdefault(point, record.id)
-    return wanted
+                needed.setdefault(point, record.id)
+    return needed
 
 
 def _changed(records: Iterable[RestoreRecord]) -> list[RestoreRecord]:

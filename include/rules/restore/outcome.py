@@ -11,18 +11,18 @@ INTERRUPTED = "The run was ended before it was done."
 LEASE_LOST = "The run had lost the tenant's lease, and somebody else has held it since."
 
 
-def finished(record: RestoreRecord, now: datetime, left: Sequence[str] = ()) -> RestoreRecord:
+def finished(record: RestoreRecord, now: datetime, clean_up_problems: Sequence[str] = ()) -> RestoreRecord:
     """Close the record: done when the check has passed, else failed with everything an operator has to know.
 
     Args:
-        left: Sentences about what could not be cleaned up.
+        clean_up_problems: Sentences about what could not be cleaned up.
     """
     if record.has_done(CHECK):
         stays = f"The site stays OFFLINE: {_earlier_left(record)}" if record.half_restored else ""
-        state, failure = RestoreState.DONE, " ".join(part for part in (*left, stays) if part) or None
+        state, failure = RestoreState.DONE, " ".join(part for part in (*clean_up_problems, stays) if part) or None
         return record.model_copy(update={"state": state, "closed_at": now, "failure": failure})
     doubts = [f"{what} may be partly old and partly restored." for what in record.in_doubt]
-    parts = [record.failure or INTERRUPTED, *doubts, *left, _what_is_where(record)]
+    parts = [record.failure or INTERRUPTED, *doubts, *clean_up_problems, _what_is_where(record)]
     return record.model_copy(
         update={
             "state": RestoreState.FAILED,
@@ -45,27 +45,27 @@ def left_unclosed(record: RestoreRecord) -> str:
 
 
 def _earlier_left(record: RestoreRecord) -> str:
-    left = " and ".join(record.half_restored.values())
-    return f"an earlier restore of tenant {record.tenant} has left {left} half restored. Restore that too."
+    halves = " and ".join(record.half_restored.values())
+    return f"an earlier restore of tenant {record.tenant} has left {halves} half restored. Restore that too."
 
 
 def _what_is_where(record: RestoreRecord) -> str:
-    said = []
+    sentences = []
     both = record.plan.replaces_files and record.plan.replaces_database
     if both and record.has_done(COPY_FILES) and RESTORE_DATABASE not in record.begun:
-        said.append("The files are restored; the database is still the old one.")
+        sentences.append("The files are restored; the database is still the old one.")
     if record.inherited and not record.has_changed_the_site:
-        said.append(f"Before it, {_earlier_left(record)}")
+        sentences.append(f"Before it, {_earlier_left(record)}")
     if record.plan.overwrites and not record.has_changed_the_site:
-        said.append(f"Tenant {record.tenant} is as it was: nothing was overwritten.")
+        sentences.append(f"Tenant {record.tenant} is as it was: nothing was overwritten.")
     if record.site is Site.OFFLINE:
-        said.append(f"The site of tenant {record.tenant} is still OFFLINE (app_offline.htm in its folder).")
+        sentences.append(f"The site of tenant {record.tenant} is still OFFLINE (app_offline.htm in its folder).")
     if record.has_changed_the_site and record.why_unsavable:
-        said.append(f"The database as it was before could not be kept safe: {record.why_unsavable}.")
+        sentences.append(f"The database as it was before could not be kept safe: {record.why_unsavable}.")
     if record.has_changed_the_site and record.undo_form:
-        kept = "The folder" if record.why_unsavable else "The state"
-        said.append(
-            f"{kept} before this restore is in the safety point {record.safety_point}: restore it to go back, with "
+        state = "The folder" if record.why_unsavable else "The state"
+        sentences.append(
+            f"{state} before this restore is in the safety point {record.safety_point}: restore it to go back, with "
             f"`airflow dags trigger restore --conf '{record.undo_form}'`."
         )
-    return " ".join(said)
+    return " ".join(sentences)

@@ -56,8 +56,8 @@ class RestorePlan(Strict):
     def snapshots(self) -> tuple[SnapshotRole, ...]:
         """The snapshots that are needed as volumes."""
         database = self.database is not None and self.database_from is DatabaseSource.SNAPSHOT
-        wanted = {SnapshotRole.WEB: self.folder is not None, SnapshotRole.DATABASE: database}
-        return tuple(role for role, needed in wanted.items() if needed)
+        needed = {SnapshotRole.WEB: self.folder is not None, SnapshotRole.DATABASE: database}
+        return tuple(role for role, is_needed in needed.items() if is_needed)
 
 
 def plan_restore(

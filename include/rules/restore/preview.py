@@ -45,8 +45,8 @@ def expected_duration(plan: RestorePlan, earlier: Iterable[RestoreRecord]) -> st
         and record.plan.database_from is plan.database_from
         and bool(record.plan.paths) is bool(plan.paths)
     ]
-    taken = [(r.closed_at - r.opened_at).total_seconds() for r in same if r.closed_at and r.opened_at]
-    if not taken:
+    durations = [(r.closed_at - r.opened_at).total_seconds() for r in same if r.closed_at and r.opened_at]
+    if not durations:
         return f"unknown: no restore of {plan.what} of tenant {plan.target.id} has been done yet."
     slowest = {
         name: median(s.seconds for r in same for s in r.steps if s.name == name)
@@ -54,43 +54,45 @@ def expected_duration(plan: RestorePlan, earlier: Iterable[RestoreRecord]) -> st
     }
     longest = max(slowest, key=lambda name: slowest[name], default="")
     return (
-        f"about {_duration(median(taken))} (median of {len(taken)}; the longest step is {longest}, "
+        f"about {_duration(median(durations))} (median of {len(durations)}; the longest step is {longest}, "
         f"{_duration(slowest.get(longest, 0))})."
     )
 
 
 def _overwritten(plan: RestorePlan, survey: Survey) -> list[str]:
-    said = []
+    lines = []
     if plan.folder:
         where = f"{plan.folder} on {plan.target.web.instance}"
-        there = _folder(survey.folder)
+        current = _folder(survey.folder)
         if not plan.replaces_files:
             room = f" ({_size(survey.folder.free_bytes)} free on its disk)" if survey.folder else ""
-            said.append(f"Folder {where} is made{room}; nothing is overwritten.")
+            lines.append(f"Folder {where} is made{room}; nothing is overwritten.")
         elif plan.paths:
-            said.append(f"Only these of {where} ({there}) are OVERWRITTEN: {', '.join(plan.paths)}.")
+            lines.append(f"Only these of {where} ({current}) are OVERWRITTEN: {', '.join(plan.paths)}.")
         else:
-            said.append(f"Folder {where} ({there}) is OVERWRITTEN; what the snapshot does not have is deleted.")
+            lines.append(f"Folder {where} ({current}) is OVERWRITTEN; what the snapshot does not have is deleted.")
         if survey.folder and survey.folder.leads_elsewhere(plan.folder):
-            said.append(
+            lines.append(
                 f"A symbolic link leads from {plan.folder} to {survey.folder.real}: that is where files change."
             )
     if plan.database:
         where = f"{plan.database} on {plan.target.database.connection}"
-        there = f"{survey.database_state}, {_size(survey.database_bytes)}" if survey.database_state else "not there now"
-        said.append(
-            f"Database {where} ({there}) is OVERWRITTEN."
+        current = "not there now"
+        if survey.database_state:
+            current = f"{survey.database_state}, {_size(survey.database_bytes)}"
+        lines.append(
+            f"Database {where} ({current}) is OVERWRITTEN."
             if plan.replaces_database
             else f"Database {where} is made; nothing is overwritten."
         )
     if plan.why_unsavable:
-        said.append(f"The database as it is now is LOST, no safety point can hold it: {plan.why_unsavable}.")
+        lines.append(f"The database as it is now is LOST, no safety point can hold it: {plan.why_unsavable}.")
     if plan.replaces_database:
-        said.append(
+        lines.append(
             "Stop jobs and workers that write to the database past the site: what they write after the safety point is "
             "LOST."
         )
-    return said
+    return lines
 
 
 def _steps(plan: RestorePlan, point: Manifest) -> list[str]:

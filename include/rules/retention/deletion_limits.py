@@ -36,17 +36,17 @@ def check_fleet(plans: Iterable[RetentionPlan], *, now: datetime, last_run: date
     guard bounds them. A fleet so small that a tenth of it is less than one tenant may lose may lose that.
     """
     plans = list(plans)
-    goes = sum(len(_expiring(plan)) for plan in plans)
-    there = goes + sum(verdict.point.kind not in UNCOUNTED for plan in plans for verdict in plan.kept)
+    expiring = sum(len(_expiring(plan)) for plan in plans)
+    total = expiring + sum(verdict.point.kind not in UNCOUNTED for plan in plans for verdict in plan.kept)
     floor = DAILY_LIMIT * _days(now, last_run)
-    if goes <= max(FLEET_LIMIT * there, floor):
+    if expiring <= max(FLEET_LIMIT * total, floor):
         return ()
     return (
         Objection(
             Guard.MAX_DELETE,
             None,
-            f"Retention stopped for all tenants: the plans would expire {goes} of {there} recovery points of the fleet "
-            f"(limit {FLEET_LIMIT:.0%}, at least {floor}).",
+            f"Retention stopped for all tenants: the plans would expire {expiring} of {total} recovery points of the "
+            f"fleet (limit {FLEET_LIMIT:.0%}, at least {floor}).",
             "A changed policy or a wrong clock can do that; nothing was expired or deleted.",
             "Look at plans.yaml and at the plans of this run, then start `retention` with `tenant` for one tenant "
             "after the other: it shows the plan, asks for approval and goes on.",
@@ -57,8 +57,8 @@ def check_fleet(plans: Iterable[RetentionPlan], *, now: datetime, last_run: date
 
 def too_many(plan: RetentionPlan, now: datetime, last_run: datetime | None) -> Objection | None:
     """Daily and manual points of one tenant: `DAILY_LIMIT` for each day since the last completed run."""
-    goes, limit = len(_expiring(plan)), DAILY_LIMIT * _days(now, last_run)
-    return _max_delete(plan, str(goes), f"limit {limit}") if goes > limit else None
+    expiring, limit = len(_expiring(plan)), DAILY_LIMIT * _days(now, last_run)
+    return _max_delete(plan, str(expiring), f"limit {limit}") if expiring > limit else None
 
 
 def too_many_hourly(plan: RetentionPlan, now: datetime, last_run: datetime | None) -> Objection | None:
@@ -67,11 +67,11 @@ def too_many_hourly(plan: RetentionPlan, now: datetime, last_run: datetime | Non
     """
     since = last_run or now - timedelta(days=1)
     whole = [v.point for v in plan.verdicts.values() if v.point.effective_state in (State.VERIFIED, State.PENDING)]
-    made = sum(point.kind is Kind.HOURLY and point.time > since for point in whole)
-    goes = sum(_goes(verdict) and verdict.point.kind is Kind.HOURLY for verdict in plan.to(Action.EXPIRE))
-    limit = max(made, HOURLY_LIMIT * _days(now, last_run)) + DAILY_LIMIT
-    said = f"{made} were made since {since:%Y-%m-%d %H:%MZ}, limit {limit}"
-    return _max_delete(plan, f"{goes} hourly ones", said) if goes > limit else None
+    new = sum(point.kind is Kind.HOURLY and point.time > since for point in whole)
+    expiring = sum(_is_loss(verdict) and verdict.point.kind is Kind.HOURLY for verdict in plan.to(Action.EXPIRE))
+    limit = max(new, HOURLY_LIMIT * _days(now, last_run)) + DAILY_LIMIT
+    limit_text = f"{new} were made since {since:%Y-%m-%d %H:%MZ}, limit {limit}"
+    return _max_delete(plan, f"{expiring} hourly ones", limit_text) if expiring > limit else None
 
 
 def too_many_lost(plan: RetentionPlan) -> Objection | None:
@@ -94,11 +94,11 @@ def too_many_lost(plan: RetentionPlan) -> Objection | None:
     )
 
 
-def _max_delete(plan: RetentionPlan, goes: str, limit: str) -> Objection:
+def _max_delete(plan: RetentionPlan, expiring: str, limit: str) -> Objection:
     return Objection(
         Guard.MAX_DELETE,
         plan.tenant,
-        f"Retention stopped for tenant {plan.tenant}: the plan would expire {goes} of {len(plan.verdicts)} "
+        f"Retention stopped for tenant {plan.tenant}: the plan would expire {expiring} of {len(plan.verdicts)} "
         f"recovery points ({limit}).",
         "A changed policy or a wrong clock can do that; nothing was expired or deleted.",
         ask_approval(plan.tenant),
@@ -108,11 +108,11 @@ def _max_delete(plan: RetentionPlan, goes: str, limit: str) -> Objection:
 
 def _expiring(plan: RetentionPlan) -> list[Verdict]:
     """What the plan newly marks of the kinds that are counted."""
-    return [v for v in plan.to(Action.EXPIRE) if _goes(v) and v.point.kind not in UNCOUNTED]
+    return [v for v in plan.to(Action.EXPIRE) if _is_loss(v) and v.point.kind not in UNCOUNTED]
 
 
-def _goes(verdict: Verdict) -> bool:
-    """Whether it is a loss that the point goes: a failed backup's remains are none."""
+def _is_loss(verdict: Verdict) -> bool:
+    """True when it is a loss that the point goes: a failed backup's remains are none."""
     return verdict.point.state is not State.FAILED
 
 

@@ -15,11 +15,11 @@ def explain(plan: RetentionPlan) -> tuple[str, ...]:
     """What becomes of every point and why, for instance `acme-daily-20260531: kept until 2027-05-31: weekly 2026-W22
     (until 2026-08-23), monthly 2026-05`.
     """
-    stands = {reason.text: verdict.point.id for verdict in plan.kept for reason in verdict.reasons}
-    return tuple(f"{verdict.point.id}: {_said(verdict, plan, stands)}" for verdict in plan.to(*Action))
+    best = {reason.text: verdict.point.id for verdict in plan.kept for reason in verdict.reasons}
+    return tuple(f"{verdict.point.id}: {_describe(verdict, plan, best)}" for verdict in plan.to(*Action))
 
 
-def _said(verdict: Verdict, plan: RetentionPlan, stands: dict[str, str]) -> str:
+def _describe(verdict: Verdict, plan: RetentionPlan, best: dict[str, str]) -> str:
     point, grace = verdict.point, timedelta(hours=plan.policy.grace_hours)
     match verdict.action:
         case Action.KEEP:
@@ -29,7 +29,7 @@ def _said(verdict: Verdict, plan: RetentionPlan, stands: dict[str, str]) -> str:
         case Action.FAIL:
             return f"becomes failed: begun {point.since:%Y-%m-%d %H:%MZ}, and no run is at work on it"
         case Action.EXPIRE:
-            return f"expires, to be deleted from {plan.now + grace:%Y-%m-%d %H:%MZ} on: {_why_not(point, plan, stands)}"
+            return f"expires, to be deleted from {plan.now + grace:%Y-%m-%d %H:%MZ} on: {_why_not(point, plan, best)}"
         case Action.WAIT if verdict.reasons:
             return f"spared, although parts of it were deleted: {_reasons(verdict)}"
         case Action.WAIT if point.expiry:
@@ -49,27 +49,27 @@ def _kept(verdict: Verdict) -> str:
 
 def _reasons(verdict: Verdict) -> str:
     """The reasons; those that end at another time than the last of them say when."""
-    said = []
+    texts = []
     for reason in verdict.reasons:
         if not reason.firm:
-            said.append(f"{reason.text} (for now)" if verdict.until else reason.text)
+            texts.append(f"{reason.text} (for now)" if verdict.until else reason.text)
         elif reason.until == verdict.until:
-            said.append(reason.text)
+            texts.append(reason.text)
         else:
-            said.append(f"{reason.text} (until {reason.until})")
-    return ", ".join(said)
+            texts.append(f"{reason.text} (until {reason.until})")
+    return ", ".join(texts)
 
 
-def _why_not(point: TimelinePoint, plan: RetentionPlan, stands: dict[str, str]) -> str:
+def _why_not(point: TimelinePoint, plan: RetentionPlan, best: dict[str, str]) -> str:
     policy, offboarding = plan.policy, plan.circumstances.offboarding
     if offboarding and offboarding.is_over(plan.now):
         return f"the tenant has left, and its last point was to be kept until {offboarding.final_until}"
     if point.state is State.FAILED:
         return "it failed, and the time for diagnosis is over"
     if point.kind is Kind.DAILY:
-        named = [window.unit.name(window.unit.number(point.time)) for window in windows(policy)]
+        periods = [window.unit.name(window.unit.number(point.time)) for window in windows(policy)]
         return ", ".join(
-            f"{name} is {stands[name]}" if name in stands else f"{name} has left its window" for name in named
+            f"{name} is {best[name]}" if name in best else f"{name} has left its window" for name in periods
         )
     return {
         Kind.MANUAL: f"there are {policy.manual} newer manual ones",

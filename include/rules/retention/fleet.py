@@ -17,7 +17,7 @@ from include.rules.retention.timeline import TimelinePoint
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """The plans by tenant id, and every refusal; a tenant without a usable register entry has no plan."""
+    """The plans by tenant id, and every objection; a tenant without a usable register entry has no plan."""
 
     plans: Mapping[str, RetentionPlan]
     objections: tuple[Objection, ...]
@@ -27,7 +27,7 @@ class FleetPlan:
         return tuple(objection for objection in self.objections if objection.tenant == tenant)
 
     def stopping(self, tenant: str) -> tuple[Objection, ...]:
-        """What stops this tenant: its own refusals and those of the fleet."""
+        """What stops this tenant: its own objections and those to the fleet."""
         return tuple(objection for objection in self.objections if objection.tenant in (tenant, None))
 
 

@@ -1,7 +1,7 @@
 """What must not happen by itself: reasons to stop a retention plan before anybody acts on it.
 
-A refusal stops what takes something away: expiring, deleting and sweeping. What keeps more than before (taking a point
-back, closing an abandoned one) goes on.
+An objection stops what takes something away: expiring, deleting and sweeping. What keeps more than before (taking a
+point back, closing an abandoned one) goes on.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ def check_tenant(
         last_run: The moment (UTC) of the last completed retention run of the fleet; None before the first one. It is
             the fleet's so that a tenant that was stopped for a month does not lose a month's points at once, unasked.
     """
-    lost = too_many_lost(plan)
-    if not plan.to(Action.EXPIRE, Action.DELETE) and not plan.circumstances.left_over:
-        return (lost,) if lost else ()
+    objections = [too_many_lost(plan)]
     offboarding = plan.circumstances.offboarding
-    if offboarding and (tenant or offboarding.is_over(now)):
-        found = [_offboarded(plan, tenant, offboarding)]
+    if not plan.to(Action.EXPIRE, Action.DELETE) and not plan.circumstances.left_over:
+        pass  # nothing is taken away, so that there is nothing else to object to
+    elif offboarding and (tenant or offboarding.is_over(now)):
+        objections.append(_offboarded(plan, tenant, offboarding))
     else:
-        stale = _stale(plan, tenant, now) if tenant else None
-        found = [stale, _nothing_kept(plan), too_many(plan, now, last_run), too_many_hourly(plan, now, last_run)]
-    return tuple(objection for objection in (lost, *found) if objection)
+        objections.append(_stale(plan, tenant, now) if tenant else None)
+        objections += [_nothing_kept(plan), too_many(plan, now, last_run), too_many_hourly(plan, now, last_run)]
+    return tuple(objection for objection in objections if objection)
 
 
 def after_approval(objections: Iterable[Objection], plan: RetentionPlan, approved: str) -> tuple[Objection, ...]:
     """What still stops a plan that a person has approved.
 
     Args:
-        refusals: What the guards say of the plan as it is now.
+        objections: What the guards say of the plan as it is now.
         plan: The plan made again, just before acting, for the approved plan's own `now`.
         approved: The fingerprint of the plan that was approved.
     """
-    left = [objection for objection in objections if not objection.approvable]
+    remaining = [objection for objection in objections if not objection.approvable]
     if plan.fingerprint != approved:
-        left.append(
+        remaining.append(
             Objection(
                 Guard.PLAN_CHANGED,
                 plan.tenant,
@@ -66,7 +66,7 @@ def after_approval(objections: Iterable[Objection], plan: RetentionPlan, approve
                 f"Start `retention` with `tenant: {plan.tenant}` again and look at the new plan.",
             )
         )
-    return tuple(left)
+    return tuple(remaining)
 
 
 def unknown_tenant(tenant: str, points: int, problem: str = "", offboarding: Offboarding | None = None) -> Objection:
@@ -101,22 +101,22 @@ def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Objection | No
     newest = last_verified(eligible([verdict.point for verdict in plan.verdicts.values()], now))
     limit = max(STALE_AFTER, 2 * timedelta(hours=tenant.plan.rpo_hours))
     why = "While no backups come in, the old ones are all there is"
-    half = _half_restored(plan, now - limit)
+    restore = _half_restored(plan, now - limit)
     if tenant.suspended:
-        said, todo = (
+        finding, todo = (
             "is suspended",
             "Take `suspended` out of its entry in tenants.yaml when it is to be backed up again;",
         )
     elif newest is None:
-        said, todo = "has no verified recovery point", "Look at its failed backups and start `manual_backup`;"
+        finding, todo = "has no verified recovery point", "Look at its failed backups and start `manual_backup`;"
     elif now - newest.time > limit:
-        said = (
+        finding = (
             f"has no newer verified recovery point than {newest.id} of {newest.time:%Y-%m-%d %H:%MZ} "
             f"(limit {limit / timedelta(hours=1):.0f} hours)"
         )
         todo = "Look at its failed backups and start `manual_backup`;"
-        if half:
-            said += f", but for those that were taken since restore {half} has left it half restored"
+        if restore:
+            finding += f", but for those that were taken since restore {restore} has left it half restored"
             why = "Those show no consistent state: the older ones are all there is"
             todo = "Clear the task `open` of that restore, or start a new one, so that it comes to its end;"
     else:
@@ -124,11 +124,11 @@ def _stale(plan: RetentionPlan, tenant: Tenant, now: datetime) -> Objection | No
     return Objection(
         Guard.STALE,
         plan.tenant,
-        f"Retention stopped for tenant {plan.tenant}: it {said}.",
+        f"Retention stopped for tenant {plan.tenant}: it {finding}.",
         f"{why}; nothing was expired or deleted.",
         f"{todo} the next `retention` goes on by itself.",
         # The backups themselves are made and confirmed every day: nobody else would say it.
-        needs_operator=bool(half) and not tenant.suspended,
+        needs_operator=bool(restore) and not tenant.suspended,
     )
 
 
@@ -170,13 +170,13 @@ def _offboarded(plan: RetentionPlan, tenant: Tenant | None, offboarding: Offboar
             f"Take the tenant out of the register, or delete {_record_of(plan.tenant)} from the vault; the next "
             "`retention` does the rest.",
         )
-    goes = len(plan.to(Action.EXPIRE))
-    if not goes:  # what is past its grace period was approved when it was marked
+    expiring = len(plan.to(Action.EXPIRE))
+    if not expiring:  # what is past its grace period was approved when it was marked
         return None
     return Objection(
         Guard.OFFBOARDED,
         plan.tenant,
-        f"{record}, and its last points were to be kept until {offboarding.final_until}: {goes} would expire now.",
+        f"{record}, and its last points were to be kept until {offboarding.final_until}: {expiring} would expire now.",
         "Afterwards nothing of the tenant can be restored; nothing was expired or deleted.",
         ask_approval(plan.tenant),
         approvable=True,

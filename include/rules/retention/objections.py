@@ -26,7 +26,7 @@ class Objection:
         tenant: Whom it stops; None for the whole fleet.
         what, why, todo: What happened, why it matters, what the operator does now; one sentence each.
         approvable: True when a person may look at the plan and let it go on.
-        for_person: True when a person has to know of it although most of this guard's refusals call nobody.
+        needs_operator: True when an operator has to know of it although most of this guard's objections call nobody.
     """
 
     guard: Guard

@@ -106,8 +106,8 @@ class RetentionPlan:
 
     def to(self, *actions: Action) -> tuple[Verdict, ...]:
         """The verdicts with these actions, the newest point first."""
-        found = [verdict for verdict in self.verdicts.values() if verdict.action in actions]
-        return tuple(sorted(found, key=lambda verdict: (verdict.point.time, verdict.point.id), reverse=True))
+        verdicts = [verdict for verdict in self.verdicts.values() if verdict.action in actions]
+        return tuple(sorted(verdicts, key=lambda verdict: (verdict.point.time, verdict.point.id), reverse=True))
 
     @property
     def kept(self) -> tuple[Verdict, ...]:
@@ -117,8 +117,8 @@ class RetentionPlan:
     @property
     def fingerprint(self) -> str:
         """A hash of what goes: of the points to expire and to delete, and of nothing else, in hexadecimal."""
-        goes = sorted(f"{v.action} {v.point.id}" for v in self.to(Action.EXPIRE, Action.DELETE))
-        return hashlib.sha256("\n".join([self.tenant, *goes]).encode()).hexdigest()
+        losses = sorted(f"{v.action} {v.point.id}" for v in self.to(Action.EXPIRE, Action.DELETE))
+        return hashlib.sha256("\n".join([self.tenant, *losses]).encode()).hexdigest()
 
 
 def plan_retention(

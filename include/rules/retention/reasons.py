@@ -60,10 +60,10 @@ def eligible(points: Iterable[TimelinePoint], now: datetime) -> list[TimelinePoi
 def windows(policy: RetentionPolicy) -> tuple[Window, ...]:
     """The tiers of a policy that are not empty, the finest first."""
     earlier = [(DAY, policy.daily - 1), (WEEK, policy.weekly), (MONTH, policy.monthly)]
-    found = [Window(unit, before) for unit, before in earlier if before > (-1 if unit is DAY else 0)]
+    nonempty = [Window(unit, before) for unit, before in earlier if before > (-1 if unit is DAY else 0)]
     if policy.yearly:
-        found.append(Window(YEAR, None if policy.yearly == "all" else policy.yearly))
-    return tuple(found)
+        nonempty.append(Window(YEAR, None if policy.yearly == "all" else policy.yearly))
+    return tuple(nonempty)
 
 
 def tiers(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetime) -> Reasons:
@@ -71,10 +71,10 @@ def tiers(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetim
     daily = [point for point in ranked if point.kind is Kind.DAILY]
     for window in windows(policy):
         number_of, current, start = window.unit.number, window.unit.number(now), window.start(now)
-        stands = {number_of(point.time): point for point in daily if point.time >= start}
-        for number in sorted(stands):
+        best = {number_of(point.time): point for point in daily if point.time >= start}
+        for number in sorted(best):
             until = window.leaves_on(number) or FOR_EVER
-            yield stands[number], Reason(window.unit.name(number), until, firm=number < current)
+            yield best[number], Reason(window.unit.name(number), until, firm=number < current)
 
 
 def newest_manual(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetime) -> Reasons:
@@ -91,8 +91,8 @@ def young(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetim
     for point in ranked:
         age = ages.get(point.kind)
         if age and now - point.time < age:
-            said = f"{policy.hourly_hours} hours" if point.kind is Kind.HOURLY else f"{policy.safety_days} days"
-            yield point, Reason(f"{point.kind}, younger than {said}", (point.time + age).date())
+            limit = f"{policy.hourly_hours} hours" if point.kind is Kind.HOURLY else f"{policy.safety_days} days"
+            yield point, Reason(f"{point.kind}, younger than {limit}", (point.time + age).date())
 
 
 def last_verified(points: Iterable[TimelinePoint]) -> TimelinePoint | None:

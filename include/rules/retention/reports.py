@@ -31,7 +31,7 @@ class Trouble:
 
     Attributes:
         message: What, to whom, why it matters, what to do.
-        for_person: False when the next run tries again by itself and nobody has to do anything.
+        needs_operator: False when the next run tries again by itself and nobody has to do anything.
     """
 
     message: str

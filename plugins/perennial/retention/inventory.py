@@ -58,7 +58,7 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
     """Look at everything that there is of a tenant.
 
     Args:
-        but_for: The owner whose own lease carries no backup.
+        ignoring_lease_of: The owner whose own lease carries no backup.
 
     Raises:
         PartError: when the tenant's lease or its offboarding record cannot be read.

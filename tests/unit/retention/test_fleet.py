@@ -61,7 +61,7 @@ def test_a_steady_fleet_of_hourly_tenants_never_needs_an_approval() -> None:
     assert max(held[420:]) <= 48 + 24 + 60, "hourly points, those in their grace period, and the daily ones"
 
 
-def test_one_tenants_refusal_leaves_the_others_alone() -> None:
+def test_an_objection_to_one_tenant_leaves_the_others_alone() -> None:
     points = [*days("2026-06-30T02", 33), *days("2026-06-01T02", 8, tenant="globex")]
     planned = plan_fleet(points, register("acme", "globex"), NOW, last_run=NOW - 30 * DAY)
     assert guards(planned) == {"globex": Guard.STALE}
