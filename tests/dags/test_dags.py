@@ -229,3 +229,10 @@ def test_the_plugin_loader_leaves_our_modules_alone() -> None:
     plugins = DAGS.parent / "plugins"
     found = list(find_path_from_directory(str(plugins), ".airflowignore", "glob"))
     assert [path for path in found if path.endswith(".py")] == []
+
+
+def test_clearing_a_step_in_the_middle_clears_open_and_close_with_it(bag: DagBag) -> None:
+    """docs/backup.md, "Run it again": a cleared step never runs without a lease."""
+    dag = bag.dags["tenant_backup"]
+    cleared = dag.partial_subset(["verify"], include_downstream=True, include_upstream=False)
+    assert set(cleared.task_ids) == {"open", "verify", "close"}
