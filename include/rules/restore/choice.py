@@ -78,7 +78,7 @@ def check_scope(request: RestoreRequest, point: Manifest) -> None:
     """
     no_files = PartName.WEB_SNAPSHOT in point.left_out
     no_database = {PartName.DB_SNAPSHOT, PartName.BAK} <= set(point.left_out)
-    if (request.files and no_files) or (request.takes_database and no_database):
+    if (request.takes_files and no_files) or (request.takes_database and no_database):
         half, missing = (
             (RestoreScope.DATABASE, PartName.WEB_SNAPSHOT) if no_files else (RestoreScope.FILES, PartName.DB_SNAPSHOT)
         )

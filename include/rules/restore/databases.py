@@ -46,7 +46,14 @@ def check_database_name(
 def database_source(
     request: RestoreRequest, point: Manifest, survey: Survey, suggestion: str
 ) -> tuple[DatabaseSource, str]:
-    """What the database is brought back from, and why that has to be approved (empty when it need not be)."""
+    """What the database is brought back from, and why that has to be approved (empty when it need not be).
+
+    Args:
+        suggestion: A sentence that names the nearest other recovery point.
+
+    Raises:
+        RefusedError: when neither what was asked for nor its stand-in can be used; the message says why.
+    """
     if request.database_from is DatabaseSource.BACKUP_FILE and not survey.backup_file:
         return DatabaseSource.BACKUP_FILE, ""
     unusable = (survey.snapshots or {}).get(SnapshotRole.DATABASE) or _files_not_found(

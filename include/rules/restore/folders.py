@@ -77,7 +77,16 @@ def check_folder(
     facts: FolderFacts | None,
     foreign: Iterable[Tenant],
 ) -> None:
-    """Refuse a folder that is not what its path says: a file, a way to another place, or partly on another disk."""
+    """Refuse a folder that is not what its path says: a file, a way to another place, or partly on another disk.
+
+    Args:
+        paths: Only these files and folders are written, relative to `folder`; empty for all.
+        facts: What its host says about it; None when nobody has looked.
+        foreign: Tenants into whose folders no link may lead.
+
+    Raises:
+        RefusedError: which says what is in the way.
+    """
     if facts is None:
         return
     if facts.no_folder:

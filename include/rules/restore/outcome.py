@@ -21,8 +21,7 @@ def finished(record: RestoreRecord, now: datetime, clean_up_problems: Sequence[s
         stays = f"The site stays OFFLINE: {_earlier_left(record)}" if record.half_restored else ""
         state, failure = RestoreState.DONE, " ".join(part for part in (*clean_up_problems, stays) if part) or None
         return record.model_copy(update={"state": state, "closed_at": now, "failure": failure})
-    doubts = [f"{what} may be partly old and partly restored." for what in record.in_doubt]
-    parts = [record.failure or INTERRUPTED, *doubts, *clean_up_problems, _what_is_where(record)]
+    parts = [record.failure or INTERRUPTED, *_doubts(record), *clean_up_problems, _what_is_where(record)]
     return record.model_copy(
         update={
             "state": RestoreState.FAILED,
@@ -37,11 +36,15 @@ def left_unclosed(record: RestoreRecord) -> str:
     volumes = ", ".join(record.volumes.values())
     parts = [
         record.failure or LEASE_LOST,
-        *(f"{what} may be partly old and partly restored." for what in record.in_doubt),
+        *_doubts(record),
         f"Volumes that may still be attached, and cost money: {volumes}." if volumes else "",
         _what_is_where(record),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _doubts(record: RestoreRecord) -> list[str]:
+    return [f"{what} may be partly old and partly restored." for what in record.in_doubt]
 
 
 def _earlier_left(record: RestoreRecord) -> str:

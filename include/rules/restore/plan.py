@@ -81,7 +81,7 @@ def plan_restore(
     Raises:
         RefusedError: when it must not or cannot be done.
     """
-    folder = (request.folder or target.web.path) if request.files else None
+    folder = (request.folder or target.web.path) if request.takes_files else None
     database = (request.database or target.database.name) if request.takes_database else None
     paths = paths_for(request, target)
     if folder:

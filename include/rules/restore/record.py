@@ -47,6 +47,7 @@ class RestoreStep(Strict):
 
     @property
     def seconds(self) -> float:
+        """How long it took."""
         return (self.at - self.began_at).total_seconds()
 
 

@@ -85,7 +85,7 @@ class RestoreRequest(Strict):
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> RestoreRequest:
-        if not self.files and (self.folder or self.paths):
+        if not self.takes_files and (self.folder or self.paths):
             raise ValueError("folder and paths are about files, and only the database was asked for")
         if not self.takes_database and self.database:
             raise ValueError("a database name was given, and only files were asked for")
@@ -101,11 +101,13 @@ class RestoreRequest(Strict):
         return self.into_tenant or self.tenant
 
     @property
-    def files(self) -> bool:
+    def takes_files(self) -> bool:
+        """True when files come back."""
         return self.what in (RestoreScope.BOTH, RestoreScope.FILES)
 
     @property
     def takes_database(self) -> bool:
+        """True when the database comes back."""
         return self.what in (RestoreScope.BOTH, RestoreScope.DATABASE)
 
     @property

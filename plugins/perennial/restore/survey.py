@@ -51,7 +51,7 @@ class Surveyor:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                folder = group.create_task(self._folder()) if self.request.files else None
+                folder = group.create_task(self._folder()) if self.request.takes_files else None
                 database = group.create_task(self._database()) if self.request.takes_database else None
                 file = group.create_task(self._backup_file()) if self._wants_file else None
                 snapshots = group.create_task(self._snapshots())
