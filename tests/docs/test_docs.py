@@ -103,3 +103,10 @@ def test_the_code_that_contributing_shows_stands_in_the_code() -> None:
     code = [file.read_text() for file in python_files(("include", "plugins/perennial"))]
     for block in shown:
         assert any(dedent(block).strip() in text for text in code), block
+
+
+def test_every_target_that_a_page_names_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        named = set(re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE))
+        assert named <= targets, page.name
