@@ -20,7 +20,8 @@ import pytest
 from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.session import Row, Session, SqlServerError
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.session import Row, Session
 
 Rows = list[tuple[Any, ...]]
 OLD: Rows = [(number, sha256(bytes([number])).hexdigest()) for number in range(250)]  # does not compress to nothing

@@ -15,7 +15,8 @@ from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from perennial.backup.lock import lock_parts
 from perennial.hooks.aws.ebs import Ebs
-from perennial.hooks.sql_server.session import SqlServer, SqlServerError
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.session import SqlServer
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease

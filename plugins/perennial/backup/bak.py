@@ -8,7 +8,6 @@ name only for a backup that succeeded. A new attempt looks there first, then for
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from datetime import UTC, datetime
 
 from include.rules.errors import PartError
@@ -17,9 +16,10 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.points.requests import Kind
 from perennial.backup.step import BackupStepTrigger
-from perennial.hooks.asynchronous import PerLoop
+from perennial.hooks.asynchronous import LoopLocks
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.session import Row, Session, SqlServer, SqlServerError
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.session import Row, Session, SqlServer
 from perennial.hooks.sql_server.space import space_used
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
@@ -38,7 +38,7 @@ HINTS = {
     18456: "Check login and password of the Airflow connection.",
 }
 
-_turns: PerLoop[defaultdict[str, asyncio.Lock]] = PerLoop(lambda: defaultdict(asyncio.Lock))
+_turns = LoopLocks()
 """Only one waiting tenant of a server asks it for a free slot; the others wait here without a connection."""
 
 
@@ -66,13 +66,14 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         if claim is None or claim.discarded:
             return None
         server = SqlServer(point.manifest.source.database.connection)
-        while not (row := await self._finished(point, server, claim)):
-            sessions = await server.sessions_of(point.vault.settings.run_label(claim.name))
-            if not sessions:
-                # It may have ended between the two questions: msdb has the last word.
-                return await self._finished(point, server, claim)
-            self.log.info("The backup %s of an earlier attempt is running: %s.", claim.name, sessions)
-            await asyncio.sleep(point.vault.settings.poll.total_seconds())
+        async with server.one_session():
+            while not (row := await self._finished(point, server, claim)):
+                sessions = await server.sessions_of(point.vault.settings.run_label(claim.name))
+                if not sessions:
+                    # It may have ended between the two questions: msdb has the last word.
+                    return await self._finished(point, server, claim)
+                self.log.info("The backup %s of an earlier attempt is running: %s.", claim.name, sessions)
+                await asyncio.sleep(point.vault.settings.poll.total_seconds())
         self.log.info("Adopting the backup %s, which an earlier attempt has made.", claim.name)
         return row
 
@@ -93,7 +94,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
                 again = error.number in AGAIN or error.lost_connection
                 pause = point.vault.settings.pauses[-1] if claimed else next(pauses, None)
                 if pause is None or not (claimed or again):
-                    raise self._failed(point, str(error), error) from error
+                    raise self._backup_error(point, str(error), error) from error
                 self.log.warning("%s Trying again in %.0f s.", error, pause)
             await asyncio.sleep(pause)
 
@@ -107,16 +108,22 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         )
 
     async def _back_up(self, point: LeasedPoint) -> Row:
-        """Run the statement for the claim at hand."""
-        manifest, claim = point.manifest, _claim_of(point.manifest)
-        server = SqlServer(manifest.source.database.connection, point.vault.settings.run_label(claim.name))
-        await self._run_when_a_slot_is_free(point, server, claim)
-        row = await self._finished(point, server, claim)
+        """Run the statement for the claim at hand, as soon as the server has a slot for it."""
+        manifest, claim, settings = point.manifest, _claim_of(point.manifest), point.vault.settings
+        server = SqlServer(manifest.source.database.connection, settings.run_label(claim.name))
+        while True:
+            async with server.one_session():
+                if await self._back_up_in_a_slot(point, server, claim):
+                    row = await self._finished(point, server, claim)
+                    break
+            self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)
+            await asyncio.sleep(settings.poll.total_seconds())
         if row is None:
-            raise self._failed(point, "SQL Server says that the backup succeeded, but msdb has no record of it.")
+            raise self._backup_error(point, "SQL Server says that the backup succeeded, but msdb has no record of it.")
         return row
 
-    async def _run_when_a_slot_is_free(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> None:
+    async def _back_up_in_a_slot(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> bool:
+        """Run the statement if one of the server's slots is free; returns whether it has run."""
         manifest, settings = point.manifest, point.vault.settings
         copy_only = manifest.kind in (Kind.MANUAL, Kind.SAFETY)
         urls = point.vault.backup_file_urls(claim.keys)
@@ -136,22 +143,18 @@ class BackupDatabaseTrigger(BackupStepTrigger):
                     return True
             return False
 
-        while True:
-            async with _turns.get()[server.conn_id]:
-                await point.lease.check()
-                talk = asyncio.ensure_future(server.talk(back_up))
-                begun = asyncio.ensure_future(started.wait())
-                try:
-                    await asyncio.wait({talk, begun}, return_when=asyncio.FIRST_COMPLETED)
-                except asyncio.CancelledError:
-                    talk.cancel()
-                    raise
-                finally:
-                    begun.cancel()
-            if await talk:
-                return
-            self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)
-            await asyncio.sleep(settings.poll.total_seconds())
+        async with _turns.of(server.conn_id):
+            await point.lease.check()
+            talk = asyncio.ensure_future(server.talk(back_up))
+            begun = asyncio.ensure_future(started.wait())
+            try:
+                await asyncio.wait({talk, begun}, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                talk.cancel()
+                raise
+            finally:
+                begun.cancel()
+        return await talk
 
     async def _finished(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> Row | None:
         rows = await server.run(tsql.finished_backup(claim.name, point.vault.backup_file_url(claim.keys[0])))
@@ -164,7 +167,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         if len(files) < len(claim.keys):
             await point.change(lambda manifest: manifest.without_part(PartName.BAK))
             missing = [key for key, file in zip(claim.keys, stored, strict=True) if file is None]
-            raise self._failed(
+            raise self._backup_error(
                 point, f"SQL Server has a record of the backup, but the vault has no {', '.join(missing)}."
             )
         return BackupFilePart(
@@ -179,7 +182,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
             finished_at=datetime.now(UTC),
         )
 
-    def _failed(self, point: LeasedPoint, reason: str, error: SqlServerError | None = None) -> PartError:
+    def _backup_error(self, point: LeasedPoint, reason: str, error: SqlServerError | None = None) -> PartError:
         manifest = point.manifest
         return PartError(
             f"The database of tenant {manifest.tenant} could not be backed up: {reason}",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
 from datetime import UTC, datetime
 
 from include.rules.backup.attempts import is_fresh
 from include.rules.errors import PartError
 from include.rules.points.parts import SnapshotPart, SnapshotRole
 from perennial.backup.step import BackupStepTrigger
-from perennial.hooks.asynchronous import PerLoop
+from perennial.hooks.asynchronous import LoopLocks
 from perennial.hooks.aws.ebs import Ebs, Snapshot, snapshot_tags
 from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_transient
 from perennial.hooks.vault.leased import LeasedPoint
@@ -21,7 +20,7 @@ USABLE = frozenset({"pending", "completed"})
 FULL = frozenset({"SnapshotLimitExceeded"})
 """Codes that look like throttling and are not: only deleting snapshots or a higher quota helps."""
 
-_turns: PerLoop[defaultdict[str, asyncio.Lock]] = PerLoop(lambda: defaultdict(asyncio.Lock))
+_turns = LoopLocks()
 """One volume may serve many tenants, and AWS limits how often and how many snapshots of it may be asked for at once."""
 
 
@@ -44,7 +43,7 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
         if standing:
             return {"snapshot": standing.snapshot_id, "message": "An earlier attempt has made it."}
         ebs = Ebs.of(point.vault.settings)
-        async with _turns.get()[point.manifest.volume_of(role)]:
+        async with _turns.of(point.manifest.volume_of(role)):
             snapshot = await self._adopt(ebs, point, role) or await self._create(ebs, point, role)
         await point.change(lambda manifest: manifest.with_snapshot(role, _part(snapshot)))
         return {"snapshot": snapshot.id, "volume": snapshot.volume_id, "started_at": snapshot.started_at.isoformat()}

@@ -8,7 +8,7 @@ from include.rules.backup.attempts import is_settled
 from include.rules.errors import PerennialError
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest
-from perennial.hooks.sql_server.session import SqlServerError
+from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import continue_under_lease

@@ -17,8 +17,9 @@ from include.rules.points.manifest import Manifest, Verification
 from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from perennial.backup.snapshot_poller import poller
 from perennial.backup.step import BackupStepTrigger
-from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.session import SqlServer, SqlServerError
+from perennial.hooks.sql_server.backup_file import read_backup
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.session import SqlServer
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
 
@@ -38,12 +39,18 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
         await asyncio.gather(*(self._snapshot_completed(point, role, part) for role, part in snapshots))
         checks, level = ["snapshots completed"], 1
         bak = manifest.parts.bak
-        if bak:
-            await self._files_present(point, bak)
-        await point.change(lambda m: m.complete())
-        if bak:
-            await self._backup_readable(point, bak)
-            checks, level = [*checks, "files present", "RESTORE VERIFYONLY WITH CHECKSUM", "RESTORE HEADERONLY"], 2
+        try:
+            if bak:
+                await self._check_files(point, bak)
+            await point.change(lambda m: m.complete())
+            if bak:
+                await self._check_readable(point, bak)
+                checks += ["files present", "RESTORE VERIFYONLY WITH CHECKSUM", "RESTORE HEADERONLY"]
+                level = 2
+        except DamagedBackupError:
+            # No later attempt may adopt it.
+            await point.change(lambda m: m.without_part(PartName.BAK))
+            raise
         proof = Verification(level=level, at=datetime.now(UTC), checks=tuple(checks))
         await point.change(lambda m: m.verified(proof))
         return {"recovery_point": manifest.id, "level": proof.level}
@@ -65,43 +72,41 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
             snapshot=part.snapshot_id,
         )
 
-    async def _files_present(self, point: LeasedPoint, bak: BackupFilePart) -> None:
-        found = await point.vault.backup_files(bak.keys)
-        wrong = [_difference(*pair) for pair in zip(bak.files, found, strict=True) if pair[0] != pair[1]]
-        if wrong:
-            raise await self._damaged(point, bak, "; ".join(wrong))
+    async def _check_files(self, point: LeasedPoint, bak: BackupFilePart) -> None:
+        """Raises DamagedBackupError when a file is missing, or another one than was recorded."""
+        stored = await point.vault.backup_files(bak.keys)
+        differences = [_difference(*pair) for pair in zip(bak.files, stored, strict=True) if pair[0] != pair[1]]
+        if differences:
+            raise _damage_error(point.manifest, bak, "; ".join(differences))
 
-    async def _backup_readable(self, point: LeasedPoint, bak: BackupFilePart) -> None:
-        database = point.manifest.source.database
-        server = SqlServer(database.connection, point.vault.settings.run_label(f"verify {bak.name}"))
-        urls = point.vault.backup_file_urls(bak.keys)
-        pauses = point.vault.settings.pauses
+    async def _check_readable(self, point: LeasedPoint, bak: BackupFilePart) -> None:
+        """Raises DamagedBackupError when SQL Server finds the backup damaged, or to be another one."""
+        manifest, settings = point.manifest, point.vault.settings
+        server = SqlServer(manifest.source.database.connection, settings.run_label(f"verify {bak.name}"))
         await point.lease.check()
         try:
-            await server.run(tsql.verify(urls), pauses=pauses)
-            headers = await server.run(tsql.header(urls), pauses=pauses)
+            headers = await read_backup(server, point.vault.backup_file_urls(bak.keys), pauses=settings.pauses)
         except SqlServerError as error:
             if error.is_damage:
-                raise await self._damaged(point, bak, str(error)) from error
+                raise _damage_error(manifest, bak, str(error)) from error
             raise UnavailableError(
-                f"The .bak of tenant {point.manifest.tenant} could not be verified: {error}",
-                why=f"Recovery point {point.manifest.id} is complete but not verified.",
+                f"The .bak of tenant {manifest.tenant} could not be verified: {error}",
+                why=f"Recovery point {manifest.id} is complete but not verified.",
                 todo="Check the server, then clear the task `open` of this run: nothing is made anew.",
-                server=database.connection,
+                server=server.conn_id,
             ) from error
-        wrong = header_differences(headers, point.manifest, bak)
-        if wrong:
-            raise await self._damaged(point, bak, f"its header is not that of this backup: {', '.join(wrong)}")
+        differences = header_differences(headers, manifest, bak)
+        if differences:
+            raise _damage_error(manifest, bak, f"its header is not that of this backup: {', '.join(differences)}")
 
-    async def _damaged(self, point: LeasedPoint, bak: BackupFilePart, reason: str) -> DamagedBackupError:
-        """Forget the .bak, so that no later attempt adopts it, and say what is wrong with it."""
-        await point.change(lambda manifest: manifest.without_part(PartName.BAK))
-        return DamagedBackupError(
-            f"The .bak of tenant {point.manifest.tenant} cannot be trusted: {reason}",
-            why=f"Recovery point {point.manifest.id} cannot be restored from it.",
-            todo="Clear the task `open` of this run: a new attempt makes a new one.",
-            backup=bak.name,
-        )
+
+def _damage_error(manifest: Manifest, bak: BackupFilePart, reason: str) -> DamagedBackupError:
+    return DamagedBackupError(
+        f"The .bak of tenant {manifest.tenant} cannot be trusted: {reason}",
+        why=f"Recovery point {manifest.id} cannot be restored from it.",
+        todo="Clear the task `open` of this run: a new attempt makes a new one.",
+        backup=bak.name,
+    )
 
 
 def _difference(recorded: StoredFile, found: StoredFile | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -33,6 +34,17 @@ class PerLoop(Generic[State]):
     def pop(self) -> State | None:
         """Forget the running loop's value and return it."""
         return self._of.pop(asyncio.get_running_loop(), None)
+
+
+class LoopLocks:
+    """A lock for each key and running event loop: who wants the same thing at once waits for the other."""
+
+    def __init__(self) -> None:
+        self._by_key: PerLoop[defaultdict[str, asyncio.Lock]] = PerLoop(lambda: defaultdict(asyncio.Lock))
+
+    def of(self, key: str) -> asyncio.Lock:
+        """The running loop's lock for the key."""
+        return self._by_key.get()[key]
 
 
 def poll_pauses(longest: float) -> Iterator[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
-from include.rules.errors import PartError, RefusedError, UnavailableError
+from include.rules.errors import PartError, RefusedError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.restore.record import CHECK, RESTORE_DATABASE, RestoreRecord
@@ -13,13 +13,14 @@ from include.rules.restore.request import DatabaseSource
 from perennial.hooks.aws.hosts import Hosts
 from perennial.hooks.sql_server import databases
 from perennial.hooks.sql_server.access import let_users_in
+from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
 from perennial.hooks.sql_server.restore import (
     check_readable,
     drop_half_restored,
     restore_as_new,
     restore_over,
 )
-from perennial.hooks.sql_server.session import Session, SqlServer, SqlServerError
+from perennial.hooks.sql_server.session import Session, SqlServer
 from perennial.hooks.sql_server.users import OrphanedUser, orphaned_users
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.database_files import (
@@ -30,7 +31,7 @@ from perennial.restore.database_files import (
     own_name,
     put_in_place,
 )
-from perennial.restore.step import Done, RestoreStepTrigger
+from perennial.restore.step import Done, RestoreStepTrigger, server_must_answer
 from perennial.restore.volumes import COPY_LABELS
 
 
@@ -44,7 +45,6 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         if plan.database is None:
             return Done("No database was asked for.")
         server = SqlServer(plan.target.database.connection, restore.vault.settings.run_label(restore.record.id))
-        await self._end_earlier_attempt(server, restore)
         begun_before = self.step in restore.record.begun
         try:
             if plan.database_from is DatabaseSource.SNAPSHOT:
@@ -82,18 +82,22 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             else:
                 restore_as_new(session, name, urls, stem=own_name(record))
 
-        await server.talk(lambda session: check_readable(session, urls), pauses=pauses)
-        await self._begin(restore)
-        await server.talk(talk, pauses=pauses)
+        async with server.one_session():
+            await self._end_earlier_attempt(server, restore)
+            await server.talk(lambda session: check_readable(session, urls), pauses=pauses)
+            await self._begin(restore)
+            await server.talk(talk, pauses=pauses)
         return Done(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
 
     async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
         pauses = restore.vault.settings.pauses
+        await self._end_earlier_attempt(server, restore)
         copied = await copy_files(restore, point, server, limit=float(self.deadline))
-        await server.talk(lambda session: attach_new(session, restore.record, point), pauses=pauses)
-        if restore.record.plan.replaces_database:
-            await self._begin(restore)
-            await server.talk(lambda session: put_in_place(session, restore.record, point), pauses=pauses)
+        async with server.one_session():
+            await server.talk(lambda session: attach_new(session, restore.record, point), pauses=pauses)
+            if restore.record.plan.replaces_database:
+                await self._begin(restore)
+                await server.talk(lambda session: put_in_place(session, restore.record, point), pauses=pauses)
         return Done(
             f"Database {restore.record.plan.database} is attached from the files of the snapshot, crash-consistent "
             f"({copied:,} bytes).",
@@ -107,16 +111,9 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
 
     async def _end_earlier_attempt(self, server: SqlServer, restore: LeasedRestore) -> None:
         """An attempt whose task was cleared may still be restoring; two at once would only get in each other's way."""
-        try:
+        with server_must_answer(restore.record.tenant, server, why="The database was not touched."):
             while await server.kill_sessions_of(server.program):  # noqa: ASYNC110 - the server tells nobody
                 await asyncio.sleep(restore.vault.settings.poll.total_seconds())
-        except SqlServerError as error:
-            raise UnavailableError(
-                f"The database server of tenant {restore.record.tenant} does not answer: {error}",
-                why="The database was not touched.",
-                todo="Bring the server up, then clear the task `open` of this run.",
-                server=server.conn_id,
-            ) from error
 
 
 class CheckRestoreTrigger(RestoreStepTrigger):
@@ -134,16 +131,13 @@ class CheckRestoreTrigger(RestoreStepTrigger):
             databases.check(session, name)
             return orphaned_users(session, name)
 
-        try:
+        with translate_sql_errors(
+            f"The restored database of tenant {restore.record.tenant} could not be checked",
+            why="It is restored; nobody has looked whether it is sound.",
+            database=name,
+            server=server.conn_id,
+        ):
             orphans = await server.talk(talk, pauses=restore.vault.settings.pauses)
-        except SqlServerError as error:
-            raise UnavailableError(
-                f"The restored database of tenant {restore.record.tenant} could not be checked: {error}",
-                why="It is restored; nobody has looked whether it is sound.",
-                todo="Bring the server up, then clear the task `open` of this run.",
-                database=name,
-                server=server.conn_id,
-            ) from error
         clean = f"Database {name} is online and DBCC CHECKDB found no errors."
         return Done(" ".join([clean, *(f"User {o.name} has no login: {o.remedy}" for o in orphans)]))
 
@@ -159,10 +153,11 @@ async def reopen_database(restore: LeasedRestore) -> str:
     server = SqlServer(record.plan.target.database.connection)
     begun = RESTORE_DATABASE in record.begun
     try:
-        if begun or record.copied_files:
-            await server.kill_sessions_of(settings.run_label(record.id))
-        said = await _after(restore, server) if begun else ""
-        return " ".join(sentence for sentence in (said, await files_left(restore, server)) if sentence)
+        async with server.one_session():
+            if begun or record.copied_files:
+                await server.kill_sessions_of(settings.run_label(record.id))
+            database = await _end_restore(restore, server) if begun else ""
+            return " ".join(sentence for sentence in (database, await files_left(restore, server)) if sentence)
     except SqlServerError as error:
         if begun:
             return f"Nobody knows the state of database {record.plan.database}: {error}"
@@ -170,7 +165,7 @@ async def reopen_database(restore: LeasedRestore) -> str:
         return f"Nobody knows what has become of the database files copied from the snapshot ({copied}): {error}"
 
 
-async def _after(restore: LeasedRestore, server: SqlServer) -> str:
+async def _end_restore(restore: LeasedRestore, server: SqlServer) -> str:
     """What a restore has to do, and to say, at its end of the database on which it has begun."""
     record, pauses = restore.record, restore.vault.settings.pauses
     name = str(record.plan.database)

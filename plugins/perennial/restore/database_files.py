@@ -5,7 +5,7 @@ The files are crash-consistent, as after a power cut: attaching them runs the re
 
 from __future__ import annotations
 
-from include.rules.errors import PartError, UnavailableError
+from include.rules.errors import PartError
 from include.rules.points.backup_files import FileType
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
@@ -13,9 +13,10 @@ from include.rules.restore.database_places import database_places
 from include.rules.restore.host_paths import path_on_volume
 from include.rules.restore.record import CHECK, RestoreRecord
 from perennial.hooks.sql_server import attach, databases
-from perennial.hooks.sql_server.session import Session, SqlServer, SqlServerError
+from perennial.hooks.sql_server.session import Session, SqlServer
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.files import copy_on_host
+from perennial.restore.step import server_must_answer
 
 
 async def copy_files(restore: LeasedRestore, point: Manifest, server: SqlServer, *, limit: float) -> int:
@@ -24,18 +25,11 @@ async def copy_files(restore: LeasedRestore, point: Manifest, server: SqlServer,
     Files that a database is made of already were copied by an earlier attempt and are left alone.
     """
     record = restore.record
-    try:
+    with server_must_answer(record.tenant, server, why="The database was not touched."):
         places, attached = await server.talk(
             lambda session: (_places(session, record, point), _is_attached(session, record, point)),
             pauses=restore.vault.settings.pauses,
         )
-    except SqlServerError as error:
-        raise UnavailableError(
-            f"The database server of tenant {record.tenant} does not answer: {error}",
-            why="The database was not touched.",
-            todo="Bring the server up, then clear the task `open` of this run.",
-            server=server.conn_id,
-        ) from error
     if attached:
         return 0
     await restore.change(lambda r: r.model_copy(update={"copied_files": tuple(places.values())}))

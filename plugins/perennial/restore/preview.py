@@ -20,7 +20,7 @@ from include.rules.restore.preview import preview
 from include.rules.restore.record import RestoreRecord, RestoreState, check_owner
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.register import find_register
-from perennial.hooks.sql_server.session import SqlServerError
+from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.vault.vault import Vault
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.survey import Surveyor

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import ClassVar
 
 from include.rules.backup.attempts import is_settled
-from include.rules.errors import PerennialError, RefusedError, UnavailableError
+from include.rules.errors import PerennialError, RefusedError
 from include.rules.points.backup_files import DatabaseFile
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
@@ -23,9 +23,9 @@ from perennial.backup.snapshot import SnapshotVolumeTrigger
 from perennial.backup.step import BackupStepTrigger
 from perennial.backup.verify import VerifyRecoveryPointTrigger
 from perennial.hooks.sql_server.databases import ONLINE, survey
-from perennial.hooks.sql_server.session import SqlServer, SqlServerError
+from perennial.hooks.sql_server.session import SqlServer
 from perennial.hooks.vault.leased import LeasedPoint, LeasedRestore
-from perennial.restore.step import Done, RestoreStepTrigger
+from perennial.restore.step import Done, RestoreStepTrigger, server_must_answer
 from perennial.settings import Settings
 
 
@@ -108,17 +108,9 @@ async def _left_out(
         return {PartName.DB_SNAPSHOT: reason, PartName.BAK: reason}, (), ""
     left_out = {} if plan.replaces_files else {PartName.WEB_SNAPSHOT: "the restore does not touch the files"}
     database = plan.target.database
-    try:
-        facts = await SqlServer(database.connection).talk(
-            lambda session: survey(session, database.name), pauses=settings.pauses
-        )
-    except SqlServerError as error:
-        raise UnavailableError(
-            f"The database server of tenant {record.tenant} does not answer: {error}",
-            why="Without a safety point nothing is overwritten; nothing was.",
-            todo="Bring the server up, then clear the task `open` of this run.",
-            server=database.connection,
-        ) from error
+    server = SqlServer(database.connection)
+    with server_must_answer(record.tenant, server, why="Without a safety point nothing is overwritten; nothing was."):
+        facts = await server.talk(lambda session: survey(session, database.name), pauses=settings.pauses)
     lost = why_unsavable(database, facts.state, facts.described)
     if lost and not plan.why_unsavable:
         raise RefusedError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -11,7 +11,8 @@ from include.rules.errors import PartError, PerennialError
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord, RestoreStep
 from include.rules.restore.request import RestoreRequest
-from perennial.hooks.sql_server.session import SqlServerError
+from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
+from perennial.hooks.sql_server.session import SqlServer
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.hooks.vault.tenant_lease import continue_under_lease
 from perennial.steps.trigger import StepResult, StepTrigger
@@ -23,6 +24,12 @@ class Done:
 
     message: str
     bytes: int = 0
+
+
+def server_must_answer(tenant: str, server: SqlServer, *, why: str) -> AbstractContextManager[None]:
+    """Raises UnavailableError when the tenant's database server does not answer within the block, or refuses."""
+    what = f"The database server of tenant {tenant} does not answer"
+    return translate_sql_errors(what, why=why, server=server.conn_id)
 
 
 class RestoreTrigger(StepTrigger):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from include.rules.backup.headers import header_differences
-from include.rules.errors import PerennialError, UnavailableError
+from include.rules.errors import UnavailableError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.register.tenants import Tenant
@@ -15,8 +16,10 @@ from include.rules.restore.survey import FolderFacts, Survey
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, ScriptError
-from perennial.hooks.sql_server import databases, tsql
-from perennial.hooks.sql_server.session import SqlServer, SqlServerError
+from perennial.hooks.sql_server import databases
+from perennial.hooks.sql_server.backup_file import read_backup
+from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
+from perennial.hooks.sql_server.session import SqlServer
 from perennial.hooks.vault.vault import Vault
 
 COUNT_SECONDS = 60
@@ -110,12 +113,10 @@ class Surveyor:
     async def _database(self) -> databases.DatabaseFacts:
         database = self.target.database
         name = self.request.database or database.name
-        try:
+        with self._server_must_answer():
             return await self._server().talk(
                 lambda session: databases.survey(session, name), pauses=self.vault.settings.pauses
             )
-        except SqlServerError as error:
-            raise self._no_answer(error) from error
 
     async def _backup_file(self) -> str:
         """Why the .bak cannot be restored from; empty when every byte of it has been read and found right."""
@@ -129,13 +130,13 @@ class Surveyor:
             if stored.size_bytes != file.size_bytes:
                 return f"the .bak has {stored.size_bytes:,} bytes instead of {file.size_bytes:,} ({file.key})"
         urls = self.vault.backup_file_urls(bak.keys)
-        try:
-            await self._server().run(tsql.verify(urls), pauses=self.vault.settings.pauses)
-            headers = await self._server().run(tsql.header(urls), pauses=self.vault.settings.pauses)
-        except SqlServerError as error:
-            if error.is_damage:
-                return f"the .bak is damaged ({error})"
-            raise self._no_answer(error) from error
+        with self._server_must_answer():
+            try:
+                headers = await read_backup(self._server(), urls, pauses=self.vault.settings.pauses)
+            except SqlServerError as error:
+                if error.is_damage:
+                    return f"the .bak is damaged ({error})"
+                raise
         wrong = header_differences(headers, self.point, bak)
         return f"the .bak is another backup than the one that was verified ({', '.join(wrong)})" if wrong else ""
 
@@ -156,9 +157,9 @@ class Surveyor:
         label = self.vault.settings.run_label(f"{self.request.restore_id} preview")
         return SqlServer(self.target.database.connection, label)
 
-    def _no_answer(self, error: SqlServerError) -> PerennialError:
-        return UnavailableError(
-            f"The database server of tenant {self.target.id} cannot be used for this restore: {error}",
+    def _server_must_answer(self) -> AbstractContextManager[None]:
+        return translate_sql_errors(
+            f"The database server of tenant {self.target.id} cannot be used for this restore",
             why="Nothing was restored.",
             todo="Bring the server up, or mend what it complains about, then start the restore again.",
             server=self.target.database.connection,

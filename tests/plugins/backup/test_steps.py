@@ -29,7 +29,7 @@ from include.rules.points.transitions import State
 from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from perennial.backup.open_close import OpenRecoveryPointTrigger
-from perennial.hooks.sql_server.session import SqlServerError
+from perennial.hooks.sql_server.errors import SqlServerError
 from tests.support.triggers import CutOff
 from tests.support.world import BACKUP, CHAIN, CLOSE, DATABASE, OPEN, VERIFY, WEB, World, assert_one_of_each
 

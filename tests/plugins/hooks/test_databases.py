@@ -14,8 +14,8 @@ from lab.testing.deadlines import within
 from perennial.hooks.sql_server import access, tsql
 from perennial.hooks.sql_server.access import claim, let_users_in, open_again
 from perennial.hooks.sql_server.databases import DatabaseFacts, check, survey
+from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.restore import restore_as_new, restore_over
-from perennial.hooks.sql_server.session import SqlServerError
 from perennial.hooks.sql_server.users import OrphanedUser, orphaned_users
 from tests.support.databases import NEW, OLD, DatabasesUnderTest, corrupt
 

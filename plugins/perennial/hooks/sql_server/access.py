@@ -8,7 +8,8 @@ from contextlib import suppress
 from include.rules.errors import PartError, RefusedError
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.databases import EMERGENCY, MULTI_USER, OFFLINE, ONLINE, state_of
-from perennial.hooks.sql_server.session import Row, Session, SqlServerError
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.session import Session
 
 IN_USE = frozenset({924, 3702, 5030, 5061, 5064, 5070})
 """Numbers by which SQL Server says that somebody is in a database that a statement needs to itself."""
@@ -50,15 +51,7 @@ def run_alone(session: Session, statement: str, database: str) -> None:
                 raise
         time.sleep(PUT_OUT_PAUSE)
         for row in session.run(tsql.sessions_inside(database)):
-            _end(session, row)
-
-
-def _end(session: Session, row: Row) -> None:
-    try:
-        session.run(tsql.kill(int(row["session_id"])))
-    except SqlServerError as error:
-        if error.number != 6106:  # not an active process id: it has just ended by itself
-            raise
+            session.kill(int(row["session_id"]))
 
 
 def take_offline(session: Session, database: str) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from include.rules.errors import PartError, RefusedError
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, drop, open_again, run_alone, what_is_left
-from perennial.hooks.sql_server.databases import failed, survey
-from perennial.hooks.sql_server.session import Session, SqlServerError
+from perennial.hooks.sql_server.databases import refusal_error, survey
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.session import Session
 
 
 def attach_beside(session: Session, database: str, files: Sequence[str], scratch: str) -> None:
@@ -52,7 +53,7 @@ def put_in_place(session: Session, database: str, files: Sequence[str], scratch:
             drop(session, database)
             run_alone(session, tsql.rename_database(scratch, database), scratch)
         except SqlServerError as error:
-            raise failed(
+            raise refusal_error(
                 error,
                 f"The files of the snapshot could not take the place of database {database}: {error}",
                 why=f"They are sound, and attached as database {scratch}. {what_is_left(session, database)}",
@@ -84,7 +85,7 @@ def _attach_and_check(session: Session, database: str, files: Sequence[str], unt
         if not facts.state:
             session.run(tsql.attach_database(database, files))
     except SqlServerError as error:
-        raise failed(
+        raise refusal_error(
             error,
             f"The files from the snapshot could not be attached as database {database}: {error}",
             why=untouched,
@@ -93,15 +94,16 @@ def _attach_and_check(session: Session, database: str, files: Sequence[str], unt
     try:
         session.run(tsql.check_database(database))
     except SqlServerError as error:
-        raise _unsound(session, database, error, untouched) from error
+        if error.is_corruption:
+            drop(session, database)
+        raise _check_error(database, error, untouched) from error
 
 
-def _unsound(session: Session, database: str, error: SqlServerError, untouched: str) -> PartError | SqlServerError:
-    """What to raise when the check of the attached files did not succeed."""
+def _check_error(database: str, error: SqlServerError, untouched: str) -> PartError | SqlServerError:
+    """What to raise when the check of the attached files did not succeed; damaged ones were dropped."""
     what = f"The files from the snapshot, attached as database {database}, did not pass their check: {error}"
-    if not error.is_corruption:
-        todo = "Mend what SQL Server complains about, then begin the restore again: it goes on from here."
-        return failed(error, what, why=f"They are attached still. {untouched}", todo=todo)
-    drop(session, database)
-    todo = "Restore from the backup file, or from another recovery point."
-    return failed(error, what, why=f"They are damaged and were dropped. {untouched}", todo=todo)
+    if error.is_corruption:
+        todo = "Restore from the backup file, or from another recovery point."
+        return refusal_error(error, what, why=f"They are damaged and were dropped. {untouched}", todo=todo)
+    todo = "Mend what SQL Server complains about, then begin the restore again: it goes on from here."
+    return refusal_error(error, what, why=f"They are attached still. {untouched}", todo=todo)

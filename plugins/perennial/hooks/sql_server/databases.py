@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from include.rules.errors import DamagedBackupError, PartError
 from include.rules.points.backup_files import DatabaseFile, FileType
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.session import Row, Session, SqlServerError
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.session import Row, Session
 
 ONLINE, OFFLINE, EMERGENCY, RESTORING, MULTI_USER = "ONLINE", "OFFLINE", "EMERGENCY", "RESTORING", "MULTI_USER"
 """States and accesses as sys.databases names them."""
@@ -94,7 +95,7 @@ def check(session: Session, database: str) -> None:
     try:
         session.run(tsql.check_database(database))
     except SqlServerError as error:
-        raise failed(
+        raise refusal_error(
             error,
             f"Database {database} did not pass its check: {error}",
             why="It is open to its users, and it may be damaged.",
@@ -102,7 +103,7 @@ def check(session: Session, database: str) -> None:
         ) from error
 
 
-def failed(error: SqlServerError, what: str, *, why: str, todo: str) -> PartError | SqlServerError:
+def refusal_error(error: SqlServerError, what: str, *, why: str, todo: str) -> PartError | SqlServerError:
     """The error to raise for what SQL Server has refused.
 
     A lost connection stays what it is, because the conversation may be begun again. Damage becomes a

@@ -9,8 +9,9 @@ from include.rules.errors import RefusedError
 from include.rules.restore.database_places import database_places, named_after
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, drop, open_again, take_offline, what_is_left
-from perennial.hooks.sql_server.databases import RESTORING, failed, state_of, survey
-from perennial.hooks.sql_server.session import Session, SqlServerError
+from perennial.hooks.sql_server.databases import RESTORING, refusal_error, state_of, survey
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.session import Session
 
 FILE_EXISTS = 3142
 """Number by which SQL Server says that a file is in the way that belongs to no database."""
@@ -28,7 +29,7 @@ def check_readable(session: Session, urls: Sequence[str]) -> None:
     try:
         session.run(tsql.file_list(urls))
     except SqlServerError as error:
-        raise failed(
+        raise refusal_error(
             error,
             f"The backup cannot be read: {error}",
             why="No database was touched.",
@@ -57,7 +58,7 @@ def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
     except SqlServerError as error:
         if error.lost_connection:
             raise
-        raise failed(
+        raise refusal_error(
             error,
             f"Database {database} was not restored: {error}",
             why=what_is_left(session, database),
@@ -95,7 +96,7 @@ def restore_as_new(session: Session, database: str, urls: Sequence[str], *, stem
         with suppress(SqlServerError):
             if state_of(session, database)[0] == RESTORING:  # half a database is of no use to anybody
                 drop(session, database)
-        raise failed(
+        raise refusal_error(
             error,
             f"Database {database} was not restored: {error}",
             why="No other database was touched.",

@@ -124,12 +124,13 @@ def files_of_others(database: str) -> str:
 def space_used(database: str) -> str:
     """The files of a database, and how many 8 KB pages of each are in use, data and log.
 
-    Asked inside the database: FILEPROPERTY (learn.microsoft.com, same name) answers any of its users. It knows nothing
-    of FILESTREAM containers, whose `size` is what they hold.
+    Asked inside the database, which is left again: FILEPROPERTY (learn.microsoft.com, same name) answers any of its
+    users. It knows nothing of FILESTREAM containers, whose `size` is what they hold.
     """
     return (
         f"USE {name(database)}; SELECT name, physical_name, type_desc, "
-        "COALESCE(FILEPROPERTY(name, N'SpaceUsed'), size) AS pages FROM sys.database_files ORDER BY file_id"
+        "COALESCE(FILEPROPERTY(name, N'SpaceUsed'), size) AS pages FROM sys.database_files ORDER BY file_id; "
+        "USE master"
     )
 
 
