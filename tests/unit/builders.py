@@ -52,8 +52,8 @@ def request(text: str = "acme|daily|2026-11-23") -> BackupRequest:
 
 def running(text: str = "acme|daily|2026-11-23", now: datetime = NOW) -> Manifest:
     """A recovery point whose first attempt has just begun."""
-    asked = request(text)
-    return first_attempt(asked, tenant(asked.tenant), owner="lab/tenant_backup/one", token=1, now=now)
+    backup_request = request(text)
+    return first_attempt(backup_request, tenant(backup_request.tenant), owner="lab/tenant_backup/one", token=1, now=now)
 
 
 def snapshot(volume: str, started_at: datetime = NOW, snapshot_id: str = "snap-0123456789abcdef0") -> SnapshotPart:

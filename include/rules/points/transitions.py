@@ -85,6 +85,7 @@ TRANSITIONS = (
     Transition(Act.FIND_WHOLE, State.EXPIRING, State.VERIFIED),
     Transition(Act.FIND_WHOLE, State.EXPIRING, State.FAILED),
     Transition(Act.BURY, State.EXPIRING, State.EXPIRED),
+    Transition(Act.BURY, State.EXPIRED, State.EXPIRED),  # an interrupted run had written it, and nothing else yet
 )
 """All transitions. `close` of a point that is pending or verified leaves its state; so does a hold, except that one on
 an expiring point takes it back."""

@@ -93,11 +93,11 @@ def test_an_expiring_point_that_has_lost_parts_is_not_taken_back_as_verified(fle
 
 def test_where_no_point_is_whole_any_more_nothing_is_written_before_a_person_has_looked(fleet: Stock) -> None:
     """In another account or Region everything is missing."""
-    points = fleet.add_daily(today(), 5)
+    points = fleet.add_daily(NOW, 5)
     for point in points:
         lose(fleet, point, files=False)
     before = fleet.everything()
-    said = "\n".join(fleet.retain(today()).needing_operator())
+    said = "\n".join(fleet.retain(NOW).needing_operator())
     assert (
         "PARTS_LOST: Retention stopped for tenant acme: 5 of 5 recovery points have lost parts, and no verified one"
         in said

@@ -10,7 +10,7 @@ from include.rules.backup.due import daily_partitions, daily_point_id, without_v
 from include.rules.backup.quotas import check_manual_quota, month_prefix
 from include.rules.errors import RefusedError
 from include.rules.register.register import Register
-from tests.unit.builders import request as asked
+from tests.unit.builders import request as request
 from tests.unit.builders import running, tenant, verified
 
 DAY = date(2026, 11, 23)
@@ -33,20 +33,20 @@ def test_a_day_is_open_for_whoever_has_no_verified_point() -> None:
 
 
 def test_a_plan_limits_manual_backups_by_calendar_month() -> None:
-    wanted = asked("acme|manual|2026-11-23T10:00:00Z")
-    taken = [verified("acme|manual|2026-11-01T00:00:00Z"), verified("acme|manual|2026-11-02T00:00:00Z")]
-    assert month_prefix(wanted) == "acme-manual-202611"
-    check_manual_quota(wanted, tenant(), taken[:1])
+    manual_request = request("acme|manual|2026-11-23T10:00:00Z")
+    points = [verified("acme|manual|2026-11-01T00:00:00Z"), verified("acme|manual|2026-11-02T00:00:00Z")]
+    assert month_prefix(manual_request) == "acme-manual-202611"
+    check_manual_quota(manual_request, tenant(), points[:1])
     with pytest.raises(RefusedError, match="Tenant acme has used its 2 manual backups of 2026-11"):
-        check_manual_quota(wanted, tenant(), taken)
+        check_manual_quota(manual_request, tenant(), points)
 
 
 def test_failed_backups_and_the_same_request_again_use_no_quota() -> None:
-    wanted = asked("acme|manual|2026-11-23T10:00:00Z")
+    manual_request = request("acme|manual|2026-11-23T10:00:00Z")
     failed = running("acme|manual|2026-11-01T00:00:00Z").closed(running().opened_at)
-    check_manual_quota(wanted, tenant(), [failed, failed, verified("acme|manual|2026-11-23T10:00:00Z")])
+    check_manual_quota(manual_request, tenant(), [failed, failed, verified("acme|manual|2026-11-23T10:00:00Z")])
 
 
 def test_other_kinds_have_no_quota() -> None:
-    taken = [verified(f"acme|manual|2026-11-0{day}T00:00:00Z") for day in (1, 2, 3)]
-    check_manual_quota(asked(), tenant(), taken)
+    points = [verified(f"acme|manual|2026-11-0{day}T00:00:00Z") for day in (1, 2, 3)]
+    check_manual_quota(request(), tenant(), points)

@@ -10,8 +10,8 @@ def test_parts_that_a_later_attempt_has_replaced_are_named() -> None:
     point = verified()
     assert point.parts.bak
     (own,), prefix = point.parts.bak.keys, "recovery-points/acme/acme-daily-20261123/"
-    found = replaced_parts(point, ["snap-0123456789abcdef0", "snap-extra"], [own, f"{prefix}full-02.bak"])
-    assert found == ("snap-extra", f"{prefix}full-02.bak")
+    names = replaced_parts(point, ["snap-0123456789abcdef0", "snap-extra"], [own, f"{prefix}full-02.bak"])
+    assert names == ("snap-extra", f"{prefix}full-02.bak")
 
 
 def test_parts_of_a_point_that_is_not_verified_may_still_be_wanted() -> None:

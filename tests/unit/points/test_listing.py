@@ -27,7 +27,7 @@ def test_a_tenant_without_any_is_an_empty_table() -> None:
 
 def test_holds_locks_and_the_day_on_which_an_expiring_point_goes_are_listed() -> None:
     hold = Hold(reason="case 4711", author="ada", placed_at=NOW)
-    kept = verified().model_copy(update={"locked_until": NOW + timedelta(days=3), "hold": hold})
-    assert "locked until 2026-11-26; hold for ever (case 4711, placed by ada)" in table([kept])
+    manifest = verified().model_copy(update={"locked_until": NOW + timedelta(days=3), "hold": hold})
+    assert "locked until 2026-11-26; hold for ever (case 4711, placed by ada)" in table([manifest])
     assert "goes 2026-11-24 09:00Z" in table([marked(verified(), NOW)])
     assert "deletion began 2026-11-25" in table([deletion_begun(marked(verified(), NOW), NOW + timedelta(days=2))])

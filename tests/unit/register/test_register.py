@@ -109,7 +109,7 @@ def test_what_is_no_database_of_a_tenant_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
         ("path", "/", "never the root of a disk"),
         ("path", "/etc", "nor a top-level folder"),
@@ -121,11 +121,11 @@ def test_what_is_no_database_of_a_tenant_is_refused(name: str) -> None:
         ("colour", "red", "Extra inputs are not permitted"),
     ],
 )
-def test_a_wrong_field_of_the_web_host_is_named(field: str, value: str, said: str) -> None:
+def test_a_wrong_field_of_the_web_host_is_named(field: str, value: str, message: str) -> None:
     entry = tenant_entry("acme", 1)
     problem = only_problem(parse({**entry, "web": {**entry["web"], field: value}}))
     assert problem.startswith("tenants.yaml: tenant acme: web")
-    assert said in problem
+    assert message in problem
 
 
 def test_a_broken_plan_costs_only_its_own_tenants() -> None:
@@ -136,7 +136,7 @@ def test_a_broken_plan_costs_only_its_own_tenants() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retention", "said"),
+    ("retention", "message"),
     [
         (
             {"daily": 0, "weekly": 0, "monthly": 0, "yearly": 0},
@@ -153,9 +153,9 @@ def test_a_broken_plan_costs_only_its_own_tenants() -> None:
         (None, "retention: Input should be a valid dictionary or instance of RetentionPolicy"),
     ],
 )
-def test_a_retention_policy_that_cannot_be_meant_is_refused_by_name(retention: Any, said: str) -> None:
+def test_a_retention_policy_that_cannot_be_meant_is_refused_by_name(retention: Any, message: str) -> None:
     plans = {"plans": {**PLANS["plans"], "gold": {**PLANS["plans"]["standard"], "retention": retention}}}
-    assert f"plans.yaml: plan gold: {said}" in only_problem(parse(plans=plans))
+    assert f"plans.yaml: plan gold: {message}" in only_problem(parse(plans=plans))
 
 
 def test_a_plan_that_names_no_retention_keeps_what_the_requirement_says() -> None:

@@ -91,12 +91,12 @@ def test_a_tenant_whose_entry_is_broken_is_not_restored_to_where_it_was() -> Non
 
 
 def test_another_tenants_place_has_to_be_in_the_register() -> None:
-    wanted = request(into_tenant="globex", confirm="globex")
+    elsewhere = request(into_tenant="globex", confirm="globex")
     with pytest.raises(ConfigurationError, match="There is no register"):
-        target_of(wanted, None, NEW)
+        target_of(elsewhere, None, NEW)
     with pytest.raises(ConfigurationError, match="There is no tenant 'globex'"):
-        target_of(wanted, register(tenant_entry("acme")), NEW)
-    assert target_of(wanted, register(tenant_entry("globex", 2)), NEW).id == tenant("globex").id
+        target_of(elsewhere, register(tenant_entry("acme")), NEW)
+    assert target_of(elsewhere, register(tenant_entry("globex", 2)), NEW).id == tenant("globex").id
 
 
 HALF = verified("acme|daily|2026-11-25", NOW + timedelta(days=2)).model_copy(
@@ -144,9 +144,9 @@ def test_a_place_that_the_register_gives_to_another_tenant_is_refused() -> None:
         check_own_place(plan(**beside), register(entry))
     for folder in ("/srv/old", "/srv/old/site/deeper"):
         entry = {**renamed, "web": {**renamed["web"], "mount": "/srv/old", "path": folder + "/site"}}
-        taken = {**beside, "folder": folder + "/site/below"}
+        below = {**beside, "folder": folder + "/site/below"}
         with pytest.raises(RefusedError, match="belongs to tenant acme2 today"):
-            check_own_place(plan(**taken), register(entry))
+            check_own_place(plan(**below), register(entry))
     check_own_place(plan(), register(tenant_entry("acme"), tenant_entry("globex", 2)))
     check_own_place(plan(), None)
 
@@ -155,7 +155,7 @@ def test_an_expiring_point_that_a_hold_brings_back_is_refused_with_the_run_to_st
     expiring = marked(OLD, NOW)
     with pytest.raises(RefusedError, match=rf"`hold_recovery_point` takes it back.* The nearest .* is {NEW.id}"):
         choose_point([NEW, expiring], "acme", OLD.id)
-    for lost in (deletion_begun(expiring, NOW), marked(BROKEN, NOW)):
+    for beyond_recall in (deletion_begun(expiring, NOW), marked(BROKEN, NOW)):
         with pytest.raises(RefusedError) as caught:
-            choose_point([NEW, lost], "acme", lost.id)
+            choose_point([NEW, beyond_recall], "acme", beyond_recall.id)
         assert "hold_recovery_point" not in str(caught.value)

@@ -31,8 +31,8 @@ def test_files_of_a_database_that_is_not_there_go_to_the_servers_folders_under_i
 
 
 def test_a_file_that_is_taken_is_not_given_again_whatever_its_case() -> None:
-    taken = ["d:\\DATA\\Copy_Shop.mdf", "D:\\data\\copy_shop_2.mdf"]
-    assert database_places("copy", FILES[:1], {}, taken, "D:\\data\\", "D:\\log\\") == {
+    in_use = ["d:\\DATA\\Copy_Shop.mdf", "D:\\data\\copy_shop_2.mdf"]
+    assert database_places("copy", FILES[:1], {}, in_use, "D:\\data\\", "D:\\log\\") == {
         "shop": "D:\\data\\copy_shop_3.mdf"
     }
 

@@ -37,16 +37,18 @@ def plan(
     survey: Survey = STANDING, at: Manifest | None = None, target: Tenant | None = None, **form: Any
 ) -> RestorePlan:
     confirm = form.get("into_tenant") or "acme"
-    asked = RestoreRequest.parse(json.dumps({"tenant": "acme", "confirm": confirm, **form}), NOW.isoformat())
+    restore_request = RestoreRequest.parse(json.dumps({"tenant": "acme", "confirm": confirm, **form}), NOW.isoformat())
     others = {"acme": tenant(), "globex": tenant("globex")}
-    return plan_restore(asked, at or point(), target or others[asked.target], survey, others, BETTER)
+    return plan_restore(
+        restore_request, at or point(), target or others[restore_request.target], survey, others, BETTER
+    )
 
 
 def test_in_place_both_halves_are_overwritten_and_nobody_has_to_approve() -> None:
-    made = plan()
-    assert (made.replaces_files, made.replaces_database, made.approvals) == (True, True, ())
-    assert (made.folder, made.database) == ("/srv/acme/site", "shop_acme")
-    assert made.snapshots == (SnapshotRole.WEB,)
+    restore_plan = plan()
+    assert (restore_plan.replaces_files, restore_plan.replaces_database, restore_plan.approvals) == (True, True, ())
+    assert (restore_plan.folder, restore_plan.database) == ("/srv/acme/site", "shop_acme")
+    assert restore_plan.snapshots == (SnapshotRole.WEB,)
 
 
 def test_one_half_leaves_the_other_alone() -> None:
@@ -56,16 +58,16 @@ def test_one_half_leaves_the_other_alone() -> None:
 
 
 def test_elsewhere_nothing_is_overwritten() -> None:
-    made = plan(Survey(folder=ABSENT), folder="/srv/new/site", database="shop_copy")
-    assert not made.overwrites
-    assert (made.folder, made.database) == ("/srv/new/site", "shop_copy")
+    restore_plan = plan(Survey(folder=ABSENT), folder="/srv/new/site", database="shop_copy")
+    assert not restore_plan.overwrites
+    assert (restore_plan.folder, restore_plan.database) == ("/srv/new/site", "shop_copy")
 
 
 def test_another_tenants_place_is_overwritten_only_with_an_approval() -> None:
-    made = plan(into_tenant="globex")
-    assert made.overwrites
-    assert made.target.id == "globex"
-    assert made.approvals == ("what belongs to tenant acme goes into the place of tenant globex",)
+    restore_plan = plan(into_tenant="globex")
+    assert restore_plan.overwrites
+    assert restore_plan.target.id == "globex"
+    assert restore_plan.approvals == ("what belongs to tenant acme goes into the place of tenant globex",)
 
 
 def test_the_request_and_the_plan_can_ask_for_an_approval() -> None:
@@ -75,16 +77,16 @@ def test_the_request_and_the_plan_can_ask_for_an_approval() -> None:
 
 
 def test_a_backup_file_that_cannot_be_read_is_replaced_by_the_snapshot_if_somebody_approves() -> None:
-    made = plan(Survey(folder=FULL, database_state="ONLINE", backup_file="the .bak is damaged"))
-    assert made.database_from is DatabaseSource.SNAPSHOT
-    assert made.snapshots == (SnapshotRole.WEB, SnapshotRole.DATABASE)
-    assert "the .bak is damaged; the snapshot of the database volume stands in" in made.approvals[0]
-    assert "crash-consistent" in made.approvals[0]
+    restore_plan = plan(Survey(folder=FULL, database_state="ONLINE", backup_file="the .bak is damaged"))
+    assert restore_plan.database_from is DatabaseSource.SNAPSHOT
+    assert restore_plan.snapshots == (SnapshotRole.WEB, SnapshotRole.DATABASE)
+    assert "the .bak is damaged; the snapshot of the database volume stands in" in restore_plan.approvals[0]
+    assert "crash-consistent" in restore_plan.approvals[0]
 
 
 def test_the_snapshot_can_be_asked_for_without_an_approval() -> None:
-    made = plan(database_from="snapshot")
-    assert (made.database_from, made.approvals) == (DatabaseSource.SNAPSHOT, ())
+    restore_plan = plan(database_from="snapshot")
+    assert (restore_plan.database_from, restore_plan.approvals) == (DatabaseSource.SNAPSHOT, ())
 
 
 @pytest.mark.parametrize(
@@ -207,9 +209,9 @@ def test_a_database_that_nothing_can_bring_back_is_overwritten_only_once_approve
     state: str, mount: str | None, files: tuple[DatabaseFile, ...], why: str
 ) -> None:
     target = tenant(database={**tenant_entry()["database"], "mount": mount})
-    made = plan(Survey(folder=FULL, database_state=state, database_files=files), target=target)
-    assert why in made.why_unsavable
-    assert bool(made.why_unsavable) == bool(why) == bool(made.approvals)
+    restore_plan = plan(Survey(folder=FULL, database_state=state, database_files=files), target=target)
+    assert why in restore_plan.why_unsavable
+    assert bool(restore_plan.why_unsavable) == bool(why) == bool(restore_plan.approvals)
 
 
 def test_a_database_that_is_not_overwritten_needs_no_keeping() -> None:
@@ -217,6 +219,6 @@ def test_a_database_that_is_not_overwritten_needs_no_keeping() -> None:
 
 
 def test_a_preview_of_an_overwritten_database_says_to_stop_what_writes_to_it_past_the_site() -> None:
-    said = "Stop jobs and workers that write to the database"
-    assert said in preview(plan(), point(), STANDING, [], NOW)
-    assert said not in preview(plan(what="files"), point(), STANDING, [], NOW)
+    warning = "Stop jobs and workers that write to the database"
+    assert warning in preview(plan(), point(), STANDING, [], NOW)
+    assert warning not in preview(plan(what="files"), point(), STANDING, [], NOW)

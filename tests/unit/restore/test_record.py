@@ -30,7 +30,7 @@ POINT = verified()
 
 
 def planned(**plan: Any) -> RestoreRecord:
-    made = RestorePlan(
+    restore_plan = RestorePlan(
         source="acme",
         target=tenant(),
         **{
@@ -43,7 +43,7 @@ def planned(**plan: Any) -> RestoreRecord:
             **plan,
         },
     )
-    return RestoreRecord(id="acme-restore-1", tenant="acme", plan=made, owner="me", planned_at=NOW)
+    return RestoreRecord(id="acme-restore-1", tenant="acme", plan=restore_plan, owner="me", planned_at=NOW)
 
 
 def opened(**plan: Any) -> RestoreRecord:
@@ -101,13 +101,13 @@ def test_a_restore_that_changed_nothing_says_that_all_is_as_it_was() -> None:
 
 def test_a_restore_that_broke_off_says_what_is_where_and_how_to_go_back() -> None:
     broken = opened().beginning_on(COPY_FILES, "/srv/acme/site").model_copy(update={"site": Site.OFFLINE})
-    said = finished(broken, NOW, ["Volume vol-1 was left."]).failure or ""
-    assert said.startswith(
+    message = finished(broken, NOW, ["Volume vol-1 was left."]).failure or ""
+    assert message.startswith(
         "The run was ended before it was done. /srv/acme/site may be partly old and partly restored."
     )
-    assert "Volume vol-1 was left." in said
-    assert "still OFFLINE" in said
-    assert "safety point acme-safety-1: restore it to go back" in said
+    assert "Volume vol-1 was left." in message
+    assert "still OFFLINE" in message
+    assert "safety point acme-safety-1: restore it to go back" in message
 
 
 def test_a_step_done_again_stands_once_and_ends_an_earlier_failure() -> None:
@@ -118,10 +118,10 @@ def test_a_step_done_again_stands_once_and_ends_an_earlier_failure() -> None:
 
 def test_a_database_that_no_safety_point_could_keep_is_not_promised_back() -> None:
     record = opened().beginning_on(RESTORE_DATABASE, "Database shop_acme")
-    said = finished(record.model_copy(update={"why_unsavable": "it is RESTORING"}), NOW).failure or ""
-    assert "The folder before this restore is in the safety point acme-safety-1" in said
-    assert "The database as it was before could not be kept safe: it is RESTORING." in said
-    assert "The state before" not in said
+    message = finished(record.model_copy(update={"why_unsavable": "it is RESTORING"}), NOW).failure or ""
+    assert "The folder before this restore is in the safety point acme-safety-1" in message
+    assert "The database as it was before could not be kept safe: it is RESTORING." in message
+    assert "The state before" not in message
 
 
 def test_no_safety_point_is_asked_for_when_nothing_is_overwritten() -> None:
@@ -135,8 +135,8 @@ def test_the_expected_duration_is_the_median_of_the_same_kind_of_restore() -> No
         earlier.append(record)
     other = finished(done(opened(what=RestoreScope.FILES), CHECK), NOW + timedelta(days=1))
     broken = finished(opened(), NOW + timedelta(days=2))
-    said = expected_duration(planned().plan, [*earlier, other, broken])
-    assert said.startswith("about 4 min (median of 3; the longest step is copy_files")
+    message = expected_duration(planned().plan, [*earlier, other, broken])
+    assert message.startswith("about 4 min (median of 3; the longest step is copy_files")
     assert "unknown" in expected_duration(planned().plan, [other, broken])
 
 
@@ -172,7 +172,7 @@ def test_the_preview_says_that_a_snapshot_is_only_crash_consistent_by_its_steps(
 
 
 @pytest.mark.parametrize(
-    ("plan", "left"),
+    ("plan", "half_restored_steps"),
     [
         ({}, set()),
         ({"replaces_database": False}, {RESTORE_DATABASE}),
@@ -181,18 +181,18 @@ def test_the_preview_says_that_a_snapshot_is_only_crash_consistent_by_its_steps(
     ],
 )
 def test_what_an_earlier_restore_has_left_half_restored_keeps_the_site_offline_until_all_of_it_is_back(
-    plan: dict[str, Any], left: set[str]
+    plan: dict[str, Any], half_restored_steps: set[str]
 ) -> None:
     inherited = {COPY_FILES: "/srv/acme/site", RESTORE_DATABASE: "Database shop_acme"}
     record = planned(**plan).opened(owner="me", token=1, now=NOW, inherited=inherited)
     assert set(record.half_restored) == set(inherited)
     assert not record.may_go_online
     record = done(record, CHECK)
-    assert set(record.half_restored) == left
-    assert record.may_go_online is not bool(left)
+    assert set(record.half_restored) == half_restored_steps
+    assert record.may_go_online is not bool(half_restored_steps)
     ended = finished(record, NOW)
     assert ended.state is RestoreState.DONE
-    assert ("The site stays OFFLINE" in (ended.failure or "")) is bool(left)
+    assert ("The site stays OFFLINE" in (ended.failure or "")) is bool(half_restored_steps)
 
 
 def test_the_way_back_asks_for_the_half_that_was_overwritten() -> None:
@@ -205,9 +205,9 @@ def test_the_way_back_asks_for_the_half_that_was_overwritten() -> None:
 
 
 def test_no_way_back_is_shown_to_a_database_that_could_not_be_kept_safe() -> None:
-    lost = {"why_unsavable": "it is RESTORING"}
-    assert json.loads(opened().model_copy(update=lost).undo_form)["what"] == "files"
-    assert opened(replaces_files=False).model_copy(update=lost).undo_form == ""
+    unsavable = {"why_unsavable": "it is RESTORING"}
+    assert json.loads(opened().model_copy(update=unsavable).undo_form)["what"] == "files"
+    assert opened(replaces_files=False).model_copy(update=unsavable).undo_form == ""
 
 
 def test_a_record_belongs_to_the_run_that_has_planned_it() -> None:
@@ -218,9 +218,9 @@ def test_a_record_belongs_to_the_run_that_has_planned_it() -> None:
 
 def test_a_restore_that_cannot_be_closed_says_what_is_where() -> None:
     record = done(opened().beginning_on(COPY_FILES, "/srv/acme/site"), COPY_FILES)
-    said = left_unclosed(record.model_copy(update={"volumes": {"web_snapshot": "vol-1"}, "site": Site.OFFLINE}))
+    message = left_unclosed(record.model_copy(update={"volumes": {"web_snapshot": "vol-1"}, "site": Site.OFFLINE}))
     for part in ("had lost the tenant's lease", "vol-1", "the database is still the old one", "still OFFLINE"):
-        assert part in said
+        assert part in message
 
 
 def test_fields_whose_names_have_changed_are_stored_under_their_first_names() -> None:

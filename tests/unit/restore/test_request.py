@@ -13,25 +13,25 @@ from include.rules.restore.request import DatabaseSource, RestoreRequest, Restor
 MOMENT = "2026-11-23 10:00:07+00:00"
 
 
-def asked(**form: Any) -> RestoreRequest:
+def request(**form: Any) -> RestoreRequest:
     return RestoreRequest.parse(json.dumps({"tenant": "acme", "confirm": "acme", **form}), MOMENT)
 
 
 def test_an_almost_empty_form_asks_for_everything_in_place() -> None:
-    request = asked(recovery_point=None, paths=[], folder="", database=None, into_tenant=" ")
-    assert (request.what, request.database_from) == (RestoreScope.BOTH, DatabaseSource.BACKUP_FILE)
-    assert (request.recovery_point, request.folder, request.database, request.into_tenant) == (None, None, None, None)
-    assert request.target == "acme"
-    assert asked(paths=None).paths == asked(paths=[]).paths == ()
+    empty = request(recovery_point=None, paths=[], folder="", database=None, into_tenant=" ")
+    assert (empty.what, empty.database_from) == (RestoreScope.BOTH, DatabaseSource.BACKUP_FILE)
+    assert (empty.recovery_point, empty.folder, empty.database, empty.into_tenant) == (None, None, None, None)
+    assert empty.target == "acme"
+    assert request(paths=None).paths == request(paths=[]).paths == ()
 
 
 def test_a_restore_is_named_after_the_tenant_whose_place_it_goes_to_and_its_moment() -> None:
-    assert asked().restore_id == "acme-restore-20261123T100007Z"
-    assert asked(into_tenant="globex", confirm="globex").restore_id == "globex-restore-20261123T100007Z"
+    assert request().restore_id == "acme-restore-20261123T100007Z"
+    assert request(into_tenant="globex", confirm="globex").restore_id == "globex-restore-20261123T100007Z"
 
 
 def test_spaces_around_what_was_pasted_do_not_matter() -> None:
-    assert asked(recovery_point=" acme-daily-20261123\n").recovery_point == "acme-daily-20261123"
+    assert request(recovery_point=" acme-daily-20261123\n").recovery_point == "acme-daily-20261123"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_spaces_around_what_was_pasted_do_not_matter() -> None:
 )
 def test_a_form_that_cannot_be_meant_is_refused_with_the_field(form: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
-        asked(**form)
+        request(**form)
     assert "Nothing was restored." in str(caught.value)
 
 
@@ -75,10 +75,10 @@ def test_a_moment_that_is_none_is_refused() -> None:
 
 
 def test_a_backslash_in_a_path_is_left_for_the_platform_to_decide_and_leads_nowhere_else() -> None:
-    assert asked(paths=["images\\logo.png"]).paths == ("images\\logo.png",)
+    assert request(paths=["images\\logo.png"]).paths == ("images\\logo.png",)
     with pytest.raises(ConfigurationError, match="not a path below"):
-        asked(paths=["images\\..\\..\\other"])
+        request(paths=["images\\..\\..\\other"])
 
 
 def test_two_leading_slashes_mean_one() -> None:
-    assert asked(folder="//srv/globex/site/old").folder == "/srv/globex/site/old"
+    assert request(folder="//srv/globex/site/old").folder == "/srv/globex/site/old"

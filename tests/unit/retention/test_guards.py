@@ -25,20 +25,20 @@ def plan(points: Iterable[TimelinePoint], policy: RetentionPolicy = POLICY, **ar
     return plan_retention("acme", points, policy, NOW, Circumstances(**around))
 
 
-def objections(made: RetentionPlan, **changes: Any) -> list[Objection]:
-    asked = {"tenant": tenant(), "now": NOW, "last_run": YESTERDAY, **changes}
-    return list(check_tenant(made, asked.pop("tenant"), **asked))
+def objections(retention_plan: RetentionPlan, **changes: Any) -> list[Objection]:
+    options = {"tenant": tenant(), "now": NOW, "last_run": YESTERDAY, **changes}
+    return list(check_tenant(retention_plan, options.pop("tenant"), **options))
 
 
-def only(found: Iterable[Objection]) -> Objection:
-    (objection,) = found
+def only(given: Iterable[Objection]) -> Objection:
+    (objection,) = given
     return objection
 
 
 def test_an_ordinary_day_is_stopped_by_nothing() -> None:
-    made = plan(days("2026-06-30T02", 33))
-    assert [verdict.point.time.day for verdict in made.to(Action.EXPIRE)] == [30, 29]
-    assert objections(made) == []
+    retention_plan = plan(days("2026-06-30T02", 33))
+    assert [verdict.point.time.day for verdict in retention_plan.to(Action.EXPIRE)] == [30, 29]
+    assert objections(retention_plan) == []
 
 
 def test_three_points_a_day_may_expire_and_four_need_approval() -> None:
@@ -53,11 +53,11 @@ def test_three_points_a_day_may_expire_and_four_need_approval() -> None:
 
 
 def test_the_limit_counts_every_day_since_the_last_completed_run() -> None:
-    made = plan(days("2026-06-30T02", 8), STRICT)
-    assert objections(made, last_run=NOW - 2 * DAY - timedelta(minutes=1)) == []
-    assert objections(made, last_run=NOW - 2 * DAY + timedelta(minutes=1)) == []
-    assert only(objections(made, last_run=NOW - timedelta(hours=35))).guard is Guard.MAX_DELETE
-    assert only(objections(made, last_run=None)).guard is Guard.MAX_DELETE, "before the first run: one day"
+    retention_plan = plan(days("2026-06-30T02", 8), STRICT)
+    assert objections(retention_plan, last_run=NOW - 2 * DAY - timedelta(minutes=1)) == []
+    assert objections(retention_plan, last_run=NOW - 2 * DAY + timedelta(minutes=1)) == []
+    assert only(objections(retention_plan, last_run=NOW - timedelta(hours=35))).guard is Guard.MAX_DELETE
+    assert only(objections(retention_plan, last_run=None)).guard is Guard.MAX_DELETE, "before the first run: one day"
 
 
 def test_a_pause_of_a_month_raises_the_limit_no_more_than_a_long_weekend_does() -> None:
@@ -68,16 +68,16 @@ def test_a_pause_of_a_month_raises_the_limit_no_more_than_a_long_weekend_does() 
 
 def test_the_remains_of_failed_backups_are_no_loss() -> None:
     failed = [point(NOW - (8 + age) * DAY, state=State.FAILED) for age in range(9)]
-    made = plan([*failed, point(NOW)])
-    assert len(made.to(Action.EXPIRE)) == 9
-    assert objections(made) == []
+    retention_plan = plan([*failed, point(NOW)])
+    assert len(retention_plan.to(Action.EXPIRE)) == 9
+    assert objections(retention_plan) == []
 
 
 def test_what_was_marked_before_is_not_counted_again() -> None:
     marked = [expiring(NOW - age * DAY, YESTERDAY) for age in range(3, 20)]
-    made = plan([*marked, *days("2026-06-30T02", 2)], STRICT)
-    assert len(made.to(Action.DELETE)) == 17
-    assert objections(made) == []
+    retention_plan = plan([*marked, *days("2026-06-30T02", 2)], STRICT)
+    assert len(retention_plan.to(Action.DELETE)) == 17
+    assert objections(retention_plan) == []
 
 
 def hourly(newest: int, count: int, step: int = 60) -> list[TimelinePoint]:
@@ -87,9 +87,9 @@ def hourly(newest: int, count: int, step: int = 60) -> list[TimelinePoint]:
 
 
 def test_as_many_hourly_points_may_expire_as_were_made_and_three_more() -> None:
-    made, old, daily = hourly(0, 30, step=40), hourly(48, 34), days("2026-06-30T02", 1)
-    assert objections(plan([*made, *old[:33], *daily])) == []
-    objection = only(objections(plan([*made, *old, *daily])))
+    retention_plan, old, daily = hourly(0, 30, step=40), hourly(48, 34), days("2026-06-30T02", 1)
+    assert objections(plan([*retention_plan, *old[:33], *daily])) == []
+    objection = only(objections(plan([*retention_plan, *old, *daily])))
     assert objection.approvable
     assert objection.what == (
         "Retention stopped for tenant acme: the plan would expire 34 hourly ones of 65 recovery points "
@@ -99,23 +99,23 @@ def test_as_many_hourly_points_may_expire_as_were_made_and_three_more() -> None:
 
 def test_the_hourly_points_of_an_ordinary_day_go_after_a_day_on_which_few_were_made() -> None:
     """The database server was away for 20 hours."""
-    made, daily = hourly(0, 4), days("2026-06-30T02", 1)
-    assert objections(plan([*made, *hourly(48, 27), *daily])) == []
-    assert "limit 27" in only(objections(plan([*made, *hourly(48, 28), *daily]))).what
+    retention_plan, daily = hourly(0, 4), days("2026-06-30T02", 1)
+    assert objections(plan([*retention_plan, *hourly(48, 27), *daily])) == []
+    assert "limit 27" in only(objections(plan([*retention_plan, *hourly(48, 28), *daily]))).what
 
 
 def test_the_safety_points_of_a_day_with_many_restores_go_together() -> None:
     safety = [point(NOW - timedelta(days=14, minutes=number), Kind.SAFETY) for number in range(5)]
-    made = plan([*safety, *days("2026-06-30T02", 1)])
-    assert len(made.to(Action.EXPIRE)) == 5
-    assert objections(made) == []
-    assert check_fleet([made], now=NOW, last_run=YESTERDAY) == ()
+    retention_plan = plan([*safety, *days("2026-06-30T02", 1)])
+    assert len(retention_plan.to(Action.EXPIRE)) == 5
+    assert objections(retention_plan) == []
+    assert check_fleet([retention_plan], now=NOW, last_run=YESTERDAY) == ()
 
 
 def test_nothing_goes_while_no_verified_point_comes_in() -> None:
-    made = plan(days("2026-06-28T01", 38))
-    assert made.to(Action.EXPIRE)
-    objection = only(objections(made, last_run=NOW - 60 * DAY))
+    retention_plan = plan(days("2026-06-28T01", 38))
+    assert retention_plan.to(Action.EXPIRE)
+    objection = only(objections(retention_plan, last_run=NOW - 60 * DAY))
     assert not objection.approvable
     assert str(objection) == (
         "STALE: Retention stopped for tenant acme: it has no newer verified recovery point than acme-daily-20260628 of "
@@ -134,8 +134,8 @@ def test_a_short_rpo_does_not_stop_retention_before_two_days() -> None:
 
 
 def test_a_safety_point_is_no_sign_that_backups_are_made() -> None:
-    made = plan([*days("2026-06-20T02", 30), point(NOW, Kind.SAFETY)])
-    assert only(objections(made, last_run=NOW - 60 * DAY)).guard is Guard.STALE
+    retention_plan = plan([*days("2026-06-20T02", 30), point(NOW, Kind.SAFETY)])
+    assert only(objections(retention_plan, last_run=NOW - 60 * DAY)).guard is Guard.STALE
 
 
 def test_nothing_of_a_suspended_tenant_goes() -> None:
@@ -184,14 +184,14 @@ def test_a_tenant_with_an_entry_that_cannot_be_used_is_told_what_is_wrong_with_i
 
 
 def test_a_tenant_that_has_left_is_not_stale() -> None:
-    made = plan(days("2026-06-01T02", 8), offboarding=offboarding("2026-07-30"))
-    assert made.to(Action.EXPIRE)
-    assert objections(made, tenant=None, last_run=NOW - 60 * DAY) == []
+    retention_plan = plan(days("2026-06-01T02", 8), offboarding=offboarding("2026-07-30"))
+    assert retention_plan.to(Action.EXPIRE)
+    assert objections(retention_plan, tenant=None, last_run=NOW - 60 * DAY) == []
 
 
 def test_the_last_points_of_a_tenant_that_has_left_need_approval() -> None:
-    made = plan(days("2026-06-01T02", 3), offboarding=offboarding("2026-06-29"))
-    objection = only(objections(made, tenant=None))
+    retention_plan = plan(days("2026-06-01T02", 3), offboarding=offboarding("2026-06-29"))
+    objection = only(objections(retention_plan, tenant=None))
     assert objection.guard is Guard.OFFBOARDED
     assert objection.approvable
     assert objection.what == (
@@ -214,10 +214,10 @@ def test_a_tenant_cannot_have_left_and_be_in_the_register() -> None:
 
 
 def test_an_approval_lifts_what_can_be_approved_and_nothing_else() -> None:
-    made = plan(days("2026-06-30T02", 6), STRICT)
-    assert after_approval(objections(made), made, made.fingerprint) == ()
-    suspended = objections(made, tenant=tenant(suspended=True))
-    assert [it.guard for it in after_approval(suspended, made, made.fingerprint)] == [Guard.STALE]
+    retention_plan = plan(days("2026-06-30T02", 6), STRICT)
+    assert after_approval(objections(retention_plan), retention_plan, retention_plan.fingerprint) == ()
+    suspended = objections(retention_plan, tenant=tenant(suspended=True))
+    assert [it.guard for it in after_approval(suspended, retention_plan, retention_plan.fingerprint)] == [Guard.STALE]
 
 
 def test_an_approval_is_void_when_something_else_would_go() -> None:
@@ -261,6 +261,6 @@ def test_a_fleet_of_one_tenant_may_lose_what_that_tenant_may_lose() -> None:
 
 
 def test_a_pause_of_a_month_does_not_lift_the_limit_of_a_small_fleet() -> None:
-    made = [plan(days("2026-06-30T02", 30), RetentionPolicy(daily=3, weekly=0, monthly=0, yearly=0))]
-    objection = only(check_fleet(made, now=NOW, last_run=NOW - 30 * DAY))
+    retention_plan = [plan(days("2026-06-30T02", 30), RetentionPolicy(daily=3, weekly=0, monthly=0, yearly=0))]
+    objection = only(check_fleet(retention_plan, now=NOW, last_run=NOW - 30 * DAY))
     assert "would expire 27 of 30 recovery points of the fleet (limit 10%, at least 9)" in objection.what

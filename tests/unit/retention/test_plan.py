@@ -51,9 +51,11 @@ def test_the_case(case: dict[str, Any]) -> None:
         )
         for given in case["points"]
     ]
-    made = plan(points, datetime.fromisoformat(case["now"]))
-    assert {verdict.point.id: [reason.text for reason in verdict.reasons] for verdict in made.kept} == case["keep"]
-    assert sorted(verdict.point.id for verdict in made.to(Action.EXPIRE)) == case["expire"]
+    retention_plan = plan(points, datetime.fromisoformat(case["now"]))
+    assert {verdict.point.id: [reason.text for reason in verdict.reasons] for verdict in retention_plan.kept} == case[
+        "keep"
+    ]
+    assert sorted(verdict.point.id for verdict in retention_plan.to(Action.EXPIRE)) == case["expire"]
 
 
 def test_a_kept_point_says_on_which_day_its_last_reason_ends() -> None:
@@ -89,18 +91,22 @@ def test_a_point_just_after_midnight_by_another_clock_takes_nothing_from_the_day
 
 def test_hourly_points_are_a_pool_of_their_own() -> None:
     hourly = [point(NOW - timedelta(hours=age), Kind.HOURLY) for age in range(60)]
-    made = plan([*hourly, *days("2026-06-30T02", 3)])
-    assert [v.point.time for v in made.to(Action.EXPIRE)] == [NOW - timedelta(hours=age) for age in range(48, 60)]
-    assert reasons_of(made)["acme-hourly-20260629T06"] == ["hourly, younger than 48 hours"]
-    assert "daily 2026-06-30" in reasons_of(made)["acme-daily-20260630"], "later hourly points do not stand for the day"
+    retention_plan = plan([*hourly, *days("2026-06-30T02", 3)])
+    assert [v.point.time for v in retention_plan.to(Action.EXPIRE)] == [
+        NOW - timedelta(hours=age) for age in range(48, 60)
+    ]
+    assert reasons_of(retention_plan)["acme-hourly-20260629T06"] == ["hourly, younger than 48 hours"]
+    assert "daily 2026-06-30" in reasons_of(retention_plan)["acme-daily-20260630"], (
+        "later hourly points do not stand for the day"
+    )
 
 
 def test_the_full_backup_that_a_kept_hourly_point_needs_is_kept_as_long() -> None:
     full, better = point("2026-06-29T02", id="full"), point("2026-06-29T04", id="better")
     needy = point("2026-06-29T03", Kind.HOURLY, needs=("full",))
-    made = plan([full, better, needy, point("2026-06-30T02")])
-    assert reasons_of(made)["full"] == ["needed by acme-hourly-20260629T03"]
-    assert made.verdicts["full"].until == date(2026, 7, 1)
+    retention_plan = plan([full, better, needy, point("2026-06-30T02")])
+    assert reasons_of(retention_plan)["full"] == ["needed by acme-hourly-20260629T03"]
+    assert retention_plan.verdicts["full"].until == date(2026, 7, 1)
     assert actions(plan([full, better, needy], moment("2026-07-01T03")))["full"] == "expire"
 
 
@@ -108,18 +114,18 @@ def test_a_chain_is_kept_from_its_end_to_its_beginning() -> None:
     chain = [point(f"2026-06-0{day}", Kind.HOURLY, id=f"p{day}", needs=(f"p{day - 1}",)) for day in (2, 3, 4)]
     full = point("2026-06-01", id="p1")
     full_of_the_day = point("2026-06-01T04", id="better")
-    wanted = point("2026-06-30T05", Kind.HOURLY, needs=("p4", "gone"))
-    made = plan([full, full_of_the_day, *chain, wanted])
-    assert {name for name, action in actions(made).items() if action == "keep"} == {
-        "p1", "p2", "p3", "p4", "better", wanted.id
+    user = point("2026-06-30T05", Kind.HOURLY, needs=("p4", "gone"))
+    retention_plan = plan([full, full_of_the_day, *chain, user])
+    assert {name for name, action in actions(retention_plan).items() if action == "keep"} == {
+        "p1", "p2", "p3", "p4", "better", user.id
     }  # fmt: skip
 
 
 def test_safety_points_stay_fourteen_days() -> None:
     young, old = (point(NOW - age * DAY, Kind.SAFETY) for age in (13, 14))
-    made = plan([young, old, point(NOW)])
-    assert reasons_of(made)[young.id] == ["safety, younger than 14 days"]
-    assert actions(made)[old.id] == "expire"
+    retention_plan = plan([young, old, point(NOW)])
+    assert reasons_of(retention_plan)[young.id] == ["safety, younger than 14 days"]
+    assert actions(retention_plan)[old.id] == "expire"
 
 
 def test_a_safety_point_is_the_last_verified_one_only_where_there_is_no_other() -> None:
@@ -144,10 +150,10 @@ def test_a_hold_keeps_a_point_until_its_last_day() -> None:
 def test_a_manual_point_on_hold_uses_no_place() -> None:
     manual = [point(NOW - age * DAY, Kind.MANUAL) for age in range(1, 11)]
     held = point(NOW, Kind.MANUAL, hold=hold())
-    made = plan([*manual, held])
-    assert made.to(Action.EXPIRE) == ()
-    assert reasons_of(made)[manual[0].id][0] == "manual 1 of 10"
-    assert made.verdicts[held.id].until == FOR_EVER
+    retention_plan = plan([*manual, held])
+    assert retention_plan.to(Action.EXPIRE) == ()
+    assert reasons_of(retention_plan)[manual[0].id][0] == "manual 1 of 10"
+    assert retention_plan.verdicts[held.id].until == FOR_EVER
 
 
 def test_a_point_that_a_restore_is_reading_stays() -> None:
@@ -160,9 +166,9 @@ def test_a_point_that_a_restore_is_reading_stays() -> None:
 def test_a_locked_point_stays_until_its_lock_ends() -> None:
     locked = RetentionPolicy(locked_days=90)
     old = point("2026-05-29")
-    made = plan([old, point("2026-05-31"), point("2026-06-30T02")], policy=locked)
-    assert reasons_of(made)[old.id] == ["locked where it is stored"]
-    assert made.verdicts[old.id].until == date(2026, 8, 27)
+    retention_plan = plan([old, point("2026-05-31"), point("2026-06-30T02")], policy=locked)
+    assert reasons_of(retention_plan)[old.id] == ["locked where it is stored"]
+    assert retention_plan.verdicts[old.id].until == date(2026, 8, 27)
 
 
 def test_a_running_point_stays_while_its_run_holds_the_lease() -> None:
@@ -201,10 +207,10 @@ def test_a_marked_point_waits_for_its_grace_period() -> None:
 
 def test_a_marked_point_that_is_wanted_again_is_taken_back() -> None:
     marked = expiring("2026-05-30", NOW - 2 * DAY)
-    made = plan([marked, point("2026-05-31", state=State.FAILED), point("2026-06-30T02")])
-    assert actions(made)[marked.id] == "take back"
-    assert reasons_of(made)[marked.id] == ["weekly 2026-W22", "monthly 2026-05"]
-    assert made.verdicts[marked.id] in made.kept
+    retention_plan = plan([marked, point("2026-05-31", state=State.FAILED), point("2026-06-30T02")])
+    assert actions(retention_plan)[marked.id] == "take back"
+    assert reasons_of(retention_plan)[marked.id] == ["weekly 2026-W22", "monthly 2026-05"]
+    assert retention_plan.verdicts[marked.id] in retention_plan.kept
 
 
 def test_a_marked_point_under_a_hold_is_taken_back_and_not_deleted() -> None:
@@ -214,9 +220,9 @@ def test_a_marked_point_under_a_hold_is_taken_back_and_not_deleted() -> None:
 
 def test_a_point_that_has_lost_a_part_never_comes_back_and_stands_for_nothing() -> None:
     began = expiring("2026-05-31T04", NOW - 2 * DAY, deletion_began_at=NOW - DAY)
-    made = plan([began, point("2026-05-30"), point("2026-06-30T02")])
-    assert actions(made)[began.id] == "delete"
-    assert reasons_of(made)["acme-daily-20260530"] == ["weekly 2026-W22", "monthly 2026-05"]
+    retention_plan = plan([began, point("2026-05-30"), point("2026-06-30T02")])
+    assert actions(retention_plan)[began.id] == "delete"
+    assert reasons_of(retention_plan)["acme-daily-20260530"] == ["weekly 2026-W22", "monthly 2026-05"]
 
 
 def test_a_hold_spares_what_a_begun_deletion_has_left() -> None:
@@ -258,15 +264,15 @@ def test_the_fingerprint_is_of_what_goes_and_of_nothing_else() -> None:
     approved = plan(before)
     newer = point("2026-06-30T09", Kind.MANUAL)
     assert plan([*before, newer]).fingerprint == approved.fingerprint, "a new backup does not void an approval"
-    goes = approved.to(Action.EXPIRE)[0].point
-    kept = [it for it in before if it.id != goes.id] + [point(goes.time, hold=hold())]
+    expiring_point = approved.to(Action.EXPIRE)[0].point
+    kept = [it for it in before if it.id != expiring_point.id] + [point(expiring_point.time, hold=hold())]
     assert plan(kept).fingerprint != approved.fingerprint
 
 
 def test_a_manifest_becomes_a_point_with_times_in_utc() -> None:
     manifest = running()
-    made = TimelinePoint.of(manifest, needs=["acme-daily-20261122"])
-    assert (made.id, made.time, made.needs) == (manifest.id, manifest.opened_at, ("acme-daily-20261122",))
+    it = TimelinePoint.of(manifest, needs=["acme-daily-20261122"])
+    assert (it.id, it.time, it.needs) == (manifest.id, manifest.opened_at, ("acme-daily-20261122",))
     elsewhere = manifest.model_copy(update={"time": datetime.fromisoformat("2026-11-23T00:30+02:00")})
     assert TimelinePoint.of(elsewhere).time == datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
     assert TimelinePoint.of(elsewhere).time.date() == date(2026, 11, 22)

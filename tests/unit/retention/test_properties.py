@@ -98,9 +98,11 @@ def test_whatever_a_later_run_keeps_an_earlier_one_has_kept(
 @patient
 @given(points=timelines(), policy=policies)
 def test_the_last_verified_point_stays(points: list[TimelinePoint], policy: RetentionPolicy) -> None:
-    made = [it for it in points if it.state is State.VERIFIED and it.time <= NOW + CLOCK_SKEW]
-    if made:
-        last = max(made, key=lambda it: (it.half_restored is None, it.kind is not Kind.SAFETY, it.time, it.id))
+    verified_points = [it for it in points if it.state is State.VERIFIED and it.time <= NOW + CLOCK_SKEW]
+    if verified_points:
+        last = max(
+            verified_points, key=lambda it: (it.half_restored is None, it.kind is not Kind.SAFETY, it.time, it.id)
+        )
         assert last.id in kept(plan(points, policy))
 
 
