@@ -60,18 +60,18 @@ class BackupDatabaseTrigger(BackupStepTrigger):
             server = SqlServer(manifest.source.database.connection)
             await server.kill_sessions_of(self.settings.run_label(manifest.claim.name))
 
-    async def _of_earlier_attempt(self, point: LeasedPoint) -> Row | None:
+    async def _find_earlier_backup(self, point: LeasedPoint) -> Row | None:
         """The last claim's backup if it has succeeded or still does; None when there was none, or it was aborted."""
         claim = point.manifest.claim
         if claim is None or claim.discarded:
             return None
         server = SqlServer(point.manifest.source.database.connection)
         async with server.one_session():
-            while not (row := await self._finished(point, server, claim)):
+            while not (row := await self._find_finished(point, server, claim)):
                 sessions = await server.sessions_of(point.vault.settings.run_label(claim.name))
                 if not sessions:
                     # It may have ended between the two questions: msdb has the last word.
-                    return await self._finished(point, server, claim)
+                    return await self._find_finished(point, server, claim)
                 self.log.info("The backup %s of an earlier attempt is running: %s.", claim.name, sessions)
                 await asyncio.sleep(point.vault.settings.poll.total_seconds())
         self.log.info("Adopting the backup %s, which an earlier attempt has made.", claim.name)
@@ -84,7 +84,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         pauses, claimed = iter(point.vault.settings.pauses), False
         while True:
             try:
-                row = await self._of_earlier_attempt(point)
+                row = await self._find_earlier_backup(point)
                 if row is None and not claimed:
                     await self._claim(point)
                 return row or await self._back_up(point)
@@ -114,7 +114,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         while True:
             async with server.one_session():
                 if await self._back_up_in_a_slot(point, server, claim):
-                    row = await self._finished(point, server, claim)
+                    row = await self._find_finished(point, server, claim)
                     break
             self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)
             await asyncio.sleep(settings.poll.total_seconds())
@@ -146,17 +146,17 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         async with _turns.of(server.conn_id):
             await point.lease.check()
             talk = asyncio.ensure_future(server.talk(back_up))
-            begun = asyncio.ensure_future(started.wait())
+            beginning = asyncio.ensure_future(started.wait())
             try:
-                await asyncio.wait({talk, begun}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({talk, beginning}, return_when=asyncio.FIRST_COMPLETED)
             except asyncio.CancelledError:
                 talk.cancel()
                 raise
             finally:
-                begun.cancel()
+                beginning.cancel()
         return await talk
 
-    async def _finished(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> Row | None:
+    async def _find_finished(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> Row | None:
         rows = await server.run(tsql.finished_backup(claim.name, point.vault.backup_file_url(claim.keys[0])))
         return rows[0] if rows else None
 
@@ -166,9 +166,9 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         files = tuple(file for file in stored if file)
         if len(files) < len(claim.keys):
             await point.change(lambda manifest: manifest.without_part(PartName.BAK))
-            missing = [key for key, file in zip(claim.keys, stored, strict=True) if file is None]
+            missing_keys = [key for key, file in zip(claim.keys, stored, strict=True) if file is None]
             raise self._backup_error(
-                point, f"SQL Server has a record of the backup, but the vault has no {', '.join(missing)}."
+                point, f"SQL Server has a record of the backup, but the vault has no {', '.join(missing_keys)}."
             )
         return BackupFilePart(
             number=claim.number,

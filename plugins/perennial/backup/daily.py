@@ -21,22 +21,22 @@ log = logging.getLogger(__name__)
 CONCURRENT_READS = 32
 
 
-async def unfinished(vault: Vault, register: Register, day: date) -> dict[str, str]:
+async def find_unfinished(vault: Vault, register: Register, day: date) -> dict[str, str]:
     """Tenants due on `day` (UTC) without a verified daily recovery point, each with what is known of it."""
     gate = asyncio.Semaphore(CONCURRENT_READS)
 
     async def read(tenant: str) -> Manifest | None:
         async with gate:
             try:
-                found = await vault.points.get(tenant, daily_point_id(tenant, day))
+                version = await vault.points.get(tenant, daily_point_id(tenant, day))
             except PartError as error:
                 log.warning("%s", error)
                 return None
-            return found.value if found else None
+            return version.value if version else None
 
     tenants = tenants_due_daily(register)
     manifests = await asyncio.gather(*(read(tenant) for tenant in tenants))
-    by_id = {daily_point_id(tenant, day): found for tenant, found in zip(tenants, manifests, strict=True)}
+    by_id = {daily_point_id(tenant, day): version for tenant, version in zip(tenants, manifests, strict=True)}
     return without_verified_point(register, day, by_id)
 
 
@@ -69,15 +69,15 @@ class ConfirmDailyBackupsTrigger(StepTrigger):
         register, day = await read_register(self.settings), parse_moment(self.moment).date()
         loop = asyncio.get_running_loop()
         end = loop.time() + float(self.wait_minutes) * 60
-        while missing := await unfinished(self.vault, register, day):
+        while reasons := await find_unfinished(self.vault, register, day):
             if loop.time() >= end:
                 raise PartError(
-                    f"{len(missing)} tenants have no verified recovery point of {day}: "
-                    f"{_sentences(f'{tenant} ({known})' for tenant, known in missing.items())}",
+                    f"{len(reasons)} tenants have no verified recovery point of {day}: "
+                    f"{_sentences(f'{tenant} ({reason})' for tenant, reason in reasons.items())}",
                     why="Their newest recovery point is older than it should be.",
                     todo="Look at their runs of `tenant_backup`; mend the cause, then take a manual backup.",
                 )
-            self.log.info("Waiting for %d tenants: %s.", len(missing), ", ".join(missing))
+            self.log.info("Waiting for %d tenants: %s.", len(reasons), ", ".join(reasons))
             await asyncio.sleep(min(60.0, self.settings.poll.total_seconds() * 4))
         return {"day": day.isoformat(), "tenants": len(tenants_due_daily(register)), "missing": 0}
 

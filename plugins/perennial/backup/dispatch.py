@@ -8,7 +8,7 @@ from datetime import datetime
 
 from include.rules.backup.due import daily_partitions
 from include.rules.points.requests import daily_partition
-from perennial.backup.daily import unfinished
+from perennial.backup.daily import find_unfinished
 from perennial.hooks.aws.clients import closing_clients
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.vault import Vault
@@ -31,8 +31,8 @@ def partitions_missing(moment: datetime) -> list[str]:
     async def read() -> list[str]:
         settings = Settings.from_environment()
         register = await read_register(settings)
-        missing = await unfinished(Vault(settings), register, moment.date())
-        return [daily_partition(tenant, moment.date()) for tenant in missing]
+        tenants = await find_unfinished(Vault(settings), register, moment.date())
+        return [daily_partition(tenant, moment.date()) for tenant in tenants]
 
     return _run(read)
 

@@ -24,10 +24,10 @@ async def lock_parts(point: LeasedPoint) -> None:
         UnavailableError: when AWS refuses; the point is verified all the same.
     """
     manifest, now = point.manifest, datetime.now(UTC)
-    wanted = manifest.to_lock_until
-    if wanted is None or wanted <= now or (manifest.locked_until and manifest.locked_until >= wanted):
+    intended = manifest.to_lock_until
+    if intended is None or intended <= now or (manifest.locked_until and manifest.locked_until >= intended):
         return
-    until = max(wanted, now + SHORTEST).replace(microsecond=0)
+    until = max(intended, now + SHORTEST).replace(microsecond=0)
     parts, ebs = manifest.parts, Ebs.of(point.vault.settings)
     try:
         for key in parts.bak.keys if parts.bak else ():

@@ -39,16 +39,16 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
         role = SnapshotRole(self.role)
         if role.value in point.manifest.left_out:
             return {"message": f"Left out: {point.manifest.left_out[role.value]}."}
-        standing = getattr(point.manifest.parts, role.value)
-        if standing:
-            return {"snapshot": standing.snapshot_id, "message": "An earlier attempt has made it."}
+        part = point.manifest.snapshot(role)
+        if part:
+            return {"snapshot": part.snapshot_id, "message": "An earlier attempt has made it."}
         ebs = Ebs.of(point.vault.settings)
         async with _turns.of(point.manifest.volume_of(role)):
-            snapshot = await self._adopt(ebs, point, role) or await self._create(ebs, point, role)
+            snapshot = await self._find_adoptable(ebs, point, role) or await self._create(ebs, point, role)
         await point.change(lambda manifest: manifest.with_snapshot(role, _part(snapshot)))
         return {"snapshot": snapshot.id, "volume": snapshot.volume_id, "started_at": snapshot.started_at.isoformat()}
 
-    async def _adopt(self, ebs: Ebs, point: LeasedPoint, role: SnapshotRole) -> Snapshot | None:
+    async def _find_adoptable(self, ebs: Ebs, point: LeasedPoint, role: SnapshotRole) -> Snapshot | None:
         """The oldest snapshot that an earlier attempt has made less than an hour ago, if there is one."""
         volume, now = point.manifest.volume_of(role), datetime.now(UTC)
         for snapshot in await ebs.snapshots_of_point(point.manifest.id, role):
@@ -74,9 +74,9 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
                 self.log.warning("AWS says %s for volume %s; trying again.", error_code(error), volume)
             await asyncio.sleep(pause * random.uniform(1, 2))  # noqa: S311 - spreads the tenants of one volume
             # No answer is no proof that nothing happened: look before asking again.
-            adopted = await self._adopt(ebs, point, role)
-            if adopted:
-                return adopted
+            snapshot = await self._find_adoptable(ebs, point, role)
+            if snapshot:
+                return snapshot
 
 
 def _part(snapshot: Snapshot) -> SnapshotPart:

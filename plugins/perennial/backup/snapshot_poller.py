@@ -32,15 +32,15 @@ class SnapshotPoller:
     async def settled(self, snapshot_id: str) -> Snapshot | None:
         """Wait until the snapshot is completed or in error; None when AWS has not shown it for two minutes."""
         loop = asyncio.get_running_loop()
-        settled: asyncio.Future[Snapshot | None] = loop.create_future()
-        self._waiting[snapshot_id].add(settled)
+        outcome: asyncio.Future[Snapshot | None] = loop.create_future()
+        self._waiting[snapshot_id].add(outcome)
         self._asked_at[snapshot_id] = loop.time()
         if self._watch is None or self._watch.done():
             self._watch = loop.create_task(self._look_until_settled(), name="watch pending snapshots")
         try:
-            return await settled
+            return await outcome
         finally:
-            self._waiting[snapshot_id].discard(settled)
+            self._waiting[snapshot_id].discard(outcome)
             if not self._waiting[snapshot_id]:
                 del self._waiting[snapshot_id], self._asked_at[snapshot_id]
 
@@ -57,8 +57,8 @@ class SnapshotPoller:
         now = asyncio.get_running_loop().time()
         for snapshot_id, waiters in list(self._waiting.items()):
             snapshot = seen.get(snapshot_id)
-            gone = snapshot is None and now - self._asked_at[snapshot_id] > UNSEEN_LIMIT
-            if gone or (snapshot and snapshot.state != "pending"):
+            is_gone = snapshot is None and now - self._asked_at[snapshot_id] > UNSEEN_LIMIT
+            if is_gone or (snapshot and snapshot.state != "pending"):
                 for waiter in waiters:
                     if not waiter.done():
                         waiter.set_result(snapshot)

@@ -29,10 +29,10 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
 
     async def act(self, point: LeasedPoint) -> StepResult:
         manifest = point.manifest
-        missing = manifest.missing()
-        if missing:
+        missing_parts = manifest.missing()
+        if missing_parts:
             raise PartError(
-                f"Recovery point {manifest.id} of tenant {manifest.tenant} has no {', '.join(missing)}.",
+                f"Recovery point {manifest.id} of tenant {manifest.tenant} has no {', '.join(missing_parts)}.",
                 todo="Clear the task `open` of this run.",
             )
         snapshots = [(role, part) for role in SnapshotRole if (part := manifest.snapshot(role))]
@@ -109,10 +109,10 @@ def _damage_error(manifest: Manifest, bak: BackupFilePart, reason: str) -> Damag
     )
 
 
-def _difference(recorded: StoredFile, found: StoredFile | None) -> str:
+def _difference(recorded: StoredFile, stored: StoredFile | None) -> str:
     """How a file differs from what was recorded when it was made."""
-    if found is None:
+    if stored is None:
         return f"{recorded.key} is not there"
-    if found.size_bytes != recorded.size_bytes:
-        return f"{recorded.key} has {found.size_bytes:,} bytes; recorded were {recorded.size_bytes:,}"
-    return f"{recorded.key} is another object than the one that was recorded ({found.etag}, not {recorded.etag})"
+    if stored.size_bytes != recorded.size_bytes:
+        return f"{recorded.key} has {stored.size_bytes:,} bytes; recorded were {recorded.size_bytes:,}"
+    return f"{recorded.key} is another object than the one that was recorded ({stored.etag}, not {recorded.etag})"

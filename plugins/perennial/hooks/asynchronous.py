@@ -71,12 +71,12 @@ async def run_in_thread(call: Callable[[], Result], *, label: str) -> Result:
         label: Name of the thread, for whoever looks at a stuck process.
     """
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[Result] = loop.create_future()
+    outcome: asyncio.Future[Result] = loop.create_future()
     context = contextvars.copy_context()  # Airflow keeps the task's log in it
 
     def deliver(set_outcome: Callable[[], None]) -> None:
         def unless_cancelled() -> None:
-            if not done.done():
+            if not outcome.done():
                 set_outcome()
 
         # The loop may be closed by the time a long call ends: then nobody is left to tell.
@@ -88,9 +88,9 @@ async def run_in_thread(call: Callable[[], Result], *, label: str) -> Result:
             result = context.run(call)
         except BaseException as error:
             failure = error
-            deliver(lambda: done.set_exception(failure))
+            deliver(lambda: outcome.set_exception(failure))
         else:
-            deliver(lambda: done.set_result(result))
+            deliver(lambda: outcome.set_result(result))
 
     threading.Thread(target=body, name=label, daemon=True).start()
-    return await done
+    return await outcome

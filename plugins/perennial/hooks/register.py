@@ -54,8 +54,8 @@ async def _text(settings: Settings, name: str) -> str:
         async with answer["Body"] as body:
             return str(await body.read(), "utf-8")
     except (OSError, UnicodeDecodeError, *AWS_ERRORS) as error:
-        missing = isinstance(error, FileNotFoundError) or error_code(error) == "NoSuchKey"
-        kind = MissingRegisterError if missing and name == TENANTS else ConfigurationError
+        is_missing = isinstance(error, FileNotFoundError) or error_code(error) == "NoSuchKey"
+        kind = MissingRegisterError if is_missing and name == TENANTS else ConfigurationError
         raise kind(
             f"{settings.config}/{name} cannot be read: {error}.",
             why="Without it no tenant is known, so nothing was done.",

@@ -47,8 +47,8 @@ class CloseRestoreTrigger(RestoreTrigger):
         with suppress(LeaseLostError, LeaseBusyError):
             async with _lease_again(vault, request, owner) as lease, released_after(lease):
                 await _close(await LeasedRestore.load(lease, request.restore_id))
-        standing = await vault.restores.get(request.target, request.restore_id)
-        return _report(standing.value if standing else None, request)
+        version = await vault.restores.get(request.target, request.restore_id)
+        return _report(version.value if version else None, request)
 
 
 @asynccontextmanager
@@ -58,9 +58,12 @@ async def _lease_again(vault: Vault, request: RestoreRequest, owner: str) -> Asy
     Raises:
         LeaseLostError, LeaseBusyError: when there is nothing of this run's to close, or somebody else holds it.
     """
-    standing, record = await vault.lease(request.target), await vault.restores.get(request.target, request.restore_id)
+    lease_version, record = (
+        await vault.lease(request.target),
+        await vault.restores.get(request.target, request.restore_id),
+    )
     unclosed = record and record.value.owner == owner and record.value.state is RestoreState.RUNNING
-    if unclosed and standing and standing.value.owner != owner:
+    if unclosed and lease_version and lease_version.value.owner != owner:
         lease = await acquire(vault, request.target, owner, "restore")
         async with renewing(lease):
             yield lease
@@ -72,19 +75,19 @@ async def _lease_again(vault: Vault, request: RestoreRequest, owner: str) -> Asy
 async def _close(restore: LeasedRestore) -> None:
     """Clean up in the order in which a failure hurts least, each part whatever became of the others."""
     if restore.record.closed_at is None:
-        left = []
+        reports = []
         for what, clean_up, seconds in CLEAN_UPS:
             try:
                 async with asyncio.timeout(seconds):
-                    left.append(await clean_up(restore))
+                    reports.append(await clean_up(restore))
             except LeaseLostError:
                 raise
             except TimeoutError:
-                left.append(f"{what} did not come to its end within {seconds} s: the host or the server may hang.")
+                reports.append(f"{what} did not come to its end within {seconds} s: the host or the server may hang.")
             except PerennialError as error:
-                left.append(str(error))
-        said = [sentence for sentence in left if sentence]
-        await restore.change(lambda record: finished(record, datetime.now(UTC), said))
+                reports.append(str(error))
+        sentences = [sentence for sentence in reports if sentence]
+        await restore.change(lambda record: finished(record, datetime.now(UTC), sentences))
     await end_reading(restore.vault, restore.record)
 
 
@@ -112,11 +115,11 @@ def _report(record: RestoreRecord | None, request: RestoreRequest) -> StepResult
             why="Somebody else holds the tenant's lease, so that nothing was cleaned up.",
             todo="When that run has ended, clear the task `close` of this one.",
         )
-    done = " ".join(f"({step.name}) {step.said}" for step in record.steps) if record else ""
+    steps_done = " ".join(f"({step.name}) {step.said}" for step in record.steps) if record else ""
     raise PartError(
         f"Restore {request.restore_id} of tenant {request.target} was not completed: "
         f"{record.failure if record else 'it has no record'}",
-        why=f"Done before that: {done or 'nothing.'}",
+        why=f"Done before that: {steps_done or 'nothing.'}",
         todo="Mend the cause, then clear the task `open` of this run: every step may be repeated. If the site was "
         "brought online by hand meanwhile, start a new restore instead.",
     )

@@ -45,20 +45,20 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         if plan.database is None:
             return Done("No database was asked for.")
         server = SqlServer(plan.target.database.connection, restore.vault.settings.run_label(restore.record.id))
-        begun_before = self.step in restore.record.begun
+        had_begun = self.step in restore.record.begun
         try:
             if plan.database_from is DatabaseSource.SNAPSHOT:
                 return await self._from_snapshot(restore, point, server)
             return await self._from_backup_file(restore, point, server)
         except RefusedError:
-            if not begun_before:
+            if not had_begun:
                 await restore.change(lambda record: record.not_begun_on(self.step))
             raise
         except SqlServerError as error:
-            begun = self.step in restore.record.begun
+            has_begun = self.step in restore.record.begun
             raise PartError(
                 f"The database of tenant {restore.record.tenant} was not restored: {error}",
-                why=f"Nobody knows the state of database {plan.database}." if begun else "It was not touched.",
+                why=f"Nobody knows the state of database {plan.database}." if has_begun else "It was not touched.",
                 todo="Bring the server up, then clear the task `open` of this run.",
                 server=server.conn_id,
             ) from error
@@ -92,7 +92,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
     async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
         pauses = restore.vault.settings.pauses
         await self._end_earlier_attempt(server, restore)
-        copied = await copy_files(restore, point, server, limit=float(self.deadline))
+        copied_bytes = await copy_files(restore, point, server, limit=float(self.deadline))
         async with server.one_session():
             await server.talk(lambda session: attach_new(session, restore.record, point), pauses=pauses)
             if restore.record.plan.replaces_database:
@@ -100,8 +100,8 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
                 await server.talk(lambda session: put_in_place(session, restore.record, point), pauses=pauses)
         return Done(
             f"Database {restore.record.plan.database} is attached from the files of the snapshot, crash-consistent "
-            f"({copied:,} bytes).",
-            copied,
+            f"({copied_bytes:,} bytes).",
+            copied_bytes,
         )
 
     async def _begin(self, restore: LeasedRestore) -> None:
@@ -151,18 +151,18 @@ async def reopen_database(restore: LeasedRestore) -> str:
     if record.plan.database is None:
         return ""
     server = SqlServer(record.plan.target.database.connection)
-    begun = RESTORE_DATABASE in record.begun
+    has_begun = RESTORE_DATABASE in record.begun
     try:
         async with server.one_session():
-            if begun or record.copied_files:
+            if has_begun or record.copied_files:
                 await server.kill_sessions_of(settings.run_label(record.id))
-            database = await _end_restore(restore, server) if begun else ""
+            database = await _end_restore(restore, server) if has_begun else ""
             return " ".join(sentence for sentence in (database, await files_left(restore, server)) if sentence)
     except SqlServerError as error:
-        if begun:
+        if has_begun:
             return f"Nobody knows the state of database {record.plan.database}: {error}"
-        copied = ", ".join(record.copied_files)
-        return f"Nobody knows what has become of the database files copied from the snapshot ({copied}): {error}"
+        files = ", ".join(record.copied_files)
+        return f"Nobody knows what has become of the database files copied from the snapshot ({files}): {error}"
 
 
 async def _end_restore(restore: LeasedRestore, server: SqlServer) -> str:
@@ -173,6 +173,6 @@ async def _end_restore(restore: LeasedRestore, server: SqlServer) -> str:
         return await server.talk(lambda session: let_users_in(session, name), pauses=pauses)
     if record.has_done(CHECK):
         return ""
-    stands = await server.talk(lambda session: drop_half_restored(session, name, stem=own_name(record)), pauses=pauses)
+    is_left = await server.talk(lambda session: drop_half_restored(session, name, stem=own_name(record)), pauses=pauses)
     await restore.change(lambda r: r.not_begun_on(RESTORE_DATABASE))  # it has overwritten nothing
-    return left_unchecked(name) if stands else ""
+    return left_unchecked(name) if is_left else ""

@@ -26,11 +26,11 @@ async def copy_files(restore: LeasedRestore, point: Manifest, server: SqlServer,
     """
     record = restore.record
     with server_must_answer(record.tenant, server, why="The database was not touched."):
-        places, attached = await server.talk(
+        places, is_attached = await server.talk(
             lambda session: (_places(session, record, point), _is_attached(session, record, point)),
             pauses=restore.vault.settings.pauses,
         )
-    if attached:
+    if is_attached:
         return 0
     await restore.change(lambda r: r.model_copy(update={"copied_files": tuple(places.values())}))
     files = [
@@ -62,21 +62,25 @@ def put_in_place(session: Session, record: RestoreRecord, point: Manifest) -> No
 
 async def files_left(restore: LeasedRestore, server: SqlServer) -> str:
     """A sentence that says where the copied files are if they have not become what was asked for; else empty."""
-    record, copied = restore.record, restore.record.copied_files
-    if not copied or record.has_done(CHECK):
+    record, copied_files = restore.record, restore.record.copied_files
+    if not copied_files or record.has_done(CHECK):
         return ""
-    in_place, attached = await server.talk(
+    is_in_place, is_scratch_attached = await server.talk(
         lambda session: tuple(
-            databases.survey(session, name).is_made_of(copied) for name in (_name(record), own_name(record))
+            databases.survey(session, name).is_made_of(copied_files) for name in (_name(record), own_name(record))
         ),
         pauses=restore.vault.settings.pauses,
     )
-    if in_place:
+    if is_in_place:
         return "" if record.plan.replaces_database else left_unchecked(_name(record))
-    remedy = f"drop database {own_name(record)}, which is made of them" if attached else "delete those that are there"
+    remedy = (
+        f"drop database {own_name(record)}, which is made of them"
+        if is_scratch_attached
+        else "delete those that are there"
+    )
     return (
         f"Database files copied from the snapshot are left on {record.plan.target.database.instance}: "
-        f"{', '.join(copied)}. Clearing the task `open` goes on with them; if you do not want that, {remedy}."
+        f"{', '.join(copied_files)}. Clearing the task `open` goes on with them; if you do not want that, {remedy}."
     )
 
 

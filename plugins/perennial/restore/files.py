@@ -29,7 +29,7 @@ class CopyFilesTrigger(RestoreStepTrigger):
         folder, instance = plan.folder, plan.target.web.instance
         # Once this restore has begun on a new folder, what is in it is its own.
         must_be_new = not plan.replaces_files and self.step not in restore.record.begun
-        copied = await copy_on_host(
+        answer = await copy_on_host(
             restore,
             SnapshotRole.WEB,
             "copy_tree",
@@ -45,7 +45,7 @@ class CopyFilesTrigger(RestoreStepTrigger):
         )
         what = f"{len(plan.paths)} chosen paths" if plan.paths else "all"
         return Done(
-            f"{copied['files']:,} files ({what}) are in {folder} on {instance} and equal the snapshot.", copied["bytes"]
+            f"{answer['files']:,} files ({what}) are in {folder} on {instance} and equal the snapshot.", answer["bytes"]
         )
 
     async def stop(self, record: RestoreRecord) -> None:
@@ -76,7 +76,7 @@ async def copy_on_host(
     host, volume = host_of(record.plan.target, role), record.volumes.get(role.value)
     if volume is None:
         raise PartError("The restore has no volume to copy from.", todo="Clear the task `open` of this run.")
-    begun_before = begins is None or begins[0] in record.begun
+    had_begun = begins is None or begins[0] in record.begun
     if begins:
         await restore.change(lambda r: r.beginning_on(*begins))
     try:
@@ -89,7 +89,7 @@ async def copy_on_host(
             limit=int(limit),
         )
     except (ScriptRefusedError, AwsRejectedError) as error:
-        if begins and not begun_before:
+        if begins and not had_begun:
             await restore.change(lambda r: r.not_begun_on(begins[0]))
         raise PartError(
             f"The files of tenant {record.tenant} were not copied back: {error.what}",

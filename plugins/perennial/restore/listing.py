@@ -19,9 +19,9 @@ class ListRecoveryPointsTrigger(StepTrigger):
             raise ConfigurationError(
                 f"{tenant!r} is not a tenant id.", why="Nothing was listed.", todo="Leave it empty to list all tenants."
             )
-        found = {}
+        points_of = {}
         for name in [tenant] if tenant else await vault.tenants():
             manifests = await vault.manifests(name)
             self.log.info("Tenant %s, %d recovery points:\n%s", name, len(manifests), table(manifests))
-            found[name] = [f"{manifest.id} ({manifest.state})" for manifest in manifests]
-        return {"vault": vault.settings.vault, "recovery_points": found}
+            points_of[name] = [f"{manifest.id} ({manifest.state})" for manifest in manifests]
+        return {"vault": vault.settings.vault, "recovery_points": points_of}

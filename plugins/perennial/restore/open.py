@@ -30,7 +30,7 @@ class OpenRestoreTrigger(RestoreTrigger):
             restore = await LeasedRestore.load(lease, request.restore_id)
             check_owner(restore.record, lease.owner)
             await self._check_plan_holds(restore.record)
-            inherited = await _inherited(vault, restore.record)
+            inherited = await _read_inherited(vault, restore.record)
             await begin_reading(vault, restore.record)
             record = await restore.change(
                 lambda r: r.opened(owner=lease.owner, token=lease.token, now=datetime.now(UTC), inherited=inherited)
@@ -64,10 +64,10 @@ class OpenRestoreTrigger(RestoreTrigger):
         request = self.request()
         with suppress(PerennialError):
             async with continue_under_lease(self.vault, request.target, self.owner) as lease:
-                await _given_up(lease, request)
+                await _give_up(lease, request)
 
 
-async def _inherited(vault: Vault, record: RestoreRecord) -> dict[str, str]:
+async def _read_inherited(vault: Vault, record: RestoreRecord) -> dict[str, str]:
     """What an earlier restore has left half restored, by whose marker the site is still offline.
 
     Raises:
@@ -91,7 +91,7 @@ async def _inherited(vault: Vault, record: RestoreRecord) -> dict[str, str]:
     return earlier.value.half_restored if earlier else {}
 
 
-async def _given_up(lease: TenantLease, request: RestoreRequest) -> None:
+async def _give_up(lease: TenantLease, request: RestoreRequest) -> None:
     with suppress(PerennialError):
         restore = await LeasedRestore.load(lease, request.restore_id)
         await end_reading(lease.vault, restore.record)

@@ -38,7 +38,7 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
     async def work(self) -> StepResult:
         vault, request = self.vault, self.request()
         await self._refuse_when_busy(vault, request, self.owner)
-        record = await self._planned(vault, request, self.owner)
+        record = await self._make_plan(vault, request, self.owner)
         record = await _write(vault, record)
         self.log.info("%s", record.preview)
         return {
@@ -54,18 +54,18 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
             with suppress(PerennialError, SqlServerError):
                 await self._surveyor.stop()
 
-    async def _planned(self, vault: Vault, request: RestoreRequest, owner: str) -> RestoreRecord:
+    async def _make_plan(self, vault: Vault, request: RestoreRequest, owner: str) -> RestoreRecord:
         now, register = datetime.now(UTC), await find_register(vault.settings)
         if request.recovery_point:
             # A damaged manifest is left out of the list below; the one that was named has to say so.
             await vault.points.get(request.tenant, request.recovery_point)
-        known = await vault.manifests(request.tenant)
-        point = choose_point(known, request.tenant, request.recovery_point)
+        manifests = await vault.manifests(request.tenant)
+        point = choose_point(manifests, request.tenant, request.recovery_point)
         check_scope(request, point)
         target = target_of(request, register, point)
         self._surveyor = Surveyor(vault, request, point, target)
         survey = await self._surveyor.survey()
-        suggestion = suggest_nearest([m for m in known if m.id != point.id], point.time)
+        suggestion = suggest_nearest([m for m in manifests if m.id != point.id], point.time)
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)
         check_own_place(plan, register)
         earlier = await vault.latest_restores(request.target, EARLIER)
@@ -75,7 +75,7 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
             plan=plan,
             registered=is_registered(request.target, register),
             preview="\n\n".join(
-                filter(None, (preview(plan, point, survey, earlier, now), note_passed_over(known, point)))
+                filter(None, (preview(plan, point, survey, earlier, now), note_passed_over(manifests, point)))
             ),
             owner=owner,
             planned_at=now,
@@ -95,17 +95,17 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
 async def _write(vault: Vault, record: RestoreRecord) -> RestoreRecord:
     """Write the plan; over an earlier one of this run only while nothing has been carried out."""
     while True:
-        standing = await vault.restores.get(record.tenant, record.id)
+        current = await vault.restores.get(record.tenant, record.id)
         try:
-            if standing is None:
+            if current is None:
                 return (await vault.restores.create(record)).value
-            check_owner(standing.value, record.owner)
-            if standing.value.state is not RestoreState.PLANNED:
+            check_owner(current.value, record.owner)
+            if current.value.state is not RestoreState.PLANNED:
                 raise RefusedError(
-                    f"Restore {record.id} of tenant {record.tenant} is {standing.value.state} already.",
+                    f"Restore {record.id} of tenant {record.tenant} is {current.value.state} already.",
                     why="Its plan cannot change any more.",
                     todo="Clear the task `open` to carry the plan out again, or start a new restore.",
                 )
-            return (await vault.restores.replace(record, standing.etag)).value
+            return (await vault.restores.replace(record, current.etag)).value
         except ConflictError:
             continue

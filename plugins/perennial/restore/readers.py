@@ -31,6 +31,6 @@ async def begin_reading(vault: Vault, record: RestoreRecord) -> None:
 async def end_reading(vault: Vault, record: RestoreRecord) -> None:
     """Take the restore out of the manifest, if it stands there."""
     plan = record.plan
-    standing = await vault.points.get(plan.source, plan.recovery_point)
-    if standing and any(reader.restore == record.id for reader in standing.value.readers):
+    version = await vault.points.get(plan.source, plan.recovery_point)
+    if version and any(reader.restore == record.id for reader in version.value.readers):
         await vault.change_point(plan.source, plan.recovery_point, lambda m: m.without_reader(record.id))

@@ -35,22 +35,22 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
     step: ClassVar[str] = "take_safety_point"
 
     async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
-        wanted = restore.record.safety_request
-        if not wanted:
+        request = restore.record.safety_request
+        if not request:
             return Done("This restore overwrites nothing: it needs no safety point.")
-        safety = await self._begun(restore, BackupRequest.parse(wanted))
-        lost = restore.record.why_unsavable
+        safety = await self._begin(restore, BackupRequest.parse(request))
+        why_lost = restore.record.why_unsavable
         if safety is None:
-            return Done(f"No safety point was taken of the database: {lost or 'there was none to keep'}.")
+            return Done(f"No safety point was taken of the database: {why_lost or 'there was none to keep'}.")
         await restore.change(lambda record: record.model_copy(update={"safety_point": safety.manifest.id}))
         if not is_settled(safety.manifest):
             async with safety.remembering_failure():
-                for step in _steps(wanted):
+                for step in _steps(request):
                     await step.act(safety)
             await end_attempt(safety)
-        kept = safety.manifest.parts.names
-        undo = f"the database cannot be brought back: {lost}" if lost else "restore it to undo this restore"
-        return Done(f"Safety point {safety.manifest.id} holds {', '.join(kept)}: {undo}.")
+        parts = safety.manifest.parts.names
+        undo = f"the database cannot be brought back: {why_lost}" if why_lost else "restore it to undo this restore"
+        return Done(f"Safety point {safety.manifest.id} holds {', '.join(parts)}: {undo}.")
 
     async def on_kill(self) -> None:
         """The run was ended by hand: end what SQL Server does for the safety point, too."""
@@ -59,21 +59,21 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
             for step in _steps(record.safety_request) if record and record.safety_request else ():
                 await step.on_kill()
 
-    async def _begun(self, restore: LeasedRestore, request: BackupRequest) -> LeasedPoint | None:
+    async def _begin(self, restore: LeasedRestore, request: BackupRequest) -> LeasedPoint | None:
         """Claim the point's id, or take up what an earlier attempt has claimed; None when there is nothing to keep."""
         vault, lease, target = restore.vault, restore.lease, restore.record.plan.target
-        standing = await vault.points.get(target.id, request.recovery_point_id)
-        if standing and is_settled(standing.value):
+        current = await vault.points.get(target.id, request.recovery_point_id)
+        if current and is_settled(current.value):
             # Taken by an earlier attempt, before anything was overwritten: that is the state to go back to.
-            return LeasedPoint(lease, standing)
+            return LeasedPoint(lease, current)
         if restore.record.has_changed_the_site:
             return None  # an earlier attempt has found nothing to keep, and what is there now is half restored
-        left_out, files, lost = await _left_out(restore.record, vault.settings)
-        await restore.change(lambda record: record.model_copy(update={"why_unsavable": lost}))
+        left_out, files, why_lost = await _parts_left_out(restore.record, vault.settings)
+        await restore.change(lambda record: record.model_copy(update={"why_unsavable": why_lost}))
         if len(left_out) == len(PartName):
             return None
         note = f"Before {restore.record.id}"
-        return await begin_attempt(lease, standing, request, target, note=note, left_out=left_out, database_files=files)
+        return await begin_attempt(lease, current, request, target, note=note, left_out=left_out, database_files=files)
 
 
 async def close_safety_point(restore: LeasedRestore) -> str:
@@ -96,7 +96,7 @@ def _steps(request: str) -> tuple[BackupStepTrigger, ...]:
     )
 
 
-async def _left_out(
+async def _parts_left_out(
     record: RestoreRecord, settings: Settings
 ) -> tuple[dict[PartName, str], tuple[DatabaseFile, ...], str]:
     """Parts that the safety point does without, and why; the files by which the others find the database; and why
@@ -111,10 +111,11 @@ async def _left_out(
     server = SqlServer(database.connection)
     with server_must_answer(record.tenant, server, why="Without a safety point nothing is overwritten; nothing was."):
         facts = await server.talk(lambda session: survey(session, database.name), pauses=settings.pauses)
-    lost = why_unsavable(database, facts.state, facts.described)
-    if lost and not plan.why_unsavable:
+    why_lost = why_unsavable(database, facts.state, facts.described)
+    if why_lost and not plan.why_unsavable:
         raise RefusedError(
-            f"Database {database.name} of tenant {record.tenant} cannot be kept safe before it is overwritten: {lost}.",
+            f"Database {database.name} of tenant {record.tenant} cannot be kept safe before it is overwritten: "
+            f"{why_lost}.",
             why="Nobody has approved its loss; nothing was overwritten.",
             todo="Start a new restore: its preview says so and asks for an approval.",
         )
@@ -123,4 +124,4 @@ async def _left_out(
     elif facts.state != ONLINE:
         reason = f"database {database.name} is {facts.state or 'not there'}: a snapshot could not bring it back"
         left_out |= {PartName.DB_SNAPSHOT: reason, PartName.BAK: reason}
-    return left_out, facts.described, lost
+    return left_out, facts.described, why_lost

@@ -50,7 +50,7 @@ class BringSiteOnlineTrigger(RestoreStepTrigger):
     async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
         if not restore.record.may_go_online:
             return Done("The site stays OFFLINE: an earlier restore has left a part of it half restored.")
-        return Done(await _online(restore) or NOT_OVERWRITTEN)
+        return Done(await _remove_marker(restore) or NOT_OVERWRITTEN)
 
 
 async def bring_online(restore: LeasedRestore) -> str:
@@ -58,7 +58,7 @@ async def bring_online(restore: LeasedRestore) -> str:
     if not restore.record.may_go_online:
         return ""
     try:
-        await _online(restore)
+        await _remove_marker(restore)
     except UnavailableError as error:
         return str(error)
     return ""
@@ -91,7 +91,7 @@ async def marker_on_site(settings: Settings, record: RestoreRecord) -> str | Non
     return None if marker is None else str(marker)
 
 
-async def _online(restore: LeasedRestore) -> str:
+async def _remove_marker(restore: LeasedRestore) -> str:
     if restore.record.site is not Site.OFFLINE:
         return ""
     answer = await _run(restore, "site_online", {})

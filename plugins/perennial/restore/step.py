@@ -78,12 +78,12 @@ class RestoreStepTrigger(RestoreTrigger):
         async with continue_under_lease(vault, request.target, self.owner) as lease:
             restore = await LeasedRestore.load(lease, request.restore_id)
             async with restore.remembering_failure():
-                done = await self.act(restore, await self._read_point(restore.record))
+                outcome = await self.act(restore, await self._read_point(restore.record))
             step = RestoreStep(
-                name=self.step, said=done.message, began_at=began_at, at=datetime.now(UTC), bytes=done.bytes
+                name=self.step, said=outcome.message, began_at=began_at, at=datetime.now(UTC), bytes=outcome.bytes
             )
             await restore.change(lambda record: record.with_step(step))
-        return {"message": done.message, "seconds": round(step.seconds, 1)}
+        return {"message": outcome.message, "seconds": round(step.seconds, 1)}
 
     async def on_kill(self) -> None:
         """The run was ended by hand: end what it has set going, too."""

@@ -137,20 +137,24 @@ class Surveyor:
                 if error.is_damage:
                     return f"the .bak is damaged ({error})"
                 raise
-        wrong = header_differences(headers, self.point, bak)
-        return f"the .bak is another backup than the one that was verified ({', '.join(wrong)})" if wrong else ""
+        differences = header_differences(headers, self.point, bak)
+        return (
+            f"the .bak is another backup than the one that was verified ({', '.join(differences)})"
+            if differences
+            else ""
+        )
 
     async def _snapshots(self) -> dict[SnapshotRole, str]:
         parts = {role: self.point.snapshot(role) for role in SnapshotRole}
-        found = await Ebs.of(self.vault.settings).snapshots(self.point.parts.snapshot_ids)
+        snapshots = await Ebs.of(self.vault.settings).snapshots(self.point.parts.snapshot_ids)
         unusable = {}
         for role, part in parts.items():
             if part is None:
                 unusable[role] = f"it has no {role.value} ({self.point.left_out.get(role.value, 'nobody knows why')})"
-            elif part.snapshot_id not in found:
+            elif part.snapshot_id not in snapshots:
                 unusable[role] = f"snapshot {part.snapshot_id} is gone"
-            elif found[part.snapshot_id].state != "completed":
-                unusable[role] = f"snapshot {part.snapshot_id} is {found[part.snapshot_id].state}"
+            elif snapshots[part.snapshot_id].state != "completed":
+                unusable[role] = f"snapshot {part.snapshot_id} is {snapshots[part.snapshot_id].state}"
         return unusable
 
     def _server(self) -> SqlServer:

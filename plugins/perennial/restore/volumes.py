@@ -41,48 +41,48 @@ class AttachVolumesTrigger(RestoreStepTrigger):
     step: ClassVar[str] = "attach_volumes"
 
     async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
-        said = [await self._attached(restore, point, role) for role in restore.record.plan.snapshots]
-        return Done(" ".join(said) or "No snapshot is needed.")
+        sentences = [await self._attach_from_snapshot(restore, point, role) for role in restore.record.plan.snapshots]
+        return Done(" ".join(sentences) or "No snapshot is needed.")
 
-    async def _attached(self, restore: LeasedRestore, point: Manifest, role: SnapshotRole) -> str:
+    async def _attach_from_snapshot(self, restore: LeasedRestore, point: Manifest, role: SnapshotRole) -> str:
         snapshot, host = point.snapshot(role), host_of(restore.record.plan.target, role)
         if snapshot is None:
             raise PartError(f"Recovery point {point.id} has no {role.value}.", todo="Restore another recovery point.")
         ebs = Ebs.of(restore.vault.settings)
-        volume = await self._made(ebs, restore, role, snapshot.snapshot_id)
+        volume = await self._find_or_create(ebs, restore, role, snapshot.snapshot_id)
         await restore.change(lambda record: record.with_volume(role.value, volume.id))
         if volume.instance != host.instance:
             await self._attach(ebs, restore, role, volume)
-        await self._until(ebs, restore, volume.id, lambda found: found.attachment == "attached")
+        await self._until(ebs, restore, volume.id, lambda volume: volume.attachment == "attached")
         return f"Volume {volume.id} from snapshot {snapshot.snapshot_id} is attached to {host.instance}."
 
-    async def _made(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str) -> Volume:
+    async def _find_or_create(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str) -> Volume:
         """The volume that an earlier attempt has made, or a new one."""
         record = restore.record
-        standing = [volume for volume in await ebs.volumes_of_restore(record.id, role) if volume.state in USABLE]
-        if standing:
-            return standing[0]
+        usable = [volume for volume in await ebs.volumes_of_restore(record.id, role) if volume.state in USABLE]
+        if usable:
+            return usable[0]
         # A volume of an earlier attempt may have been deleted since: its token would bring nothing back.
         token = sha256(f"{ebs.vault} {record.id} {role.value} {restore.lease.token}".encode()).hexdigest()
         # Recorded first: `remove_volumes` finds by it what look-ups do not show yet.
         await restore.change(lambda r: r.asking_for_volume(role.value, token))
         try:
-            return await _asked(ebs, restore, role, snapshot_id, token)
+            return await _create(ebs, restore, role, snapshot_id, token)
         except AwsRejectedError:
             await restore.change(lambda r: r.without_asked_volume(role.value))
             raise
 
     async def _attach(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:
         host = host_of(restore.record.plan.target, role)
-        await self._until(ebs, restore, volume.id, lambda found: found.state == "available")
+        await self._until(ebs, restore, volume.id, lambda volume: volume.state == "available")
         for _ in range(3):
             device = free_device(await ebs.devices_in_use(host.instance), host.platform)
             await restore.lease.check()
             try:
                 return await ebs.attach_volume(volume.id, host.instance, device)
             except AWS_ERRORS as error:
-                standing = await ebs.volume(volume.id)
-                if standing and standing.instance == host.instance:
+                current = await ebs.volume(volume.id)
+                if current and current.instance == host.instance:
                     return None  # the answer was lost, the volume was attached
                 refused = error
             # Somebody else may have taken the device name in between: look again.
@@ -118,13 +118,13 @@ class RemoveVolumesTrigger(RestoreStepTrigger):
     step: ClassVar[str] = "remove_volumes"
 
     async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
-        left = await remove_volumes(restore)
-        if left:
-            raise UnavailableError(left)
+        problem = await remove_volumes(restore)
+        if problem:
+            raise UnavailableError(problem)
         return Done("No volume is left." if restore.record.plan.snapshots else "There was no volume.")
 
 
-async def _asked(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str, token: str) -> Volume:
+async def _create(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str, token: str) -> Volume:
     """Ask for the volume; asked again under the same token it is the same one."""
     record = restore.record
     await restore.lease.check()
@@ -142,11 +142,11 @@ async def remove_volumes(restore: LeasedRestore) -> str:
     """Detach and delete every volume that the restore has made; returns a sentence about what could not be removed."""
     record = restore.record
     ebs = Ebs.of(restore.vault.settings)
-    made = [(role, volume) for role in SnapshotRole for volume in await _made_by(ebs, restore, role)]
-    left = [volume for role, volume in made if not await _removed(ebs, restore, role, volume)]
-    if left:
+    volumes = [(role, volume) for role in SnapshotRole for volume in await _volume_ids(ebs, restore, role)]
+    left_ids = [volume for role, volume in volumes if not await _remove(ebs, restore, role, volume)]
+    if left_ids:
         return (
-            f"Volume {', '.join(left)} could not be detached from the host of tenant {record.tenant} and was left "
+            f"Volume {', '.join(left_ids)} could not be detached from the host of tenant {record.tenant} and was left "
             "there. It costs money until it is deleted. See what uses it on the host, detach it, delete it."
         )
     if record.volumes or record.asked_volumes:
@@ -154,19 +154,19 @@ async def remove_volumes(restore: LeasedRestore) -> str:
     return ""
 
 
-async def _made_by(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole) -> list[str]:
+async def _volume_ids(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole) -> list[str]:
     """The volumes that the restore has made from one part: what look-ups show, and what they do not show yet."""
     record = restore.record
-    found = [volume.id for volume in await ebs.volumes_of_restore(record.id, role)]
+    volume_ids = [volume.id for volume in await ebs.volumes_of_restore(record.id, role)]
     if role.value in record.volumes:
-        found.append(record.volumes[role.value])
+        volume_ids.append(record.volumes[role.value])
     if token := record.asked_volumes.get(role.value):
         # Nobody has heard the answer. Asked again it is the same volume; refused, there is none.
         point = (await restore.vault.points.require(record.plan.source, record.plan.recovery_point)).value
         if snapshot := point.snapshot(role):
             with suppress(AwsRejectedError):
-                found.append((await _asked(ebs, restore, role, snapshot.snapshot_id, token)).id)
-    return list(dict.fromkeys(found))
+                volume_ids.append((await _create(ebs, restore, role, snapshot.snapshot_id, token)).id)
+    return list(dict.fromkeys(volume_ids))
 
 
 def mount_name(volume_id: str) -> str:
@@ -193,7 +193,7 @@ async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -
             )
 
 
-async def _removed(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume_id: str) -> bool:
+async def _remove(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume_id: str) -> bool:
     """Detach and delete a volume; False when its host does not let go of it in time.
 
     The host is asked more than once: a copy whose SendCommand was under way when its task was ended may begin later.
@@ -201,17 +201,17 @@ async def _removed(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume_
     end = asyncio.get_running_loop().time() + GONE_WITHIN
     while asyncio.get_running_loop().time() < end:
         await restore.lease.check()
-        shown = await ebs.volume(volume_id)
+        volume = await ebs.volume(volume_id)
         # One that is not shown may be too new to be, and attached all the same.
-        if shown is None or shown.instance:
+        if volume is None or volume.instance:
             await _unmount(restore, role, volume_id)
             await ebs.detach_volume(volume_id)
-        if await _deleted(ebs, volume_id, restore.vault.settings.poll.total_seconds()):
+        if await _delete_once_detached(ebs, volume_id, restore.vault.settings.poll.total_seconds()):
             return True
     return False
 
 
-async def _deleted(ebs: Ebs, volume_id: str, poll: float) -> bool:
+async def _delete_once_detached(ebs: Ebs, volume_id: str, poll: float) -> bool:
     """Delete the volume as soon as its host has let go of it; False when it has not for LET_GO_WITHIN."""
     end = asyncio.get_running_loop().time() + LET_GO_WITHIN
     for pause in poll_pauses(poll):

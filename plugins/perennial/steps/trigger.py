@@ -45,16 +45,16 @@ class StepTrigger(BaseTrigger):
         super().__init_subclass__(**kwargs)
         cls.fields = declared_fields(cls, StepTrigger)
 
-    def __init__(self, *_: object, **given: Any) -> None:
+    def __init__(self, *_: object, **arguments: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         for name in (*self.fields, "deadline"):
-            if name in given:
-                setattr(self, name, given[name])
+            if name in arguments:
+                setattr(self, name, arguments[name])
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as Airflow keeps them in its database."""
-        given = {name: getattr(self, name) for name in (*self.fields, "deadline") if hasattr(self, name)}
-        return f"{type(self).__module__}.{type(self).__qualname__}", given
+        arguments = {name: getattr(self, name) for name in (*self.fields, "deadline") if hasattr(self, name)}
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     @cached_property
     def settings(self) -> Settings:

@@ -448,8 +448,8 @@ def test_a_run_marked_failed_while_it_opens_leaves_nothing_behind(world: World) 
 
     suspension = 1
     while world.runner.run(mark_failed(suspension)):
-        held = world.runner.run(world.vault.lease("acme"))
-        assert held is None or held.value.owner is None
+        lease = world.runner.run(world.vault.lease("acme"))
+        assert lease is None or lease.value.owner is None
         version = world.runner.run(world.vault.points.get("acme", "acme-daily-20261123"))
         assert version is None or version.value.state is State.FAILED
         suspension += 1

@@ -104,10 +104,10 @@ def test_one_stripe_that_is_gone_makes_the_whole_backup_worthless(striped: World
 def test_a_stripe_that_is_gone_before_it_could_be_recorded_is_named(striped: World) -> None:
     for step in CHAIN[:4]:
         striped.run(step, TODAY)
-    lost = keys(striped, TODAY)[2]
-    striped.runner.run(striped.vault.delete_backup_file(lost))
+    missing_key = keys(striped, TODAY)[2]
+    striped.runner.run(striped.vault.delete_backup_file(missing_key))
     striped.change_manifest(TODAY, lambda m: m.model_copy(update={"parts": m.parts.model_copy(update={"bak": None})}))
-    with pytest.raises(PartError, match=rf"has a record of the backup, but the vault has no {lost}\."):
+    with pytest.raises(PartError, match=rf"has a record of the backup, but the vault has no {missing_key}\."):
         striped.run(BACKUP, TODAY)
 
 

@@ -27,7 +27,7 @@ TODAY = "2026-11-23"
 
 def test_one_call_asks_for_all_who_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     volume = world.entries["acme"]["web"]["volume"]
-    wanted = [world.cloud.make_snapshot(volume, completed=False) for _ in range(4)]
+    snapshot_ids = [world.cloud.make_snapshot(volume, completed=False) for _ in range(4)]
     poller = SnapshotPoller(world.vault.settings)
     calls: list[list[str]] = []
     ask = poller._ebs.snapshots
@@ -39,11 +39,11 @@ def test_one_call_asks_for_all_who_wait(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr(poller._ebs, "snapshots", counted)
 
     async def all_of_them() -> list[Snapshot | None]:
-        return list(await asyncio.gather(*(poller.settled(snapshot) for snapshot in wanted * 5)))
+        return list(await asyncio.gather(*(poller.settled(snapshot) for snapshot in snapshot_ids * 5)))
 
-    settled = world.runner.run(all_of_them())
-    assert [snapshot.state for snapshot in settled if snapshot] == ["completed"] * 20
-    assert calls[0] == sorted(wanted)
+    outcomes = world.runner.run(all_of_them())
+    assert [snapshot.state for snapshot in outcomes if snapshot] == ["completed"] * 20
+    assert calls[0] == sorted(snapshot_ids)
     assert len(calls) < 10
 
 
@@ -82,7 +82,7 @@ def test_a_process_can_end_while_a_blocking_call_is_still_under_way() -> None:
         "        print('gave up')\n"
         "asyncio.run(main())\n"
     )
-    done = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": ".:plugins"},
         capture_output=True,
@@ -90,7 +90,7 @@ def test_a_process_can_end_while_a_blocking_call_is_still_under_way() -> None:
         timeout=within(30),
         check=True,
     )
-    assert done.stdout == "gave up\n"
+    assert run.stdout == "gave up\n"
 
 
 def test_entries_that_cannot_be_used_are_reported_by_name(world: World) -> None:

@@ -30,11 +30,11 @@ def test_an_id_can_be_claimed_once(any_vault: VaultUnderTest) -> None:
         outcomes = await asyncio.gather(*claims, return_exceptions=True)
         return list(outcomes), await vault.points.get("acme", "acme-daily-20261123")
 
-    outcomes, standing = any_vault.run(claim)
+    outcomes, current = any_vault.run(claim)
     winners = [outcome for outcome in outcomes if isinstance(outcome, Versioned)]
     assert len(winners) == 1
     assert all(isinstance(outcome, Versioned | ConflictError) for outcome in outcomes)
-    assert standing == winners[0]
+    assert current == winners[0]
 
 
 def test_a_change_is_not_written_over_somebody_elses(any_vault: VaultUnderTest) -> None:
@@ -43,9 +43,9 @@ def test_a_change_is_not_written_over_somebody_elses(any_vault: VaultUnderTest) 
         await vault.points.replace(first.value.with_failure("theirs"), first.etag)
         with pytest.raises(ConflictError):
             await vault.points.replace(first.value.with_failure("mine"), first.etag)
-        standing = await vault.points.get("acme", first.value.id)
-        assert standing
-        return standing.value
+        current = await vault.points.get("acme", first.value.id)
+        assert current
+        return current.value
 
     assert any_vault.run(write).failure == "theirs"
 
@@ -74,10 +74,10 @@ def test_an_answer_lost_after_the_write_is_recognised_as_ones_own(
         created = await vault.points.create(running())
         lab_cloud.add_fault("s3:PutObject", after=True, times=times, match="manifest.json", **lost)
         changed = await vault.points.replace(created.value.with_failure("mine"), created.etag)
-        standing = await vault.documents.get("recovery-points/acme/acme-daily-20261123/manifest.json")
-        assert standing
-        assert standing.etag == changed.etag
-        return standing
+        current = await vault.documents.get("recovery-points/acme/acme-daily-20261123/manifest.json")
+        assert current
+        assert current.etag == changed.etag
+        return current
 
     assert moto_vault.run(write).content["failure"] == "mine"
     assert len(lab_cloud.fault_hits()) >= 2 * times
@@ -187,9 +187,9 @@ def test_a_step_that_was_outranked_is_stopped_and_cannot_write(any_vault: VaultU
         await vault.points.create(running())
         with pytest.raises(LeaseLostError):
             await be_outranked(vault)
-        standing = await vault.points.get("acme", "acme-daily-20261123")
-        assert standing
-        return standing.value
+        current = await vault.points.get("acme", "acme-daily-20261123")
+        assert current
+        return current.value
 
     assert any_vault.run(outrank).failure == "new"
 

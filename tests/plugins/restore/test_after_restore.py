@@ -72,9 +72,9 @@ def test_a_site_stays_offline_when_only_the_other_half_of_it_comes_back(backed_u
 
 def test_a_marker_of_somebody_else_that_stays_never_counts_as_online(backed_up: World) -> None:
     (backed_up.site("acme") / OFFLINE_MARKER).write_text("closed for the holidays")
-    said = backed_up.restore()
-    assert said["site"] == "offline"
-    assert "stays OFFLINE" in said["steps"]["bring_site_online"]
+    result = backed_up.restore()
+    assert result["site"] == "offline"
+    assert "stays OFFLINE" in result["steps"]["bring_site_online"]
     assert record(backed_up).site is Site.OFFLINE
 
 
@@ -100,22 +100,22 @@ def test_a_run_is_not_carried_out_again_once_another_restore_has_come_after_it(b
 
 def test_a_backup_of_a_half_restored_tenant_is_restored_only_when_it_is_named(backed_up: World) -> None:
     fail_after_the_copy(backed_up)
-    taken = backed_up.back_up("acme|daily|2026-11-24", "run-2")
-    assert taken.half_restored == record(backed_up).id
-    said = backed_up.run_restore_step(RESTORE[0], moment=LATER)
-    assert said["recovery_point"] == POINT
-    assert f"Passed over, because restore {record(backed_up).id}" in said["preview"]
-    assert taken.id in said["preview"]
-    named = backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T14:00:00Z", recovery_point=taken.id)
-    assert "HALF RESTORED" in named["preview"]
+    newer = backed_up.back_up("acme|daily|2026-11-24", "run-2")
+    assert newer.half_restored == record(backed_up).id
+    result = backed_up.run_restore_step(RESTORE[0], moment=LATER)
+    assert result["recovery_point"] == POINT
+    assert f"Passed over, because restore {record(backed_up).id}" in result["preview"]
+    assert newer.id in result["preview"]
+    explicit = backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T14:00:00Z", recovery_point=newer.id)
+    assert "HALF RESTORED" in explicit["preview"]
 
 
 def test_a_backup_after_a_restore_that_came_to_its_end_is_one_like_any_other(backed_up: World) -> None:
     fail_after_the_copy(backed_up)
     backed_up.restore(moment=LATER)
-    taken = backed_up.back_up("acme|daily|2026-11-24", "run-2")
-    assert taken.half_restored is None
-    assert backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T14:00:00Z")["recovery_point"] == taken.id
+    newer = backed_up.back_up("acme|daily|2026-11-24", "run-2")
+    assert newer.half_restored is None
+    assert backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T14:00:00Z")["recovery_point"] == newer.id
 
 
 @pytest.mark.parametrize("second", ["2026-11-23T12:00:00.900000Z", "2026-11-23T12:00:00Z"])
@@ -174,7 +174,7 @@ def test_a_lease_that_somebody_else_holds_is_left_alone_and_what_is_where_is_sai
     holder = backed_up.lease("acme").owner
     with pytest.raises(PartError, match="could not be closed: The run had lost") as caught:
         backed_up.run_restore_step(CLOSE)
-    said = str(caught.value)
+    message = str(caught.value)
     (volume,) = volumes_left(backed_up)
     for part in (
         volume,
@@ -182,7 +182,7 @@ def test_a_lease_that_somebody_else_holds_is_left_alone_and_what_is_where_is_sai
         "still OFFLINE",
         "clear the task",
     ):
-        assert part in said
+        assert part in message
     assert backed_up.lease("acme").owner == holder
 
 

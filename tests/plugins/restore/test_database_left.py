@@ -80,9 +80,9 @@ def test_files_copied_from_the_snapshot_are_named_when_the_restore_does_not_come
             backed_up.run_restore_step(RESTORE_DATABASE, **form)
     with pytest.raises(PartError) as caught:
         backed_up.run_restore_step(RESTORE[-1], **form)
-    copied = record(backed_up, **form).copied_files
-    assert len(copied) == 2
-    assert f"are left on {backed_up.entries['acme']['database']['instance']}: {', '.join(copied)}." in str(caught.value)
+    files = record(backed_up, **form).copied_files
+    assert len(files) == 2
+    assert f"are left on {backed_up.entries['acme']['database']['instance']}: {', '.join(files)}." in str(caught.value)
     assert "Tenant acme is as it was: nothing was overwritten." in str(caught.value)
     assert not is_offline(backed_up)
     backed_up.carry_out(RESTORE[1:], **form)

@@ -56,8 +56,8 @@ def test_another_tenants_place_gets_what_was_asked_for_and_keeps_the_rest(backed
     files, rows = state(backed_up)
     own = state(backed_up, "globex")
     form = {"into_tenant": "globex", "what": what}
-    said = backed_up.run_restore_step(RESTORE[0], **form)
-    assert said["approval"] == ["what belongs to tenant acme goes into the place of tenant globex"]
+    result = backed_up.run_restore_step(RESTORE[0], **form)
+    assert result["approval"] == ["what belongs to tenant acme goes into the place of tenant globex"]
     for step in RESTORE[1:]:
         backed_up.run_restore_step(step, **form)
     now = state(backed_up, "globex")
@@ -128,10 +128,10 @@ def test_a_restore_beside_that_is_carried_out_again_goes_on_with_what_is_its_own
 
 
 def test_a_name_that_is_taken_is_refused_and_what_is_there_stays(backed_up: World) -> None:
-    taken = f"{database(backed_up)}_taken"
-    backed_up.sql.run(f"CREATE DATABASE [{taken}]")
-    with pytest.raises(RefusedError, match=f"There is a database {taken}"):
-        backed_up.restore(what="database", database=taken)
+    name_in_use = f"{database(backed_up)}_taken"
+    backed_up.sql.run(f"CREATE DATABASE [{name_in_use}]")
+    with pytest.raises(RefusedError, match=f"There is a database {name_in_use}"):
+        backed_up.restore(what="database", database=name_in_use)
     # Taken only after the preview has looked.
     free = f"{database(backed_up)}_free"
     form = {"what": "database", "database": free, "moment": "2026-11-23T13:00:00Z"}

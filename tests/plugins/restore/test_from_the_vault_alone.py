@@ -17,8 +17,8 @@ pytestmark = pytest.mark.lab
 
 def listed(world: World, tenant: str = "") -> dict[str, list[str]]:
     trigger = trigger_of(ListRecoveryPointsTrigger, tenant=tenant)
-    found: dict[str, list[str]] = world.runner.run(trigger.work_within_deadline())["recovery_points"]
-    return found
+    points_of: dict[str, list[str]] = world.runner.run(trigger.work_within_deadline())["recovery_points"]
+    return points_of
 
 
 def test_a_vault_lists_and_restores_everything_without_a_register(

@@ -75,9 +75,9 @@ def test_a_site_that_is_a_link_is_shown_with_where_it_leads(backed_up: World) ->
     site = backed_up.site("acme")
     site.rename(site.parent / "release")
     site.symlink_to("release")
-    said = backed_up.run_restore_step(PREVIEW, what="files")["preview"]
-    assert f"A symbolic link leads from {site} to {site.resolve()}: that is where files change." in said
-    assert "GiB free on its disk) is OVERWRITTEN" in said
+    preview = backed_up.run_restore_step(PREVIEW, what="files")["preview"]
+    assert f"A symbolic link leads from {site} to {site.resolve()}: that is where files change." in preview
+    assert "GiB free on its disk) is OVERWRITTEN" in preview
 
 
 def test_a_copy_that_was_never_sent_has_changed_nothing(backed_up: World) -> None:
@@ -147,8 +147,8 @@ def test_a_volume_that_is_mounted_after_the_host_has_let_go_of_it_is_let_go_of_a
     monkeypatch.setattr(volumes, "LET_GO_WITHIN", 1)
     (volume,) = volumes_left(backed_up)
     host = backed_up.entries["acme"]["web"]["instance"]
-    attached = backed_up.cloud.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"][0]
-    device, mount = backed_up.cloud.host_path(host, attached["Device"]), f'"${{TMPDIR:-/tmp}}/perennial-{volume}"'
+    attachment = backed_up.cloud.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"][0]
+    device, mount = backed_up.cloud.host_path(host, attachment["Device"]), f'"${{TMPDIR:-/tmp}}/perennial-{volume}"'
     backed_up.cloud.add_fault("ec2:DetachVolume", delay=4)
     late = backed_up.cloud.send(host, "sleep 2", f"mkdir -p {mount}", f"mount {device} {mount}")
     assert "nothing was overwritten" in closed(backed_up)

@@ -188,8 +188,8 @@ def test_no_write_is_lost_between_the_safety_point_and_the_copy(backed_up: World
         backed_up.run_restore_step(step)
     assert len(written) > 10
     backed_up.restore(recovery_point=record(backed_up).safety_point, moment="2026-11-23T13:00:00Z")
-    missing = [name for name in written if not (site / name).exists()]
-    assert missing in ([], written[-1:])  # the last one may have been written in the moment the marker came
+    missing_files = [name for name in written if not (site / name).exists()]
+    assert missing_files in ([], written[-1:])  # the last one may have been written in the moment the marker came
 
 
 def test_a_preview_of_a_host_that_does_not_answer_refuses(backed_up: World) -> None:
@@ -212,8 +212,8 @@ def test_an_approval_is_asked_for_when_the_request_or_the_plan_wants_it(backed_u
 def test_a_safety_point_taken_twice_is_one(backed_up: World) -> None:
     for step in before(TakeSafetyPointTrigger):
         backed_up.run_restore_step(step)
-    opened: Step = (TakeSafetyPointTrigger, {})
-    result = [backed_up.run_restore_step(opened)["message"] for _ in range(2)]
+    safety_step: Step = (TakeSafetyPointTrigger, {})
+    result = [backed_up.run_restore_step(safety_step)["message"] for _ in range(2)]
     assert result[0] == result[1]
     assert len(backed_up.snapshots(record(backed_up).safety_request)) == 2
 

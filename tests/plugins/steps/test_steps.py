@@ -50,9 +50,9 @@ async def events(trigger: StepTrigger) -> list[TriggerEvent]:
 
 
 def ended(trigger: StepTrigger) -> TriggerEvent:
-    found = asyncio.run(events(trigger))
-    assert len(found) == 1
-    return found[0]
+    outcomes = asyncio.run(events(trigger))
+    assert len(outcomes) == 1
+    return outcomes[0]
 
 
 @pytest.mark.parametrize("cls", TRIGGERS)

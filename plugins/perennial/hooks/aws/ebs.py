@@ -105,12 +105,12 @@ class Ebs:
 
     async def snapshots(self, snapshot_ids: Iterable[str]) -> dict[str, Snapshot]:
         """Snapshots by id; ids that AWS does not show (gone, or not yet visible) are missing from the answer."""
-        wanted, found = list(snapshot_ids), {}
-        for start in range(0, len(wanted), IDS_PER_CALL):
+        ids, by_id = list(snapshot_ids), {}
+        for start in range(0, len(ids), IDS_PER_CALL):
             # A filter leaves unknown ids out; SnapshotIds would fail the whole call for one of them.
-            chunk = [{"Name": "snapshot-id", "Values": wanted[start : start + IDS_PER_CALL]}]
-            found.update({snapshot.id: snapshot for snapshot in await self._snapshots(chunk)})
-        return found
+            chunk = [{"Name": "snapshot-id", "Values": ids[start : start + IDS_PER_CALL]}]
+            by_id.update({snapshot.id: snapshot for snapshot in await self._snapshots(chunk)})
+        return by_id
 
     async def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot; one that is gone already is deleted."""
@@ -134,12 +134,12 @@ class Ebs:
 
     async def locked_snapshots(self, snapshot_ids: Iterable[str]) -> dict[str, datetime | None]:
         """Which of these snapshots a lock holds, and until when; None where AWS does not say."""
-        wanted = list(snapshot_ids)
-        if not wanted:
+        ids = list(snapshot_ids)
+        if not ids:
             return {}
         ec2 = await aws_client("ec2", self.conn_id)
         with translate_errors("AWS could not be asked for snapshot locks"):
-            answer = await ec2.describe_locked_snapshots(SnapshotIds=wanted)
+            answer = await ec2.describe_locked_snapshots(SnapshotIds=ids)
         return {
             one["SnapshotId"]: one.get("LockExpiresOn") for one in answer["Snapshots"] if one["LockState"] != "expired"
         }
@@ -166,8 +166,8 @@ class Ebs:
 
     async def volume(self, volume_id: str) -> Volume | None:
         """One volume; None when AWS does not show it."""
-        found = await self._volumes([{"Name": "volume-id", "Values": [volume_id]}])
-        return found[0] if found else None
+        volumes = await self._volumes([{"Name": "volume-id", "Values": [volume_id]}])
+        return volumes[0] if volumes else None
 
     async def devices_in_use(self, instance: str) -> set[str]:
         """Device names that volumes of the instance occupy, for instance `/dev/sdf`."""
@@ -216,8 +216,8 @@ class Ebs:
             OwnerIds=["self"], Filters=filters, PaginationConfig={"PageSize": 1000}
         )
         with translate_errors("AWS could not be asked for snapshots"):
-            found = [_snapshot(item) async for page in pages for item in page["Snapshots"]]
-        return sorted(found, key=lambda snapshot: (snapshot.started_at, snapshot.id))
+            snapshots = [_snapshot(item) async for page in pages for item in page["Snapshots"]]
+        return sorted(snapshots, key=lambda snapshot: (snapshot.started_at, snapshot.id))
 
     async def _volumes(self, filters: list[dict[str, Any]]) -> list[Volume]:
         ec2 = await aws_client("ec2", self.conn_id)

@@ -179,7 +179,7 @@ class Hosts:
         ssm = await aws_client("ssm", self.conn_id)
         for pause in poll_pauses(self.poll):
             try:
-                found = await ssm.get_command_invocation(CommandId=command, InstanceId=instance)
+                invocation = await ssm.get_command_invocation(CommandId=command, InstanceId=instance)
             except AWS_ERRORS as error:
                 # Right after SendCommand the invocation may not be visible yet.
                 if error_code(error) != "InvocationDoesNotExist" and not is_transient(error):
@@ -188,13 +188,13 @@ class Hosts:
                         command=command,
                     ) from error
             else:
-                if found["Status"] not in UNDER_WAY:
+                if invocation["Status"] not in UNDER_WAY:
                     return Outcome(
-                        found["Status"],
-                        found.get("StatusDetails", found["Status"]).replace(" ", ""),
-                        int(found.get("ResponseCode", -1)),
-                        found.get("StandardOutputContent", ""),
-                        found.get("StandardErrorContent", ""),
+                        invocation["Status"],
+                        invocation.get("StatusDetails", invocation["Status"]).replace(" ", ""),
+                        int(invocation.get("ResponseCode", -1)),
+                        invocation.get("StandardOutputContent", ""),
+                        invocation.get("StandardErrorContent", ""),
                     )
             await asyncio.sleep(pause)
         raise AssertionError("there is always a next look")

@@ -85,10 +85,10 @@ def check(session: Session, database: str) -> None:
         DamagedBackupError: when CHECKDB finds errors in it.
         PartError: when it is not online and open, or cannot be checked.
     """
-    found = state_of(session, database)
-    if found != (ONLINE, MULTI_USER):
+    state = state_of(session, database)
+    if state != (ONLINE, MULTI_USER):
         raise PartError(
-            f"Database {database} is {' '.join(found).strip() or 'not there'}.",
+            f"Database {database} is {' '.join(state).strip() or 'not there'}.",
             why="Its users cannot work with it.",
             todo="See SQL Server's error log for the reason, then repeat the restore.",
         )

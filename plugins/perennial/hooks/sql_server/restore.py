@@ -122,9 +122,9 @@ def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str)
     """Restore to the database's own files where it has them, to new ones where not; nobody is in it any more."""
     facts = survey(session, database)
     files = session.run(tsql.file_list(urls))
-    taken = [str(row["physical_name"]) for row in session.run(tsql.files_of_others(database))]
+    paths_in_use = [str(row["physical_name"]) for row in session.run(tsql.files_of_others(database))]
     for tries_left in reversed(range(STRAY_FILES)):
-        places = database_places(stem, files, facts.files, taken, facts.data_folder, facts.log_folder)
+        places = database_places(stem, files, facts.files, paths_in_use, facts.data_folder, facts.log_folder)
         try:
             session.run(tsql.restore_database(database, urls, places, replace=facts.state != ""))
             return
@@ -132,7 +132,7 @@ def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str)
             if error.number != FILE_EXISTS or not tries_left:
                 raise
             # A file of no database, as a dropped offline one leaves it: somebody may still want it.
-            taken += places.values()
+            paths_in_use += places.values()
 
 
 def _advice(error: SqlServerError) -> str:

@@ -199,11 +199,13 @@ class SqlServer:
 
     def _open(self, connection: Connection | None, abandoned: threading.Event) -> Session:
         try:
-            opened = MsSqlHook(mssql_conn_id=self.conn_id, schema="master", connection=connection).get_conn()
+            pymssql_connection = MsSqlHook(
+                mssql_conn_id=self.conn_id, schema="master", connection=connection
+            ).get_conn()
         except pymssql.Error as error:
             raise SqlServerError.of(error) from error
-        opened.autocommit(True)
-        session = Session(opened, abandoned)
+        pymssql_connection.autocommit(True)
+        session = Session(pymssql_connection, abandoned)
         session.listen()
         return session
 
@@ -224,20 +226,20 @@ class SqlServer:
 
     async def _airflow_connection(self) -> Connection:
         try:
-            found = await sync_to_async(MsSqlHook.get_connection)(self.conn_id)
+            configured = await sync_to_async(MsSqlHook.get_connection)(self.conn_id)
         except Exception as error:
             raise ConfigurationError(
                 f"Airflow has no connection {self.conn_id!r} for SQL Server: {error}.",
                 why="The database server cannot be reached.",
                 todo="Create it (type mssql, with host, port, login and password), or correct the tenant's entry.",
             ) from error
-        extra = {"login_timeout": 15, **found.extra_dejson, "appname": self.program}
+        extra = {"login_timeout": 15, **configured.extra_dejson, "appname": self.program}
         return Connection(
             conn_id=self.conn_id,
             conn_type="mssql",
-            host=found.host,
-            login=found.login,
-            password=found.password,
-            port=found.port or 1433,
+            host=configured.host,
+            login=configured.login,
+            password=configured.password,
+            port=configured.port or 1433,
             extra=json.dumps(extra),
         )

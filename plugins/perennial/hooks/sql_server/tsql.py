@@ -75,8 +75,8 @@ def restore_database(database: str, urls: Sequence[str], moves: Mapping[str, str
 
 def attach_database(database: str, files: Sequence[str]) -> str:
     """Make a database of files that are there already, the primary one first; the server recovers what was open."""
-    named = ", ".join(f"(FILENAME = {text(file)})" for file in files)
-    return f"CREATE DATABASE {name(database)} ON {named} FOR ATTACH"
+    file_names = ", ".join(f"(FILENAME = {text(file)})" for file in files)
+    return f"CREATE DATABASE {name(database)} ON {file_names} FOR ATTACH"
 
 
 def rename_database(database: str, new_name: str) -> str:

@@ -96,8 +96,8 @@ class DocumentStore:
         s3, whole = await aws_client("s3", self.conn_id), self.prefix + prefix
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=whole, Delimiter="/")
         with translate_errors("The vault could not be listed", **self._where(prefix)):
-            found = [item["Prefix"] async for page in pages for item in page.get("CommonPrefixes", ())]
-        return sorted(name.removeprefix(whole).rstrip("/") for name in found)
+            prefixes = [item["Prefix"] async for page in pages for item in page.get("CommonPrefixes", ())]
+        return sorted(name.removeprefix(whole).rstrip("/") for name in prefixes)
 
     async def _put(self, key: str, content: dict[str, Any], condition: dict[str, str]) -> Stored:
         nonce = secrets.token_hex(16)
@@ -114,9 +114,9 @@ class DocumentStore:
                 )
                 return Stored(content, answer["ETag"])
             except AWS_ERRORS as error:
-                mine = await self._written_by(nonce, key)
-                if mine:
-                    return Stored(content, mine)
+                etag = await self._written_by(nonce, key)
+                if etag:
+                    return Stored(content, etag)
                 refused = http_status(error) in (404, 412)
                 if refused or attempt == ATTEMPTS - 1 or not (is_transient(error) or http_status(error) == 409):
                     self._raise(key, error, refused=refused)

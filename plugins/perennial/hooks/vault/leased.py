@@ -66,19 +66,19 @@ class FencedDocument(Generic[Document]):
         """
         while True:
             await self.lease.check()
-            wanted: Document = change(self._version.value).model_copy(update={"token": self.lease.token})
+            changed: Document = change(self._version.value).model_copy(update={"token": self.lease.token})
             try:
-                self._version = await self._collection(self.vault).replace(wanted, self._version.etag)
-                return wanted
+                self._version = await self._collection(self.vault).replace(changed, self._version.etag)
+                return changed
             except ConflictError:
                 await self._read_again()
 
     async def _read_again(self) -> None:
-        mine = self._version.value
-        version = await self._collection(self.vault).require(mine.tenant, mine.id)
+        current = self._version.value
+        version = await self._collection(self.vault).require(current.tenant, current.id)
         if version.value.token > self.lease.token:
             raise LeaseLostError(
-                f"{mine.id} of tenant {mine.tenant} is in the hands of a later attempt.",
+                f"{current.id} of tenant {current.tenant} is in the hands of a later attempt.",
                 why="This one stopped without changing it.",
                 todo="Look at the run that owns it now.",
                 owner=version.value.owner,

@@ -37,13 +37,13 @@ async def versions_below(store: DocumentStore, prefix: str) -> list[ObjectVersio
     s3 = await aws_client("s3", store.conn_id)
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=store.bucket, Prefix=store.prefix + prefix)
     with translate_errors("The versions of the vault's objects could not be listed", prefix=prefix):
-        found = [
+        versions = [
             ObjectVersion(item["Key"].removeprefix(store.prefix), item["VersionId"], item["IsLatest"], marker)
             async for page in pages
             for name, marker in (("Versions", False), ("DeleteMarkers", True))
             for item in page.get(name, ())
         ]
-    return sorted(found, key=lambda version: (version.key, version.latest))
+    return sorted(versions, key=lambda version: (version.key, version.latest))
 
 
 async def delete_version(store: DocumentStore, version: ObjectVersion) -> None:

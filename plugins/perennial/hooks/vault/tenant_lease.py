@@ -35,8 +35,8 @@ class TenantLease:
         Raises:
             LeaseLostError: when one has.
         """
-        standing = await self.vault.lease(self.tenant)
-        (standing.value if standing else _never_taken(self.tenant)).check(self.owner, self.token)
+        current = await self.vault.lease(self.tenant)
+        (current.value if current else _never_taken(self.tenant)).check(self.owner, self.token)
 
     async def release(self) -> None:
         """Give the lease back; once it has gone to somebody else this changes nothing."""
@@ -75,11 +75,11 @@ async def continue_under_lease(vault: Vault, tenant: str, owner: str) -> AsyncIt
     """
     ttl = vault.settings.lease_ttl
     lease = await vault.change_lease(
-        tenant, lambda held: (held or _never_taken(tenant)).entered(owner, now=_now(), ttl=ttl)
+        tenant, lambda current: (current or _never_taken(tenant)).entered(owner, now=_now(), ttl=ttl)
     )
-    held = TenantLease(vault, tenant, owner, lease.token)
-    async with renewing(held):
-        yield held
+    lease_in_hand = TenantLease(vault, tenant, owner, lease.token)
+    async with renewing(lease_in_hand):
+        yield lease_in_hand
 
 
 @asynccontextmanager
@@ -100,13 +100,13 @@ async def renewing(held: TenantLease) -> AsyncIterator[None]:
     Raises:
         LeaseLostError: when it has gone to somebody else; the block is cancelled.
     """
-    block, lost = asyncio.current_task(), []
+    block, losses = asyncio.current_task(), []
 
     async def renew() -> None:
         try:
             await _renew_for_ever(held)
         except LeaseLostError as error:
-            lost.append(error)
+            losses.append(error)
             if block:
                 block.cancel()
 
@@ -114,9 +114,9 @@ async def renewing(held: TenantLease) -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        if lost and block:
+        if losses and block:
             block.uncancel()
-            raise lost[0] from None
+            raise losses[0] from None
         raise
     finally:
         renewal.cancel()

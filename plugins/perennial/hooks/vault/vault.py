@@ -99,8 +99,8 @@ class Vault:
 
     async def manifests(self, tenant: str, beginning: str = "") -> list[Manifest]:
         """The manifests of the tenant's recovery points whose id starts with `beginning`, but for unreadable ones."""
-        found, _ = await self._readable(self.points, tenant, await self.point_ids(tenant, beginning))
-        return [version.value for version in found]
+        versions, _ = await self._readable(self.points, tenant, await self.point_ids(tenant, beginning))
+        return [version.value for version in versions]
 
     async def points_and_problems(
         self, tenant: str, point_ids: Iterable[str]
@@ -117,8 +117,8 @@ class Vault:
         prefix = f"restores/{tenant}/"
         keys = self.documents.keys(prefix)
         names = sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
-        found, _ = await self._readable(self.restores, tenant, names[-count:])
-        return [version.value for version in found]
+        versions, _ = await self._readable(self.restores, tenant, names[-count:])
+        return [version.value for version in versions]
 
     async def change_point(self, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
         """Apply `change` to a manifest by compare and swap, without the tenant's lease, again when somebody else was
@@ -133,10 +133,10 @@ class Vault:
             PartError: when there is none, or it is another point's.
         """
         for attempt in range(CHANGES):
-            standing = await self.points.require(tenant, point_id)
-            _check_place(standing.value, tenant, point_id, f"The manifest {point_prefix(tenant, point_id)}")
+            current = await self.points.require(tenant, point_id)
+            _check_place(current.value, tenant, point_id, f"The manifest {point_prefix(tenant, point_id)}")
             with suppress(ConflictError):
-                return (await self.points.replace(change(standing.value), standing.etag)).value
+                return (await self.points.replace(change(current.value), current.etag)).value
             await asyncio.sleep(0.05 * attempt)
         raise UnavailableError(
             f"The manifest of {point_id} of tenant {tenant} changed {CHANGES} times while this run tried to change it.",
@@ -152,19 +152,19 @@ class Vault:
         async def read(document_id: str) -> Versioned[Document] | None:
             async with at_once:
                 try:
-                    found = await collection.get(tenant, document_id)
-                    if found:
+                    version = await collection.get(tenant, document_id)
+                    if version:
                         where = f"{collection.key(tenant, document_id)} in the vault"
-                        _check_place(found.value, tenant, document_id, where)
-                    return found
+                        _check_place(version.value, tenant, document_id, where)
+                    return version
                 except PartError as error:
                     # One damaged document must not stand between a tenant and all its others.
                     log.warning("Left out: %s", error)
                     problems.append(error)
                     return None
 
-        found = await asyncio.gather(*(read(document_id) for document_id in document_ids))
-        return [version for version in found if version is not None], problems
+        versions = await asyncio.gather(*(read(document_id) for document_id in document_ids))
+        return [version for version in versions if version is not None], problems
 
     async def lease(self, tenant: str) -> Versioned[Lease] | None:
         """The tenant's lease as it stands; None when nobody has ever taken it."""
@@ -177,12 +177,12 @@ class Vault:
             change: Gets the lease as it stands (None for a tenant's first) and returns what it becomes, or raises.
         """
         for _ in range(10):
-            standing = await self.lease(tenant)
-            wanted = change(standing.value if standing else None)
+            current = await self.lease(tenant)
+            changed = change(current.value if current else None)
             try:
-                if standing is None:
-                    return (await self._leases.create(wanted)).value
-                return (await self._leases.replace(wanted, standing.etag)).value
+                if current is None:
+                    return (await self._leases.create(changed)).value
+                return (await self._leases.replace(changed, current.etag)).value
             except ConflictError:
                 continue
         raise UnavailableError(
