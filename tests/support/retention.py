@@ -29,7 +29,7 @@ from include.rules.retention.reports import FleetReport
 from lab.testing.cloud import LabCloud
 from lab.testing.storage import LabStorage
 from perennial.hooks.aws.clients import close_clients
-from perennial.hooks.aws.ebs import VAULT_TAG, snapshot_tags
+from perennial.hooks.aws.ebs_items import VAULT_TAG, snapshot_tags
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.vault import Vault, point_prefix
 from perennial.retention.fleet import Retention

@@ -16,7 +16,7 @@ from include.rules.register.tenants import Tenant
 from perennial.backup.lock import lock_parts
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.sql_server.errors import SqlServerError
-from perennial.hooks.sql_server.session import SqlServer
+from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease

@@ -19,7 +19,8 @@ from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.asynchronous import LoopLocks
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
-from perennial.hooks.sql_server.session import Row, Session, SqlServer
+from perennial.hooks.sql_server.server import SqlServer
+from perennial.hooks.sql_server.session import Row, Session
 from perennial.hooks.sql_server.space import space_used
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult

@@ -11,7 +11,8 @@ from include.rules.errors import PartError
 from include.rules.points.parts import SnapshotPart, SnapshotRole
 from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.asynchronous import LoopLocks
-from perennial.hooks.aws.ebs import Ebs, Snapshot, snapshot_tags
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.ebs_items import Snapshot, snapshot_tags
 from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_transient
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult

@@ -7,7 +7,8 @@ import logging
 from collections import defaultdict
 
 from perennial.hooks.asynchronous import PerLoop
-from perennial.hooks.aws.ebs import Ebs, Snapshot
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.ebs_items import Snapshot
 from perennial.settings import Settings
 
 log = logging.getLogger(__name__)

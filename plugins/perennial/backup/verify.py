@@ -19,7 +19,7 @@ from perennial.backup.snapshot_poller import poller
 from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.sql_server.backup_file import read_backup
 from perennial.hooks.sql_server.errors import SqlServerError
-from perennial.hooks.sql_server.session import SqlServer
+from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
 

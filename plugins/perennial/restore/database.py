@@ -20,7 +20,8 @@ from perennial.hooks.sql_server.restore import (
     restore_as_new,
     restore_over,
 )
-from perennial.hooks.sql_server.session import Session, SqlServer
+from perennial.hooks.sql_server.server import SqlServer
+from perennial.hooks.sql_server.session import Session
 from perennial.hooks.sql_server.users import OrphanedUser, orphaned_users
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.database_files import (

@@ -13,7 +13,8 @@ from include.rules.restore.database_places import database_places
 from include.rules.restore.host_paths import path_on_volume
 from include.rules.restore.record import CHECK, RestoreRecord
 from perennial.hooks.sql_server import attach, databases
-from perennial.hooks.sql_server.session import Session, SqlServer
+from perennial.hooks.sql_server.server import SqlServer
+from perennial.hooks.sql_server.session import Session
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.files import copy_on_host
 from perennial.restore.step import server_must_answer

@@ -23,7 +23,7 @@ from perennial.backup.snapshot import SnapshotVolumeTrigger
 from perennial.backup.step import BackupStepTrigger
 from perennial.backup.verify import VerifyRecoveryPointTrigger
 from perennial.hooks.sql_server.databases import ONLINE, survey
-from perennial.hooks.sql_server.session import SqlServer
+from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.leased import LeasedPoint, LeasedRestore
 from perennial.restore.step import Done, RestoreStepTrigger, server_must_answer
 from perennial.settings import Settings

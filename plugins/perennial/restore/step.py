@@ -12,7 +12,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord, RestoreStep
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
-from perennial.hooks.sql_server.session import SqlServer
+from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.hooks.vault.tenant_lease import continue_under_lease
 from perennial.steps.trigger import StepResult, StepTrigger

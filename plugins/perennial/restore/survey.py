@@ -19,7 +19,7 @@ from perennial.hooks.aws.hosts import Hosts, ScriptError
 from perennial.hooks.sql_server import databases
 from perennial.hooks.sql_server.backup_file import read_backup
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
-from perennial.hooks.sql_server.session import SqlServer
+from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.vault import Vault
 
 COUNT_SECONDS = 60

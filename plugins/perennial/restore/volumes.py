@@ -14,7 +14,8 @@ from include.rules.points.parts import SnapshotRole
 from include.rules.restore.devices import free_device
 from include.rules.restore.plan import host_of
 from perennial.hooks.asynchronous import poll_pauses
-from perennial.hooks.aws.ebs import PART_TAG, RESTORE_TAG, TENANT_TAG, Ebs, Volume
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.ebs_items import PART_TAG, RESTORE_TAG, TENANT_TAG, Volume
 from perennial.hooks.aws.errors import AWS_ERRORS, AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, ScriptError
 from perennial.hooks.vault.leased import LeasedRestore

@@ -19,7 +19,8 @@ from include.rules.errors import ConflictError, UnavailableError
 from include.rules.points.parts import SnapshotRole
 from include.rules.retention.expiry import refuse_wanted, tombstone
 from include.rules.retention.undeleted import LOCK_HOLDS, UndeletedPart
-from perennial.hooks.aws.ebs import PART_TAG, Ebs, Snapshot
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.ebs_items import PART_TAG, Snapshot
 from perennial.hooks.aws.errors import error_code, is_transient
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.object_versions import ObjectVersion, delete_version, locked_until, versions_below

@@ -15,7 +15,8 @@ from include.rules.restore.half_restored import LATEST, points_needed_by_half_re
 from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, report_lost_parts
 from include.rules.retention.plan import Circumstances
 from include.rules.retention.timeline import TimelinePoint
-from perennial.hooks.aws.ebs import POINT_TAG, Ebs, Snapshot
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.ebs_items import POINT_TAG, Snapshot
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.lost_parts import lost_parts

@@ -16,7 +16,7 @@ from lab.testing.deadlines import within
 from perennial.backup.daily import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
 from perennial.backup.snapshot_poller import SnapshotPoller
 from perennial.hooks.asynchronous import run_in_thread
-from perennial.hooks.aws.ebs import Snapshot
+from perennial.hooks.aws.ebs_items import Snapshot
 from tests.support.triggers import trigger_of
 from tests.support.world import World
 

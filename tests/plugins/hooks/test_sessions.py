@@ -13,7 +13,8 @@ from lab.testing.sql_server import WAIT_SECONDS
 from lab.waiting import wait_until
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
-from perennial.hooks.sql_server.session import Session, SqlServer
+from perennial.hooks.sql_server.server import SqlServer
+from perennial.hooks.sql_server.session import Session
 from tests.support.restores import TODAY, backed_up
 from tests.support.world import CHAIN, RESTORE, Step, World
 

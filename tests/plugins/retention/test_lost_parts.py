@@ -10,7 +10,8 @@ from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.retention.reports import Deed
-from perennial.hooks.aws.ebs import Ebs, Snapshot
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.ebs_items import Snapshot
 from perennial.hooks.vault.vault import point_prefix
 from perennial.retention import inventory
 from tests.support.retention import DAY, NOW, Stock

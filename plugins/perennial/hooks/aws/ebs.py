@@ -8,53 +8,29 @@ one is adopted, the extras are swept (docs/vault.md, "The same recovery point ag
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from perennial.hooks.aws.clients import aws_client
+from perennial.hooks.aws.ebs_items import (
+    PART_TAG,
+    POINT_TAG,
+    RESTORE_TAG,
+    TENANT_TAG,
+    VAULT_TAG,
+    Snapshot,
+    Volume,
+    read_snapshot,
+    read_volume,
+)
 from perennial.hooks.aws.errors import error_code, translate_errors
 from perennial.settings import Settings
 
-VAULT_TAG = "perennial:vault"
-TENANT_TAG = "perennial:tenant"
-POINT_TAG = "perennial:recovery-point"
-PART_TAG = "perennial:part"
-RESTORE_TAG = "perennial:restore"
 IDS_PER_CALL = 200
 """Values that one filter of a Describe call takes (EC2 API reference, Filter)."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One snapshot as DescribeSnapshots shows it; `state` is pending, completed, error, recoverable or recovering."""
-
-    id: str
-    volume_id: str
-    state: str
-    progress: str
-    started_at: datetime
-    size_gib: int
-    tags: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Volume:
-    """One volume as DescribeVolumes shows it; what is about its attachment is empty while it has none.
-
-    It is `in-use` as soon as AttachVolume was called: `attachment` (attaching, attached, detaching or busy) says
-    whether the host has it.
-    """
-
-    id: str
-    state: str
-    instance: str
-    device: str
-    attachment: str
 
 
 class Ebs:
@@ -86,7 +62,7 @@ class Ebs:
             Description=description[:255],
             TagSpecifications=[{"ResourceType": "snapshot", "Tags": self._tags(tags)}],
         )
-        return _snapshot(answer)
+        return read_snapshot(answer)
 
     async def snapshots_of_point(self, point_id: str, role: SnapshotRole | None = None) -> list[Snapshot]:
         """All snapshots tagged for a recovery point, oldest first; with `role` those of one part."""
@@ -155,7 +131,7 @@ class Ebs:
                 ClientToken=token,
                 TagSpecifications=[{"ResourceType": "volume", "Tags": self._tags(tags)}],
             )
-        return _volume(answer)
+        return read_volume(answer)
 
     async def volumes_of_restore(self, restore_id: str, role: SnapshotRole | None = None) -> list[Volume]:
         """Volumes that a restore has made and not yet deleted; with `role` those made from one part."""
@@ -216,46 +192,11 @@ class Ebs:
             OwnerIds=["self"], Filters=filters, PaginationConfig={"PageSize": 1000}
         )
         with translate_errors("AWS could not be asked for snapshots"):
-            snapshots = [_snapshot(item) async for page in pages for item in page["Snapshots"]]
+            snapshots = [read_snapshot(item) async for page in pages for item in page["Snapshots"]]
         return sorted(snapshots, key=lambda snapshot: (snapshot.started_at, snapshot.id))
 
     async def _volumes(self, filters: list[dict[str, Any]]) -> list[Volume]:
         ec2 = await aws_client("ec2", self.conn_id)
         pages = ec2.get_paginator("describe_volumes").paginate(Filters=filters)
         with translate_errors("AWS could not be asked for volumes"):
-            return [_volume(item) async for page in pages for item in page["Volumes"]]
-
-
-def snapshot_tags(manifest: Manifest, role: SnapshotRole) -> dict[str, str]:
-    """Tags of a part's snapshot: the tenant's own billing tags and those by which it is found again."""
-    return {
-        **manifest.source.tags,
-        "Name": f"{manifest.id} {role.value}",
-        TENANT_TAG: manifest.tenant,
-        "perennial:kind": manifest.kind.value,
-        POINT_TAG: manifest.id,
-        PART_TAG: role.value,
-    }
-
-
-def _snapshot(item: Mapping[str, Any]) -> Snapshot:
-    return Snapshot(
-        id=item["SnapshotId"],
-        volume_id=item["VolumeId"],
-        state=item["State"],
-        progress=item.get("Progress", ""),
-        started_at=item["StartTime"],
-        size_gib=item["VolumeSize"],
-        tags={tag["Key"]: tag["Value"] for tag in item.get("Tags", ())},
-    )
-
-
-def _volume(item: Mapping[str, Any]) -> Volume:
-    attachment: Mapping[str, Any] = next(iter(item.get("Attachments", ())), {})
-    return Volume(
-        id=item["VolumeId"],
-        state=item["State"],
-        instance=attachment.get("InstanceId", ""),
-        device=attachment.get("Device", ""),
-        attachment=attachment.get("State", ""),
-    )
+            return [read_volume(item) async for page in pages for item in page["Volumes"]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.session import Row, SqlServer
+from perennial.hooks.sql_server.server import SqlServer
+from perennial.hooks.sql_server.session import Row
 
 
 async def read_backup(server: SqlServer, urls: Sequence[str], *, pauses: Iterable[float]) -> list[Row]:

@@ -1,33 +1,23 @@
-"""SQL Server through Airflow's MsSqlHook: conversations on one connection, with statements that may run for hours.
+"""A session of SQL Server: one connection, and the statements that run on it one after the other, for hours even.
 
-pymssql blocks, so every conversation runs in a thread of its own. A conversation is one connection: locks, SINGLE_USER
-and the statement that needs them belong to the same session.
+Locks, SINGLE_USER and the statement that needs them belong to the same session.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import pymssql
-from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
-from airflow.sdk import Connection
-from asgiref.sync import sync_to_async
 
-from include.rules.errors import ConfigurationError
-from perennial.hooks.asynchronous import run_in_thread
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
 Row = dict[str, Any]
 
 INFORMATION = 10
@@ -90,7 +80,7 @@ class Session:
             self.connection.close()
 
 
-class _KeptSession:
+class KeptSession:
     """Where a session waits between two conversations of a block; used by the block and by the threads that talk."""
 
     def __init__(self) -> None:
@@ -117,129 +107,3 @@ class _KeptSession:
             self._closed = True
         if session := self.take():
             session.close()
-
-
-class SqlServer:
-    """One SQL Server, reached by an Airflow connection of type mssql.
-
-    Args:
-        conn_id: The connection. Perennial works in `master`; the connection's own schema is not used.
-        program: How the sessions call themselves (`program_name` on the server), at most 128 characters.
-    """
-
-    def __init__(self, conn_id: str, program: str = "perennial") -> None:
-        self.conn_id, self.program = conn_id, program[:128]
-        self._kept: _KeptSession | None = None
-
-    async def talk(self, conversation: Callable[[Session], Result], *, pauses: Iterable[float] = ()) -> Result:
-        """Open a connection in a thread, hand it to `conversation`, close it, and return what that returned.
-
-        Within `one_session` the connection is that of the conversation before, and stays open for the next.
-
-        Args:
-            pauses: Seconds to wait before each new beginning when the connection was lost; only for a conversation
-                that may be repeated.
-
-        Raises:
-            SqlServerError: when the server cannot be reached or refuses a statement.
-            ConfigurationError: when Airflow has no such connection.
-        """
-        for pause in pauses:
-            try:
-                return await self._talk_once(conversation)
-            except SqlServerError as error:
-                if not error.lost_connection:
-                    raise
-                log.warning("%s Trying again in %.0f s.", error, pause)
-            await asyncio.sleep(pause)
-        return await self._talk_once(conversation)
-
-    async def run(self, statement: str, *, pauses: Iterable[float] = ()) -> list[Row]:
-        """Run one statement as a conversation and return its rows; `pauses` as in `talk`."""
-        return await self.talk(lambda session: session.run(statement), pauses=pauses)
-
-    @asynccontextmanager
-    async def one_session(self) -> AsyncIterator[None]:
-        """Let the conversations of the block follow each other on one connection; a login costs more than most of them.
-
-        They leave it in `master`. What a conversation locks it keeps until the end of the block. After an error, a lost
-        connection or a cancelled conversation the next one opens a new connection.
-        """
-        self._kept = kept = _KeptSession()
-        try:
-            yield
-        finally:
-            self._kept = None
-            await run_in_thread(kept.close, label=f"close {self.conn_id}")
-
-    async def _talk_once(self, conversation: Callable[[Session], Result]) -> Result:
-        kept = self._kept
-        waiting = kept.take() if kept else None
-        connection = None if waiting else await self._airflow_connection()
-        abandoned = waiting.abandoned if waiting else threading.Event()
-
-        def call() -> Result:
-            session = waiting or self._open(connection, abandoned)
-            try:
-                result = conversation(session)
-            except BaseException:
-                session.close()  # nobody knows what the conversation has left in it
-                raise
-            if kept:
-                kept.put(session)
-            else:
-                session.close()
-            return result
-
-        try:
-            return await run_in_thread(call, label=f"{self.conn_id} {self.program}")
-        except asyncio.CancelledError:
-            abandoned.set()
-            raise
-
-    def _open(self, connection: Connection | None, abandoned: threading.Event) -> Session:
-        try:
-            pymssql_connection = MsSqlHook(
-                mssql_conn_id=self.conn_id, schema="master", connection=connection
-            ).get_conn()
-        except pymssql.Error as error:
-            raise SqlServerError.of(error) from error
-        pymssql_connection.autocommit(True)
-        session = Session(pymssql_connection, abandoned)
-        session.listen()
-        return session
-
-    async def sessions_of(self, program: str) -> list[Row]:
-        """Sessions of another client: `session_id`, and `percent_complete` of what it runs (None when idle)."""
-        return await self.run(tsql.running_sessions(program))
-
-    async def kill_sessions_of(self, program: str) -> int:
-        """End the sessions of another client; returns how many there were."""
-
-        def kill_all(session: Session) -> int:
-            session_ids = {int(row["session_id"]) for row in session.run(tsql.running_sessions(program))}
-            for session_id in session_ids:
-                session.kill(session_id)
-            return len(session_ids)
-
-        return await self.talk(kill_all)
-
-    async def _airflow_connection(self) -> Connection:
-        try:
-            configured = await sync_to_async(MsSqlHook.get_connection)(self.conn_id)
-        except Exception as error:
-            raise ConfigurationError(
-                f"Airflow has no connection {self.conn_id!r} for SQL Server: {error}.",
-                why="The database server cannot be reached.",
-                todo="Create it (type mssql, with host, port, login and password), or correct the tenant's entry.",
-            ) from error
-        extra = {"login_timeout": 15, **configured.extra_dejson, "appname": self.program}
-        return Connection(
-            conn_id=self.conn_id,
-            conn_type="mssql",
-            host=configured.host,
-            login=configured.login,
-            password=configured.password,
-            port=configured.port or 1433,
-            extra=json.dumps(extra),
-        )

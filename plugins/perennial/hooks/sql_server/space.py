@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from include.rules.points.backup_files import DatabaseFile
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.databases import PAGE_BYTES, database_file
-from perennial.hooks.sql_server.session import SqlServer
+from perennial.hooks.sql_server.server import SqlServer
 
 
 @dataclass(frozen=True)

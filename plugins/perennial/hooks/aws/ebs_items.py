@@ -1,0 +1,82 @@
+"""Snapshots and volumes as EBS shows them, and the tags by which they are found again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
+
+VAULT_TAG = "perennial:vault"
+TENANT_TAG = "perennial:tenant"
+POINT_TAG = "perennial:recovery-point"
+PART_TAG = "perennial:part"
+RESTORE_TAG = "perennial:restore"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One snapshot as DescribeSnapshots shows it; `state` is pending, completed, error, recoverable or recovering."""
+
+    id: str
+    volume_id: str
+    state: str
+    progress: str
+    started_at: datetime
+    size_gib: int
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One volume as DescribeVolumes shows it; what is about its attachment is empty while it has none.
+
+    It is `in-use` as soon as AttachVolume was called: `attachment` (attaching, attached, detaching or busy) says
+    whether the host has it.
+    """
+
+    id: str
+    state: str
+    instance: str
+    device: str
+    attachment: str
+
+
+def snapshot_tags(manifest: Manifest, role: SnapshotRole) -> dict[str, str]:
+    """Tags of a part's snapshot: the tenant's own billing tags and those by which it is found again."""
+    return {
+        **manifest.source.tags,
+        "Name": f"{manifest.id} {role.value}",
+        TENANT_TAG: manifest.tenant,
+        "perennial:kind": manifest.kind.value,
+        POINT_TAG: manifest.id,
+        PART_TAG: role.value,
+    }
+
+
+def read_snapshot(item: Mapping[str, Any]) -> Snapshot:
+    """A snapshot from an item of DescribeSnapshots, or from the answer to CreateSnapshot."""
+    return Snapshot(
+        id=item["SnapshotId"],
+        volume_id=item["VolumeId"],
+        state=item["State"],
+        progress=item.get("Progress", ""),
+        started_at=item["StartTime"],
+        size_gib=item["VolumeSize"],
+        tags={tag["Key"]: tag["Value"] for tag in item.get("Tags", ())},
+    )
+
+
+def read_volume(item: Mapping[str, Any]) -> Volume:
+    """A volume from an item of DescribeVolumes, or from the answer to CreateVolume."""
+    attachment: Mapping[str, Any] = next(iter(item.get("Attachments", ())), {})
+    return Volume(
+        id=item["VolumeId"],
+        state=item["State"],
+        instance=attachment.get("InstanceId", ""),
+        device=attachment.get("Device", ""),
+        attachment=attachment.get("State", ""),
+    )
