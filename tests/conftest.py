@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 from lab.testing.deadlines import measure_pace, within
+from tests.support.service_models import share_service_models
 
 for variable in list(os.environ):
     if variable == "AWS_CA_BUNDLE" or variable.startswith("PERENNIAL_TEST_"):  # tests/real asks for those
@@ -22,6 +23,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 measure_pace()
+share_service_models()
 
 pytest_plugins = [
     "tests.support.labs",

@@ -7,6 +7,7 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Callable
 
 from lab.settings import HOST, LabSettings
 from lab.sqlserver.engine.context import Context
@@ -38,12 +39,12 @@ class Server(socketserver.ThreadingTCPServer):
         self.tls = server_tls()
         super().__init__((HOST, settings.sql_server_port), _Handler)
 
-    def run_until(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set; then end all sessions, running backups with them."""
+    def run_until(self, wait: Callable[[], object]) -> None:
+        """Serve until `wait` returns; then end all sessions, running backups with them."""
         thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, name="listener")
         thread.start()
         try:
-            stop.wait()
+            wait()
         finally:
             self.shutdown()
             self.server_close()
