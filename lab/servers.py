@@ -13,7 +13,7 @@ from lab.processes import ProcessError, Processes, procfile_commands
 from lab.seed.database_host import lay_data_on_volume
 from lab.settings import HOST, LabSettings
 from lab.sqlserver import server as sqlserver
-from lab.storage import server as storage
+from lab.storage import readiness as storage
 
 READY_SECONDS = 60
 

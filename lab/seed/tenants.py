@@ -11,7 +11,7 @@ from lab.seed.register import register, registered
 from lab.seed.shop import write_shop, write_vault_credential
 from lab.seed.website import write_website
 from lab.settings import ZONE, LabSettings
-from lab.storage.server import ensure_bucket
+from lab.storage.readiness import ensure_bucket
 
 CONNECTION = "sql_server_lab"
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from lab.faults.control import FaultControl
 from lab.settings import REGION, VAULT_BUCKET, LabSettings
-from lab.storage.server import ensure_bucket, wait_until_ready
+from lab.storage.readiness import ensure_bucket, wait_until_ready
 from lab.testing.clients import new_client
 from lab.testing.server import LabServer
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab.settings import REGION
-from lab.storage.server import ensure_bucket
+from lab.storage.readiness import ensure_bucket
 from lab.testing.cloud import LabCloud
 from lab.testing.deadlines import pace, within
 from lab.testing.server import new_settings
