@@ -32,7 +32,7 @@ from perennial.restore.database_files import (
     own_name,
     put_in_place,
 )
-from perennial.restore.step import Done, RestoreStepTrigger, server_must_answer
+from perennial.restore.step import RestoreStepTrigger, StepReport, server_must_answer
 from perennial.restore.volumes import COPY_LABELS
 
 
@@ -41,10 +41,10 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
 
     step: ClassVar[str] = RESTORE_DATABASE
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         plan = restore.record.plan
         if plan.database is None:
-            return Done("No database was asked for.")
+            return StepReport("No database was asked for.")
         server = SqlServer(plan.target.database.connection, restore.vault.settings.run_label(restore.record.id))
         had_begun = self.step in restore.record.begun
         try:
@@ -71,7 +71,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             label = settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.DATABASE]}")
             await Hosts.of(settings).cancel(database.instance, label)
 
-    async def _from_backup_file(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
+    async def _from_backup_file(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> StepReport:
         record, bak, pauses = restore.record, point.parts.bak, restore.vault.settings.pauses
         if bak is None or record.plan.database is None:
             raise PartError(f"Recovery point {point.id} has no .bak.", todo="Restore another recovery point.")
@@ -88,9 +88,9 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             await server.talk(lambda session: check_readable(session, urls), pauses=pauses)
             await self._begin(restore)
             await server.talk(talk, pauses=pauses)
-        return Done(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
+        return StepReport(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
 
-    async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> Done:
+    async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> StepReport:
         pauses = restore.vault.settings.pauses
         await self._end_earlier_attempt(server, restore)
         copied_bytes = await copy_files(restore, point, server, limit=float(self.deadline))
@@ -99,7 +99,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             if restore.record.plan.replaces_database:
                 await self._begin(restore)
                 await server.talk(lambda session: put_in_place(session, restore.record, point), pauses=pauses)
-        return Done(
+        return StepReport(
             f"Database {restore.record.plan.database} is attached from the files of the snapshot, crash-consistent "
             f"({copied_bytes:,} bytes).",
             copied_bytes,
@@ -122,10 +122,10 @@ class CheckRestoreTrigger(RestoreStepTrigger):
 
     step: ClassVar[str] = CHECK
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         plan = restore.record.plan
         if plan.database is None:
-            return Done("Every file was compared when it was copied.")
+            return StepReport("Every file was compared when it was copied.")
         name, server = plan.database, SqlServer(plan.target.database.connection)
 
         def talk(session: Session) -> tuple[OrphanedUser, ...]:
@@ -140,7 +140,7 @@ class CheckRestoreTrigger(RestoreStepTrigger):
         ):
             orphans = await server.talk(talk, pauses=restore.vault.settings.pauses)
         clean = f"Database {name} is online and DBCC CHECKDB found no errors."
-        return Done(" ".join([clean, *(f"User {o.name} has no login: {o.remedy}" for o in orphans)]))
+        return StepReport(" ".join([clean, *(f"User {o.name} has no login: {o.remedy}" for o in orphans)]))
 
 
 async def reopen_database(restore: LeasedRestore) -> str:

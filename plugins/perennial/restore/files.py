@@ -13,7 +13,7 @@ from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, ScriptError, ScriptRefusedError
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.restore.step import Done, RestoreStepTrigger
+from perennial.restore.step import RestoreStepTrigger, StepReport
 from perennial.restore.volumes import COPY_LABELS, mount_name
 
 
@@ -22,10 +22,10 @@ class CopyFilesTrigger(RestoreStepTrigger):
 
     step: ClassVar[str] = COPY_FILES
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         plan = restore.record.plan
         if plan.folder is None:
-            return Done("No files were asked for.")
+            return StepReport("No files were asked for.")
         folder, instance = plan.folder, plan.target.web.instance
         # Once this restore has begun on a new folder, what is in it is its own.
         must_be_new = not plan.replaces_files and self.step not in restore.record.begun
@@ -44,7 +44,7 @@ class CopyFilesTrigger(RestoreStepTrigger):
             limit=float(self.deadline),
         )
         what = f"{len(plan.paths)} chosen paths" if plan.paths else "all"
-        return Done(
+        return StepReport(
             f"{answer['files']:,} files ({what}) are in {folder} on {instance} and equal the snapshot.", answer["bytes"]
         )
 

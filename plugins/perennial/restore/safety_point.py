@@ -25,7 +25,7 @@ from perennial.backup.verify import VerifyRecoveryPointTrigger
 from perennial.hooks.sql_server.databases import ONLINE, survey
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.leased import LeasedPoint, LeasedRestore
-from perennial.restore.step import Done, RestoreStepTrigger, server_must_answer
+from perennial.restore.step import RestoreStepTrigger, StepReport, server_must_answer
 from perennial.settings import Settings
 
 
@@ -34,14 +34,14 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
 
     step: ClassVar[str] = "take_safety_point"
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         request = restore.record.safety_request
         if not request:
-            return Done("This restore overwrites nothing: it needs no safety point.")
+            return StepReport("This restore overwrites nothing: it needs no safety point.")
         safety = await self._begin(restore, BackupRequest.parse(request))
         why_lost = restore.record.why_unsavable
         if safety is None:
-            return Done(f"No safety point was taken of the database: {why_lost or 'there was none to keep'}.")
+            return StepReport(f"No safety point was taken of the database: {why_lost or 'there was none to keep'}.")
         await restore.change(lambda record: record.model_copy(update={"safety_point": safety.manifest.id}))
         if not is_settled(safety.manifest):
             async with safety.remembering_failure():
@@ -50,7 +50,7 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
             await end_attempt(safety)
         parts = safety.manifest.parts.names
         undo = f"the database cannot be brought back: {why_lost}" if why_lost else "restore it to undo this restore"
-        return Done(f"Safety point {safety.manifest.id} holds {', '.join(parts)}: {undo}.")
+        return StepReport(f"Safety point {safety.manifest.id} holds {', '.join(parts)}: {undo}.")
 
     async def on_kill(self) -> None:
         """The run was ended by hand: end what SQL Server does for the safety point, too."""

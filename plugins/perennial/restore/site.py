@@ -5,15 +5,16 @@ Whether a restored site may go online is a rule of the record: it has to show on
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from include.rules.errors import UnavailableError
 from include.rules.points.manifest import Manifest
+from include.rules.register.tenants import WebHost
 from include.rules.restore.record import RestoreRecord, Site
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
-from perennial.hooks.aws.hosts import Hosts, ScriptError
+from perennial.hooks.aws.hosts import Hosts, translate_script_errors
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.restore.step import Done, RestoreStepTrigger
+from perennial.restore.step import RestoreStepTrigger, StepReport
 from perennial.settings import Settings
 
 PAGE = "<!doctype html><title>Maintenance</title><p>This site is being restored and will be back soon.</p><!-- {} -->"
@@ -21,6 +22,7 @@ PAGE = "<!doctype html><title>Maintenance</title><p>This site is being restored 
 NOT_OVERWRITTEN = "This restore overwrites nothing: the site stays as it is."
 OTHERS = "offline by somebody else"
 SECONDS = 300
+"""How long a web host may take for a script that looks, or takes the site offline or online."""
 
 
 class TakeSiteOfflineTrigger(RestoreStepTrigger):
@@ -28,10 +30,10 @@ class TakeSiteOfflineTrigger(RestoreStepTrigger):
 
     step: ClassVar[str] = "take_site_offline"
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         plan = restore.record.plan
         if not plan.overwrites:
-            return Done(NOT_OVERWRITTEN)
+            return StepReport(NOT_OVERWRITTEN)
         # Recorded first: a marker whose step died must be taken away by `close`.
         await restore.change(lambda record: record.model_copy(update={"site": Site.OFFLINE}))
         answer = await _run(
@@ -39,7 +41,7 @@ class TakeSiteOfflineTrigger(RestoreStepTrigger):
             "site_offline",
             {"CONTENT": PAGE.format(restore.record.id), "CREATE": "yes" if plan.replaces_files else "no"},
         )
-        return Done(f"The site in {plan.target.web.path} on {plan.target.web.instance}: {answer}.")
+        return StepReport(f"The site in {plan.target.web.path} on {plan.target.web.instance}: {answer}.")
 
 
 class BringSiteOnlineTrigger(RestoreStepTrigger):
@@ -47,10 +49,10 @@ class BringSiteOnlineTrigger(RestoreStepTrigger):
 
     step: ClassVar[str] = "bring_site_online"
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         if not restore.record.may_go_online:
-            return Done("The site stays OFFLINE: an earlier restore has left a part of it half restored.")
-        return Done(await _remove_marker(restore) or NOT_OVERWRITTEN)
+            return StepReport("The site stays OFFLINE: an earlier restore has left a part of it half restored.")
+        return StepReport(await _remove_marker(restore) or NOT_OVERWRITTEN)
 
 
 async def bring_online(restore: LeasedRestore) -> str:
@@ -71,24 +73,30 @@ async def marker_on_site(settings: Settings, record: RestoreRecord) -> str | Non
         UnavailableError: when the host does not say.
     """
     web = record.plan.target.web
-    try:
-        outcome = await Hosts.of(settings).run(
-            web.instance,
-            web.platform,
-            "inspect_folder",
-            {"TARGET": web.path, "OFFLINE_MARKER": OFFLINE_MARKER, "COUNT_SECONDS": "0.1"},
-            label=settings.run_label(f"{record.id} marker"),
-            limit=SECONDS,
-        )
-    except ScriptError as error:
-        raise UnavailableError(
-            f"The site of tenant {record.tenant} could not be looked at: {error.what}",
-            why="Nobody knows whether it is offline; nothing was restored.",
-            todo=f"Check that {web.instance} runs and that {web.path} can be read, then clear the task `open`.",
-            **error.ids,
-        ) from error
-    marker = outcome.answer()["marker"]
-    return None if marker is None else str(marker)
+    with translate_script_errors(
+        f"The site of tenant {record.tenant} could not be looked at",
+        why="Nobody knows whether it is offline; nothing was restored.",
+        todo=f"Check that {web.instance} runs and that {web.path} can be read, then clear the task `open`.",
+    ):
+        answer = await inspect_folder(settings, web, web.path, f"{record.id} marker", count_seconds=0.1)
+    return None if answer["marker"] is None else str(answer["marker"])
+
+
+async def inspect_folder(
+    settings: Settings, web: WebHost, folder: str, what_for: str, *, count_seconds: float
+) -> dict[str, Any]:
+    """What the web host says of a folder (include/scripts/inspect_folder.sh); nothing is changed.
+
+    Args:
+        what_for: Unique to this look: a later attempt takes part in one that is under way.
+        count_seconds: When the host gives up counting files.
+
+    Raises:
+        ScriptError: when the folder cannot be looked at.
+        UnavailableError: when SSM does not answer.
+    """
+    parameters = {"TARGET": folder, "COUNT_SECONDS": str(count_seconds)}
+    return await _run_on_web_host(settings, web, "inspect_folder", parameters, what_for)
 
 
 async def _remove_marker(restore: LeasedRestore) -> str:
@@ -104,21 +112,27 @@ async def _remove_marker(restore: LeasedRestore) -> str:
 async def _run(restore: LeasedRestore, script: str, parameters: dict[str, str]) -> str:
     record, settings = restore.record, restore.vault.settings
     web = record.plan.target.web
+    direction = script.removeprefix("site_")
     await restore.lease.check()
-    try:
-        outcome = await Hosts.of(settings).run(
-            web.instance,
-            web.platform,
-            script,
-            {"SITE": web.path, "OFFLINE_MARKER": OFFLINE_MARKER, "RESTORE_ID": record.id, **parameters},
-            label=settings.run_label(f"{record.id} {script.removeprefix('site_')}"),
-            limit=SECONDS,
-        )
-    except ScriptError as error:
-        raise UnavailableError(
-            f"The site of tenant {record.tenant} could not be taken {script.removeprefix('site_')}: {error.what}",
-            why="Its host did not do as it was told.",
-            todo=f"Look at {web.path} on {web.instance}; the site is offline as long as {OFFLINE_MARKER} lies there.",
-            **error.ids,
-        ) from error
-    return str(outcome.answer()["site"])
+    with translate_script_errors(
+        f"The site of tenant {record.tenant} could not be taken {direction}",
+        why="Its host did not do as it was told.",
+        todo=f"Look at {web.path} on {web.instance}; the site is offline as long as {OFFLINE_MARKER} lies there.",
+    ):
+        parameters = {"SITE": web.path, "RESTORE_ID": record.id, **parameters}
+        answer = await _run_on_web_host(settings, web, script, parameters, f"{record.id} {direction}")
+    return str(answer["site"])
+
+
+async def _run_on_web_host(
+    settings: Settings, web: WebHost, script: str, parameters: dict[str, str], what_for: str
+) -> dict[str, Any]:
+    outcome = await Hosts.of(settings).run(
+        web.instance,
+        web.platform,
+        script,
+        {"OFFLINE_MARKER": OFFLINE_MARKER, **parameters},
+        label=settings.run_label(what_for),
+        limit=SECONDS,
+    )
+    return outcome.answer()

@@ -19,7 +19,7 @@ from perennial.steps.trigger import StepResult, StepTrigger
 
 
 @dataclass(frozen=True)
-class Done:
+class StepReport:
     """What a step says of itself, in a sentence for the record, and how many bytes it has brought back."""
 
     message: str
@@ -62,7 +62,7 @@ class RestoreStepTrigger(RestoreTrigger):
 
     step: ClassVar[str]
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         """Do the step's part, idempotent.
 
         Raises:

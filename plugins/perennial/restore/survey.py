@@ -7,26 +7,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from include.rules.backup.headers import header_differences
-from include.rules.errors import UnavailableError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.register.tenants import Tenant
 from include.rules.restore.request import DatabaseSource, RestoreRequest
 from include.rules.restore.survey import FolderFacts, Survey
 from perennial.hooks.aws.ebs import Ebs
-from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
-from perennial.hooks.aws.hosts import Hosts, ScriptError
+from perennial.hooks.aws.hosts import translate_script_errors
 from perennial.hooks.sql_server import databases
 from perennial.hooks.sql_server.backup_file import read_backup
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.vault import Vault
+from perennial.restore.site import inspect_folder
 
 COUNT_SECONDS = 60
 """When a host gives up counting files."""
-
-SECONDS = 300
-"""How long it may take to answer."""
 
 
 @dataclass(frozen=True)
@@ -82,23 +78,13 @@ class Surveyor:
     async def _folder(self) -> FolderFacts:
         web, settings = self.target.web, self.vault.settings
         folder = self.request.folder or web.path
-        try:
-            outcome = await Hosts.of(settings).run(
-                web.instance,
-                web.platform,
-                "inspect_folder",
-                {"TARGET": folder, "OFFLINE_MARKER": OFFLINE_MARKER, "COUNT_SECONDS": str(COUNT_SECONDS)},
-                label=settings.run_label(f"{self.request.restore_id} preview"),
-                limit=SECONDS,
-            )
-        except ScriptError as error:
-            raise UnavailableError(
-                f"Folder {folder} of tenant {self.target.id} could not be looked at: {error.what}",
-                why="Nothing was restored.",
-                todo="Check that the web host runs, that its SSM agent is online, and that the folder can be read.",
-                **error.ids,
-            ) from error
-        answer = outcome.answer()
+        with translate_script_errors(
+            f"Folder {folder} of tenant {self.target.id} could not be looked at",
+            why="Nothing was restored.",
+            todo="Check that the web host runs, that its SSM agent is online, and that the folder can be read.",
+        ):
+            what_for = f"{self.request.restore_id} preview"
+            answer = await inspect_folder(settings, web, folder, what_for, count_seconds=COUNT_SECONDS)
         return FolderFacts(
             exists=answer["exists"],
             empty=answer["empty"],

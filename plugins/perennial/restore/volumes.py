@@ -19,7 +19,7 @@ from perennial.hooks.aws.ebs_items import PART_TAG, RESTORE_TAG, TENANT_TAG, Vol
 from perennial.hooks.aws.errors import AWS_ERRORS, AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, ScriptError
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.restore.step import Done, RestoreStepTrigger
+from perennial.restore.step import RestoreStepTrigger, StepReport
 
 USABLE = frozenset({"creating", "available", "in-use"})
 
@@ -41,9 +41,9 @@ class AttachVolumesTrigger(RestoreStepTrigger):
 
     step: ClassVar[str] = "attach_volumes"
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         sentences = [await self._attach_from_snapshot(restore, point, role) for role in restore.record.plan.snapshots]
-        return Done(" ".join(sentences) or "No snapshot is needed.")
+        return StepReport(" ".join(sentences) or "No snapshot is needed.")
 
     async def _attach_from_snapshot(self, restore: LeasedRestore, point: Manifest, role: SnapshotRole) -> str:
         snapshot, host = point.snapshot(role), host_of(restore.record.plan.target, role)
@@ -118,11 +118,11 @@ class RemoveVolumesTrigger(RestoreStepTrigger):
 
     step: ClassVar[str] = "remove_volumes"
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> Done:
+    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         problem = await remove_volumes(restore)
         if problem:
             raise UnavailableError(problem)
-        return Done("No volume is left." if restore.record.plan.snapshots else "There was no volume.")
+        return StepReport("No volume is left." if restore.record.plan.snapshots else "There was no volume.")
 
 
 async def _create(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str, token: str) -> Volume:

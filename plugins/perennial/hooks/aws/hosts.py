@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,15 @@ class ScriptError(PerennialError):
 
 class ScriptRefusedError(ScriptError):
     """A script on a host refused before it changed anything, or never reached the host."""
+
+
+@contextmanager
+def translate_script_errors(what: str, *, why: str, todo: str) -> Iterator[None]:
+    """Turn a script within the block that ends badly, or never begins, into an UnavailableError for an operator."""
+    try:
+        yield
+    except ScriptError as error:
+        raise UnavailableError(f"{what}: {error.what}", why=why, todo=todo, **error.ids) from error
 
 
 @dataclass(frozen=True)
