@@ -12,10 +12,10 @@ UV := env VIRTUAL_ENV=$(VENV) $(call as_uv,PIP_INDEX_URL,UV_DEFAULT_INDEX) $(cal
 PACKAGES := include plugins/perennial dags lab demo bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down install test properties lint bench format lock clean
+.PHONY: help demo up down install test test-all properties lint bench format lock clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install ## Back up three tenants, wreck one, restore it, compare, report: a few minutes, leaves nothing running
 	@$(BIN)/python -m demo run
@@ -26,15 +26,11 @@ up: install ## Start the lab and Airflow in the foreground; Ctrl-C stops all of 
 down: install ## Stop what a killed `make up` or `make demo` has left running
 	@$(BIN)/python -m demo down
 
-test: lint ## Lint, then run all tests; those on the real components wait most of their time, so beside the others
-	@$(MAKE) --jobs=2 --output-sync=target test-parts test-stack
+test: lint ## Lint, then all tests but the sweeps; the lab's own only where they may have changed
+	$(BIN)/python -m tests.tiers
 
-.PHONY: test-parts test-stack
-test-parts: install
-	$(BIN)/pytest -n 4 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m "not stack"
-
-test-stack: install
-	$(BIN)/pytest -n 2 --max-worker-restart=0 --dist loadfile -m stack
+test-all: lint ## All of `make test`, then the sweeps, and the lab's own tests in any case
+	$(BIN)/python -m tests.tiers all
 
 properties: install ## Ask the rules of retention of 2,000 random timelines each (minutes)
 	$(BIN)/pytest -n 2 tests/unit/retention/test_periods.py tests/unit/retention/test_properties.py --hypothesis-profile thorough
@@ -68,4 +64,4 @@ $(INSTALLED): requirements-dev.txt
 
 clean: ## Stop everything and remove what was made: states, caches, .venv
 	if [ -x $(BIN)/python ]; then $(BIN)/python -m demo down; fi
-	rm -rf .lab .demo $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .lab .demo $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .tested-lab

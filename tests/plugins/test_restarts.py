@@ -18,7 +18,9 @@ from include.rules.points.transitions import State
 from lab.testing.cloud import LabCloud
 from lab.testing.deadlines import pace
 from lab.testing.storage import LabStorage
-from tests.support.world import CHAIN, RESTORE, World
+from perennial.steps.trigger import StepTrigger
+from tests.support import sweeps
+from tests.support.world import RESTORE, World
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -58,10 +60,21 @@ def strike_in_a_statement(world: World) -> Callable[[threading.Event], bool]:
     return strike
 
 
+@sweeps.every(5)
 @pytest.mark.parametrize("server", ["cloud", "storage", "sql"])
-def test_a_backup_and_a_restore_outlive_a_server_killed_in_every_step(world: World, server: str) -> None:
-    before = world.rows("acme")
-    struck = [_struck(world, server, lambda step=step: world.run(step, TODAY)) for step in CHAIN]  # type: ignore[misc]
+def test_a_backup_and_a_restore_outlive_a_server_killed_in_every_step(world: World, server: str, every: int) -> None:
+    before, struck = world.rows("acme"), 0
+
+    def run(number: int, step: StepTrigger) -> None:
+        """Run a step, and kill the server in every which one: the fourth, which asks all servers, is always one."""
+        nonlocal struck
+        if number % every == 3 % every:
+            struck += _struck(world, server, lambda: world.runner.run(step.work_within_deadline()))
+        else:
+            world.runner.run(step.work_within_deadline())
+
+    for number, step in enumerate(world.steps(TODAY)):
+        run(number, step)
     assert world.manifest(TODAY).state is State.VERIFIED
     assert (len(world.snapshots(TODAY)), len(world.files(TODAY))) == (2, 1)
 
@@ -69,9 +82,8 @@ def test_a_backup_and_a_restore_outlive_a_server_killed_in_every_step(world: Wor
     world.sql.run("DELETE FROM dbo.orders WHERE id < 20", database=world.entries["acme"]["database"]["name"])
     objection = ""
     try:
-        for step in RESTORE:
-            trigger = world.restore_step(step)
-            struck.append(_struck(world, server, lambda t=trigger: world.runner.run(t.work_within_deadline())))  # type: ignore[misc]
+        for number, restore_step in enumerate(RESTORE):
+            run(number, world.restore_step(restore_step))
     except PartError as error:
         objection = str(error)
     if objection:
@@ -83,7 +95,7 @@ def test_a_backup_and_a_restore_outlive_a_server_killed_in_every_step(world: Wor
     tag = [{"Name": "tag:perennial:restore", "Values": ["*"]}, {"Name": "tag:perennial:tenant", "Values": ["acme"]}]
     vault = {"Name": "tag:perennial:vault", "Values": [world.vault.settings.vault]}
     assert world.cloud.client("ec2").describe_volumes(Filters=[*tag, vault])["Volumes"] == []
-    assert sum(struck) >= 2
+    assert struck >= 2
 
 
 def _struck(world: World, server: str, work: Callable[[], object]) -> bool:

@@ -67,6 +67,7 @@ def show_seconds(stack: RunningStack, run: str) -> None:
     print(json.dumps({task["task_id"]: round(task["duration"] or 0, 1) for task in tasks}))
 
 
+@pytest.mark.sweep
 def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) -> None:
     back_up(stack, *TENANTS)
     before = fingerprints(stack)

@@ -84,14 +84,15 @@ class DatabasesUnderTest:
         with self.session() as session:
             return conversation(session, *args, **options)
 
-    def crash_at_each_statement(self, prepare: Callable[[], Any], talk: Callable[..., None]) -> Iterator[Any]:
+    def crash_at_statements(self, prepare: Callable[[], Any], talk: Callable[..., None], every: int) -> Iterator[Any]:
         """Yield after each crash what had been prepared for it, for the conversation to be begun again.
 
         Args:
             prepare: Makes what the conversation needs.
             talk: The conversation, with a session and with what was prepared.
+            every: At every which statement it crashes, from the first one on.
         """
-        for at in range(1, 200):
+        for at in range(1, 200, every):
             for after in (False, True):
                 prepared = prepare()
                 with self.session(CutSession, at=at, after=after) as session:

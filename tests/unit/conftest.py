@@ -1,4 +1,4 @@
-"""How many examples hypothesis tries: few in every run, 2,000 with `make properties`."""
+"""How many examples hypothesis tries: few in `make test`, 2,000 in `make test-all` and `make properties`."""
 
 from __future__ import annotations
 

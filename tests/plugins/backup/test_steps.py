@@ -98,12 +98,19 @@ def test_two_runs_of_one_day_at_once_end_in_one_recovery_point(world: World, mon
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("stripe_mb", ["50000", "0.01"])
+@pytest.mark.parametrize(
+    ("stripe_mb", "every"),
+    [
+        pytest.param("50000", 1, marks=pytest.mark.sweep),
+        pytest.param("0.01", 4, marks=pytest.mark.sweep),
+        ("50000", 8),
+    ],
+)
 def test_a_step_cut_off_at_any_await_and_begun_again_ends_in_one_recovery_point(
-    world: World, monkeypatch: pytest.MonkeyPatch, stripe_mb: str
+    world: World, monkeypatch: pytest.MonkeyPatch, stripe_mb: str, every: int
 ) -> None:
     monkeypatch.setenv("PERENNIAL_STRIPE_MB", stripe_mb)
-    for suspension in range(1, 200, 1 if stripe_mb == "50000" else 4):
+    for suspension in range(1, 200, every):
         request = f"acme|daily|{date(2026, 1, 1) + timedelta(days=suspension)}"
         reached = [world.cut_off_and_run_again(step, request, suspension) for step in CHAIN]
         bak = assert_one_of_each(world, request).parts.bak

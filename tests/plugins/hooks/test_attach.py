@@ -13,6 +13,7 @@ from perennial.hooks.sql_server import access, tsql
 from perennial.hooks.sql_server.attach import attach_as_new, attach_beside, put_in_place
 from perennial.hooks.sql_server.databases import check
 from perennial.hooks.sql_server.session import Session
+from tests.support import sweeps
 from tests.support.databases import NEW, OLD, DatabasesUnderTest, corrupt
 
 pytestmark = pytest.mark.lab
@@ -131,19 +132,21 @@ def test_a_stranger_of_the_scratch_name_is_never_overwritten(databases: Database
     assert databases.rows(name) == databases.rows(stranger) == NEW
 
 
+@sweeps.every(4)
 def test_an_attaching_in_place_crashed_at_any_statement_and_begun_again_ends_right(
     databases: DatabasesUnderTest,
+    every: int,
 ) -> None:
     crashes = 0
-    for name, files, scratch in databases.crash_at_each_statement(
-        lambda: snapshotted(databases), lambda session, made: attach_in_place_of(session, *made)
+    for name, files, scratch in databases.crash_at_statements(
+        lambda: snapshotted(databases), lambda session, made: attach_in_place_of(session, *made), every
     ):
         databases.talk(attach_in_place_of, name, files, scratch)
         assert databases.rows(name) == OLD
         assert databases.files(name) == [Path(file) for file in files]
         assert databases.state(scratch) == ""
         crashes += 1
-    assert crashes > 24
+    assert crashes > 24 // every
 
 
 def test_files_of_a_snapshot_become_another_database_beside_the_first(databases: DatabasesUnderTest) -> None:
@@ -155,15 +158,17 @@ def test_files_of_a_snapshot_become_another_database_beside_the_first(databases:
     assert databases.rows(name) == NEW
 
 
+@sweeps.every(4)
 def test_an_attaching_as_another_database_crashed_at_any_statement_and_begun_again_ends_right(
     databases: DatabasesUnderTest,
+    every: int,
 ) -> None:
     crashes = 0
-    for name, files, copy in databases.crash_at_each_statement(
-        lambda: snapshotted(databases), lambda session, made: attach_as_new(session, made[2], made[1])
+    for name, files, copy in databases.crash_at_statements(
+        lambda: snapshotted(databases), lambda session, made: attach_as_new(session, made[2], made[1]), every
     ):
         databases.talk(attach_as_new, copy, files)
         assert databases.rows(copy) == OLD
         assert databases.rows(name) == NEW
         crashes += 1
-    assert crashes > 12
+    assert crashes > 12 // every

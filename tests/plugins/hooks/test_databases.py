@@ -17,6 +17,7 @@ from perennial.hooks.sql_server.databases import DatabaseFacts, check, survey
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.restore import restore_as_new, restore_over
 from perennial.hooks.sql_server.users import OrphanedUser, orphaned_users
+from tests.support import sweeps
 from tests.support.databases import NEW, OLD, DatabasesUnderTest, corrupt
 
 pytestmark = pytest.mark.lab
@@ -133,15 +134,18 @@ def test_a_backup_that_is_not_there_leaves_the_database_as_it_was_and_open(datab
     assert databases.rows(name) == NEW
 
 
-def test_a_restore_in_place_crashed_at_any_statement_and_begun_again_ends_right(databases: DatabasesUnderTest) -> None:
+@sweeps.every(4)
+def test_a_restore_in_place_crashed_at_any_statement_and_begun_again_ends_right(
+    databases: DatabasesUnderTest, every: int
+) -> None:
     crashes = 0
-    for name, urls in databases.crash_at_each_statement(
-        databases.backed_up, lambda session, made: restore_over(session, *made)
+    for name, urls in databases.crash_at_statements(
+        databases.backed_up, lambda session, made: restore_over(session, *made), every
     ):
         databases.talk(restore_over, name, urls)
         assert databases.rows(name) == OLD
         crashes += 1
-    assert crashes > 20
+    assert crashes > 20 // every
 
 
 def test_a_restore_killed_while_bytes_flow_and_begun_again_ends_right(databases: DatabasesUnderTest) -> None:
@@ -239,18 +243,22 @@ def test_a_restore_as_another_database_that_fails_leaves_nothing_of_it(databases
     assert list(databases.files(name)[0].parent.glob(f"{copy}*")) == []
 
 
+@sweeps.every(4)
 def test_a_restore_as_another_database_crashed_at_any_statement_and_begun_again_ends_right(
     databases: DatabasesUnderTest,
+    every: int,
 ) -> None:
     name, urls = databases.backed_up()
     crashes = 0
-    for copy in databases.crash_at_each_statement(
-        lambda: f"copy_{uuid4().hex}", lambda session, copy: restore_as_new(session, copy, urls, stem=copy)
+    for copy in databases.crash_at_statements(
+        lambda: f"copy_{uuid4().hex}",
+        lambda session, copy: restore_as_new(session, copy, urls, stem=copy),
+        every,
     ):
         databases.talk(restore_as_new, copy, urls, stem=copy)
         assert databases.rows(copy) == OLD
         crashes += 1
-    assert crashes > 16
+    assert crashes > 16 // every
     assert databases.rows(name) == NEW
 
 

@@ -18,6 +18,7 @@ from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.open import OpenRestoreTrigger
 from perennial.restore.preview import PreviewRestoreTrigger
 from perennial.restore.step import RestoreTrigger
+from tests.support import sweeps
 from tests.support.restores import (
     POINT,
     TODAY,
@@ -161,19 +162,20 @@ def test_a_tenant_that_has_moved_since_the_preview_is_not_restored(backed_up: Wo
 
 
 @pytest.mark.timeout(900)
-def test_every_step_cut_off_at_any_await_and_begun_again_ends_right(backed_up: World) -> None:
+@sweeps.every(24, closest=2)
+def test_every_step_cut_off_at_any_await_and_begun_again_ends_right(backed_up: World, every: int) -> None:
     before, cuts = state(backed_up), 0
     wreck(backed_up)
     for number, step in enumerate(RESTORE):
         # A step that is done and begun again does its work again: each cut is one in the midst of it.
-        for suspension in range(1, 400, 2 if number else 5):
+        for suspension in range(1, 400, every if number else max(every, 5)):
             trigger = backed_up.restore_step(step)
             if not backed_up.runner.run(CutOff.run(trigger.work_within_deadline(), suspension)):
                 break
             cuts += 1
         else:
             pytest.fail(f"{step} never came to its end")
-    assert cuts > 100
+    assert cuts > 200 // every
     assert_all_is_back(backed_up, before)
     safety = record(backed_up).safety_request
     assert backed_up.manifest(safety).state is State.VERIFIED

@@ -20,6 +20,7 @@ from include.rules.retention.reports import Deed, FleetReport
 from lab.testing.deadlines import pace, within
 from perennial.hooks.register import read_register
 from perennial.retention.fleet import Retention
+from tests.support import sweeps
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.triggers import CutOff
 
@@ -27,8 +28,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
 HOLD = Hold(reason="case 4711", author="ada", placed_at=NOW)
-EVERY = 2
-"""Every second suspension is cut: a deletion has more (the lease, the call, its answer), so that each is hit."""
 SECONDS = pace()
 
 
@@ -54,12 +53,16 @@ async def run_for_acme(fleet: Stock) -> dict[str, Any]:
     return (await retention.of_tenant(shown)).to_json()
 
 
-def test_cut_off_anywhere_the_next_run_finishes_and_a_half_deleted_point_is_worth_nothing(fleet: Stock) -> None:
+# Every second suspension is enough: a deletion has more (the lease, the call, its answer), so that each is hit.
+@sweeps.every(10, closest=2)
+def test_cut_off_anywhere_the_next_run_finishes_and_a_half_deleted_point_is_worth_nothing(
+    fleet: Stock, every: int
+) -> None:
     before, halves = fleet.everything(), 0
     for number in range(1, 100):
         old = fleet.add_expiring(OLD - number * DAY, NOW - 2 * DAY)
         whole = [len(left) for left in fleet.left_of(old)]
-        reached = fleet.run(CutOff.run(run_for_acme(fleet), number * EVERY))
+        reached = fleet.run(CutOff.run(run_for_acme(fleet), number * every))
         if fleet.manifest(old) and [len(left) for left in fleet.left_of(old)] != whole:
             halves += 1
             assert_worth_nothing(fleet, old)
@@ -70,7 +73,7 @@ def test_cut_off_anywhere_the_next_run_finishes_and_a_half_deleted_point_is_wort
             break
     else:
         pytest.fail("retention never came to its end")
-    assert halves >= 10
+    assert halves >= 20 // every
 
 
 def assert_worth_nothing(fleet: Stock, point: Manifest) -> None:

@@ -29,7 +29,7 @@ from perennial.hooks.register import read_register
 from perennial.retention.fleet import Retention
 from tests.support.retention import Stock
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.sweep, pytest.mark.timeout(600)]
 
 POLICY: dict[str, Any] = {"daily": 14, "weekly": 4, "monthly": 6, "manual": 3, "hourly_hours": 30}
 FIRST = datetime(2024, 1, 1, 12, tzinfo=UTC)

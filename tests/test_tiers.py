@@ -1,0 +1,113 @@
+"""When the lab's own tests run again, and what a run says of itself."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.environment import PROJECT
+from tests import stamp as stamps
+from tests.stamp import LAB_MADE_OF, fingerprint, is_stamped, stamp
+from tests.tiers import LAB, PARTS, STACK, Result, counts, summary
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small project with a lab, whose tests have passed."""
+    monkeypatch.setattr(stamps, "PROJECT", tmp_path)
+    monkeypatch.setattr(stamps, "STAMP", tmp_path / ".tested-lab")
+    monkeypatch.setattr(stamps, "LAB_MADE_OF", ("lab", "pins.txt"))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    (tmp_path / "lab" / "room").mkdir(parents=True)
+    (tmp_path / "lab" / "room" / "server.py").write_text("one")
+    (tmp_path / "pins.txt").write_text("two")
+    stamp(fingerprint())
+    return tmp_path
+
+
+def test_what_has_passed_need_not_run_again_while_its_content_is_the_same(project: Path) -> None:
+    assert is_stamped()
+    os.utime(project / "pins.txt", (1, 1))
+    (project / "lab" / "__pycache__").mkdir()
+    (project / "lab" / "__pycache__" / "server.pyc").write_text("compiled")
+    assert is_stamped()
+
+
+@pytest.mark.parametrize("change", ["changed", "new", "gone", "renamed"])
+def test_any_change_of_content_makes_it_run_again(project: Path, change: str) -> None:
+    server = project / "lab" / "room" / "server.py"
+    if change == "changed":
+        server.write_text("One")
+    elif change == "new":
+        (project / "lab" / "new.sql").touch()
+    elif change == "gone":
+        (project / "pins.txt").unlink()
+    else:
+        server.rename(server.with_name("renamed.py"))
+    assert not is_stamped()
+
+
+def test_a_change_during_the_run_makes_it_run_again(project: Path) -> None:
+    before = fingerprint()
+    (project / "pins.txt").write_text("changed while the tests ran")
+    stamp(before)
+    assert not is_stamped()
+
+
+def test_what_has_failed_runs_again(project: Path) -> None:
+    stamp(None)
+    assert not is_stamped()
+
+
+def test_a_run_that_was_narrowed_down_proves_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "pins.txt").write_text("new")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k one")
+    stamp(fingerprint())
+    assert not is_stamped()
+
+
+def test_all_that_the_labs_tests_import_of_this_project_is_in_the_stamp() -> None:
+    files = [file for name in LAB_MADE_OF for file in _python_files(PROJECT / name)]
+    assert len(files) > 100
+    for file in files:
+        for imported in _imports(file):
+            found = imported.relative_to(PROJECT)
+            assert any(found.is_relative_to(name) for name in LAB_MADE_OF) or file.name == "conftest.py", (
+                f"{file} imports {found}: name it in LAB_MADE_OF"
+            )
+
+
+def _python_files(path: Path) -> Iterator[Path]:
+    yield from path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" else []
+
+
+def _imports(file: Path) -> Iterator[Path]:
+    """The files of this project that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+        for name in names:
+            path = PROJECT / name.replace(".", "/")
+            yield from (found for found in (path.with_suffix(".py"), path / "__init__.py") if found.exists())
+
+
+def test_the_counts_are_those_of_the_last_line() -> None:
+    last = b"\x1b[32m===== \x1b[1m12 passed\x1b[0m, 1 skipped\x1b[0m in 75.02s (0:01:15) =====\n"
+    said = b"SKIPPED [1] 2 passed in 3s of it\n" + last
+    assert counts(said) == "12 passed, 1 skipped"
+    assert counts(b"no tests ran in 0.1s") == counts(b"") == "ended without counts"
+
+
+def test_a_run_says_what_it_took_what_it_left_out_and_what_failed() -> None:
+    said = list(summary([Result(PARTS, 0, "12 passed", 20, 30), Result(STACK, 1, "1 failed", 9, 8)], 21))
+    assert said[0] == "\nAfter 21 s:"
+    assert said[1].split() == ["parts", "12", "passed", "20", "s", "30", "s", "CPU"]
+    assert said[3].split(maxsplit=1)[1].startswith("unchanged since the last green run, not run again")
+    assert said[4].split() == ["sweeps", "left", "out;", "`make", "test-all`", "runs", "them"]
+    assert said[5] == "Failed: stack."
+    assert "unchanged" not in "".join(summary([Result(LAB, 0, "12 passed", 20, 30)], 21))
