@@ -51,7 +51,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
             return {"message": f"Left out: {point.manifest.left_out[PartName.BAK]}."}
         if point.manifest.parts.bak:
             return {"keys": list(point.manifest.parts.bak.keys), "message": "An earlier attempt has made it."}
-        row = await self._until_it_succeeds(point)
+        row = await self._back_up_until_done(point)
         part = await self._part(point, row)
         await point.change(lambda manifest: manifest.with_backup_file(part))
         return {"keys": list(part.keys), "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
@@ -78,7 +78,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         self.log.info("Adopting the backup %s, which an earlier attempt has made.", claim.name)
         return row
 
-    async def _until_it_succeeds(self, point: LeasedPoint) -> Row:
+    async def _back_up_until_done(self, point: LeasedPoint) -> Row:
         """Find the backup of an earlier attempt, or run the statement, each time into a file of its own, until it
         succeeds; returns the row that msdb has of it.
         """

@@ -30,7 +30,7 @@ class SnapshotPoller:
         self._asked_at: dict[str, float] = {}
         self._watch: asyncio.Task[None] | None = None
 
-    async def settled(self, snapshot_id: str) -> Snapshot | None:
+    async def wait_until_settled(self, snapshot_id: str) -> Snapshot | None:
         """Wait until the snapshot is completed or in error; None when AWS has not shown it for two minutes."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Snapshot | None] = loop.create_future()
@@ -49,12 +49,12 @@ class SnapshotPoller:
         while self._waiting:
             # An answer that does not come is asked for again: the steps' own deadlines end the waiting.
             try:
-                self._tell(await self._ebs.snapshots(list(self._waiting)))
+                self._notify(await self._ebs.snapshots(list(self._waiting)))
             except Exception as error:
                 log.warning("AWS could not be asked for snapshots; asking again: %s", error)
             await asyncio.sleep(self._pause)
 
-    def _tell(self, seen: dict[str, Snapshot]) -> None:
+    def _notify(self, seen: dict[str, Snapshot]) -> None:
         now = asyncio.get_running_loop().time()
         for snapshot_id, waiters in list(self._waiting.items()):
             snapshot = seen.get(snapshot_id)

@@ -61,7 +61,7 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
             await server.kill_sessions_of(self.settings.run_label(f"verify {manifest.parts.bak.name}"))
 
     async def _snapshot_completed(self, point: LeasedPoint, role: SnapshotRole, part: SnapshotPart) -> None:
-        snapshot = await poller(point.vault.settings).settled(part.snapshot_id)
+        snapshot = await poller(point.vault.settings).wait_until_settled(part.snapshot_id)
         if snapshot and snapshot.state == "completed":
             return
         await point.change(lambda manifest: manifest.without_part(PartName(role)))

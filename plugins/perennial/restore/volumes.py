@@ -54,7 +54,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
         await restore.change(lambda record: record.with_volume(role.value, volume.id))
         if volume.instance != host.instance:
             await self._attach(ebs, restore, role, volume)
-        await self._until(ebs, restore, volume.id, lambda volume: volume.attachment == "attached")
+        await self._wait_until(ebs, restore, volume.id, lambda volume: volume.attachment == "attached")
         return f"Volume {volume.id} from snapshot {snapshot.snapshot_id} is attached to {host.instance}."
 
     async def _find_or_create(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str) -> Volume:
@@ -75,7 +75,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
 
     async def _attach(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:
         host = host_of(restore.record.plan.target, role)
-        await self._until(ebs, restore, volume.id, lambda volume: volume.state == "available")
+        await self._wait_until(ebs, restore, volume.id, lambda volume: volume.state == "available")
         for _ in range(3):
             device = free_device(await ebs.devices_in_use(host.instance), host.platform)
             await restore.lease.check()
@@ -96,7 +96,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
             host=host.instance,
         )
 
-    async def _until(
+    async def _wait_until(
         self, ebs: Ebs, restore: LeasedRestore, volume_id: str, is_ready: Callable[[Volume], bool]
     ) -> None:
         for pause in poll_pauses(restore.vault.settings.poll.total_seconds()):

@@ -39,7 +39,7 @@ def test_one_call_asks_for_all_who_wait(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr(poller._ebs, "snapshots", counted)
 
     async def all_of_them() -> list[Snapshot | None]:
-        return list(await asyncio.gather(*(poller.settled(snapshot) for snapshot in snapshot_ids * 5)))
+        return list(await asyncio.gather(*(poller.wait_until_settled(snapshot) for snapshot in snapshot_ids * 5)))
 
     outcomes = world.runner.run(all_of_them())
     assert [snapshot.state for snapshot in outcomes if snapshot] == ["completed"] * 20
@@ -52,7 +52,7 @@ def test_a_snapshot_that_amazon_does_not_show_is_given_up_after_a_while(
 ) -> None:
     monkeypatch.setattr("perennial.backup.snapshot_poller.UNSEEN_LIMIT", 0.5)
     poller = SnapshotPoller(world.vault.settings)
-    assert world.runner.run(poller.settled("snap-0123456789abcdef0")) is None
+    assert world.runner.run(poller.wait_until_settled("snap-0123456789abcdef0")) is None
 
 
 def test_a_blocking_call_does_not_block_the_loop_and_its_error_arrives() -> None:

@@ -43,7 +43,7 @@ class TenantLease:
         with suppress(LeaseLostError):
             await self.vault.change_lease(
                 self.tenant,
-                lambda lease: (lease or _never_taken(self.tenant)).released(self.owner, self.token, now=_now()),
+                lambda current: (current or _never_taken(self.tenant)).released(self.owner, self.token, now=_now()),
             )
 
 
@@ -57,7 +57,7 @@ async def acquire(vault: Vault, tenant: str, owner: str, purpose: str, *, wait: 
     while True:
         try:
             lease = await vault.change_lease(
-                tenant, lambda held: (held or _never_taken(tenant)).acquired(owner, purpose, now=_now(), ttl=ttl)
+                tenant, lambda current: (current or _never_taken(tenant)).acquired(owner, purpose, now=_now(), ttl=ttl)
             )
             return TenantLease(vault, tenant, owner, lease.token)
         except LeaseBusyError:
@@ -74,27 +74,27 @@ async def continue_under_lease(vault: Vault, tenant: str, owner: str) -> AsyncIt
         LeaseLostError: when the run does not hold it, at the start or, by cancelling the block, at any time later.
     """
     ttl = vault.settings.lease_ttl
-    lease = await vault.change_lease(
+    document = await vault.change_lease(
         tenant, lambda current: (current or _never_taken(tenant)).entered(owner, now=_now(), ttl=ttl)
     )
-    lease_in_hand = TenantLease(vault, tenant, owner, lease.token)
-    async with renewing(lease_in_hand):
-        yield lease_in_hand
+    lease = TenantLease(vault, tenant, owner, document.token)
+    async with renewing(lease):
+        yield lease
 
 
 @asynccontextmanager
-async def released_after(held: TenantLease) -> AsyncIterator[None]:
+async def released_after(lease: TenantLease) -> AsyncIterator[None]:
     """Give the lease back at the end of the block, well or not; kept when the block is cancelled and will run again."""
     try:
         yield
     except Exception:
-        await held.release()
+        await lease.release()
         raise
-    await held.release()
+    await lease.release()
 
 
 @asynccontextmanager
-async def renewing(held: TenantLease) -> AsyncIterator[None]:
+async def renewing(lease: TenantLease) -> AsyncIterator[None]:
     """Renew the lease during the block.
 
     Raises:
@@ -104,13 +104,13 @@ async def renewing(held: TenantLease) -> AsyncIterator[None]:
 
     async def renew() -> None:
         try:
-            await _renew_for_ever(held)
+            await _renew_for_ever(lease)
         except LeaseLostError as error:
             losses.append(error)
             if block:
                 block.cancel()
 
-    renewal = asyncio.create_task(renew(), name=f"renew the lease of {held.tenant}")
+    renewal = asyncio.create_task(renew(), name=f"renew the lease of {lease.tenant}")
     try:
         yield
     except asyncio.CancelledError:
@@ -124,15 +124,17 @@ async def renewing(held: TenantLease) -> AsyncIterator[None]:
             await renewal
 
 
-async def _renew_for_ever(held: TenantLease) -> None:
-    ttl = held.vault.settings.lease_ttl
+async def _renew_for_ever(lease: TenantLease) -> None:
+    ttl = lease.vault.settings.lease_ttl
     while True:
         await asyncio.sleep(ttl.total_seconds() / 4)
         # A vault that does not answer for a moment is no reason to stop: the lease still has most of its time.
         with suppress(UnavailableError):
-            await held.vault.change_lease(
-                held.tenant,
-                lambda lease: (lease or _never_taken(held.tenant)).renewed(held.owner, held.token, now=_now(), ttl=ttl),
+            await lease.vault.change_lease(
+                lease.tenant,
+                lambda current: (current or _never_taken(lease.tenant)).renewed(
+                    lease.owner, lease.token, now=_now(), ttl=ttl
+                ),
             )
 
 

@@ -99,14 +99,14 @@ class Vault:
 
     async def manifests(self, tenant: str, beginning: str = "") -> list[Manifest]:
         """The manifests of the tenant's recovery points whose id starts with `beginning`, but for unreadable ones."""
-        versions, _ = await self._readable(self.points, tenant, await self.point_ids(tenant, beginning))
+        versions, _ = await self._read_all(self.points, tenant, await self.point_ids(tenant, beginning))
         return [version.value for version in versions]
 
     async def points_and_problems(
         self, tenant: str, point_ids: Iterable[str]
     ) -> tuple[list[Versioned[Manifest]], list[PartError]]:
         """These manifests of the tenant with their ETags, and what is wrong with those that cannot be read."""
-        return await self._readable(self.points, tenant, point_ids)
+        return await self._read_all(self.points, tenant, point_ids)
 
     async def tenants(self) -> list[str]:
         """Ids of all tenants that have recovery points."""
@@ -117,7 +117,7 @@ class Vault:
         prefix = f"restores/{tenant}/"
         keys = self.documents.keys(prefix)
         names = sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
-        versions, _ = await self._readable(self.restores, tenant, names[-count:])
+        versions, _ = await self._read_all(self.restores, tenant, names[-count:])
         return [version.value for version in versions]
 
     async def change_point(self, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
@@ -144,7 +144,7 @@ class Vault:
             todo="Look for runs of this tenant that start again and again, then try once more.",
         )
 
-    async def _readable(
+    async def _read_all(
         self, collection: Collection[Document], tenant: str, document_ids: Iterable[str]
     ) -> tuple[list[Versioned[Document]], list[PartError]]:
         at_once, problems = asyncio.Semaphore(READS_AT_ONCE), list[PartError]()
