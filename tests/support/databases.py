@@ -165,6 +165,17 @@ class DatabasesUnderTest:
         assert self.state(name) == "ONLINE MULTI_USER"
         return self.server.run("SELECT id, customer FROM dbo.orders ORDER BY id", database=name)
 
+    def bring_into(self, state: str, name: str) -> None:
+        """Leave a database "offline", "restoring", "without files" or "gone"; it stays as it is for "online"."""
+        if state == "offline":
+            self.server.run(tsql.set_access(name, tsql.OFFLINE))
+        if state == "restoring":
+            self.leave_restoring(name)
+        if state == "without files":
+            self.leave_without_files(name)
+        if state == "gone":
+            self.server.run(f"DROP DATABASE {tsql.name(name)}")
+
     def leave_restoring(self, name: str) -> None:
         """What a restore leaves that was broken off."""
         (own,) = self.back_up(name)

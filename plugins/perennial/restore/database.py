@@ -27,7 +27,7 @@ from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.database_files import (
     attach_new,
     copy_files,
-    files_left,
+    describe_copied_files,
     left_unchecked,
     own_name,
     put_in_place,
@@ -158,7 +158,9 @@ async def reopen_database(restore: LeasedRestore) -> str:
             if has_begun or record.copied_files:
                 await server.kill_sessions_of(settings.run_label(record.id))
             database = await _end_restore(restore, server) if has_begun else ""
-            return " ".join(sentence for sentence in (database, await files_left(restore, server)) if sentence)
+            return " ".join(
+                sentence for sentence in (database, await describe_copied_files(restore, server)) if sentence
+            )
     except SqlServerError as error:
         if has_begun:
             return f"Nobody knows the state of database {record.plan.database}: {error}"

@@ -61,7 +61,7 @@ def put_in_place(session: Session, record: RestoreRecord, point: Manifest) -> No
     attach.put_in_place(session, _name(record), _paths(session, record, point), own_name(record))
 
 
-async def files_left(restore: LeasedRestore, server: SqlServer) -> str:
+async def describe_copied_files(restore: LeasedRestore, server: SqlServer) -> str:
     """A sentence that says where the copied files are if they have not become what was asked for; else empty."""
     record, copied_files = restore.record, restore.record.copied_files
     if not copied_files or record.has_done(CHECK):

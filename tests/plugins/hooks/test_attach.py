@@ -40,21 +40,14 @@ def test_files_of_a_snapshot_take_the_place_of_a_database_whatever_state_it_is_i
     databases: DatabasesUnderTest, state: str
 ) -> None:
     name, files, scratch = snapshotted(databases, STRANGE)
-    if state == "offline":
-        databases.server.run(tsql.set_access(name, tsql.OFFLINE))
-    if state == "restoring":
-        databases.leave_restoring(name)
-    if state == "without files":
-        databases.leave_without_files(name)
     before = databases.files(name)
-    if state == "gone":
-        databases.server.run(f"DROP DATABASE {tsql.name(name)}")
+    databases.bring_into(state, name)
     databases.talk(attach_in_place_of, name, files, scratch)
     assert databases.rows(name) == OLD
     assert databases.files(name) == [Path(file) for file in files]
     assert databases.state(scratch) == ""
-    left = before[1:] if state == "without files" else []  # of what cannot be opened, SQL Server deletes nothing
-    assert [path for path in before if path.exists()] == left
+    undeleted = before[1:] if state == "without files" else []  # of what cannot be opened, SQL Server deletes nothing
+    assert [path for path in before if path.exists()] == undeleted
     databases.talk(check, name)
 
 

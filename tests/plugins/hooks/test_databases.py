@@ -48,14 +48,7 @@ def test_a_survey_of_a_database_that_is_not_there_tells_the_servers_folders_alon
 @pytest.mark.parametrize("state", LEFT)
 def test_a_database_comes_back_whatever_state_it_is_in(databases: DatabasesUnderTest, state: str) -> None:
     name, urls = databases.backed_up(STRANGE)
-    if state == "offline":
-        databases.server.run(tsql.set_access(name, tsql.OFFLINE))
-    if state == "restoring":
-        databases.leave_restoring(name)
-    if state == "without files":
-        databases.leave_without_files(name)
-    if state == "gone":
-        databases.server.run(f"DROP DATABASE {tsql.name(name)}")
+    databases.bring_into(state, name)
     assert databases.state(name).startswith(LEFT[state])
     databases.talk(restore_over, name, urls)
     assert databases.rows(name) == OLD

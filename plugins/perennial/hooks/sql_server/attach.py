@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from include.rules.errors import PartError, RefusedError
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.access import claim, drop, open_again, run_alone, what_is_left
+from perennial.hooks.sql_server.access import claim, drop, let_users_in_after_failure, open_again, run_alone
 from perennial.hooks.sql_server.databases import refusal_error, survey
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Session
@@ -53,10 +53,11 @@ def put_in_place(session: Session, database: str, files: Sequence[str], scratch:
             drop(session, database)
             run_alone(session, tsql.rename_database(scratch, database), scratch)
         except SqlServerError as error:
+            access = let_users_in_after_failure(session, database)
             raise refusal_error(
                 error,
                 f"The files of the snapshot could not take the place of database {database}: {error}",
-                why=f"They are sound, and attached as database {scratch}. {what_is_left(session, database)}",
+                why=f"They are sound, and attached as database {scratch}. {access}",
                 todo="Mend what SQL Server complains about, then begin the restore again: it goes on from here.",
             ) from error
     open_again(session, database)

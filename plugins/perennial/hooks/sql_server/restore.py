@@ -8,7 +8,7 @@ from contextlib import suppress
 from include.rules.errors import RefusedError
 from include.rules.restore.database_places import database_places, named_after
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.access import claim, drop, open_again, take_offline, what_is_left
+from perennial.hooks.sql_server.access import claim, drop, let_users_in_after_failure, open_again, take_offline
 from perennial.hooks.sql_server.databases import RESTORING, refusal_error, state_of, survey
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Session
@@ -58,10 +58,11 @@ def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
     except SqlServerError as error:
         if error.lost_connection:
             raise
+        access = let_users_in_after_failure(session, database)
         raise refusal_error(
             error,
             f"Database {database} was not restored: {error}",
-            why=what_is_left(session, database),
+            why=access,
             todo=_advice(error),
         ) from error
     open_again(session, database)
