@@ -15,7 +15,7 @@ from tests.docs.sources import commands
 from tests.stack.test_backups import add_fault, assert_one_of_each, faults, manifest_of
 from tests.support.stack import RunningStack
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.sweep, pytest.mark.timeout(420)]
 
 MANUAL_RUN = "manual__2026-11-23T10:15:02+00:00"
 DAILY_KEY = "globex|daily|2026-11-23"
