@@ -6,9 +6,11 @@ import asyncio
 import importlib
 import json
 import pkgutil
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
+from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import TaskFailedEvent, TaskSuccessEvent, TriggerEvent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -164,6 +166,29 @@ class Bug(StepTrigger):
 class Works(StepTrigger):
     async def work(self) -> StepResult:
         return {"done": 1}
+
+
+class Instance(SimpleNamespace):
+    """As much of a task instance as `execute` needs."""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def executed(trigger: str) -> tuple[Any, dict[str, Any]]:
+    """Run a step as a worker does; returns its result and what it has pushed."""
+    operator = type("Executed", (StepOperator,), {"trigger": f"{__name__}.{trigger}"})
+    instance = Instance(task_id="step", dag_id="dag", run_id="run", pushed={})
+    return operator(task_id="step").execute({"ti": instance}), instance.pushed
+
+
+def test_a_worker_does_the_same_work() -> None:
+    assert executed("Works") == ({"done": 1}, {"return_value": {"done": 1}})
+
+
+def test_on_a_worker_too_a_failure_says_why() -> None:
+    with pytest.raises(AirflowException, match=r"^It broke\. Bad luck\. Try again\. \[part=x\]$"):
+        executed("Fails")
 
 
 def test_a_step_says_what_it_did_line_by_line() -> None:
