@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.sources import ROOT, code_spans, errors, messages, with_gaps
+from tests.docs.sources import GAP, ROOT, code_spans, errors, messages, with_gaps
 
 PRODUCT = ("include/rules", "plugins/perennial", "dags")
 OF_BACKUPS = ("include/rules/backup", "plugins/perennial/backup")
@@ -26,3 +26,12 @@ def test_every_message_that_the_page_on_backups_quotes_is_one_of_the_code() -> N
 def test_every_error_of_a_backup_stands_on_its_page() -> None:
     known = [with_gaps(text) for text in quoted()]
     assert [text for text in errors(OF_BACKUPS) if not any(part in text for part in known)] == []
+
+
+def test_the_chapters_of_the_demo_in_the_readme_are_those_that_it_tells() -> None:
+    shown = re.findall(r"^ +\d+\.\d s  (\S.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    told = [
+        re.compile(re.escape(text).replace(re.escape(GAP), ".+")) for text in messages(("demo",)) if text[:1] != GAP
+    ]
+    assert len(shown) > 5
+    assert [line for line in shown if not any(chapter.fullmatch(line) for chapter in told)] == []
