@@ -122,13 +122,13 @@ class Stock:
         """A snapshot with the tags of the point's part, in this vault or another one."""
         tags = {**snapshot_tags(manifest, role), VAULT_TAG: vault or self.vault.settings.vault}
         volume = next(self._volumes)
-        made = self.ec2.create_snapshot(
+        answer = self.ec2.create_snapshot(
             VolumeId=volume,
             TagSpecifications=[
                 {"ResourceType": "snapshot", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
             ],
         )
-        return SnapshotPart(snapshot_id=made["SnapshotId"], volume_id=volume, started_at=time, size_gib=8)
+        return SnapshotPart(snapshot_id=answer["SnapshotId"], volume_id=volume, started_at=time, size_gib=8)
 
     def add_file(self, manifest: Manifest, name: str) -> str:
         """Bytes beside the manifest; returns their key."""
@@ -169,11 +169,11 @@ class Stock:
 
     def snapshots(self, vault: str | None = None) -> dict[str, str]:
         """All snapshots of this vault (or another one): recovery point by snapshot id."""
-        wanted = [{"Name": "tag:perennial:vault", "Values": [vault or self.vault.settings.vault]}]
-        found = self.ec2.describe_snapshots(Filters=wanted, OwnerIds=["self"])["Snapshots"]
+        filters = [{"Name": "tag:perennial:vault", "Values": [vault or self.vault.settings.vault]}]
+        snapshots = self.ec2.describe_snapshots(Filters=filters, OwnerIds=["self"])["Snapshots"]
         return {
             one["SnapshotId"]: next(tag["Value"] for tag in one["Tags"] if tag["Key"] == "perennial:recovery-point")
-            for one in found
+            for one in snapshots
         }
 
     def keys(self, prefix: str = "recovery-points/") -> list[str]:
@@ -192,7 +192,7 @@ class Stock:
         """All snapshots and all keys: what must not change where retention has stopped."""
         return self.snapshots(), sorted(self.keys())
 
-    def left_of(self, point: Manifest) -> tuple[list[str], list[str]]:
+    def remaining_parts(self, point: Manifest) -> tuple[list[str], list[str]]:
         """Snapshots and keys that are left of a point."""
         snapshots = [one for one, name in self.snapshots().items() if name == point.id]
         return snapshots, self.keys(point_prefix(point.tenant, point.id))
@@ -210,7 +210,7 @@ def stock(
     url, cloud_url = lab_storage.settings.storage_url, lab_cloud.settings.cloud_url
     set_vault(monkeypatch, tmp_path, bucket=vault_bucket, s3=url, cloud=cloud_url, server=lab_storage.settings)
     with asyncio.Runner() as runner:
-        made = Stock(lab_cloud, lab_storage, tmp_path, runner)
-        made.register("acme")
-        yield made
+        stock = Stock(lab_cloud, lab_storage, tmp_path, runner)
+        stock.register("acme")
+        yield stock
         runner.run(close_clients())

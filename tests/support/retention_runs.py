@@ -14,19 +14,19 @@ from tests.support.triggers import trigger_of
 
 def preview(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
     """The task `preview` of a run for acme, with the tasks it skips."""
-    given = {"tenant": "acme", "only_report": "False", "approval_task": "approval", **fields}
-    trigger = trigger_of(PreviewRetentionTrigger, run_id, "retention", **given)
-    said = stock.run(trigger.work_within_deadline())
-    return {**said, "skipped": trigger.xcoms(said)["skipmixin_key"]["skipped"]}
+    form_fields = {"tenant": "acme", "only_report": "False", "approval_task": "approval", **fields}
+    trigger = trigger_of(PreviewRetentionTrigger, run_id, "retention", **form_fields)
+    result = stock.run(trigger.work_within_deadline())
+    return {**result, "skipped": trigger.xcoms(result)["skipmixin_key"]["skipped"]}
 
 
 def carry_out(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
     """The task `carry_out` of a run, for acme unless `fields` say otherwise."""
-    given = {"tenant": "acme", "only_report": "False", **fields}
-    said: dict[str, Any] = stock.run(
-        trigger_of(CarryOutRetentionTrigger, run_id, "retention", **given).work_within_deadline()
+    form_fields = {"tenant": "acme", "only_report": "False", **fields}
+    result: dict[str, Any] = stock.run(
+        trigger_of(CarryOutRetentionTrigger, run_id, "retention", **form_fields).work_within_deadline()
     )
-    return said
+    return result
 
 
 def today() -> datetime:

@@ -143,9 +143,9 @@ def plan_retention(
     by_id = _by_id(tenant, points)
     reasons: dict[str, list[Reason]] = defaultdict(list)
     ranked = eligible(by_id.values(), now)
-    wanted = _wanted(ranked, policy, now, circumstances.offboarding)
-    settled = chain(unsettled(by_id.values(), now), protected(by_id.values(), policy, now, circumstances.reading))
-    for point, reason in chain(wanted, settled, needed_by_half_restored(by_id, circumstances.unfinished)):
+    by_policy = _by_policy(ranked, policy, now, circumstances.offboarding)
+    by_state = chain(unsettled(by_id.values(), now), protected(by_id.values(), policy, now, circumstances.reading))
+    for point, reason in chain(by_policy, by_state, needed_by_half_restored(by_id, circumstances.unfinished)):
         reasons[point.id].append(reason)
     for point, reason in list(needed(by_id, reasons)):
         reasons[point.id].append(reason)
@@ -168,7 +168,7 @@ def _by_id(tenant: str, points: Iterable[TimelinePoint]) -> dict[str, TimelinePo
     return by_id
 
 
-def _wanted(
+def _by_policy(
     ranked: list[TimelinePoint], policy: RetentionPolicy, now: datetime, offboarding: Offboarding | None
 ) -> Iterable[tuple[TimelinePoint, Reason]]:
     """What the policy wants, and the last verified point; of a tenant that has left for good, nothing."""

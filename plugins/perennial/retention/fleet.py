@@ -96,9 +96,11 @@ class Retention:
         objections = review.plans.objections_to(tenant)
         report.stopped_by(objections)
         expires = plan is not None and bool(plan.to(Action.EXPIRE))
-        asked = (expires or bool(objections)) and all(objection.approvable for objection in objections)
+        needs_approval = (expires or bool(objections)) and all(objection.approvable for objection in objections)
         fingerprint = plan.fingerprint if plan else ""
-        return ShownPlan(tenant=tenant, owner=self.owner, now=self.now, fingerprint=fingerprint, asked=asked), report
+        return ShownPlan(
+            tenant=tenant, owner=self.owner, now=self.now, fingerprint=fingerprint, asked=needs_approval
+        ), report
 
     async def of_tenant(self, shown: ShownPlan) -> FleetReport:
         """Carry out the plan of one tenant as it was shown, and approved where that was asked for."""

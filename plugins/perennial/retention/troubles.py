@@ -19,6 +19,6 @@ def trouble_of(error: PerennialError, tenant: str) -> Trouble:
         return Trouble(str(error), needs_operator=not isinstance(error, UnavailableError))
     passing = is_transient(cause)
     todo = "Nothing has to be done" if passing else "Compare the rights of the AWS identity with docs/iam-policy.json"
-    said = UnavailableError(f"Tenant {tenant}: {error.what}", todo=f"{todo}; the next `retention` tries again.")
-    said.ids = error.ids
-    return Trouble(str(said), needs_operator=not passing)
+    rephrased = UnavailableError(f"Tenant {tenant}: {error.what}", todo=f"{todo}; the next `retention` tries again.")
+    rephrased.ids = error.ids
+    return Trouble(str(rephrased), needs_operator=not passing)

@@ -23,8 +23,8 @@ def test_a_run_for_one_tenant_asks_where_the_whole_fleet_was_stopped(stock: Stoc
     for tenant in tenants:
         stock.add_daily(today(), 3, tenant=tenant)
         stock.add_daily(today() - 60 * DAY, 2, tenant=tenant)
-    (said,) = stock.retain(today()).needing_operator()
-    assert "it shows the plan, asks for approval and goes on" in said
+    (message,) = stock.retain(today()).needing_operator()
+    assert "it shows the plan, asks for approval and goes on" in message
     shown = preview(stock, tenant="tenant-0")
     assert (shown["approval"], shown["skipped"]) == (True, [])
     assert len(carry_out(stock, tenant="tenant-0")["marked"]) == 2

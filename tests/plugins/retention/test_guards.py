@@ -32,15 +32,15 @@ def assert_stopped(stock: Stock, now: datetime, *parts: str) -> str:
     report = stock.retain(now)
     assert stock.everything() == before
     assert {point.id: point.state for point in stock.run(stock.vault.manifests("acme"))} == states
-    said = " ".join(report.not_done())
+    message = " ".join(report.not_done())
     for part in parts:
-        assert part in said
+        assert part in message
     return " ".join(report.needing_operator())
 
 
 def test_max_delete_stops_the_tenant_and_names_the_run_that_asks(too_many: Stock) -> None:
-    said = assert_stopped(too_many, today(), "MAX_DELETE", "would expire 10 of 13", "nothing was expired or deleted")
-    assert "Start `retention` with `tenant: acme`: it shows the plan, asks for approval and goes on." in said
+    message = assert_stopped(too_many, today(), "MAX_DELETE", "would expire 10 of 13", "nothing was expired or deleted")
+    assert "Start `retention` with `tenant: acme`: it shows the plan, asks for approval and goes on." in message
 
 
 def test_max_delete_of_the_fleet_stops_every_tenant(stock: Stock) -> None:
@@ -52,16 +52,16 @@ def test_max_delete_of_the_fleet_stops_every_tenant(stock: Stock) -> None:
     before = stock.everything()
     report = stock.retain()
     assert stock.everything() == before
-    (said,) = report.needing_operator()
-    assert "MAX_DELETE: Retention stopped for all tenants: the plans would expire 6 of 15 recovery points" in said
+    (message,) = report.needing_operator()
+    assert "MAX_DELETE: Retention stopped for all tenants: the plans would expire 6 of 15 recovery points" in message
     assert all(not of_tenant.done for of_tenant in report.tenants.values())
 
 
 def test_a_stale_tenant_keeps_everything_and_nobody_is_called_twice(stock: Stock) -> None:
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
     stock.add_daily(NOW - 3 * DAY, 4)
-    said = assert_stopped(stock, NOW, "STALE", "has no newer verified recovery point than", "`manual_backup`")
-    assert said == ""
+    message = assert_stopped(stock, NOW, "STALE", "has no newer verified recovery point than", "`manual_backup`")
+    assert message == ""
 
 
 def test_a_plan_that_keeps_no_verified_point_deletes_nothing(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +70,9 @@ def test_a_plan_that_keeps_no_verified_point_deletes_nothing(stock: Stock, monke
     stock.add(NOW - timedelta(hours=3), kind="hourly")
     stock.add_expiring(NOW - timedelta(hours=40), NOW - 2 * DAY, kind="hourly")
     monkeypatch.setattr("include.rules.retention.plan.last_verified", lambda _: None)
-    said = assert_stopped(stock, NOW, "NOTHING_KEPT", "nothing was expired or deleted")
-    assert "the plan keeps none of its 2 verified recovery points" in said
-    assert "start `retention` with `tenant: acme` and `dry_run`" in said
+    message = assert_stopped(stock, NOW, "NOTHING_KEPT", "nothing was expired or deleted")
+    assert "the plan keeps none of its 2 verified recovery points" in message
+    assert "start `retention` with `tenant: acme` and `dry_run`" in message
 
 
 def test_nothing_of_a_suspended_tenant_is_swept(stock: Stock) -> None:
@@ -91,8 +91,8 @@ def test_points_of_a_tenant_that_nobody_knows_are_reported_and_never_deleted(sto
     stock.add_daily(NOW - 60 * DAY, 3)
     stock.register("globex")
     known = "UNKNOWN_TENANT: The vault has 3 recovery points of tenant acme"
-    said = assert_stopped(stock, NOW, known, "not in the register")
-    assert "start `offboard_tenant` with `tenant: acme`" in said
+    message = assert_stopped(stock, NOW, known, "not in the register")
+    assert "start `offboard_tenant` with `tenant: acme`" in message
 
 
 def test_a_tenant_whose_entry_is_wrong_keeps_everything(stock: Stock) -> None:
@@ -116,8 +116,8 @@ def test_a_tenant_that_is_gone_and_in_the_register_keeps_everything(stock: Stock
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
     stock.add_daily(NOW, 6)
     offboard(stock, NOW + DAY)
-    said = assert_stopped(stock, NOW, "OFFBOARDED", "and is in the register", "nothing was expired or deleted")
-    assert "Take the tenant out of the register, or delete offboarded/acme.json from the vault" in said
+    message = assert_stopped(stock, NOW, "OFFBOARDED", "and is in the register", "nothing was expired or deleted")
+    assert "Take the tenant out of the register, or delete offboarded/acme.json from the vault" in message
 
 
 def offboard(stock: Stock, until: datetime) -> None:
@@ -172,8 +172,8 @@ def test_one_tenants_lease_that_cannot_be_read_stops_no_other(stock: Stock) -> N
     old = {tenant: stock.add(OLD, tenant=tenant) for tenant in stock.tenants}
     place = stock.vault.documents
     stock.s3.put_object(Bucket=place.bucket, Key=f"{place.prefix}leases/acme.json", Body=json.dumps([]).encode())
-    (said,) = stock.retain().needing_operator()
-    assert "leases/acme.json" in said
+    (message,) = stock.retain().needing_operator()
+    assert "leases/acme.json" in message
     assert {tenant: stock.state(point) for tenant, point in old.items()} == {"acme": "verified", "globex": "expiring"}
 
 
@@ -185,9 +185,9 @@ def test_a_manifest_in_another_points_place_is_named_and_left_alone(stock: Stock
     copy = f"{place.prefix}recovery-points/acme/acme-daily-20200101/manifest.json"
     source = {"Bucket": place.bucket, "Key": f"{place.prefix}recovery-points/acme/{point.id}/manifest.json"}
     stock.s3.copy_object(Bucket=place.bucket, Key=copy, CopySource=source)
-    (said,) = stock.retain().needing_operator()
-    assert "recovery-points/acme/acme-daily-20200101/manifest.json in the vault says" in said
-    assert f"says that it is {point.id} of tenant acme" in said
+    (message,) = stock.retain().needing_operator()
+    assert "recovery-points/acme/acme-daily-20200101/manifest.json in the vault says" in message
+    assert f"says that it is {point.id} of tenant acme" in message
     assert stock.state(point) == "expiring", "the point itself is treated like any other"
     stock.retain(NOW + DAY)
     assert stock.keys("recovery-points/acme/acme-daily-2020") == [copy.removeprefix(place.prefix)]

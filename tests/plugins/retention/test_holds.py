@@ -73,7 +73,7 @@ def test_a_hold_on_a_point_whose_deletion_has_begun_spares_the_rest(fleet: Stock
     assert result["state"] == "expiring"
     assert "db_snapshot gone, web_snapshot, bak left and spared. It cannot be restored any more." in result["message"]
     assert "spared, although parts of it were deleted" in fleet.retain().tenants["acme"].text()
-    assert [len(left) for left in fleet.left_of(old)] == [1, 2]
+    assert [len(parts) for parts in fleet.remaining_parts(old)] == [1, 2]
 
 
 def test_a_hold_takes_back_a_point_whose_deletion_has_taken_nothing_yet(fleet: Stock) -> None:
@@ -197,10 +197,10 @@ class TestLocks:
         fleet.s3.put_object(Bucket=place.bucket, Key=place.prefix + key, Body=b"written over")
         fleet.s3.delete_object(Bucket=place.bucket, Key=place.prefix + key)
         fleet.change(old, note="changed, so that the manifest has versions too")
-        assert len(fleet.left_of(old)[1]) == 6
+        assert len(fleet.remaining_parts(old)[1]) == 6
         fleet.retain()
         assert fleet.state(old) == "gone"
-        assert fleet.left_of(old) == ([], [])
+        assert fleet.remaining_parts(old) == ([], [])
 
     def test_a_verified_point_is_locked_in_all_its_parts_and_once_only(self, locked: Stock) -> None:
         point = locked.add(datetime.now(UTC), kind="manual", stripes=2)
@@ -211,7 +211,7 @@ class TestLocks:
         for key in point.parts.bak.keys:  # type: ignore[union-attr]
             held = locked.s3.get_object_retention(Bucket=place.bucket, Key=place.prefix + key)["Retention"]
             assert (held["Mode"], held["RetainUntilDate"]) == ("GOVERNANCE", manifest.locked_until)
-        for snapshot in locked.left_of(point)[0]:
+        for snapshot in locked.remaining_parts(point)[0]:
             with pytest.raises(ClientError, match="SnapshotLocked"):
                 locked.ec2.delete_snapshot(SnapshotId=snapshot)
 
@@ -240,15 +240,15 @@ class TestLocks:
         fleet.ec2.lock_snapshot(SnapshotId=snapshot, LockMode="governance", LockDuration=2)
         report = fleet.retain()
         assert report.needing_operator() == []
-        said = [trouble.message for trouble in report.tenants["acme"].troubles]
-        assert [one.split(" of recovery point")[0] for one in said] == [
+        messages = [trouble.message for trouble in report.tenants["acme"].troubles]
+        assert [one.split(" of recovery point")[0] for one in messages] == [
             f"LOCKED: {key}",
             f"LOCKED: snapshot {snapshot}",
         ]
-        assert "Its lock ends on" in said[0]
-        assert "the next `retention` tries again" in said[1]
+        assert "Its lock ends on" in messages[0]
+        assert "the next `retention` tries again" in messages[1]
         assert fleet.manifest(old) == old  # its deletion has not even begun: it can be taken back
-        assert [len(left) for left in fleet.left_of(old)] == [2, 2]
+        assert [len(parts) for parts in fleet.remaining_parts(old)] == [2, 2]
 
         fleet.ec2.unlock_snapshot(SnapshotId=snapshot)
         fleet.s3.put_object_retention(
@@ -260,7 +260,7 @@ class TestLocks:
         time.sleep(2.1)
         fleet.retain(NOW + DAY)
         assert fleet.state(old) == "gone"
-        assert fleet.left_of(old) == ([], [])
+        assert fleet.remaining_parts(old) == ([], [])
 
     def test_a_lock_that_has_ended_does_not_hide_a_missing_right(self, fleet: Stock) -> None:
         old, place = fleet.add_expiring(OLD, NOW - 2 * DAY), fleet.vault.documents
@@ -276,8 +276,8 @@ class TestLocks:
             status=403,
             times=None,
         )
-        (said,) = fleet.retain().needing_operator()
-        assert "docs/iam-policy.json" in said
+        (message,) = fleet.retain().needing_operator()
+        assert "docs/iam-policy.json" in message
 
     def test_a_backup_ends_with_its_parts_locked_and_once_more_changes_nothing(self, world: World) -> None:
         plan = {**PLANS["standard"], "retention": {"locked_days": 3}}

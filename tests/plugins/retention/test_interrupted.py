@@ -61,9 +61,9 @@ def test_cut_off_anywhere_the_next_run_finishes_and_a_half_deleted_point_is_wort
     before, halves = fleet.everything(), 0
     for number in range(1, 100):
         old = fleet.add_expiring(OLD - number * DAY, NOW - 2 * DAY)
-        whole = [len(left) for left in fleet.left_of(old)]
+        whole = [len(parts) for parts in fleet.remaining_parts(old)]
         reached = fleet.run(CutOff.run(run_for_acme(fleet), number * every))
-        if fleet.manifest(old) and [len(left) for left in fleet.left_of(old)] != whole:
+        if fleet.manifest(old) and [len(parts) for parts in fleet.remaining_parts(old)] != whole:
             halves += 1
             assert_worth_nothing(fleet, old)
         fleet.retain()
@@ -110,7 +110,7 @@ def test_a_hold_that_is_placed_in_its_midst_wins(fleet: Stock, began: bool) -> N
     place = partial(fleet.vault.change_point, "acme", old.id, lambda m: held(m, HOLD))
     report = fleet.run(while_it_looks(fleet, place))
     assert fleet.state(old) == "verified"
-    assert [len(left) for left in fleet.left_of(old)] == [2, 2]
+    assert [len(parts) for parts in fleet.remaining_parts(old)] == [2, 2]
     (trouble,) = report.tenants["acme"].troubles
     assert "is under a hold for ever (case 4711, placed by ada)" in trouble.message or "not expiring" in trouble.message
     assert fleet.retain(NOW + DAY).tenants["acme"].troubles == []
@@ -169,7 +169,7 @@ def test_an_overtaken_run_deletes_nothing_more(fleet: Stock) -> None:
         await fleet.vault.change_lease("acme", by_force)
 
     report = fleet.run(while_it_looks(fleet, overtake))
-    assert [len(left) for left in fleet.left_of(old)] == [2, 2]
+    assert [len(parts) for parts in fleet.remaining_parts(old)] == [2, 2]
     assert "no longer holds the lease of tenant acme" in report.tenants["acme"].troubles[0].message
 
 
@@ -192,6 +192,6 @@ def test_a_hold_that_is_placed_between_two_parts_spares_the_rest(fleet: Stock) -
     assert "is under a hold for ever (case 4711, placed by ada)" in trouble.message
     assert "What its deletion had left of it was left as it is." in trouble.message
     assert not trouble.needs_operator
-    assert old.parts.web_snapshot.snapshot_id in fleet.left_of(old)[0]
+    assert old.parts.web_snapshot.snapshot_id in fleet.remaining_parts(old)[0]
     assert "spared, although parts of it were deleted" in fleet.retain(NOW + DAY).tenants["acme"].text()
     assert fleet.state(old) == "expiring"

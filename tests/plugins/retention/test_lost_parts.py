@@ -31,7 +31,7 @@ def fleet(stock: Stock) -> Stock:
 
 def lose(stock: Stock, point: Manifest, *, snapshots: bool = True, files: bool = True) -> None:
     """Somebody deletes parts by hand."""
-    for snapshot in stock.left_of(point)[0] if snapshots else ():
+    for snapshot in stock.remaining_parts(point)[0] if snapshots else ():
         stock.ec2.delete_snapshot(SnapshotId=snapshot)
     place = stock.vault.documents
     for key in point.parts.bak.keys if files and point.parts.bak else ():
@@ -42,17 +42,17 @@ def test_a_point_that_has_lost_parts_has_failed_and_the_next_best_one_stands(fle
     fleet.register("acme", daily=2, weekly=1, monthly=0, yearly=0)
     first = NOW.replace(hour=2)
     points = [fleet.add(first - number * DAY) for number in range(5)]
-    lost, (yesterday, stands) = [points[0], points[2]], (points[1], points[3])
+    lost, (yesterday, next_best) = [points[0], points[2]], (points[1], points[3])
     for point in lost:
         lose(fleet, point)
     report = fleet.retain()
-    (said,) = report.needing_operator()
-    assert said.startswith("Recovery points of tenant acme have lost parts that nobody at work here has deleted: ")
-    assert f"{lost[0].id} (web_snapshot {lost[0].parts.web_snapshot.snapshot_id}" in said  # type: ignore[union-attr]
-    assert "files of its .bak" in said
+    (message,) = report.needing_operator()
+    assert message.startswith("Recovery points of tenant acme have lost parts that nobody at work here has deleted: ")
+    assert f"{lost[0].id} (web_snapshot {lost[0].parts.web_snapshot.snapshot_id}" in message  # type: ignore[union-attr]
+    assert "files of its .bak" in message
     assert sorted(report.tenants["acme"].done[Deed.FAILED]) == sorted(point.id for point in lost)
     explained = report.tenants["acme"].text()
-    assert f"{stands.id}: kept until 2026-07-05: weekly 2026-W26" in explained
+    assert f"{next_best.id}: kept until 2026-07-05: weekly 2026-W26" in explained
     assert "last verified" in explained.split(f"{yesterday.id}: ")[1].splitlines()[0]
     assert [fleet.state(point) for point in points] == ["failed", "verified", "failed", "verified", "expiring"]
     failed = fleet.manifest(lost[0])
@@ -69,7 +69,7 @@ def test_one_missing_stripe_is_a_missing_part(fleet: Stock) -> None:
     fleet.s3.delete_object(Bucket=place.bucket, Key=place.prefix + point.parts.bak.keys[1])
     fleet.retain()
     assert fleet.state(point) == "failed"
-    assert fleet.left_of(point)[0]  # what is left of it stays for diagnosis
+    assert fleet.remaining_parts(point)[0]  # what is left of it stays for diagnosis
 
 
 def test_a_point_that_the_listings_do_not_show_and_a_look_does_is_whole(fleet: Stock) -> None:
@@ -98,12 +98,12 @@ def test_where_no_point_is_whole_any_more_nothing_is_written_before_a_person_has
     for point in points:
         lose(fleet, point, files=False)
     before = fleet.everything()
-    said = "\n".join(fleet.retain(NOW).needing_operator())
+    message = "\n".join(fleet.retain(NOW).needing_operator())
     assert (
         "PARTS_LOST: Retention stopped for tenant acme: 5 of 5 recovery points have lost parts, and no verified one"
-        in said
+        in message
     )
-    assert "leads to another account or Region" in said
+    assert "leads to another account or Region" in message
     assert fleet.everything() == before
     assert {fleet.state(point) for point in points} == {"verified"}
 
@@ -125,11 +125,13 @@ def test_a_verified_manifest_that_names_no_bak_has_failed_and_no_byte_beside_it_
     """Somebody has edited the manifest: what it does not name may be the only copy."""
     fleet.add_daily(NOW, 3)
     point = fleet.add(NOW - timedelta(hours=2), kind="manual")
-    left = fleet.left_of(point)
+    remaining = fleet.remaining_parts(point)
     fleet.change(point, parts=point.parts.model_copy(update={"bak": None, "web_snapshot": None}))
-    (said,) = fleet.retain().needing_operator()
-    assert f"{point.id} (web_snapshot, which its manifest does not name, bak, which its manifest does not name)" in said
-    assert fleet.left_of(point) == left
+    (message,) = fleet.retain().needing_operator()
+    assert (
+        f"{point.id} (web_snapshot, which its manifest does not name, bak, which its manifest does not name)" in message
+    )
+    assert fleet.remaining_parts(point) == remaining
     assert fleet.state(point) == "failed"
     assert fleet.retain(NOW + DAY).tenants["acme"].swept == []
 
@@ -138,12 +140,12 @@ def test_parts_without_a_manifest_are_reported_every_day_and_never_deleted(fleet
     fleet.add_daily(NOW, 3)
     point, place = fleet.add(OLD), fleet.vault.documents
     fleet.s3.delete_object(Bucket=place.bucket, Key=f"{place.prefix}{point_prefix('acme', point.id)}manifest.json")
-    left = fleet.left_of(point)
+    remaining = fleet.remaining_parts(point)
     for day in range(2):
-        (said,) = fleet.retain(NOW + timedelta(hours=day)).needing_operator()
-        assert said.startswith(f"Tenant acme has snapshots or files of {point.id}, which has no manifest: snap-")
-        assert all(name in said for name in (*left[0], *left[1]))
-    assert fleet.left_of(point) == left
+        (message,) = fleet.retain(NOW + timedelta(hours=day)).needing_operator()
+        assert message.startswith(f"Tenant acme has snapshots or files of {point.id}, which has no manifest: snap-")
+        assert all(name in message for name in (*remaining[0], *remaining[1]))
+    assert fleet.remaining_parts(point) == remaining
 
 
 def test_a_snapshot_that_the_look_by_tags_has_missed_goes_with_its_point(
@@ -158,7 +160,7 @@ def test_a_snapshot_that_the_look_by_tags_has_missed_goes_with_its_point(
     monkeypatch.setattr(Ebs, "snapshots_of_point", lagging)
     assert fleet.retain().not_done() == []
     assert fleet.state(old) == "gone"
-    assert fleet.left_of(old) == ([], [])
+    assert fleet.remaining_parts(old) == ([], [])
 
 
 @pytest.mark.parametrize("missing_at", [0, 1])

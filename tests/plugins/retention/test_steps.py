@@ -32,18 +32,18 @@ def test_a_point_is_marked_then_deleted_after_its_grace_period_and_leaves_a_tomb
     report = fleet.retain(NOW)
     assert fleet.state(old) == "expiring"
     assert (report.tenants["acme"].done, report.tenants["acme"].kept) == ({Deed.MARKED: [old.id]}, 3)
-    assert len(fleet.left_of(old)[0]) == 2
-    assert len(fleet.left_of(old)[1]) == 4
+    assert len(fleet.remaining_parts(old)[0]) == 2
+    assert len(fleet.remaining_parts(old)[1]) == 4
 
     fleet.retain(NOW + 23 * HOUR)
     assert fleet.state(old) == "expiring"
-    assert len(fleet.left_of(old)[1]) == 4
+    assert len(fleet.remaining_parts(old)[1]) == 4
 
     report = fleet.retain(NOW + DAY)
     assert report.tenants["acme"].done[Deed.DELETED] == [old.id]
     assert report.needing_operator() == []
     assert fleet.state(old) == "gone"
-    assert fleet.left_of(old) == ([], [])
+    assert fleet.remaining_parts(old) == ([], [])
     tombstone = fleet.run(fleet.vault.tombstones.require("acme", old.id)).value
     assert (tombstone.state, tombstone.parts) == (State.EXPIRED, old.parts)
     assert old.id not in [point.id for point in fleet.run(fleet.vault.manifests("acme"))]
@@ -63,9 +63,9 @@ def test_a_dry_run_says_what_would_go_and_does_nothing(fleet: Stock) -> None:
     report = fleet.retain(dry_run=True)
     assert fleet.everything() == before
     assert (fleet.state(old), fleet.state(marked)) == ("verified", "expiring")
-    said = report.tenants["acme"].text()
-    assert f"{old.id}: expires, to be deleted from 2026-07-01 12:00Z on" in said
-    assert f"{marked.id}: deleted: its grace period is over" in said
+    message = report.tenants["acme"].text()
+    assert f"{old.id}: expires, to be deleted from 2026-07-01 12:00Z on" in message
+    assert f"{marked.id}: deleted: its grace period is over" in message
     assert fleet.run(last_retention(fleet.vault.documents)) is None
 
 
@@ -79,14 +79,16 @@ def test_a_new_reason_takes_a_point_back(fleet: Stock) -> None:
 def test_a_run_that_was_left_without_anybody_at_work_fails_and_its_parts_go_after_the_time_for_diagnosis(
     fleet: Stock,
 ) -> None:
-    left = fleet.add(NOW - 2 * DAY + HOUR, kind="manual", state=State.RUNNING, closed_at=None, verification=None)
+    abandoned_point = fleet.add(
+        NOW - 2 * DAY + HOUR, kind="manual", state=State.RUNNING, closed_at=None, verification=None
+    )
     fleet.retain()
-    assert fleet.state(left) == "failed"
+    assert fleet.state(abandoned_point) == "failed"
     for days in (8, 9):
         fleet.add(NOW + days * DAY)
         fleet.retain(NOW + days * DAY)
-    assert fleet.state(left) == "gone"
-    assert fleet.left_of(left) == ([], [])
+    assert fleet.state(abandoned_point) == "gone"
+    assert fleet.remaining_parts(abandoned_point) == ([], [])
 
 
 def test_parts_that_a_later_attempt_has_replaced_are_swept(fleet: Stock) -> None:
@@ -95,7 +97,7 @@ def test_parts_that_a_later_attempt_has_replaced_are_swept(fleet: Stock) -> None
     file = fleet.add_file(point, "full-00.bak")
     report = fleet.retain()
     assert sorted(report.tenants["acme"].swept) == sorted([extra, file])
-    assert (len(fleet.left_of(point)[0]), len(fleet.left_of(point)[1])) == (2, 2)
+    assert (len(fleet.remaining_parts(point)[0]), len(fleet.remaining_parts(point)[1])) == (2, 2)
     assert fleet.state(point) == "verified"
 
 
@@ -112,10 +114,10 @@ def test_a_part_that_has_lost_our_tags_is_not_deleted_and_its_manifest_stays(fle
     assert old.parts.web_snapshot
     snapshot = old.parts.web_snapshot.snapshot_id
     fleet.ec2.delete_tags(Resources=[snapshot], Tags=[{"Key": "perennial:vault"}])
-    (said,) = fleet.retain().needing_operator()
-    assert f"snapshot {snapshot} of recovery point {old.id} of tenant acme was not deleted" in said
-    assert "it no longer carries the tags" in said
-    assert "Tag it again, or delete it by hand." in said
+    (message,) = fleet.retain().needing_operator()
+    assert f"snapshot {snapshot} of recovery point {old.id} of tenant acme was not deleted" in message
+    assert "it no longer carries the tags" in message
+    assert "Tag it again, or delete it by hand." in message
     assert fleet.state(old) == "expiring"
     assert fleet.ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"]
     fleet.ec2.delete_snapshot(SnapshotId=snapshot)
@@ -139,24 +141,24 @@ def test_a_snapshot_that_aws_does_not_delete_stops_no_other_part_and_is_tried_ag
     snapshot = stuck.parts.db_snapshot.snapshot_id
     fleet.cloud.add_fault("ec2:DeleteSnapshot", match=snapshot, code=code, message=message, status=400, times=99)
     report = fleet.retain()
-    (said,) = report.needing_operator()
-    assert f"{snapshot} of recovery point {stuck.id} of tenant acme was not deleted: AWS answered {code}" in said
-    assert todo in said
+    (message,) = report.needing_operator()
+    assert f"{snapshot} of recovery point {stuck.id} of tenant acme was not deleted: AWS answered {code}" in message
+    assert todo in message
     assert (fleet.state(stuck), fleet.state(other)) == ("expiring", "gone")
-    assert [len(left) for left in fleet.left_of(stuck)] == [1, 1]
+    assert [len(parts) for parts in fleet.remaining_parts(stuck)] == [1, 1]
     fleet.cloud.clear_faults()
     assert fleet.retain(NOW + DAY).tenants["acme"].done[Deed.DELETED] == [stuck.id]
-    assert fleet.left_of(stuck) == ([], [])
+    assert fleet.remaining_parts(stuck) == ([], [])
 
 
 def test_a_missing_right_calls_a_person_wherever_it_is_missing(fleet: Stock) -> None:
     """Not for a deletion itself: for the tombstone that follows it."""
     old = fleet.add_expiring(OLD, NOW - 2 * DAY)
     fleet.storage.faults.add("s3:PutObject", match="expired/", code="AccessDenied", status=403, times=None)
-    (said,) = fleet.retain().needing_operator()
-    assert said.startswith("Tenant acme: The vault could not be written: AWS answered AccessDenied")
-    assert "docs/iam-policy.json; the next `retention` tries again. [bucket=" in said
-    assert "clear" not in said  # no step has failed, and there is none to clear
+    (message,) = fleet.retain().needing_operator()
+    assert message.startswith("Tenant acme: The vault could not be written: AWS answered AccessDenied")
+    assert "docs/iam-policy.json; the next `retention` tries again. [bucket=" in message
+    assert "clear" not in message  # no step has failed, and there is none to clear
     fleet.storage.faults.clear()
     assert fleet.retain(NOW + DAY).not_done() == []
     assert fleet.state(old) == "gone"
@@ -167,8 +169,8 @@ def test_what_aws_does_not_answer_calls_nobody_also_at_the_first_look(fleet: Sto
     fleet.cloud.add_fault("ec2:DescribeSnapshots", code="RequestLimitExceeded", status=503, times=6)
     report = fleet.retain()
     assert report.needing_operator() == []
-    (said,) = report.not_done()
-    assert "Nothing has to be done; the next `retention` tries again." in said
-    assert "clear" not in said
+    (message,) = report.not_done()
+    assert "Nothing has to be done; the next `retention` tries again." in message
+    assert "clear" not in message
     fleet.retain()
     assert fleet.state(old) == "expiring"

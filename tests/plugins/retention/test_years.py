@@ -47,7 +47,7 @@ class Years:
 
     stock: Stock
     random: Random = field(default_factory=lambda: Random(20260630))  # noqa: S311 - not a secret
-    made: dict[str, Manifest] = field(default_factory=dict)
+    points: dict[str, Manifest] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)
 
     def back_up(self, day: datetime) -> None:
@@ -61,7 +61,7 @@ class Years:
     def make_good(self, time: datetime) -> None:
         """A daily backup on a good day."""
         point = self.stock.add(time)
-        self.made[point.id] = point
+        self.points[point.id] = point
 
     def _make(self, time: datetime, kind: str) -> None:
         luck = self.random.random()
@@ -77,7 +77,7 @@ class Years:
             changes |= {"state": State.RUNNING, "closed_at": None, "verification": None}
         self.seen[str(changes.get("state", State.VERIFIED))] += 1
         point = self.stock.add(time, kind=kind, **changes)
-        self.made[point.id] = point
+        self.points[point.id] = point
         if luck > 0.94:
             self.seen["replaced parts"] += 1
             self.stock.add_snapshot(point, SnapshotRole.WEB, time)
@@ -97,7 +97,7 @@ class Years:
     def _change(self, point: Manifest, change: Any, what: str) -> None:
         self.seen[what] += 1
         changed = self.stock.run(self.stock.vault.change_point("acme", point.id, change))
-        self.made[point.id] = self.made[point.id].model_copy(update={"hold": changed.hold})
+        self.points[point.id] = self.points[point.id].model_copy(update={"hold": changed.hold})
 
     def retain(self, now: datetime, *, bad_day: bool) -> None:
         """Retention's run; on a bad day AWS refuses deletions, or the triggerer dies and begins again."""
@@ -111,8 +111,10 @@ class Years:
                 self.seen["too late to kill"] += 1
             self.seen["killed"] += 1
         report: FleetReport = self.stock.run(self._fleet(now))
-        said = " ".join(trouble.message for trouble in report.tenants["acme"].troubles)
-        if "MAX_DELETE" in said and "STALE" not in said:  # a stale tenant waits for its next backup, not for a person
+        message = " ".join(trouble.message for trouble in report.tenants["acme"].troubles)
+        if (
+            "MAX_DELETE" in message and "STALE" not in message
+        ):  # a stale tenant waits for its next backup, not for a person
             self.seen["approved"] += 1
             self.stock.run(self._approve(now))
 
@@ -145,18 +147,18 @@ def test_two_years_with_bad_days_end_with_what_the_planner_says_and_no_orphans(s
         last = FIRST + timedelta(days=number)
         years.make_good(last - 10 * HOUR)
         years.retain(last, bad_day=False)
-    print(len(years.made), dict(years.seen))
+    print(len(years.points), dict(years.seen))
 
     present = {point.id: point for point in stock.run(stock.vault.manifests("acme"))}
     expected = plan_retention(
-        "acme", [TimelinePoint.of(point) for point in years.made.values()], RetentionPolicy(**POLICY), last
+        "acme", [TimelinePoint.of(point) for point in years.points.values()], RetentionPolicy(**POLICY), last
     )
     kept = {verdict.point.id for verdict in expected.kept}
     expiring = {name for name, point in present.items() if point.state is State.EXPIRING}
     assert set(present) - expiring == kept
     assert all(present[name].expiry.marked_at == last for name in expiring)
     tombstones = {key.split("/")[-1].removesuffix(".json") for key in stock.keys("expired/acme/")}
-    assert tombstones == set(years.made) - set(present)
+    assert tombstones == set(years.points) - set(present)
     assert_no_orphans(stock, present)
     assert min(years.seen[what] for what in ("killed", "refused", "failed", "running", "hold", "replaced parts")) >= 5
 
