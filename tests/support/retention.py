@@ -80,7 +80,7 @@ class Stock:
     def retain(self, now: datetime = NOW, run_id: str = "run-1", **options: Any) -> FleetReport:
         """One run of retention over the whole fleet, at that moment."""
         retention = Retention(self.vault, self.read_register(), f"test/retention/{run_id}", now)
-        report: FleetReport = self.run(retention.of_the_fleet(**options))
+        report: FleetReport = self.run(retention.run_for_fleet(**options))
         return report
 
     def add(self, time: datetime, *, kind: str = "daily", tenant: str = "acme", **changes: Any) -> Manifest:

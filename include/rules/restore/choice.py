@@ -50,7 +50,7 @@ def choose_point(manifests: Iterable[Manifest], tenant: str, point_id: str | Non
     return chosen
 
 
-def note_passed_over(points: Iterable[Manifest], chosen: Manifest) -> str:
+def note_passed_over(manifests: Iterable[Manifest], chosen: Manifest) -> str:
     """A sentence for the preview about verified points that show a half restored tenant; empty when there is none.
 
     Names the chosen one if it is such a point, else those newer than it.
@@ -58,32 +58,35 @@ def note_passed_over(points: Iterable[Manifest], chosen: Manifest) -> str:
     if chosen.half_restored:
         return f"It was taken while restore {chosen.half_restored} had left the tenant HALF RESTORED."
     newer = [
-        point
-        for point in sorted(points, key=_moment_and_id)
-        if point.half_restored and point.state is State.VERIFIED and _moment_and_id(point) > _moment_and_id(chosen)
+        manifest
+        for manifest in sorted(manifests, key=_moment_and_id)
+        if manifest.half_restored
+        and manifest.state is State.VERIFIED
+        and _moment_and_id(manifest) > _moment_and_id(chosen)
     ]
     if not newer:
         return ""
     return (
         f"Passed over, because restore {newer[-1].half_restored} had left the tenant half restored when they were "
-        f"taken: {', '.join(point.id for point in newer)}. Name one as the recovery point to restore it all the same."
+        f"taken: {', '.join(m.id for m in newer)}. Name one as the recovery point to restore it all the same."
     )
 
 
-def check_scope(request: RestoreRequest, point: Manifest) -> None:
+def check_scope(request: RestoreRequest, manifest: Manifest) -> None:
     """Refuse to restore a half that a safety point does without, because its own restore did not touch it.
 
     Raises:
         RefusedError: which says what to restore instead.
     """
-    no_files = PartName.WEB_SNAPSHOT in point.left_out
-    no_database = {PartName.DB_SNAPSHOT, PartName.BAK} <= set(point.left_out)
+    no_files = PartName.WEB_SNAPSHOT in manifest.left_out
+    no_database = {PartName.DB_SNAPSHOT, PartName.BAK} <= set(manifest.left_out)
     if (request.takes_files and no_files) or (request.takes_database and no_database):
         half, missing = (
             (RestoreScope.DATABASE, PartName.WEB_SNAPSHOT) if no_files else (RestoreScope.FILES, PartName.DB_SNAPSHOT)
         )
+        reason = manifest.left_out[missing]
         raise RefusedError(
-            f"Recovery point {point.id} of tenant {point.tenant} holds the {half} only: {point.left_out[missing]}.",
+            f"Recovery point {manifest.id} of tenant {manifest.tenant} holds the {half} only: {reason}.",
             why=f"{request.what.capitalize()} cannot be restored from it; nothing was restored.",
             todo=f"Set what to {str(half)!r}.",
         )
@@ -115,29 +118,29 @@ def check_own_place(plan: RestorePlan, register: Register | None) -> None:
             )
 
 
-def check_restorable(point: Manifest, known: Iterable[Manifest] = ()) -> None:
+def check_restorable(manifest: Manifest, known: Iterable[Manifest] = ()) -> None:
     """Refuse a point that may not be whole.
 
     Raises:
         RefusedError: when it is not verified; the message names the nearest of `known` that is.
     """
-    if point.state is State.VERIFIED:
+    if manifest.state is State.VERIFIED:
         return
-    reason = f" ({point.failure})" if point.failure else ""
+    reason = f" ({manifest.failure})" if manifest.failure else ""
     hold = "`hold_recovery_point` takes it back, with all its parts; then it can be restored. "
     raise RefusedError(
-        f"Recovery point {point.id} of tenant {point.tenant} is {point.state}, not verified{reason}.",
+        f"Recovery point {manifest.id} of tenant {manifest.tenant} is {manifest.state}, not verified{reason}.",
         why="Retention is taking it away; nothing was restored."
-        if point.state in (State.EXPIRING, State.EXPIRED)
+        if manifest.state in (State.EXPIRING, State.EXPIRED)
         else "It may not be whole; nothing was restored.",
-        todo=(hold if point.comes_back_as is State.VERIFIED else "")
-        + suggest_nearest([m for m in known if m.id != point.id], _moment_and_id(point)[0]),
+        todo=(hold if manifest.comes_back_as is State.VERIFIED else "")
+        + suggest_nearest([m for m in known if m.id != manifest.id], _moment_and_id(manifest)[0]),
     )
 
 
-def suggest_nearest(points: Iterable[Manifest], moment: datetime | None) -> str:
+def suggest_nearest(manifests: Iterable[Manifest], moment: datetime | None) -> str:
     """A sentence that names the verified point nearest to `moment`, or the newest one."""
-    verified = sorted((m for m in points if m.state is State.VERIFIED), key=_moment_and_id)
+    verified = sorted((m for m in manifests if m.state is State.VERIFIED), key=_moment_and_id)
     if not verified:
         return "The tenant has no verified one."
     if moment is None:
@@ -146,7 +149,7 @@ def suggest_nearest(points: Iterable[Manifest], moment: datetime | None) -> str:
     return f"The nearest verified one is {best.id}, of {_moment_and_id(best)[0]:%Y-%m-%d %H:%M} UTC."
 
 
-def target_of(request: RestoreRequest, register: Register | None, point: Manifest) -> Tenant:
+def target_of(request: RestoreRequest, register: Register | None, manifest: Manifest) -> Tenant:
     """The tenant whose place the restore goes to, as the register describes it today.
 
     Where there is no register, or it no longer knows the tenant, the place is the one that the manifest remembers: the
@@ -156,12 +159,12 @@ def target_of(request: RestoreRequest, register: Register | None, point: Manifes
         ConfigurationError: when another tenant's place is wanted and nobody knows it.
     """
     unknown = register is None or not register.mentions(request.target)
-    if unknown and request.target == point.tenant:
-        return point.source
+    if unknown and request.target == manifest.tenant:
+        return manifest.source
     if register is None:
         raise ConfigurationError(
             f"There is no register that says where tenant {request.target} lives.",
-            why=f"A recovery point of tenant {point.tenant} can only go to its own place; nothing was restored.",
+            why=f"A recovery point of tenant {manifest.tenant} can only go to its own place; nothing was restored.",
             todo="Leave into_tenant empty, or put tenants.yaml back in place.",
         )
     return register.tenant(request.target)
@@ -172,10 +175,10 @@ def is_registered(tenant: str, register: Register | None) -> bool:
     return register is not None and tenant in register.tenants
 
 
-def _described(point: Manifest) -> str:
-    if point.kind is Kind.SAFETY:
-        return f"its safety point {point.id}"
-    return f"{point.id}, taken while restore {point.half_restored} had left the tenant half restored,"
+def _described(manifest: Manifest) -> str:
+    if manifest.kind is Kind.SAFETY:
+        return f"its safety point {manifest.id}"
+    return f"{manifest.id}, taken while restore {manifest.half_restored} had left the tenant half restored,"
 
 
 def _moment_and_id(manifest: Manifest) -> tuple[datetime, str]:

@@ -44,7 +44,7 @@ def check_database_name(
 
 
 def database_source(
-    request: RestoreRequest, point: Manifest, survey: Survey, suggestion: str
+    request: RestoreRequest, manifest: Manifest, survey: Survey, suggestion: str
 ) -> tuple[DatabaseSource, str]:
     """What the database is brought back from, and why that has to be approved (empty when it need not be).
 
@@ -57,15 +57,15 @@ def database_source(
     if request.database_from is DatabaseSource.BACKUP_FILE and not survey.backup_file:
         return DatabaseSource.BACKUP_FILE, ""
     unusable = (survey.snapshots or {}).get(SnapshotRole.DATABASE) or _files_not_found(
-        point.source.database, point.database_files
+        manifest.source.database, manifest.database_files
     )
     if request.database_from is DatabaseSource.SNAPSHOT:
         if unusable:
-            raise not_restorable(point, f"the database cannot come back from the snapshot: {unusable}", suggestion)
+            raise not_restorable(manifest, f"the database cannot come back from the snapshot: {unusable}", suggestion)
         return DatabaseSource.SNAPSHOT, ""
     if unusable:
         raise not_restorable(
-            point, f"{survey.backup_file}, and the snapshot cannot stand in for it: {unusable}", suggestion
+            manifest, f"{survey.backup_file}, and the snapshot cannot stand in for it: {unusable}", suggestion
         )
     why = f"{survey.backup_file}; the snapshot of the database volume stands in for it, crash-consistent"
     return DatabaseSource.SNAPSHOT, f"{why} (as after a power cut)"

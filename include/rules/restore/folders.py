@@ -15,7 +15,7 @@ from include.rules.restore.survey import FolderFacts, Survey, not_restorable
 
 def check_files(
     request: RestoreRequest,
-    point: Manifest,
+    manifest: Manifest,
     target: Tenant,
     folder: str,
     survey: Survey,
@@ -29,34 +29,34 @@ def check_files(
     """
     unusable = (survey.snapshots or {}).get(SnapshotRole.WEB)
     if unusable:
-        raise not_restorable(point, f"the files cannot come back: {unusable}", suggestion)
-    if point.source.web.platform is not target.web.platform:
-        was, now = point.source.web.platform, target.web.platform
+        raise not_restorable(manifest, f"the files cannot come back: {unusable}", suggestion)
+    if manifest.source.web.platform is not target.web.platform:
+        was, now = manifest.source.web.platform, target.web.platform
         raise not_restorable(
-            point, f"its files are from a {was} host, and {target.web.instance} runs {now}", suggestion
+            manifest, f"its files are from a {was} host, and {target.web.instance} runs {now}", suggestion
         )
     if request.folder is None:
         return
     if is_windows(folder) is not (target.web.platform is Platform.WINDOWS):
         raise not_restorable(
-            point,
+            manifest,
             f"{folder} is no path of {target.web.instance}, which runs {target.web.platform}",
             "Name a folder as that host writes it.",
         )
     for tenant in {**others, target.id: target}.values():
         if tenant.web.instance == target.web.instance and overlap(folder, tenant.web.path):
             raise not_restorable(
-                point,
+                manifest,
                 f"the folder {folder} overlaps {tenant.web.path}, where tenant {tenant.id} lives",
                 "Name a folder of its own, or leave it empty to restore in place.",
             )
     if survey.folder and survey.folder.free_bytes <= 0:
         raise not_restorable(
-            point, f"the disk of {folder} on {target.web.instance} is full", "Make room, or name a folder elsewhere."
+            manifest, f"the disk of {folder} on {target.web.instance} is full", "Make room, or name a folder elsewhere."
         )
     if survey.folder and survey.folder.exists and not survey.folder.empty:
         raise not_restorable(
-            point,
+            manifest,
             f"the folder {folder} on {target.web.instance} is not empty, and what is in it would be gone",
             "Name a new folder.",
         )
@@ -70,7 +70,7 @@ def paths_for(request: RestoreRequest, target: Tenant) -> tuple[str, ...]:
 
 
 def check_folder(
-    point: Manifest,
+    manifest: Manifest,
     target: Tenant,
     folder: str,
     paths: tuple[str, ...],
@@ -91,18 +91,18 @@ def check_folder(
         return
     if facts.no_folder:
         todo = "Move away what is there, or name another folder."
-        raise not_restorable(point, f"{folder} on {target.web.instance} is no folder", todo)
+        raise not_restorable(manifest, f"{folder} on {target.web.instance} is no folder", todo)
     for tenant in foreign if facts.leads_elsewhere(folder) else ():
         if tenant.web.instance == target.web.instance and overlap(facts.real, tenant.web.path):
             raise not_restorable(
-                point,
+                manifest,
                 f"{folder} leads to {facts.real}, which overlaps {tenant.web.path}, where tenant {tenant.id} lives",
                 "Change the symbolic link, or name another folder.",
             )
     for mount in facts.mounts:
         if not paths or any(is_below(mount, path) for path in paths):
             raise not_restorable(
-                point,
+                manifest,
                 f"another disk is mounted on {mount} in {folder}, and its files, which the snapshot does not have, "
                 "would be gone",
                 "Unmount it for the restore, or restore only the paths that do not hold it.",

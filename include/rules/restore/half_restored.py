@@ -32,9 +32,9 @@ def points_needed_by_half_restored(tenant: str, records: Iterable[RestoreRecord]
     needed: dict[str, str] = {}
     for record in takewhile(lambda record: record.half_restored, _changed(records)):
         source = record.plan.recovery_point if record.plan.source == tenant else None
-        for point in (source, record.safety_point):
-            if point:
-                needed.setdefault(point, record.id)
+        for point_id in (source, record.safety_point):
+            if point_id:
+                needed.setdefault(point_id, record.id)
     return needed
 
 

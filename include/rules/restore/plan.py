@@ -62,7 +62,7 @@ class RestorePlan(Strict):
 
 def plan_restore(
     request: RestoreRequest,
-    point: Manifest,
+    manifest: Manifest,
     target: Tenant,
     survey: Survey,
     others: Mapping[str, Tenant],
@@ -72,11 +72,11 @@ def plan_restore(
 
     Args:
         request: What was asked.
-        point: The recovery point that was chosen.
+        manifest: The recovery point that was chosen.
         target: The tenant whose place it goes to.
         survey: What was found.
         others: All tenants of the register.
-        better: A sentence that names the nearest other recovery point.
+        suggestion: A sentence that names the nearest other recovery point.
 
     Raises:
         RefusedError: when it must not or cannot be done.
@@ -85,22 +85,22 @@ def plan_restore(
     database = (request.database or target.database.name) if request.takes_database else None
     paths = paths_for(request, target)
     if folder:
-        check_files(request, point, target, folder, survey, others, suggestion)
+        check_files(request, manifest, target, folder, survey, others, suggestion)
         # In place, a link into the tenant's own folder leads to what is to be overwritten anyway.
         own = {} if request.folder is None else {target.id: target}
         foreign = {**{name: other for name, other in others.items() if name != target.id}, **own}
-        check_folder(point, target, folder, paths, survey.folder, foreign.values())
+        check_folder(manifest, target, folder, paths, survey.folder, foreign.values())
     source, approvals, unsavable = DatabaseSource.BACKUP_FILE, _approvals(request, target), ""
     if database:
         check_database_name(request, target, database, survey, others)
-        source, why = database_source(request, point, survey, suggestion)
+        source, why = database_source(request, manifest, survey, suggestion)
         approvals += [why] if why else []
         if request.database is None:
             unsavable = why_unsavable(target.database, survey.database_state, survey.database_files)
         approvals += [f"the database that is overwritten cannot be kept safe before: {unsavable}"] if unsavable else []
     return RestorePlan(
-        source=point.tenant,
-        recovery_point=point.id,
+        source=manifest.tenant,
+        recovery_point=manifest.id,
         target=target,
         what=request.what,
         folder=folder,

@@ -14,10 +14,12 @@ from include.rules.restore.request import DatabaseSource
 from include.rules.restore.survey import FolderFacts, Survey
 
 
-def preview(plan: RestorePlan, point: Manifest, survey: Survey, earlier: Iterable[RestoreRecord], now: datetime) -> str:
+def preview(
+    plan: RestorePlan, manifest: Manifest, survey: Survey, earlier: Iterable[RestoreRecord], now: datetime
+) -> str:
     """The plan in words (Markdown): what comes back, what is overwritten, every step, sizes, the expected duration."""
-    moment = point.time or point.opened_at
-    proof = f"level {point.verification.level}" if point.verification else "no level"
+    moment = manifest.time or manifest.opened_at
+    proof = f"level {manifest.verification.level}" if manifest.verification else "no level"
     lines = [
         f"### Restore of {plan.recovery_point}",
         f"Tenant {plan.source} as of {moment:%Y-%m-%d %H:%M:%S} UTC ({_age(now, moment)} ago), verified to {proof}.",
@@ -26,7 +28,7 @@ def preview(plan: RestorePlan, point: Manifest, survey: Survey, earlier: Iterabl
         *_bullets(_overwritten(plan, survey)),
         "",
         "**Steps**",
-        *(f"{number}. {step}" for number, step in enumerate(_steps(plan, point), start=1)),
+        *(f"{number}. {step}" for number, step in enumerate(_steps(plan, manifest), start=1)),
         "",
         f"**Expected duration**: {expected_duration(plan, earlier)}",
     ]
@@ -95,7 +97,7 @@ def _overwritten(plan: RestorePlan, survey: Survey) -> list[str]:
     return lines
 
 
-def _steps(plan: RestorePlan, point: Manifest) -> list[str]:
+def _steps(plan: RestorePlan, manifest: Manifest) -> list[str]:
     steps = []
     if plan.approvals:
         steps.append("Wait for the approval; nothing is held or locked meanwhile.")
@@ -103,15 +105,15 @@ def _steps(plan: RestorePlan, point: Manifest) -> list[str]:
     if plan.overwrites:
         steps.append(f"Take the site offline (app_offline.htm in {plan.target.web.path}).")
         steps.append("Take a safety recovery point of what is about to be overwritten.")
-    steps += [_attach(plan, point, role) for role in plan.snapshots]
+    steps += [_attach(plan, manifest, role) for role in plan.snapshots]
     if plan.folder:
         what = ", ".join(plan.paths) or "everything"
         steps.append(f"Copy {what} to {plan.folder} on {plan.target.web.instance} and compare it with the snapshot.")
-    if plan.database and plan.database_from is DatabaseSource.BACKUP_FILE and point.parts.bak:
-        steps.append(f"RESTORE DATABASE {plan.database} from the .bak ({_size(point.parts.bak.size_bytes)}).")
+    if plan.database and plan.database_from is DatabaseSource.BACKUP_FILE and manifest.parts.bak:
+        steps.append(f"RESTORE DATABASE {plan.database} from the .bak ({_size(manifest.parts.bak.size_bytes)}).")
     if plan.database and plan.database_from is DatabaseSource.SNAPSHOT:
         steps.append(
-            f"Copy {len(point.database_files)} database files, attach them beside, DBCC CHECKDB, and only then let "
+            f"Copy {len(manifest.database_files)} database files, attach them beside, DBCC CHECKDB, and only then let "
             f"them take the place of {plan.database}."
         )
     if plan.database:
@@ -123,8 +125,8 @@ def _steps(plan: RestorePlan, point: Manifest) -> list[str]:
     return steps
 
 
-def _attach(plan: RestorePlan, point: Manifest, role: SnapshotRole) -> str:
-    snapshot = point.snapshot(role)
+def _attach(plan: RestorePlan, manifest: Manifest, role: SnapshotRole) -> str:
+    snapshot = manifest.snapshot(role)
     host = host_of(plan.target, role)
     name = f"{snapshot.snapshot_id}, {snapshot.size_gib} GiB" if snapshot else "missing"
     return f"Make a volume from the {role.value} ({name}) in {host.zone} and attach it to {host.instance}."

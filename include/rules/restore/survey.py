@@ -57,10 +57,10 @@ class Survey:
     snapshots: Mapping[SnapshotRole, str] | None = None
 
 
-def not_restorable(point: Manifest, reason: str, todo: str) -> RefusedError:
+def not_restorable(manifest: Manifest, reason: str, todo: str) -> RefusedError:
     """The error that says why a recovery point cannot be restored like this, and what could be done instead."""
     return RefusedError(
-        f"Recovery point {point.id} of tenant {point.tenant} cannot be restored like this: {reason}.",
+        f"Recovery point {manifest.id} of tenant {manifest.tenant} cannot be restored like this: {reason}.",
         why="Nothing was restored.",
         todo=todo,
     )

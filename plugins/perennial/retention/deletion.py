@@ -62,32 +62,32 @@ class Deletion:
         self.undeleted += [UndeletedPart(part, "", LOCK_HOLDS, locked_until=until) for part, until in locked.items()]
         return bool(locked)
 
-    async def whole(self) -> bool:
+    async def delete_all(self) -> bool:
         """Delete all parts and leave a tombstone; False when a part had to stay, and the manifest with it.
 
         The manifest says that the deletion has begun. A point that is `expired` already has no parts any more.
         """
         self._ends_point = True
-        await self.files(await self._versions_of_files())
+        await self._delete_files(await self._versions_of_files())
         for snapshot in sorted(await self.ebs.snapshots_of_point(self.point.manifest.id), key=_database_first):
-            await self.snapshot(snapshot)
+            await self._delete_snapshot(snapshot)
         await self._look_again()
         if self.undeleted:
             return False
         await self._bury()
         return not self.undeleted
 
-    async def parts(self, names: Iterable[str], snapshots: Iterable[Snapshot]) -> list[str]:
+    async def delete_parts(self, names: Iterable[str], snapshots: Iterable[Snapshot]) -> list[str]:
         """Delete some of the point's snapshots (by id) and files (by key); the names of those that have gone."""
         names = set(names)
-        await self.files(version for version in await self._versions_of_files() if version.key in names)
+        await self._delete_files(version for version in await self._versions_of_files() if version.key in names)
         for snapshot in snapshots:
             if snapshot.id in names:
-                await self.snapshot(snapshot)
+                await self._delete_snapshot(snapshot)
         stay = {part.part for part in self.undeleted}
         return sorted(name for name in names if name not in stay and f"snapshot {name}" not in stay)
 
-    async def files(self, versions: Iterable[ObjectVersion]) -> None:
+    async def _delete_files(self, versions: Iterable[ObjectVersion]) -> None:
         """Delete these versions of objects."""
         documents = self.point.vault.documents
         for version in versions:
@@ -95,7 +95,7 @@ class Deletion:
             if undeleted and not version.marker:
                 self.undeleted[-1] = replace(undeleted, locked_until=await locked_until(documents, version))
 
-    async def snapshot(self, snapshot: Snapshot) -> None:
+    async def _delete_snapshot(self, snapshot: Snapshot) -> None:
         """Delete a snapshot that was just seen to carry the tags of this vault and this point."""
         await self._try(f"snapshot {snapshot.id}", partial(self.ebs.delete_snapshot, snapshot.id))
 
@@ -116,7 +116,7 @@ class Deletion:
             if f"snapshot {snapshot.id}" in self._tried_parts:
                 continue
             if self.ebs.is_of_point(snapshot, self.point.manifest.id):
-                await self.snapshot(snapshot)
+                await self._delete_snapshot(snapshot)
             else:
                 message = "it no longer carries the tags of this vault and this recovery point"
                 self.undeleted.append(UndeletedPart(f"snapshot {snapshot.id}", "", message))
@@ -129,7 +129,7 @@ class Deletion:
         with suppress(ConflictError):  # an interrupted run has written it
             await vault.tombstones.create(expired)
         versions = await versions_below(vault.documents, self._manifest_key)
-        await self.files(version for version in versions if version.key == self._manifest_key)
+        await self._delete_files(version for version in versions if version.key == self._manifest_key)
 
     async def _try(self, part: str, deletion: Callable[[], Awaitable[None]]) -> UndeletedPart | None:
         """Carry out one deletion, after a look at the lease and at the manifest; a refusal is remembered.

@@ -57,7 +57,7 @@ class Retention:
     def __init__(self, vault: Vault, register: Register, owner: str, now: datetime) -> None:
         self.vault, self.register, self.owner, self.now = vault, register, owner, now
 
-    async def of_the_fleet(self, *, dry_run: bool = False) -> FleetReport:
+    async def run_for_fleet(self, *, dry_run: bool = False) -> FleetReport:
         """Look at all tenants that have recovery points, and carry out what no guard stops.
 
         Args:
@@ -102,7 +102,7 @@ class Retention:
             tenant=tenant, owner=self.owner, now=self.now, fingerprint=fingerprint, asked=needs_approval
         ), report
 
-    async def of_tenant(self, shown: ShownPlan) -> FleetReport:
+    async def run_for_tenant(self, shown: ShownPlan) -> FleetReport:
         """Carry out the plan of one tenant as it was shown, and approved where that was asked for."""
         tenant = shown.tenant
         review = await self._review([tenant], shown.now)

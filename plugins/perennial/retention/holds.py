@@ -17,7 +17,7 @@ from include.rules.points.requests import parse_moment
 from include.rules.retention.expiry import found_whole, held, lifted
 from include.rules.retention.offboarding import Offboarding
 from perennial.hooks.vault.vault import Vault
-from perennial.retention.lost_parts import absent_parts
+from perennial.retention.lost_parts import find_absent_parts
 from perennial.steps.trigger import StepResult, StepTrigger
 
 
@@ -110,7 +110,7 @@ async def _bring_back_if_whole(vault: Vault, manifest: Manifest) -> tuple[Manife
     """
     lease = await vault.lease(manifest.tenant)
     busy = lease is not None and lease.value.is_live(datetime.now(UTC))
-    missing = (await absent_parts(vault, [manifest])).get(manifest.id, ())
+    missing = (await find_absent_parts(vault, [manifest])).get(manifest.id, ())
     if not missing and not busy:
         manifest = await vault.change_point(manifest.tenant, manifest.id, found_whole)
         return manifest, "Its deletion had taken nothing yet."

@@ -19,7 +19,7 @@ from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import POINT_TAG, Snapshot
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
-from perennial.retention.lost_parts import lost_parts
+from perennial.retention.lost_parts import find_lost_parts
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
     suspects = [v for name, v in manifests.items() if is_suspect(v.value, snapshot_ids, files.get(name, ()), now)]
     known = {*ids, *(version.value.id for version in versions)}
     problems += await _orphans(vault, tenant, known, snapshots, files)
-    lost = await lost_parts(vault, suspects)
+    lost = await find_lost_parts(vault, suspects)
     if lost:
         problems.append(report_lost_parts(tenant, {name: manifests[name].value for name in lost}, lost))
     left_over = _left_over([v for name, v in manifests.items() if name not in lost], snapshots, files)

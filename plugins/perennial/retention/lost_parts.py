@@ -12,7 +12,7 @@ from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 
 
-async def absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str, tuple[PartName, ...]]:
+async def find_absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str, tuple[PartName, ...]]:
     """Names of the parts that are not there, by recovery point id; points that are whole are left out."""
     points = list(manifests)
     snapshots = await Ebs.of(vault.settings).snapshots(name for m in points for name in m.parts.snapshot_ids)
@@ -22,12 +22,12 @@ async def absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str,
     return {point_id: names for point_id, names in by_id.items() if names}
 
 
-async def lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> dict[str, tuple[PartName, ...]]:
+async def find_lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> dict[str, tuple[PartName, ...]]:
     """As above, of points whose manifest still says what it said before the look: nobody is at work on them."""
     versions = list(suspects)
     if not versions:
         return {}
-    lost = await absent_parts(vault, (version.value for version in versions))
+    lost = await find_absent_parts(vault, (version.value for version in versions))
     for version in versions:
         point_id = version.value.id
         current = await vault.points.get(version.value.tenant, point_id) if point_id in lost else None

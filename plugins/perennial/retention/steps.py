@@ -75,7 +75,7 @@ class CarryOutRetentionTrigger(RetentionTrigger):
         vault, tenant = self.vault, self.chosen()
         retention = await self.retention(vault)
         if not tenant:
-            report = await retention.of_the_fleet(dry_run=self.is_dry)
+            report = await retention.run_for_fleet(dry_run=self.is_dry)
             things = report.needing_operator()
         elif self.is_dry:
             report = FleetReport({tenant: (await retention.preview(tenant))[1]})
@@ -100,7 +100,7 @@ class CarryOutRetentionTrigger(RetentionTrigger):
     async def _of_tenant(self, retention: Retention, tenant: str) -> FleetReport:
         """Carry out the plan that was shown; once its points are marked, it is used up."""
         shown, plans = await self._shown(retention.vault, tenant, retention.now), retention.vault.shown_plans
-        report = await retention.of_tenant(shown.value)
+        report = await retention.run_for_tenant(shown.value)
         if report.tenants[tenant].done.get(Deed.MARKED):
             with suppress(ConflictError):  # somebody has shown a newer one: then this one is void as well
                 await plans.replace(shown.value.used(retention.now), shown.etag)

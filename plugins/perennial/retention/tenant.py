@@ -130,7 +130,7 @@ class PointActions:
         """Delete parts that a later attempt has replaced."""
         deletion = Deletion(self._point(point_id), self.now)
         with self._reported(deletion):
-            self.report.swept += await deletion.parts(names, self.inventory.snapshots.get(point_id, ()))
+            self.report.swept += await deletion.delete_parts(names, self.inventory.snapshots.get(point_id, ()))
 
     async def delete(self, point_id: str) -> None:
         """Delete a point for good, after its manifest says so; one that a lock holds in part stays as a whole."""
@@ -141,7 +141,7 @@ class PointActions:
                 return
             if point.manifest.state is not State.EXPIRED:
                 await point.change(lambda manifest: deletion_begun(manifest, self.now))
-            if await deletion.whole():
+            if await deletion.delete_all():
                 self.report.did(Deed.DELETED, point_id)
 
     def _point(self, point_id: str) -> LeasedPoint:

@@ -221,5 +221,5 @@ def test_a_vault_that_cannot_be_read_ends_the_run_before_anything_is_done(stock:
     stock.s3.put_object(Bucket=place.bucket, Key=f"{place.prefix}last-retention.json", Body=b'{"at": 3}')
     old = stock.add(OLD)
     with pytest.raises(PerennialError, match="does not know how many points may go"):
-        stock.run(Retention(stock.vault, stock.read_register(), "test/retention/one", NOW).of_the_fleet())
+        stock.run(Retention(stock.vault, stock.read_register(), "test/retention/one", NOW).run_for_fleet())
     assert stock.state(old) == "verified"

@@ -42,7 +42,7 @@ def fleet(stock: Stock) -> Stock:
 async def run(fleet: Stock, run_id: str = "run-1", now: datetime = NOW) -> FleetReport:
     """A run over the fleet."""
     register = await read_register(fleet.vault.settings)
-    return await Retention(fleet.vault, register, f"test/retention/{run_id}", now).of_the_fleet()
+    return await Retention(fleet.vault, register, f"test/retention/{run_id}", now).run_for_fleet()
 
 
 async def run_for_acme(fleet: Stock) -> dict[str, Any]:
@@ -50,7 +50,7 @@ async def run_for_acme(fleet: Stock) -> dict[str, Any]:
     register = await read_register(fleet.vault.settings)
     retention = Retention(fleet.vault, register, "test/retention/run-1", NOW)
     shown, _ = await retention.preview("acme")
-    return (await retention.of_tenant(shown)).to_json()
+    return (await retention.run_for_tenant(shown)).to_json()
 
 
 # Every second suspension is enough: a deletion has more (the lease, the call, its answer), so that each is hit.

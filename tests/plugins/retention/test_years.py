@@ -119,13 +119,13 @@ class Years:
             self.stock.run(self._approve(now))
 
     async def _fleet(self, now: datetime) -> FleetReport:
-        return await (await self._retention(now)).of_the_fleet()
+        return await (await self._retention(now)).run_for_fleet()
 
     async def _approve(self, now: datetime) -> None:
         retention = await self._retention(now)
         shown, _ = await retention.preview("acme")
         assert shown.asked
-        await retention.of_tenant(shown)
+        await retention.run_for_tenant(shown)
 
     async def _retention(self, now: datetime) -> Retention:
         register = await read_register(self.stock.vault.settings)
