@@ -17,6 +17,8 @@ from lab.settings import LabSettings
 from lab.sql_client import connect
 from lab.sqlserver.tsql.script import ends_with_go, split_batches
 
+PROMPT = "sql> "
+
 
 def host_shell(settings: LabSettings, instance_id: str) -> int:
     """Run bash on a host, with the host tools (mount, lsblk...) in PATH; its exit code.
@@ -47,6 +49,8 @@ def _interrupts_left_to_the_shell() -> Iterator[None]:
 def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.stdin, out: TextIO = sys.stdout) -> int:
     """Run the batches of `lines`, each as soon as its GO is read, and print rows, messages and errors.
 
+    At a terminal each line is asked for with a prompt, where Ctrl-C ends the shell.
+
     Returns:
         1 if a batch failed, else 0.
 
@@ -56,7 +60,7 @@ def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.s
     failed = 0
     with connect(settings, database) as connection:
         pending = ""
-        for line in [*lines, "GO\n"] if not _is_terminal(lines) else lines:
+        for line in _prompted(lines, out) if _is_terminal(lines) else [*lines, "GO\n"]:
             pending += line
             if not (line.lstrip()[:2].upper() == "GO" and ends_with_go(pending)):
                 continue
@@ -64,6 +68,13 @@ def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.s
                 failed |= _run(connection, batch.text, out)
             pending = ""
     return failed
+
+
+def _prompted(lines: Iterable[str], out: TextIO) -> Iterator[str]:
+    print(PROMPT, end="", file=out, flush=True)
+    for line in lines:
+        yield line
+        print(PROMPT, end="", file=out, flush=True)
 
 
 def _is_terminal(lines: Iterable[str]) -> bool:

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from ctypes.util import find_library
 from pathlib import Path
 
 from lab.environment import PROJECT
@@ -36,7 +37,8 @@ PROGRAMS = ("mount", "rsync", "pwsh", "tsql")
 
 def fingerprint() -> str:
     """A hash of what the lab and its tests are made of, and of what this machine has for them."""
-    facts = [sys.version, str(os.geteuid() == 0), *(f"{name} {shutil.which(name)}" for name in PROGRAMS)]
+    facts = [sys.version, str(os.geteuid() == 0), str(find_library("ltdl"))]
+    facts += [f"{name} {shutil.which(name)}" for name in PROGRAMS]
     digest = hashlib.sha256("\n".join(facts).encode())
     for file in sorted(_files()):
         digest.update(f"\n{file.relative_to(PROJECT)} ".encode())

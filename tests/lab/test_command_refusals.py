@@ -195,7 +195,7 @@ def test_ctrl_c_ends_a_command_in_the_shell_of_a_host_and_not_the_shell(running:
 def test_ctrl_c_at_the_sql_prompt_ends_it_without_a_stack_trace(running: LabSettings) -> None:
     with Terminal(running, "shell", "sql") as terminal:
         terminal.type("SELECT 40 + 2 AS answer\nGO\n")
-        terminal.wait_for("42")
+        terminal.wait_for("42\r\nsql> ")
         terminal.type("\x03")
         terminal.wait_for("lab shell: interrupted.")
 

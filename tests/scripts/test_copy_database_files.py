@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.host_scripts import HostWithVolume
+from tests.support.host_scripts import IS_ROOT, HostWithVolume
 
 pytestmark = pytest.mark.lab
+
+OWNER = (10001, 10001) if IS_ROOT else (os.geteuid(), os.getegid())
+"""SQL Server's account in containers; who is not root has files of its own alone."""
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def data(host: HostWithVolume) -> Path:
     (folder / "shop.mdf").write_bytes(os.urandom(500_000))
     (folder / "shop_log.ldf").write_bytes(os.urandom(100_000))
     (folder / "shop.mdf").chmod(0o660)
-    os.chown(folder / "shop.mdf", 10001, 10001)
+    os.chown(folder / "shop.mdf", *OWNER)
     return folder
 
 
@@ -43,7 +46,7 @@ def test_the_files_arrive_whole_with_owner_and_mode_however_often_it_runs(host: 
         assert (host.site / "shop copy.mdf").read_bytes() == (data / "shop.mdf").read_bytes()
         assert (host.site / "shop_copy.ldf").read_bytes() == (data / "shop_log.ldf").read_bytes()
         status = (host.site / "shop copy.mdf").stat()
-        assert (status.st_mode & 0o777, status.st_uid, status.st_gid) == (0o660, 10001, 10001)
+        assert (status.st_mode & 0o777, status.st_uid, status.st_gid) == (0o660, *OWNER)
 
 
 def test_what_an_interrupted_attempt_has_left_is_replaced(host: HostWithVolume, data: Path) -> None:

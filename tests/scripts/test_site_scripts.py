@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.host_scripts import MARKER, HostWithVolume, another_disk
+from tests.support.host_scripts import IS_ROOT, MARKER, HostWithVolume, another_disk
 from tests.support.trees import fingerprint, furnish
 
 pytestmark = pytest.mark.lab
 
+OWNER = (4711, 4712) if IS_ROOT else (os.geteuid(), os.getegid())
+"""A web server's account; who is not root has files of its own alone."""
 RESTORE = "acme-restore-20261123T120000Z"
 CONTENT = f'<p>"Back soon" & so on: $(id) `id` <!-- {RESTORE} -->\nümläut</p>'
 
@@ -28,12 +30,12 @@ def online(host: HostWithVolume) -> object:
 
 def test_a_site_goes_offline_and_online_again_however_often_it_is_asked(host: HostWithVolume) -> None:
     host.site.chmod(0o750)
-    os.chown(host.site, 4711, 4712)
+    os.chown(host.site, *OWNER)
     marker = host.site / MARKER
     assert [offline(host), offline(host)] == ["offline", "offline"]
     assert marker.read_text() == CONTENT + "\n"
     status = marker.stat()
-    assert (status.st_mode & 0o777, status.st_uid, status.st_gid) == (0o644, 4711, 4712)
+    assert (status.st_mode & 0o777, status.st_uid, status.st_gid) == (0o644, *OWNER)
     assert [online(host), online(host)] == ["online", "was online already"]
     assert list(host.site.iterdir()) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from perennial.hooks.aws.host_scripts import script_lines
 
 MARKER = "app_offline.htm"
 MOUNT = "perennial-under-test"
+IS_ROOT = os.geteuid() == 0
+"""Whether scripts on hosts, which run with this process's rights, may give files to somebody else."""
 
 
 @dataclass(frozen=True)
