@@ -110,3 +110,13 @@ def test_every_target_that_a_page_names_is_in_the_makefile() -> None:
     for page in PAGES:
         named = set(re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE))
         assert named <= targets, page.name
+
+
+def test_the_architecture_names_every_module_that_deletes() -> None:
+    row = next(
+        line for line in (ROOT / "docs" / "architecture.md").read_text().splitlines() if "anything deleted" in line
+    )
+    deletes = re.compile(r"\bdelete_(snapshot|volume|version|backup_file|object)\b")
+    carrying_out = [f"plugins/perennial/{room}" for room in ("backup", "restore", "retention", "steps")]
+    deleting = [str(file.relative_to(ROOT)) for file in python_files(carrying_out) if deletes.search(file.read_text())]
+    assert sorted(re.findall(r"`([^`]+)`", row)) == sorted(deleting)
