@@ -13,10 +13,10 @@ from lab.sqlserver.engine.credentials import Credentials
 from lab.sqlserver.engine.databases import Database, Databases
 from lab.sqlserver.engine.history import BackupHistory
 from lab.sqlserver.engine.locks import ApplicationLocks
+from lab.sqlserver.engine.logs import Logs
 from lab.sqlserver.engine.principals import Logins
 from lab.sqlserver.engine.registry import Registry
 from lab.sqlserver.engine.sessions import Session, Sessions, Work
-from lab.sqlserver.engine.transaction_log import Logs
 from lab.sqlserver.errors import Cause, SqlServerError
 
 SERVER_NAME = "PERENNIAL-LAB"

@@ -3,42 +3,29 @@
 SQLite's write-ahead log is a log already: it holds the images of all changed pages, commit by commit, until a
 checkpoint lets it begin anew. So after each commit its new part is copied to the database's log file (.ldf, a SQLite
 file of its own), and no checkpoint happens before that. BACKUP LOG takes from the log file, and truncates it.
-
-Formats: https://www.sqlite.org/walformat.html and https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from threading import RLock
 
 import apsw
 
-from lab.sqlserver.engine.databases import COMMIT_STEP, LSN_STEP, PAGE_SIZE, Database, Databases, open_file
-from lab.sqlserver.engine.lazy_writer import LazyWriter
+from lab.sqlserver.engine.databases import COMMIT_STEP, LSN_STEP, Database, Databases, open_file
+from lab.sqlserver.engine.write_ahead_log import Position, committed_position, read_frames
 from lab.sqlserver.translation.dates import now
 
 COMMIT = struct.Struct("<Q26sII")  # a commit in a log backup: LSN, time, the database's pages after it, frames
 FRAME = struct.Struct("<I")  # then each frame: the page's number, and the page
-_WAL_HEADER, _WAL_FRAME = 32, struct.Struct(">II16x")
-_INDEX = struct.Struct("=16xI12x8s8x")  # of the index's header, what matters here: committed frames and salts
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS synced (salts BLOB, frame INTEGER);
 CREATE TABLE IF NOT EXISTS entry (lsn INTEGER PRIMARY KEY, at TEXT, pages INTEGER, frames INTEGER);
 CREATE TABLE IF NOT EXISTS frame (number INTEGER PRIMARY KEY, lsn INTEGER, page INTEGER, image BLOB);
 CREATE INDEX IF NOT EXISTS frame_lsn ON frame (lsn);
 """
-
-
-@dataclass(frozen=True)
-class _Position:
-    """How far a write-ahead log is committed. Its salts change whenever it begins anew."""
-
-    salts: bytes = bytes(8)
-    frame: int = 0
 
 
 class TransactionLog:
@@ -52,7 +39,7 @@ class TransactionLog:
         self._file.pragma("journal_mode", "WAL")
         self._file.pragma("synchronous", "OFF")  # it must survive a killed process, not a power cut
         self._file.execute(_SCHEMA)
-        self._synced = next((_Position(*row) for row in self._file.execute("SELECT * FROM synced")), _Position())
+        self._synced = next((Position(*row) for row in self._file.execute("SELECT * FROM synced")), Position())
         self._keeping = database.keeps_log
         self._closed = False
         self._catch_up()
@@ -72,7 +59,7 @@ class TransactionLog:
                 self._sync()
                 reader.execute("BEGIN")
                 reader.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # now what it sees stands still
-                if _position(self._data_file) == self._synced:
+                if committed_position(self._data_file) == self._synced:
                     break
                 reader.execute("ROLLBACK")  # somebody was faster
             if begin_chain and not self._keeping:
@@ -136,7 +123,7 @@ class TransactionLog:
 
     def _sync(self) -> None:
         """Copy what was committed since the last time."""
-        reached = _position(self._data_file)
+        reached = committed_position(self._data_file)
         if reached == self._synced:
             return
         if self._keeping:
@@ -149,19 +136,14 @@ class TransactionLog:
 
     def _copy(self, start: int, end: int) -> None:
         at, lsn, frames = now(), 0, 0
-        with self._data_file.with_name(self._data_file.name + "-wal").open("rb") as wal:
-            wal.seek(_WAL_HEADER + start * (_WAL_FRAME.size + PAGE_SIZE))
-            for _ in range(start, end):
-                page, pages = _WAL_FRAME.unpack(wal.read(_WAL_FRAME.size))
-                if not frames:
-                    lsn = self._databases.advance_log(self._database.name, COMMIT_STEP) + COMMIT_STEP
-                frames += 1
-                self._file.execute(
-                    "INSERT INTO frame (lsn, page, image) VALUES (?, ?, ?)", (lsn, page, wal.read(PAGE_SIZE))
-                )
-                if pages:  # the last frame of a commit
-                    self._file.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (lsn, at, pages, frames))
-                    frames = 0
+        for page, pages, image in read_frames(self._data_file, start, end):
+            if not frames:
+                lsn = self._databases.advance_log(self._database.name, COMMIT_STEP) + COMMIT_STEP
+            frames += 1
+            self._file.execute("INSERT INTO frame (lsn, page, image) VALUES (?, ?, ?)", (lsn, page, image))
+            if pages:  # the last frame of a commit
+                self._file.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (lsn, at, pages, frames))
+                frames = 0
 
     def checkpoint(self) -> bool:
         """Move the write-ahead log into the data file, while nobody can commit what is not yet copied.
@@ -190,62 +172,6 @@ class TransactionLog:
             self._file.execute("DELETE FROM frame; DELETE FROM entry")
             self._remember(self._synced)
 
-    def _remember(self, position: _Position) -> None:
+    def _remember(self, position: Position) -> None:
         self._file.execute("DELETE FROM synced")
         self._file.execute("INSERT INTO synced VALUES (?, ?)", (position.salts, position.frame))
-
-
-class Logs:
-    """The open logs of the databases of a server; each is opened when it is first asked for."""
-
-    def __init__(self, databases: Databases) -> None:
-        self._databases = databases
-        self._lock = databases.lock  # of() is called with it and without it
-        self._open: dict[str, TransactionLog] = {}
-        self._writer = LazyWriter(self._checkpoint)
-
-    def of(self, name: str) -> TransactionLog:
-        """The log of an online database. Raises SqlServerError 911 if there is no such database."""
-        with self._lock:
-            if name.lower() not in self._open:
-                self._open[name.lower()] = TransactionLog(self._databases, self._databases.get(name))
-            return self._open[name.lower()]
-
-    def close(self, name: str) -> None:
-        """Let go of a log's file: the database goes offline, is restored over or dropped."""
-        with self._lock:
-            if log := self._open.pop(name.lower(), None):
-                log.close()
-
-    def watch(self, connection: apsw.Connection, name_of: Callable[[str], str]) -> None:
-        """See to it that what `connection` commits gets into the log. `name_of` tells the database by its alias."""
-
-        def hook(_connection: apsw.Connection, alias: str, _pages: int) -> int:
-            name = name_of(alias)
-            self.of(name).committed()
-            self._writer.touch(name)
-            return apsw.SQLITE_OK
-
-        connection.set_wal_hook(hook)
-
-    def _checkpoint(self, name: str) -> bool:
-        with self._lock:
-            log = self._open.get(name.lower())
-        return log is None or log.checkpoint()
-
-
-def _position(data_file: Path) -> _Position:
-    """How far the write-ahead log beside `data_file` is committed, after its index (two equal copies of a header)."""
-    try:
-        with data_file.with_name(data_file.name + "-shm").open("rb") as index:
-            while True:
-                index.seek(0)
-                first, second = index.read(_INDEX.size), index.read(_INDEX.size)
-                if first == second:
-                    break
-    except FileNotFoundError:
-        return _Position()
-    if len(first) < _INDEX.size:
-        return _Position()
-    frame, salts = _INDEX.unpack(first)
-    return _Position(salts, frame)

@@ -14,7 +14,8 @@ from lab.sqlserver.engine.context import Context
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.translation.column_types import base_kind, declared_type, type_of_values
 from lab.sqlserver.translation.dates import DATE_KINDS, coerce
-from lab.sqlserver.translation.dialect import UNNAMED, Translation, translate
+from lab.sqlserver.translation.dialect import Translation, translate
+from lab.sqlserver.translation.results import UNNAMED
 from lab.sqlserver.tsql.statements import Declare, If, Print, Query, SetVariable
 
 _SAMPLE = 500  # rows looked at to tell the type of a column that has no declared one

@@ -14,9 +14,8 @@ from sqlglot.generators.sqlite import SQLiteGenerator
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
 from lab.sqlserver.translation.column_types import base_kind
 from lab.sqlserver.translation.dates import DATE_KINDS
-from lab.sqlserver.translation.expressions import FUNCTION_KINDS, Expressions, coercion
-
-UNNAMED = "\x1f"  # begins the name of a result column that has none; what follows it is the column's type
+from lab.sqlserver.translation.expressions import Expressions, coercion
+from lab.sqlserver.translation.results import name_results
 
 
 class TableLike(Protocol):
@@ -108,7 +107,7 @@ class _Rewriter:
         if isinstance(tree, exp.Update):
             self._coerce_updated(tree)
         tree = self._expressions.rewrite(tree)
-        kinds = self._name_results(tree) if isinstance(tree, exp.Query) else {}
+        kinds = name_results(tree, self._expressions) if isinstance(tree, exp.Query) else {}
         returns_rows = isinstance(tree, exp.Query) or tree.args.get("returning") is not None
         return Translation(_sql(tree), returns_rows, kinds, written, explicit)
 
@@ -147,32 +146,6 @@ class _Rewriter:
             if kind in DATE_KINDS:
                 assignment.set("expression", coercion(kind, assignment.expression))
 
-    def _name_results(self, tree: exp.Expr) -> dict[str, str]:
-        """Leave unnamed expressions without a name, as T-SQL does, and note the types that the query tells."""
-        kinds: dict[str, str] = {}
-        select = tree.find(exp.Select)
-        for projection in list(select.expressions) if select else []:
-            kind = self._result_kind(projection.unalias())
-            if not isinstance(projection, exp.Alias | exp.Column | exp.Star):
-                projection.replace(exp.alias_(projection.copy(), f"{UNNAMED}{kind or ''}", quoted=True))
-            elif kind:
-                kinds[projection.alias_or_name] = kind
-        return kinds
-
-    def _result_kind(self, node: exp.Expr) -> str | None:
-        """The T-SQL type of an expression, where it is plain to see."""
-        if isinstance(node, exp.Cast):
-            return str(node.to.sql(dialect="tsql"))
-        if isinstance(node, exp.Count):
-            return "BIGINT" if node.args.get("big_int") else "INT"
-        if isinstance(node, exp.Min | exp.Max | exp.Coalesce):
-            return self._expressions.kind(node.this)
-        if isinstance(node, exp.Sum):
-            return _kind_of_sum(self._expressions.kind(node.this) or "")
-        if isinstance(node, exp.Anonymous):
-            return FUNCTION_KINDS.get(node.name.upper())
-        return None
-
 
 def _insert_columns(tree: exp.Insert, table: TableLike) -> tuple[str, ...]:
     """The columns an INSERT names, in its order; one that names none means all but the identity."""
@@ -200,14 +173,6 @@ def _coerce_inserted(tree: exp.Insert, explicit: tuple[str, ...], table: TableLi
 
 def _settable(table: TableLike) -> tuple[str, ...]:
     return tuple(column for column in table.columns if column != table.identity)
-
-
-def _kind_of_sum(kind: str) -> str | None:
-    """The type of a SUM over a column of type `kind`."""
-    if base_kind(kind) in ("DECIMAL", "NUMERIC"):
-        scale = kind.partition(",")[2].rstrip(")").strip()
-        return f"DECIMAL(38,{scale or 0})"
-    return kind if base_kind(kind) == "MONEY" else None
 
 
 def _is_alone(source: exp.Expr) -> bool:

@@ -1,4 +1,4 @@
-"""The grammar of a batch: statements one after the other, with or without semicolons, IF, BEGIN ... END, variables.
+"""The grammar of a batch: statements one after the other, with or without semicolons, IF, BEGIN ... END.
 
 A whole batch is read before anything of it runs, as SQL Server does: a syntax error anywhere runs nothing.
 """
@@ -7,22 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
-from lab.sqlserver.tsql import backup_grammar, database_grammar, principal_grammar, table_grammar
-from lab.sqlserver.tsql.extent import expression_text, skip_statement
+from lab.sqlserver.tsql import backup_grammar, database_grammar, principal_grammar, query_grammar, table_grammar
+from lab.sqlserver.tsql.extent import expression_text
 from lab.sqlserver.tsql.reader import Reader
-from lab.sqlserver.tsql.statements import (
-    Block,
-    Declare,
-    Execute,
-    If,
-    Print,
-    Query,
-    SetOption,
-    SetVariable,
-    Statement,
-    Transaction,
-)
+from lab.sqlserver.tsql.statements import Block, If, Statement
 from lab.sqlserver.tsql.tokens import Kind
 
 
@@ -73,115 +61,18 @@ def _if(reader: Reader) -> If:
     return If(condition, then, _statement(reader))
 
 
-def _transaction(reader: Reader) -> Transaction:
-    """BEGIN, COMMIT, ROLLBACK [TRAN[SACTION] [name]]."""
-    action = reader.name().upper()
-    if reader.accept("TRAN") or reader.accept("TRANSACTION"):
-        if reader.here.kind is Kind.NAME:
-            reader.take()
-    else:
-        reader.accept("WORK")
-    return Transaction(action)  # type: ignore[arg-type]
-
-
-def _declare(reader: Reader) -> Statement:
-    """DECLARE @a type [= expression], @b ...: a block of one declaration each."""
-    reader.expect("DECLARE")
-    declarations = []
-    while True:
-        name = reader.variable()
-        reader.accept("AS")
-        kind = table_grammar.data_type(reader)
-        declarations.append(Declare(name, kind, expression_text(reader, ",") if reader.accept_symbol("=") else None))
-        if not reader.accept_symbol(","):
-            return Block(tuple(declarations))
-
-
-def _set(reader: Reader) -> SetVariable | SetOption:
-    reader.expect("SET")
-    if reader.here.kind is Kind.VARIABLE:
-        name = reader.variable()
-        reader.expect_symbol("=")
-        return SetVariable(name, expression_text(reader))
-    start = reader.at
-    skip_statement(reader)
-    words = reader.tokens[start : reader.at]
-    return SetOption(tuple(word.value if word.kind is Kind.NAME else word.value.upper() for word in words))
-
-
-def _execute(reader: Reader) -> Execute:
-    """EXEC [@result =] procedure [[@name =] expression [OUTPUT], ...]."""
-    if not reader.accept("EXEC"):
-        reader.expect("EXECUTE")
-    result = None
-    if reader.here.kind is Kind.VARIABLE:
-        result = reader.variable()
-        reader.expect_symbol("=")
-    if reader.here.is_symbol("("):
-        raise SqlServerError(UNSUPPORTED, "EXEC of a string")
-    procedure = reader.names()
-    arguments: list[tuple[str, str]] = []
-    if _at_argument(reader):
-        arguments.append(_argument(reader))
-        while reader.accept_symbol(","):
-            arguments.append(_argument(reader))
-    return Execute(procedure, tuple(arguments), result)
-
-
-def _at_argument(reader: Reader) -> bool:
-    return reader.here.kind in (Kind.VARIABLE, Kind.STRING, Kind.NUMBER, Kind.BINARY) or reader.here.is_symbol("-")
-
-
-def _argument(reader: Reader) -> tuple[str, str]:
-    name = ""
-    if reader.here.kind is Kind.VARIABLE and reader.peek().is_symbol("="):
-        name = reader.variable().removeprefix("@")
-        reader.expect_symbol("=")
-    return name, expression_text(reader, ",")
-
-
-def _select(reader: Reader) -> Query:
-    """A SELECT; one that fills variables loses its `@a =` parts, so that what is left is a plain query."""
-    if reader.peek().kind is not Kind.VARIABLE or not reader.peek(2).is_symbol("="):
-        return _query(reader)
-    start = reader.take().start
-    assigns, expressions = [], []
-    while True:
-        assigns.append(reader.variable())
-        reader.expect_symbol("=")
-        expressions.append(expression_text(reader, ",", "FROM"))
-        if not reader.accept_symbol(","):
-            break
-    rest = reader.here.start
-    if reader.at_words("FROM"):
-        skip_statement(reader, head="SELECT")
-    tail = reader.text[rest : reader.tokens[reader.at - 1].end] if rest > start else ""
-    return Query(f"SELECT {', '.join(expressions)} {tail}".rstrip(), tuple(assigns))
-
-
-def _query(reader: Reader) -> Query:
-    start = reader.here.start
-    skip_statement(reader)
-    return Query(reader.text[start : reader.tokens[reader.at - 1].end])
-
-
-def _print(reader: Reader) -> Print:
-    reader.expect("PRINT")
-    return Print(expression_text(reader))
-
-
 _GRAMMARS: list[tuple[tuple[str, ...], Callable[[Reader], Statement]]] = [
-    (("BEGIN", "TRAN"), _transaction),
-    (("BEGIN", "TRANSACTION"), _transaction),
+    (("BEGIN", "TRAN"), query_grammar.transaction),
+    (("BEGIN", "TRANSACTION"), query_grammar.transaction),
     (("BEGIN",), _block),
-    (("COMMIT",), _transaction),
-    (("ROLLBACK",), _transaction),
+    (("COMMIT",), query_grammar.transaction),
+    (("ROLLBACK",), query_grammar.transaction),
     (("IF",), _if),
-    (("DECLARE",), _declare),
-    (("SET",), _set),
-    (("EXEC",), _execute),
-    (("EXECUTE",), _execute),
-    (("PRINT",), _print),
+    (("DECLARE",), query_grammar.declare),
+    (("SET",), query_grammar.set_statement),
+    (("EXEC",), query_grammar.execute),
+    (("EXECUTE",), query_grammar.execute),
+    (("PRINT",), query_grammar.print_statement),
     (("USE",), database_grammar.use),
     (("KILL",), database_grammar.kill),
     (("DBCC",), database_grammar.check_database),
@@ -210,9 +101,9 @@ _GRAMMARS: list[tuple[tuple[str, ...], Callable[[Reader], Statement]]] = [
     (("CREATE", "CLUSTERED"), table_grammar.create_index),
     (("CREATE", "NONCLUSTERED"), table_grammar.create_index),
     (("DROP", "INDEX"), table_grammar.drop_index),
-    (("SELECT",), _select),
-    (("WITH",), _query),
-    (("INSERT",), _query),
-    (("UPDATE",), _query),
-    (("DELETE",), _query),
+    (("SELECT",), query_grammar.select),
+    (("WITH",), query_grammar.query),
+    (("INSERT",), query_grammar.query),
+    (("UPDATE",), query_grammar.query),
+    (("DELETE",), query_grammar.query),
 ]

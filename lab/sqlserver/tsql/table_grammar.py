@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
+from lab.sqlserver.tsql.column_grammar import elements, ordered_columns, skip_clustering, skip_storage
 from lab.sqlserver.tsql.reader import Reader
 from lab.sqlserver.tsql.statements import (
     AlterTable,
-    ColumnDefinition,
     CreateIndex,
     CreateTable,
     DropIndex,
     DropTable,
-    TableConstraint,
     TruncateTable,
 )
-from lab.sqlserver.tsql.tokens import Kind
-
-_CONSTRAINT_WORDS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN", "CHECK")
 
 
 def create_table(reader: Reader) -> CreateTable:
@@ -24,9 +20,9 @@ def create_table(reader: Reader) -> CreateTable:
     reader.expect("CREATE", "TABLE")
     table = reader.names()
     reader.expect_symbol("(")
-    columns, constraints = _elements(reader)
+    columns, constraints = elements(reader)
     reader.expect_symbol(")")
-    _skip_storage(reader)
+    skip_storage(reader)
     return CreateTable(table, columns, constraints)
 
 
@@ -39,7 +35,7 @@ def alter_table(reader: Reader) -> AlterTable:
         return AlterTable(table, drop_column=reader.name())
     if not reader.accept("ADD"):
         raise SqlServerError(UNSUPPORTED, f"ALTER TABLE ... {reader.here.value.upper()}")
-    columns, constraints = _elements(reader)
+    columns, constraints = elements(reader)
     return AlterTable(table, columns, constraints)
 
 
@@ -61,15 +57,15 @@ def create_index(reader: Reader) -> CreateIndex:
     """CREATE [UNIQUE] [CLUSTERED|NONCLUSTERED] INDEX name ON table (column [DESC], ...) [INCLUDE (...)]."""
     reader.expect("CREATE")
     unique = reader.accept("UNIQUE")
-    _skip_clustering(reader)
+    skip_clustering(reader)
     reader.expect("INDEX")
     name = reader.name()
     reader.expect("ON")
     table = reader.names()
-    columns = _ordered_columns(reader)
+    columns = ordered_columns(reader)
     if reader.accept("INCLUDE"):
         reader.skip_parentheses()  # copies of columns for speed: nothing a reader of the data could tell
-    _skip_storage(reader)
+    skip_storage(reader)
     return CreateIndex(name, table, columns, unique)
 
 
@@ -78,146 +74,3 @@ def drop_index(reader: Reader) -> DropIndex:
     name = reader.name()
     reader.expect("ON")
     return DropIndex(name, reader.names())
-
-
-def _elements(reader: Reader) -> tuple[tuple[ColumnDefinition, ...], tuple[TableConstraint, ...]]:
-    columns: list[ColumnDefinition] = []
-    constraints: list[TableConstraint] = []
-    while True:
-        if reader.here.is_word(*_CONSTRAINT_WORDS):
-            constraints.append(_constraint(reader, ()))
-        else:
-            columns.append(_column(reader))
-        if not reader.accept_symbol(","):
-            return tuple(columns), tuple(constraints)
-
-
-def _column(reader: Reader) -> ColumnDefinition:
-    name, kind = reader.name(), data_type(reader)
-    nullable, seed, default = True, None, None
-    constraints: list[TableConstraint] = []
-    while not (reader.here.is_symbol(",", ")", ";") or reader.here.kind is Kind.END):
-        if reader.accept("NOT", "NULL"):
-            nullable = False
-        elif reader.accept("NULL"):
-            nullable = True
-        elif reader.accept("IDENTITY"):
-            seed = _identity_seed(reader)
-        elif reader.accept("COLLATE"):
-            reader.name()
-        elif reader.at_words("DEFAULT") or (reader.at_words("CONSTRAINT") and reader.peek(2).is_word("DEFAULT")):
-            default = _default(reader)
-        elif reader.here.is_word(*_CONSTRAINT_WORDS, "REFERENCES"):
-            constraints.append(_constraint(reader, (name,)))
-        else:
-            break
-    return ColumnDefinition(name, kind, nullable, seed, default, tuple(constraints))
-
-
-def data_type(reader: Reader) -> str:
-    """A type with its size, in capitals and without blanks: `NVARCHAR(160)`, `DECIMAL(10,2)`, `VARBINARY(MAX)`."""
-    kind = reader.names()[-1].upper()
-    return kind + "".join(reader.skip_parentheses().upper().split()) if reader.here.is_symbol("(") else kind
-
-
-def _identity_seed(reader: Reader) -> int:
-    if not reader.accept_symbol("("):
-        return 1
-    seed = reader.integer()
-    reader.expect_symbol(",")
-    if reader.integer() != 1:
-        raise SqlServerError(UNSUPPORTED, "IDENTITY with an increment other than 1")
-    reader.expect_symbol(")")
-    return seed
-
-
-def _default(reader: Reader) -> str:
-    if reader.accept("CONSTRAINT"):
-        reader.name()
-    reader.expect("DEFAULT")
-    if reader.here.is_symbol("("):
-        return reader.skip_parentheses()
-    start = reader.here.start
-    if reader.here.is_symbol("-", "+"):
-        reader.take()
-    reader.take()
-    if reader.here.is_symbol("("):
-        reader.skip_parentheses()
-    return reader.text[start : reader.tokens[reader.at - 1].end]
-
-
-def _constraint(reader: Reader, own_column: tuple[str, ...]) -> TableConstraint:
-    """A constraint of a table, or of the column `own_column` when it stands behind one."""
-    name = reader.name() if reader.accept("CONSTRAINT") else None
-    if reader.accept("CHECK"):
-        return TableConstraint("CHECK", name, check=reader.skip_parentheses())
-    if reader.accept("PRIMARY", "KEY"):
-        return TableConstraint("PRIMARY KEY", name, _key_columns(reader, own_column))
-    if reader.accept("UNIQUE"):
-        return TableConstraint("UNIQUE", name, _key_columns(reader, own_column))
-    if reader.accept("FOREIGN", "KEY") and not own_column:
-        own_column = _columns(reader)
-    reader.expect("REFERENCES")
-    other = reader.names()
-    referenced = _columns(reader) if reader.here.is_symbol("(") else ()
-    return TableConstraint("FOREIGN KEY", name, own_column, (other, referenced), _actions(reader))
-
-
-def _actions(reader: Reader) -> tuple[str, ...]:
-    """ON DELETE CASCADE and its like, each as text."""
-    actions = []
-    while reader.at_words("ON") and reader.peek().is_word("DELETE", "UPDATE"):
-        reader.take()
-        event = reader.name().upper()
-        for action in (("NO", "ACTION"), ("SET", "NULL"), ("SET", "DEFAULT"), ("CASCADE",)):
-            if reader.accept(*action):
-                actions.append(f"ON {event} {' '.join(action)}")
-                break
-        else:
-            raise reader.wrong()
-    return tuple(actions)
-
-
-def _key_columns(reader: Reader, own_column: tuple[str, ...]) -> tuple[str, ...]:
-    _skip_clustering(reader)
-    columns = own_column or _columns(reader)
-    _skip_storage(reader)
-    return columns
-
-
-def _columns(reader: Reader) -> tuple[str, ...]:
-    return tuple(name for name, _ in _ordered_columns(reader))
-
-
-def _ordered_columns(reader: Reader) -> tuple[tuple[str, bool], ...]:
-    reader.expect_symbol("(")
-    columns = []
-    while True:
-        name = reader.name()
-        descending = reader.accept("DESC")
-        reader.accept("ASC")
-        columns.append((name, descending))
-        if not reader.accept_symbol(","):
-            break
-    reader.expect_symbol(")")
-    return tuple(columns)
-
-
-def _skip_clustering(reader: Reader) -> None:
-    if not reader.accept("CLUSTERED"):
-        reader.accept("NONCLUSTERED")
-
-
-def _skip_storage(reader: Reader) -> None:
-    """Where and how pages are stored means nothing here: WITH (PAD_INDEX = OFF, ...), ON [PRIMARY], TEXTIMAGE_ON."""
-    while True:
-        if reader.at_words("WITH") and reader.peek().is_symbol("("):
-            reader.take()
-            reader.skip_parentheses()
-        elif (reader.at_words("ON") and not reader.peek().is_word("DELETE", "UPDATE")) or reader.at_words(
-            "TEXTIMAGE_ON"
-        ):
-            reader.take()
-            reader.name()
-        else:
-            return

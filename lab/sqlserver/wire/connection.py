@@ -1,31 +1,21 @@
-"""One client's connection over TDS: pysqlbridge's handshake and framing, our answers, streamed while a statement runs.
-
-pysqlbridge answers a message as a whole, so that nothing could be said, and no cancel be heard, during a long BACKUP.
-Here a statement writes to the socket as it goes, and looks at it for an attention or an end. This needs some of
-pysqlbridge's private names: its version is pinned, and tests/lab/sqlserver/test_wire.py holds the two together.
-"""
+"""One client's connection over TDS: its login, and the answers to its batches, streamed while a statement runs."""
 
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pysqlbridge.tds.connection import Connection, ConnectionState
+from pysqlbridge.tds.connection import ConnectionState
 from pysqlbridge.tds.packet import Message as Packet
 from pysqlbridge.tds.packet import (
-    PacketStatus,
     PacketType,
     TdsProtocolError,
-    build_packet,
     next_session_id,
-    reassemble,
 )
-from pysqlbridge.tds.prelogin import Encryption, Prelogin, Version, server_response
-from pysqlbridge.tds.tls import TlsTunnel
+from pysqlbridge.tds.prelogin import Version
 from pysqlbridge.tds.token import DoneStatus, login_response
 
 from lab.sqlserver.engine import permissions
@@ -34,14 +24,13 @@ from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.errors import UNSUPPORTED, Cause, Interrupted, Message, SqlServerError, message
 from lab.sqlserver.wire.reply import StreamedReply
 from lab.sqlserver.wire.requests import Request, Requests, asks_for_reset, reset
+from lab.sqlserver.wire.transport import Transport
 
 log = logging.getLogger(__name__)
 
 RunRequest = Callable[[Session, Request, StreamedReply], None]
 
 _VERSION = Version(*(int(part) for part in PRODUCT_VERSION.split(".")[:3]))
-_RECEIVE_SIZE = 65_536
-_LOOK_SECONDS = 0.2  # how long to wait for a client that does not read before looking whether its session must end
 _FATAL = 20  # from this severity on the connection ends
 
 
@@ -57,74 +46,19 @@ class _SignIn:
         return self._instance.logins.admits(user, password)
 
 
-class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no types
-    """The protocol's state; `run` carries out a batch for a session once the client has signed in."""
+class LabConnection(Transport):
+    """Signs the client in; `run` then carries out its batches."""
 
     def __init__(self, tls: ssl.SSLContext, instance: Instance, connected: socket.socket, run: RunRequest) -> None:
-        super().__init__(None, version=_VERSION, server_name=SERVER_NAME, logins=_SignIn(instance))
-        self._tls, self._instance, self._socket, self._run = tls, instance, connected, run
+        super().__init__(tls, connected, SERVER_NAME, _VERSION, _SignIn(instance))
+        self._instance, self._run = instance, run
         self._requests = Requests()
-        self.session: Session | None = None
-
-    def serve(self) -> None:
-        """Answer the client until it goes or must go."""
-        while self.state is not ConnectionState.FAILED and not (self.session and self.session.stop):
-            data = self._socket.recv(_RECEIVE_SIZE)
-            if not data:
-                return
-            for response in self.receive(data):
-                self._socket.sendall(response)
-
-    def look_up(self) -> None:
-        """Raise Interrupted if the running statement must stop: ended from outside, cancelled, or without a client."""
-        if self.session is not None and self.session.stop:
-            raise Interrupted(self.session.stop)
-        if not select.select([self._socket], [], [], 0)[0]:
-            return
-        data = self._socket.recv(_RECEIVE_SIZE)
-        if not data:
-            raise Interrupted(Cause.CLIENT_GONE)
-        self._buffer += data
-        packet = self._take_message()
-        if packet is not None:
-            # Without MARS a client sends nothing else before it has its answer.
-            raise Interrupted(Cause.CANCELLED if packet.type is PacketType.ATTENTION else Cause.CLIENT_GONE)
-
-    def send_packet(self, payload: bytes, number: int, last: bool) -> None:
-        status = PacketStatus.END_OF_MESSAGE if last else PacketStatus.NORMAL
-        packet = build_packet(PacketType.TABULAR_RESULT, payload, status=status, spid=self._spid, packet_id=number)
-        left = memoryview(self._tunnel.wrap(packet) if self._session_encrypted else packet)
-        while left:
-            if select.select([], [self._socket], [], _LOOK_SECONDS)[1]:
-                left = left[self._socket.send(left) :]
-            elif self.session and self.session.stop:
-                raise ConnectionAbortedError("the client does not read and its session must end")
-
-    def _step_prelogin(self, responses: list[bytes]) -> bool:
-        """Open the connection; a client that cannot encrypt (python-tds without a CA) signs in without."""
-        packet = reassemble(self._buffer)
-        if packet is None:
-            return False
-        if packet.type is not PacketType.PRELOGIN:
-            raise TdsProtocolError(f"expected PRELOGIN to open the connection, got {packet.type.name}")
-        del self._buffer[: packet.consumed]
-        asked = Prelogin.parse(packet.payload)
-        in_clear = asked.encryption is Encryption.NOT_SUPPORTED
-        agreed = Encryption.NOT_SUPPORTED if in_clear else self._negotiate_encryption(asked.encryption)
-        self._session_encrypted = agreed is Encryption.ON
-        answer = server_response(version=_VERSION, encryption=agreed, asked=asked)
-        responses.append(build_packet(PacketType.TABULAR_RESULT, answer.build()))
-        self._tunnel = _Clear() if in_clear else TlsTunnel(self._tls)
-        self._state = ConnectionState.EXPECT_LOGIN if in_clear else ConnectionState.TLS_HANDSHAKE
-        return True
 
     def _finish_login(self, responses: list[bytes]) -> None:
         """Open the session, in the database that the login asks for."""
         login = self.login
         self._spid = next_session_id()
-        session = Session(
-            self._spid, login.user_name, login.app_name, login.host_name, "master", lambda: _shut(self._socket)
-        )
+        session = Session(self._spid, login.user_name, login.app_name, login.host_name, "master", self.wake)
         try:
             database = self._instance.sign_in(session, login.database or "master")
             self._database = database.name
@@ -209,16 +143,6 @@ class LabConnection(Connection):  # type: ignore[misc]  # pysqlbridge has no typ
             self._state = ConnectionState.FAILED
 
 
-class _Clear:
-    """The tunnel of a connection that has none."""
-
-    def unwrap(self, data: bytes) -> bytes:
-        return data
-
-    def wrap(self, data: bytes) -> bytes:
-        return data
-
-
 @dataclass
 class _Nowhere:
     """A transport for answers that no client wants."""
@@ -230,11 +154,3 @@ class _Nowhere:
 
     def look_up(self) -> None:
         self.connection.look_up()
-
-
-def _shut(connected: socket.socket) -> None:
-    """Close both directions of a socket, so that a thread waiting to read from it wakes."""
-    try:
-        connected.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        log.debug("The other side closed first.")
