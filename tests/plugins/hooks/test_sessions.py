@@ -155,6 +155,23 @@ def test_a_cancelled_conversation_ends_its_own_connection_and_no_other(world: Wo
     wait_until(lambda: not sessions_of_tests(world), WAIT_SECONDS, "its session is still there")
 
 
+def test_a_session_whose_conversation_was_cancelled_as_it_ended_is_not_used_again(world: World) -> None:
+    talking = server()
+
+    async def conversations() -> None:
+        async with talking.one_session():
+            assert talking._kept
+            before = await spid(talking)
+            session = talking._kept.take()
+            assert session
+            session.abandoned.set()
+            talking._kept.put(session)
+            assert await spid(talking) != before
+
+    world.runner.run(conversations())
+    assert sessions_of_tests(world) == 0
+
+
 def count(world: World, logins: list[str], run: Any, step: Step) -> int:
     before = len(logins)
     run(step)

@@ -91,7 +91,10 @@ class KeptSession:
         """The session that waits, if there is one; nobody else gets it meanwhile."""
         with self._lock:
             session, self._session = self._session, None
-            return session
+        if session and session.abandoned.is_set():  # cancelled in the moment in which its conversation ended
+            session.close()
+            return None
+        return session
 
     def put(self, session: Session) -> None:
         """Let the session wait for the next conversation; closed when the block is over, or one waits already."""
@@ -105,5 +108,6 @@ class KeptSession:
         """The block is over."""
         with self._lock:
             self._closed = True
-        if session := self.take():
+        session = self.take()
+        if session:
             session.close()
