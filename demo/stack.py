@@ -19,9 +19,10 @@ from lab.servers import SERVERS, lab_processes, start_servers
 from lab.settings import LabSettings
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-DATABASE_SECONDS = 30
-MIGRATION_SECONDS = 180
-HEALTHY_SECONDS = 120
+DATABASE_SECONDS = 120
+MIGRATION_SECONDS = 600
+HEALTHY_SECONDS = 480
+"""For a machine that is slow and busy: a process that ends is noticed at once."""
 
 
 @dataclass(frozen=True)

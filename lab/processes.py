@@ -23,7 +23,7 @@ from lab.process_record import ProcessRecord
 from lab.waiting import wait_until
 
 STOP_SECONDS = 5.0
-KILL_SECONDS = 5.0
+KILL_SECONDS = 60.0  # nothing outlives SIGKILL, but a busy machine may take its time
 LINE_LENGTH = 300  # of a log line in a message; Airflow writes whole stack traces into one
 
 

@@ -15,7 +15,7 @@ from lab.settings import HOST, LabSettings
 from lab.sqlserver import server as sqlserver
 from lab.storage import readiness as storage
 
-READY_SECONDS = 60
+READY_SECONDS = 240  # for a machine that is slow and busy: a server that ends is noticed at once
 
 SERVERS: dict[str, Callable[[LabSettings], bool]] = {
     "cloud": cloud.is_ready,

@@ -64,7 +64,7 @@ class FaultControl:
             ValueError: it was refused; the message is the server's.
             OSError: the server does not answer.
         """
-        connection = HTTPConnection(HOST, self.port, timeout=10)
+        connection = HTTPConnection(HOST, self.port, timeout=60)
         try:
             body = b"" if document is None else json.dumps(document).encode()
             connection.request(method, path, body, {"Content-Type": "application/json"})

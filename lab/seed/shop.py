@@ -11,7 +11,7 @@ from lab.load_sql import load_script
 from lab.settings import HOST, VAULT_BUCKET, LabSettings
 
 SCRIPT = Path(__file__).parents[1] / "sql" / "shop.sql"
-LOGIN_SECONDS = 15
+LOGIN_SECONDS = 60
 
 
 def connect_arguments(settings: LabSettings) -> dict[str, Any]:

@@ -16,11 +16,14 @@ from include.rules.register.register import parse_register
 from lab.seed.shop import connect_arguments
 from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
 from lab.sqlserver.engine.control import Control
-from lab.testing.deadlines import within
+from lab.testing.deadlines import pace, within
 from lab.waiting import wait_until
 from tests.support.stack import RunningStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+
+HELD_SECONDS = 6 * pace()
+"""How long a call is held up, so that whoever made it dies before its answer."""
 
 
 def client(settings: LabSettings, service: str) -> Any:
@@ -138,11 +141,11 @@ def test_the_noon_check_queues_what_is_missing_and_confirms_the_day(stack: Runni
 
 def test_a_triggerer_killed_while_a_snapshot_is_asked_for_ends_in_one_recovery_point(stack: RunningStack) -> None:
     # The call arrives, and is carried out after the one who asked has died: nobody has heard the answer.
-    add_fault(stack.settings, action="ec2:CreateSnapshot", delay=6)
+    add_fault(stack.settings, action="ec2:CreateSnapshot", delay=HELD_SECONDS)
     run = stack.trigger("manual_backup", tenant="acme", note="snapshot test")
     wait_for_fault(stack.settings)
     stack.kill("triggerer")
-    time.sleep(6)
+    time.sleep(HELD_SECONDS)
     stack.restart("triggerer")
     assert stack.wait_for_run("manual_backup", run) == "success"
     manifest = manifest_of(stack, "acme", run)

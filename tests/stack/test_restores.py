@@ -17,7 +17,7 @@ from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from lab.wreck import wreck
 from tests.docs.sources import commands
-from tests.stack.test_backups import lease_of, wait_for_running
+from tests.stack.test_backups import HELD_SECONDS, lease_of, wait_for_running
 from tests.support.stack import RunningStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
@@ -115,12 +115,12 @@ def test_a_triggerer_killed_during_the_copy_and_during_the_restore_ends_right(st
     wreck(stack.settings, stack.tenant("initech"))
     faults = FaultControl.of(stack.settings, "cloud")
     # The script is started after the one who asked for it has died: nobody has heard the answer.
-    faults.add("ssm:SendCommand", match=" copy", delay=6)
+    faults.add("ssm:SendCommand", match=" copy", delay=HELD_SECONDS)
     Control(restore_seconds=15).write(stack.settings.state / "sqlserver")
     run = stack.trigger("restore", tenant="initech", confirm="initech")
     wait_until(lambda: bool(faults.hits()), within(90), "the copy never began")
     stack.kill("triggerer")
-    time.sleep(6)
+    time.sleep(HELD_SECONDS)
     stack.restart("triggerer")
     wait_for_running(stack, "RESTORE DATABASE")
     stack.kill("triggerer")
