@@ -7,6 +7,7 @@ was cleared while its trigger still ran, a triggerer that was thought dead) sees
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
@@ -14,12 +15,20 @@ from include.rules.errors import LeaseBusyError, LeaseLostError
 from include.rules.register.tenants import Strict
 
 
+class Purpose(StrEnum):
+    """What a lease is held for, as messages name it."""
+
+    BACKUP = "backup"
+    RESTORE = "restore"
+    RETENTION = "retention"
+
+
 class Lease(Strict):
     """One tenant's lease as the vault keeps it; it is never deleted, so that its token only ever grows.
 
     Attributes:
         owner: Deployment, DAG and run that hold it; None when it is free.
-        purpose: What the owner does with it, for messages: "backup", "restore", "retention".
+        purpose: What the owner does with it, a `Purpose` as text; empty when the lease is free.
         token: Fencing token, one higher at every step that begins.
         expires_at: From then on somebody else may take it over.
     """
@@ -40,7 +49,7 @@ class Lease(Strict):
         """True while the owner's right excludes everybody else."""
         return self.owner is not None and now < self.expires_at
 
-    def acquired(self, owner: str, purpose: str, *, now: datetime, ttl: timedelta) -> Lease:
+    def acquired(self, owner: str, purpose: Purpose, *, now: datetime, ttl: timedelta) -> Lease:
         """Take the lease, free or expired or already one's own.
 
         Raises:
@@ -54,10 +63,10 @@ class Lease(Strict):
                 holder=self.owner,
             )
         return self.model_copy(
-            update={"owner": owner, "purpose": purpose, "token": self.token + 1, "expires_at": now + ttl}
+            update={"owner": owner, "purpose": str(purpose), "token": self.token + 1, "expires_at": now + ttl}
         )
 
-    def entered(self, owner: str, *, now: datetime, ttl: timedelta) -> Lease:
+    def continued(self, owner: str, *, now: datetime, ttl: timedelta) -> Lease:
         """Begin a step under a lease that this owner already holds: the next token, the full time again.
 
         Raises:

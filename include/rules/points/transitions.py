@@ -24,6 +24,10 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
+WHOLE = (State.VERIFIED, State.PENDING)
+"""States of a recovery point that has all its parts."""
+
+
 class Act(StrEnum):
     """What is done to a recovery point that may change its state; the values label the arrows of the diagram."""
 

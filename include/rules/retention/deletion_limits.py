@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from include.rules.points.requests import Kind
-from include.rules.points.transitions import State
+from include.rules.points.transitions import WHOLE, State
 from include.rules.retention.objections import Guard, Objection, ask_approval
 from include.rules.retention.plan import Action, RetentionPlan, Verdict
 
@@ -66,7 +66,7 @@ def too_many_hourly(plan: RetentionPlan, now: datetime, last_run: datetime | Non
     `DAILY_LIMIT` more.
     """
     since = last_run or now - timedelta(days=1)
-    whole = [v.point for v in plan.verdicts.values() if v.point.effective_state in (State.VERIFIED, State.PENDING)]
+    whole = [v.point for v in plan.verdicts.values() if v.point.effective_state in WHOLE]
     new = sum(point.kind is Kind.HOURLY and point.time > since for point in whole)
     expiring = sum(_is_loss(verdict) and verdict.point.kind is Kind.HOURLY for verdict in plan.to(Action.EXPIRE))
     limit = max(new, HOURLY_LIMIT * _days(now, last_run)) + DAILY_LIMIT

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
-from include.rules.points.transitions import Act, State
+from include.rules.points.transitions import WHOLE, Act, State
 
 YOUNG = timedelta(hours=1)
 """Look-ups of EBS lag behind what was just made. A point that is younger was seen whole by the run that closed it."""
@@ -25,7 +25,7 @@ def is_suspect(manifest: Manifest, snapshots: Collection[str], files: Collection
     """
     deletion_began = manifest.expiry is not None and manifest.expiry.deletion_began_at is not None
     effective_state = manifest.expiry.previous_state if manifest.expiry else manifest.state
-    if deletion_began or effective_state not in (State.VERIFIED, State.PENDING):
+    if deletion_began or effective_state not in WHOLE:
         return False
     if now - (manifest.closed_at or now) < YOUNG:
         return False

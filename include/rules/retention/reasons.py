@@ -6,12 +6,13 @@ The rules are those of docs/retention.md. None of them depends on the order of t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 from typing import NamedTuple
 
 from include.rules.points.requests import Kind
-from include.rules.points.transitions import State
+from include.rules.points.transitions import WHOLE, State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.periods import DAY, MONTH, WEEK, YEAR, Window
 from include.rules.retention.timeline import TimelinePoint
@@ -53,8 +54,7 @@ def eligible(points: Iterable[TimelinePoint], now: datetime) -> list[TimelinePoi
     Failed and running points, and those whose deletion has begun, never stand for anything.
     """
     latest = now + CLOCK_SKEW
-    whole = (State.VERIFIED, State.PENDING)
-    return sorted((point for point in points if point.effective_state in whole and point.time <= latest), key=rank)
+    return sorted([point for point in points if point.effective_state in WHOLE and point.time <= latest], key=rank)
 
 
 def windows(policy: RetentionPolicy) -> tuple[Window, ...]:
@@ -95,18 +95,18 @@ def young(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetim
             yield point, Reason(f"{point.kind}, younger than {limit}", (point.time + age).date())
 
 
-def last_verified(points: Iterable[TimelinePoint]) -> TimelinePoint | None:
-    """The newest verified point of those that are eligible.
+def last_verified(ranked: Sequence[TimelinePoint]) -> TimelinePoint | None:
+    """The newest verified point. One of a half restored tenant counts only where there is no other; so does a safety
+    point: it shows what a restore was to mend, and says nothing of whether backups are being made.
 
-    One of a half restored tenant counts only where there is no other; so does a safety point: it shows what a restore
-    was to mend, and says nothing of whether backups are being made.
+    Args:
+        ranked: Points by their `rank`, the best last, as `eligible` gives them.
     """
-    verified = [point for point in points if point.effective_state is State.VERIFIED]
-    return max(verified, key=_rank_as_last, default=None)
-
-
-def _rank_as_last(point: TimelinePoint) -> tuple[bool, bool, datetime, str]:
-    return point.half_restored is None, point.kind is not Kind.SAFETY, point.time, point.id
+    if not ranked or ranked[-1].effective_state is not State.VERIFIED:
+        return None
+    best = ranked[-1]
+    as_good = takewhile(lambda point: rank(point)[:2] == rank(best)[:2], reversed(ranked))
+    return next((point for point in as_good if point.kind is not Kind.SAFETY), best)
 
 
 def unsettled(points: Iterable[TimelinePoint], now: datetime) -> Reasons:

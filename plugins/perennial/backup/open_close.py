@@ -8,6 +8,7 @@ from contextlib import suppress
 from include.rules.backup.attempts import is_settled
 from include.rules.backup.quotas import check_manual_quota, month_prefix
 from include.rules.errors import LeaseLostError, PartError, PerennialError
+from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest, Kind
 from include.rules.points.transitions import State
@@ -37,7 +38,7 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         settings, request = self.settings, self.backup_request
         tenant = (await read_register(settings)).tenant(request.tenant)
         wait = settings.lease_wait.total_seconds()
-        lease = await acquire(self.vault, tenant.id, self.owner, "backup", wait=wait)
+        lease = await acquire(self.vault, tenant.id, self.owner, Purpose.BACKUP, wait=wait)
         try:
             point = await self._begin(lease, request, tenant)
         except Exception:

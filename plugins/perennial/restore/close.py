@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from include.rules.errors import LeaseBusyError, LeaseLostError, PartError, PerennialError
+from include.rules.points.leases import Purpose
 from include.rules.restore.outcome import finished, left_unclosed
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
@@ -64,7 +65,7 @@ async def _lease_again(vault: Vault, request: RestoreRequest, owner: str) -> Asy
     )
     unclosed = record and record.value.owner == owner and record.value.state is RestoreState.RUNNING
     if unclosed and lease_version and lease_version.value.owner != owner:
-        lease = await acquire(vault, request.target, owner, "restore")
+        lease = await acquire(vault, request.target, owner, Purpose.RESTORE)
         async with renewing(lease):
             yield lease
     else:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from include.rules.errors import PerennialError, RefusedError
+from include.rules.points.leases import Purpose
 from include.rules.restore.choice import check_own_place
 from include.rules.restore.record import RestoreRecord, RestoreState, check_owner
 from include.rules.restore.request import RestoreRequest
@@ -25,7 +26,7 @@ class OpenRestoreTrigger(RestoreTrigger):
     async def work(self) -> StepResult:
         vault, request = self.vault, self.request()
         # A restore never waits for a busy tenant: the operator at night has to know at once, and who is in the way.
-        lease = await acquire(vault, request.target, self.owner, "restore")
+        lease = await acquire(vault, request.target, self.owner, Purpose.RESTORE)
         try:
             restore = await LeasedRestore.load(lease, request.restore_id)
             check_owner(restore.record, lease.owner)

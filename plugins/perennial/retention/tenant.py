@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from include.rules.errors import LeaseBusyError, LeaseLostError, PerennialError
+from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
 from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
@@ -62,7 +63,7 @@ async def carry_out(vault: Vault, judged: JudgedPlan, owner: str, now: datetime,
     if not judged.plan.to(*actions) and not around.lost and not (around.left_over and not judged.stopped):
         return
     try:
-        lease = await tenant_lease.acquire(vault, judged.plan.tenant, owner, "retention")
+        lease = await tenant_lease.acquire(vault, judged.plan.tenant, owner, Purpose.RETENTION)
         async with tenant_lease.released_after(lease), tenant_lease.renewing(lease):
             await _act(lease, judged, now, report)
     except (LeaseBusyError, LeaseLostError) as error:

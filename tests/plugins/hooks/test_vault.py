@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from include.rules.errors import ConflictError, LeaseBusyError, LeaseLostError, PartError, UnavailableError
-from include.rules.points.leases import Lease
+from include.rules.points.leases import Lease, Purpose
 from include.rules.points.manifest import Manifest
 from lab.testing.cloud import LabCloud
 from lab.testing.deadlines import pace
@@ -130,7 +130,7 @@ def test_listing_shows_the_points_of_one_tenant_only(any_vault: VaultUnderTest) 
 
 def test_only_one_of_many_runs_gets_the_lease(any_vault: VaultUnderTest) -> None:
     async def race(vault: Vault) -> list[object]:
-        runs = [tenant_lease.acquire(vault, "acme", f"run-{n}", "backup") for n in range(4)]
+        runs = [tenant_lease.acquire(vault, "acme", f"run-{n}", Purpose.BACKUP) for n in range(4)]
         return list(await asyncio.gather(*runs, return_exceptions=True))
 
     outcomes = any_vault.run(race)
@@ -140,8 +140,8 @@ def test_only_one_of_many_runs_gets_the_lease(any_vault: VaultUnderTest) -> None
 
 def test_a_waiting_backup_gets_the_lease_when_it_is_given_back(any_vault: VaultUnderTest) -> None:
     async def wait(vault: Vault) -> tenant_lease.TenantLease:
-        first = await tenant_lease.acquire(vault, "acme", "run-1", "backup")
-        waiting = asyncio.create_task(tenant_lease.acquire(vault, "acme", "run-2", "backup", wait=20))
+        first = await tenant_lease.acquire(vault, "acme", "run-1", Purpose.BACKUP)
+        waiting = asyncio.create_task(tenant_lease.acquire(vault, "acme", "run-2", Purpose.BACKUP, wait=20))
         await asyncio.sleep(0.5)
         assert not waiting.done()
         await first.release()
@@ -159,11 +159,11 @@ def test_a_lease_is_renewed_for_as_long_as_a_step_takes(
 
     async def hold(_: Vault) -> None:
         vault = Vault(settings)
-        await tenant_lease.acquire(vault, "acme", "run-1", "backup")
+        await tenant_lease.acquire(vault, "acme", "run-1", Purpose.BACKUP)
         async with tenant_lease.continue_under_lease(vault, "acme", "run-1"):
             await asyncio.sleep(2.5)
             with pytest.raises(LeaseBusyError):
-                await tenant_lease.acquire(vault, "acme", "run-2", "backup")
+                await tenant_lease.acquire(vault, "acme", "run-2", Purpose.BACKUP)
 
     any_vault.run(hold)
 
@@ -183,7 +183,7 @@ def test_a_step_that_was_outranked_is_stopped_and_cannot_write(any_vault: VaultU
 
     async def outrank(_: Vault) -> Manifest:
         vault = Vault(settings)
-        await tenant_lease.acquire(vault, "acme", "run-1", "backup")
+        await tenant_lease.acquire(vault, "acme", "run-1", Purpose.BACKUP)
         await vault.points.create(running())
         with pytest.raises(LeaseLostError):
             await be_outranked(vault)
@@ -197,7 +197,7 @@ def test_a_step_that_was_outranked_is_stopped_and_cannot_write(any_vault: VaultU
 def test_what_the_vault_keeps_of_a_point_holds_no_credentials(any_vault: VaultUnderTest) -> None:
     async def write(vault: Vault) -> str:
         await vault.points.create(verified())
-        await tenant_lease.acquire(vault, "acme", "run-1", "backup")
+        await tenant_lease.acquire(vault, "acme", "run-1", Purpose.BACKUP)
         keys = [key async for key in vault.documents.keys("")]
         documents = [await vault.documents.get(key) for key in keys]
         assert len(keys) == 2

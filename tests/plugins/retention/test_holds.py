@@ -10,7 +10,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from include.rules.errors import PerennialError
-from include.rules.points.leases import Lease
+from include.rules.points.leases import Lease, Purpose
 from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.transitions import State
 from perennial.backup.lock import lock_parts
@@ -182,7 +182,7 @@ class TestLocks:
         """What `close` does with a verified point."""
 
         async def locking() -> Manifest:
-            lease = await tenant_lease.acquire(stock.vault, "acme", "test/tenant_backup/one", "backup")
+            lease = await tenant_lease.acquire(stock.vault, "acme", "test/tenant_backup/one", Purpose.BACKUP)
             async with tenant_lease.released_after(lease):
                 leased = await LeasedPoint.load(lease, point.id)
                 await lock_parts(leased)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,7 @@ from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.plan import Action, Circumstances, RetentionPlan, plan_retention
-from include.rules.retention.reasons import FOR_EVER
+from include.rules.retention.reasons import FOR_EVER, eligible, last_verified, rank
 from include.rules.retention.timeline import TimelinePoint
 from tests.unit.builders import running
 from tests.unit.retention.timelines import (
@@ -276,3 +277,22 @@ def test_a_manifest_becomes_a_point_with_times_in_utc() -> None:
     elsewhere = manifest.model_copy(update={"time": datetime.fromisoformat("2026-11-23T00:30+02:00")})
     assert TimelinePoint.of(elsewhere).time == datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
     assert TimelinePoint.of(elsewhere).time.date() == date(2026, 11, 22)
+
+
+def test_the_last_verified_point_follows_from_ranks_alone() -> None:
+    half: dict[str, Any] = {"half_restored": "acme-restore-1"}
+    day = point("2026-06-28T02")
+    older_day = point("2026-06-27T02")
+    safety = point("2026-06-29T02", Kind.SAFETY)
+    half_day = point("2026-06-30T02", **half)
+    half_safety = point("2026-06-30T03", Kind.SAFETY, **half)
+    pending = point("2026-06-30T04", state=State.PENDING)
+    best_first = [safety, day, older_day, half_safety, half_day, pending]
+    assert sorted(best_first, key=rank, reverse=True) == best_first
+    for given in itertools.permutations(best_first):
+        assert last_verified(eligible(given, NOW)) == day
+    for given in itertools.permutations([half_safety, half_day, pending]):
+        assert last_verified(eligible(given, NOW)) == half_day
+    assert last_verified(eligible([half_day, safety], NOW)) == safety
+    assert last_verified(eligible([half_safety, pending], NOW)) == half_safety
+    assert last_verified(eligible([pending], NOW)) is None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from include.rules.errors import LeaseBusyError, LeaseLostError, UnavailableError
-from include.rules.points.leases import Lease
+from include.rules.points.leases import Lease, Purpose
 from perennial.hooks.vault.vault import Vault
 
 
@@ -47,7 +47,7 @@ class TenantLease:
             )
 
 
-async def acquire(vault: Vault, tenant: str, owner: str, purpose: str, *, wait: float = 0) -> TenantLease:
+async def acquire(vault: Vault, tenant: str, owner: str, purpose: Purpose, *, wait: float = 0) -> TenantLease:
     """Take the tenant's lease, waiting up to `wait` seconds for another holder to give it back.
 
     Raises:
@@ -75,7 +75,7 @@ async def continue_under_lease(vault: Vault, tenant: str, owner: str) -> AsyncIt
     """
     ttl = vault.settings.lease_ttl
     document = await vault.change_lease(
-        tenant, lambda current: (current or _never_taken(tenant)).entered(owner, now=_now(), ttl=ttl)
+        tenant, lambda current: (current or _never_taken(tenant)).continued(owner, now=_now(), ttl=ttl)
     )
     lease = TenantLease(vault, tenant, owner, document.token)
     async with renewing(lease):
