@@ -77,7 +77,7 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
 
 
 async def close_safety_point(restore: LeasedRestore) -> str:
-    """End the safety point's attempt if it has not come to its end; returns a sentence when it could not be ended."""
+    """End the safety point's attempt if it has not come to its end; there is nothing to say of it (an empty text)."""
     if restore.record.safety_point is None:
         return ""
     point = await LeasedPoint.load(restore.lease, restore.record.safety_point)
