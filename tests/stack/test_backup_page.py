@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from tests.docs.sources import commands
 from tests.stack.test_backups import add_fault, assert_one_of_each, faults, manifest_of
@@ -30,7 +31,9 @@ def cleared(stack: RunningStack, command: str) -> str:
     """Type a command of the page that clears runs; what it prints."""
     program, *arguments = shlex.split(command)
     typed = [str(Path(sys.executable).with_name(program)), *arguments]
-    done = subprocess.run(typed, env=stack.stack.environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        typed, env=stack.stack.environment, capture_output=True, text=True, timeout=within(120), check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -64,7 +67,7 @@ def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) 
     assert stack.wait_for_run("daily_backups", dispatch) == "success"
     day = stack.api.run("daily_backups", dispatch)["run_after"][:10]
     keys = [f"{tenant}|daily|{day}" for tenant in ("acme", "globex", "initech")]
-    wait_until(lambda: all(daily_runs(stack, key) for key in keys), 60, "a tenant got no run")
+    wait_until(lambda: all(daily_runs(stack, key) for key in keys), within(60), "a tenant got no run")
     runs = [run["dag_run_id"] for key in keys for run in daily_runs(stack, key)]
     assert {stack.wait_for_run("tenant_backup", run) for run in runs} == {"success"}
     made = daily_points(stack)

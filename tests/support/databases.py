@@ -17,6 +17,7 @@ from uuid import uuid4
 import pymssql
 import pytest
 
+from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
 from perennial.hooks.sql_server import tsql
@@ -209,7 +210,7 @@ class DatabasesUnderTest:
         finally:
             over.set()
             for thread in threads:
-                thread.join(30)
+                thread.join(within(30))
 
 
 def corrupt(data_file: str) -> None:

@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 
 from lab.cloud.throttle import Bucket, Rate, parse_rates
 from lab.testing.cloud import LabCloud
+from lab.testing.deadlines import pace
 from lab.testing.server import new_settings
 
-INTERVAL_SECONDS, LAG_SECONDS = 1.5, 1.0
+INTERVAL_SECONDS, LAG_SECONDS = 1.5 * pace(), 1.0 * pace()
 
 
 @pytest.fixture(scope="module")

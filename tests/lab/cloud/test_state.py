@@ -43,7 +43,7 @@ def test_everything_acknowledged_is_there_after_a_kill_in_the_middle_of_writing(
     lab_cloud.kill()
     stop.set()
     for writer in writers:
-        writer.join(30)
+        writer.join(within(30))
     lab_cloud.start()
     found = lab_cloud.client("ec2").describe_volumes(VolumeIds=acknowledged)["Volumes"]
     assert {one["VolumeId"]: one["Tags"] for one in found} == {

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from lab.settings import ZONE
 from lab.testing.cloud import LabCloud
-from lab.testing.deadlines import within
+from lab.testing.deadlines import pace, within
 from lab.testing.server import new_settings
 from lab.waiting import wait_until
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def slow_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
     """A cloud whose volumes take long enough to be looked at on their way."""
-    cloud = LabCloud(new_settings(tmp_path_factory.mktemp("slow-cloud")), volume_seconds="1.5")
+    cloud = LabCloud(new_settings(tmp_path_factory.mktemp("slow-cloud")), volume_seconds=str(1.5 * pace()))
     cloud.start()
     yield cloud
     cloud.stop()

@@ -65,7 +65,7 @@ def test_of_many_who_create_the_same_object_exactly_one_wins(bucket: Bucket) -> 
     key, start = f"{uuid4().hex}/manifest.json", threading.Barrier(WRITERS)
 
     def create(writer: int) -> bool:
-        start.wait(30)
+        start.wait(within(30))
         return bucket.put(key, str(writer), IfNoneMatch="*")
 
     with ThreadPoolExecutor(WRITERS) as threads:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
+from lab.testing.deadlines import within
 from lab.testing.sql_server import WAIT_SECONDS
 from lab.waiting import wait_until
 from perennial.hooks.sql_server import tsql
@@ -136,7 +137,7 @@ def test_a_cancelled_conversation_ends_its_own_connection_and_no_other(world: Wo
 
     def slow(session: Session) -> None:
         begun.set()
-        go_on.wait(30)
+        go_on.wait(within(30))
 
     async def conversations() -> None:
         async with talking.one_session():
