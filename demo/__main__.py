@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from demo.environment import airflow_url
-from demo.foreground import follow, ignore_signals, stopped_by_signals
+from demo.foreground import follow, ignore_signals, interrupt_on_signals
 from demo.narrator import Narrator
 from demo.report import report
 from demo.stack import Stack
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     ):
         commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".").set_defaults(command=command)
     options = parser.parse_args(arguments)
-    with stopped_by_signals():
+    with interrupt_on_signals():
         return int(options.command(Console(highlight=False, markup=False, soft_wrap=True)))
 
 

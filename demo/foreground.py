@@ -21,7 +21,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[None]:
+def interrupt_on_signals() -> Iterator[None]:
     """Make SIGTERM and a closed terminal do what Ctrl-C does: raise KeyboardInterrupt, so that all is stopped."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:

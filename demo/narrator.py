@@ -27,20 +27,20 @@ class Narrator:
         begun = time.monotonic()
         self._line(title)
         with self._console.status(title) as status:
-            said = ""
+            latest = ""
 
             def say(text: str) -> None:
-                nonlocal said
-                if text == said:
+                nonlocal latest
+                if text == latest:
                     return
-                said = text
+                latest = text
                 status.update(f"{title}: {text}" if self._console.is_terminal else title)
                 if not self._console.is_terminal:
                     self._line(f"    {text}")
 
             yield say
-            if said and self._console.is_terminal:
-                self._line(f"    {said}")
+            if latest and self._console.is_terminal:
+                self._line(f"    {latest}")
         self._line(f"    done in {time.monotonic() - begun:.1f} s")
 
     def _line(self, text: str) -> None:

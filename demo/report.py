@@ -23,21 +23,22 @@ def _recovery_points(settings: LabSettings, outcome: Outcome) -> Iterator[str]:
     yield f"Recovery points in s3://{VAULT_BUCKET} ({settings.storage_url})"
     for manifest in outcome.manifests:
         tenant, parts = manifest["tenant"], manifest["parts"]
-        held, run = outcome.before[tenant], runs[tenant]
+        content, run = outcome.before[tenant], runs[tenant]
         bak = parts["bak"]
         yield f"  {manifest['id']}: {manifest['state']}, level {manifest['verification']['level']}"
-        yield f"    web snapshot  {_snapshot(parts['web_snapshot'])}: {len(held.files)} files and folders"
+        yield f"    web snapshot  {_snapshot(parts['web_snapshot'])}: {len(content.files)} files and folders"
         yield f"    db snapshot   {_snapshot(parts['db_snapshot'])}"
-        yield f"    .bak          {_files(bak['files'])}: {_rows(held.rows, len(held.tables))}"
+        yield f"    .bak          {_files(bak['files'])}: {_rows(content.rows, len(content.tables))}"
         yield f"    took          {_seconds(run)}"
 
 
 def _restored(outcome: Outcome) -> Iterator[str]:
-    held = outcome.before[VICTIM]
-    others = " and ".join(tenant for tenant in outcome.before if tenant != VICTIM)
+    content = outcome.before[VICTIM]
+    other_tenants = " and ".join(tenant for tenant in outcome.before if tenant != VICTIM)
     yield f"Restored {VICTIM} after {_damage(outcome.damage)}"
-    yield f"    now           {len(held.files)} files and folders, {_rows(held.rows, len(held.tables))}: all as before"
-    yield f"    untouched     {others}"
+    rows = _rows(content.rows, len(content.tables))
+    yield f"    now           {len(content.files)} files and folders, {rows}: all as before"
+    yield f"    untouched     {other_tenants}"
     yield f"    took          {_seconds(outcome.restore)}"
 
 
@@ -64,8 +65,8 @@ def _snapshot(part: dict[str, Any]) -> str:
 
 
 def _files(files: list[dict[str, Any]]) -> str:
-    others = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"{files[0]['key']}{others}, {sum(file['size_bytes'] for file in files) / MIB:.1f} MiB"
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{files[0]['key']}{more}, {sum(file['size_bytes'] for file in files) / MIB:.1f} MiB"
 
 
 def _rows(rows: int, tables: int) -> str:

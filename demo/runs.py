@@ -8,6 +8,7 @@ from typing import Any
 from demo.airflow_api import AirflowApi, AirflowError
 
 LOG_LINES = 20
+NO_STEP_FAILED = "though none of its steps did."
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,15 @@ class Run:
     steps: dict[str, float]
 
 
-def succeeded(api: AirflowApi, run: dict[str, Any]) -> Run:
-    """What an ended run, as Airflow describes it, took.
+def require_success(api: AirflowApi, run: dict[str, Any]) -> Run:
+    """What an ended run, as Airflow describes it, took; it must have gone well.
 
     Raises AirflowError, with the log of the step that failed, when it did not succeed.
     """
     tasks = api.tasks(run["dag_id"], run["dag_run_id"])
     if run["state"] != "success":
-        broken = next((task for task in tasks if task["state"] == "failed"), None)
-        reason = f"in its step {broken['task_id']}:\n{_log(api, broken)}" if broken else "though none of its steps did."
+        failed_task = next((task for task in tasks if task["state"] == "failed"), None)
+        reason = f"in its step {failed_task['task_id']}:\n{_log(api, failed_task)}" if failed_task else NO_STEP_FAILED
         raise AirflowError(f"{run['dag_id']} for {tenant_of(run)} failed, {reason}")
     steps = {task["task_id"]: float(task["duration"] or 0) for task in sorted(tasks, key=_started)}
     return Run(tenant_of(run), float(run["duration"] or 0), steps)

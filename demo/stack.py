@@ -76,9 +76,9 @@ class Stack:
 
     def stop(self) -> None:
         """Stop all processes that a record is left of: first Airflow's, then the servers they use. Bounded."""
-        recorded = self.processes.names()
-        self.processes.stop([name for name in recorded if name in COMPONENTS])
-        self.processes.stop([name for name in recorded if name not in COMPONENTS])
+        names = self.processes.names()
+        self.processes.stop([name for name in names if name in COMPONENTS])
+        self.processes.stop([name for name in names if name not in COMPONENTS])
 
     def _start(self, name: str) -> None:
         self.processes.start(name, procfile_commands()[name], self.environment)

@@ -14,7 +14,7 @@ from demo.environment import airflow_url
 from demo.fingerprint import Fingerprint, fingerprint
 from demo.narrator import Narrator
 from demo.records import worker_starts
-from demo.runs import Run, progress, succeeded
+from demo.runs import Run, progress, require_success
 from demo.stack import Stack
 from lab.seed.register import registered
 from lab.seed.tenants import seed
@@ -87,14 +87,14 @@ def _fingerprints(settings: LabSettings) -> dict[str, Fingerprint]:
 
 def _back_up(stack: Stack, api: AirflowApi, tenants: list[str], say: Callable[[str], None]) -> list[Run]:
     dispatch = api.trigger(DISPATCH)
-    succeeded(api, api.wait_for_run(DISPATCH, dispatch, DISPATCH_SECONDS, stack.check))
+    require_success(api, api.wait_for_run(DISPATCH, dispatch, DISPATCH_SECONDS, stack.check))
     deadline = time.monotonic() + BACKUP_SECONDS
     while True:
         stack.check()
         runs = api.runs(BACKUP)
         say("; ".join(progress(api, run) for run in runs))
         if len(runs) >= len(tenants) and all(run["state"] in TERMINAL for run in runs):
-            return [succeeded(api, run) for run in runs]
+            return [require_success(api, run) for run in runs]
         if time.monotonic() > deadline:
             raise StoryError(f"After {BACKUP_SECONDS} s not all of {', '.join(tenants)} have been backed up.")
         time.sleep(POLL_SECONDS)
@@ -121,11 +121,11 @@ def _restore(stack: Stack, api: AirflowApi, say: Callable[[str], None]) -> Run:
         stack.check()
         say(" > ".join(task["task_id"] for task in api.tasks(RESTORE, run_id) if task["state"] == "success"))
 
-    return succeeded(api, api.wait_for_run(RESTORE, run_id, RESTORE_SECONDS, tick))
+    return require_success(api, api.wait_for_run(RESTORE, run_id, RESTORE_SECONDS, tick))
 
 
 def _check_same(before: dict[str, Fingerprint], after: dict[str, Fingerprint]) -> None:
     for tenant, fingerprint_before in before.items():
         if differences := fingerprint_before.differences(after[tenant]):
-            shown = "; ".join(differences[:10])
-            raise StoryError(f"{tenant} is not as it was before: {len(differences)} differences, such as {shown}.")
+            examples = "; ".join(differences[:10])
+            raise StoryError(f"{tenant} is not as it was before: {len(differences)} differences, such as {examples}.")

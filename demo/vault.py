@@ -20,7 +20,7 @@ def manifests(settings: LabSettings) -> list[dict[str, Any]]:
         aws_secret_access_key=settings.secret_key,
     )
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=VAULT_BUCKET, Prefix="recovery-points/")
-    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
     return [
         json.loads(s3.get_object(Bucket=VAULT_BUCKET, Key=key)["Body"].read())
         for key in sorted(keys)
