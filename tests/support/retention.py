@@ -39,6 +39,8 @@ from tests.unit.builders import tenant_entry
 
 NOW = datetime(2026, 6, 30, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
+"""A Tuesday that stands for no week, month or year once there are later points."""
 VOLUMES = 12
 """Snapshots of one volume that are pending at the same time are limited, as on AWS: the lab takes turns."""
 
@@ -214,3 +216,10 @@ def stock(
         stock.register("acme")
         yield stock
         runner.run(close_clients())
+
+
+@pytest.fixture
+def fleet(stock: Stock) -> Stock:
+    """A tenant on a policy of three days and nothing else."""
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    return stock

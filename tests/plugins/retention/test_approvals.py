@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from include.rules.errors import PerennialError
 from include.rules.points.leases import Lease
 from include.rules.retention.reports import Deed
-from tests.support.retention import DAY, Stock
+from tests.support.retention import DAY, OLD, Stock
 from tests.support.retention_runs import carry_out, preview, today
 
 pytestmark = pytest.mark.lab
-
-OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
 
 
 def test_a_run_for_one_tenant_asks_where_the_whole_fleet_was_stopped(stock: Stock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import yaml
@@ -17,12 +17,10 @@ from include.rules.retention.records import LastRun
 from include.rules.retention.reports import Deed
 from perennial.retention.fleet import Retention
 from perennial.retention.last_run import last_retention, record_retention
-from tests.support.retention import DAY, NOW, Stock
+from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.retention_runs import carry_out, preview, today
 
 pytestmark = pytest.mark.lab
-
-OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
 
 
 def assert_stopped(stock: Stock, now: datetime, *parts: str) -> str:

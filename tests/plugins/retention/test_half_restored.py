@@ -13,13 +13,6 @@ from tests.unit.restore.test_record import done, opened
 pytestmark = pytest.mark.lab
 
 
-@pytest.fixture
-def fleet(stock: Stock) -> Stock:
-    """A policy of three days and nothing else."""
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    return stock
-
-
 def test_three_nights_of_backups_of_a_half_restored_tenant_take_no_good_point(fleet: Stock) -> None:
     good = fleet.add_daily(NOW - 3 * DAY, 2)
     fleet.add_daily(NOW, 3, half_restored="acme-restore-1")

@@ -19,13 +19,11 @@ from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.vault import point_prefix
 from perennial.retention.holds import LiftHoldTrigger, OffboardTenantTrigger, PlaceHoldTrigger
 from perennial.steps.trigger import StepResult, StepTrigger
-from tests.support.retention import DAY, NOW, Stock
+from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.triggers import trigger_of
 from tests.support.world import PLANS, World, assert_one_of_each
 
 pytestmark = pytest.mark.lab
-
-OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
 
 
 def decide(stock: Stock, cls: type[StepTrigger], point: Manifest | None = None, **fields: str) -> StepResult:
@@ -40,11 +38,10 @@ def hold(stock: Stock, point: Manifest, **fields: str) -> StepResult:
 
 
 @pytest.fixture
-def fleet(stock: Stock) -> Stock:
-    """A tenant whose newest point is of today, on a policy of three days."""
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(NOW, 3)
-    return stock
+def fleet(fleet: Stock) -> Stock:
+    """A tenant on a policy of three days, each of which has its point, the newest of today."""
+    fleet.add_daily(NOW, 3)
+    return fleet
 
 
 def test_a_point_under_a_hold_stays_until_the_hold_is_lifted(fleet: Stock) -> None:

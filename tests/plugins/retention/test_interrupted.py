@@ -21,22 +21,20 @@ from lab.testing.deadlines import pace, within
 from perennial.hooks.register import read_register
 from perennial.retention.fleet import Retention
 from tests.support import sweeps
-from tests.support.retention import DAY, NOW, Stock
+from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.triggers import CutOff
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
 HOLD = Hold(reason="case 4711", author="ada", placed_at=NOW)
 SECONDS = pace()
 
 
 @pytest.fixture
-def fleet(stock: Stock) -> Stock:
-    """A tenant with one point of today, on a policy that keeps little."""
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(NOW, 1)
-    return stock
+def fleet(fleet: Stock) -> Stock:
+    """A tenant on a policy of three days, with one point of today."""
+    fleet.add_daily(NOW, 1)
+    return fleet
 
 
 async def run(fleet: Stock, run_id: str = "run-1", now: datetime = NOW) -> FleetReport:

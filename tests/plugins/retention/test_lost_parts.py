@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -14,19 +14,10 @@ from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import Snapshot
 from perennial.hooks.vault.vault import point_prefix
 from perennial.retention import inventory
-from tests.support.retention import DAY, NOW, Stock
+from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.retention_runs import carry_out, preview, today
 
 pytestmark = pytest.mark.lab
-
-OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def fleet(stock: Stock) -> Stock:
-    """A tenant on a policy of three days and nothing else."""
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    return stock
 
 
 def lose(stock: Stock, point: Manifest, *, snapshots: bool = True, files: bool = True) -> None:

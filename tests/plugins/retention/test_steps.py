@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -10,21 +10,18 @@ from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.retention.reports import Deed
 from perennial.retention.last_run import last_retention
-from tests.support.retention import DAY, NOW, Stock
+from tests.support.retention import DAY, NOW, OLD, Stock
 
 pytestmark = pytest.mark.lab
 
-OLD = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
-"""A Tuesday that stands for no week, month or year once there are later points."""
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def fleet(stock: Stock) -> Stock:
-    """A tenant whose newest point is of today, on a policy of three days and nothing else."""
-    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(NOW, 3)
-    return stock
+def fleet(fleet: Stock) -> Stock:
+    """A tenant on a policy of three days, each of which has its point, the newest of today."""
+    fleet.add_daily(NOW, 3)
+    return fleet
 
 
 def test_a_point_is_marked_then_deleted_after_its_grace_period_and_leaves_a_tombstone(fleet: Stock) -> None:
