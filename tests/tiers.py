@@ -41,10 +41,10 @@ class Result:
         return f"  {self.part.name:<14}{self.counts:<48}{self.wall:>6.0f} s {self.cpu:>6.0f} s CPU"
 
 
-PARTS = Part("parts", "-n 4 --no-loadscope-reorder --ignore tests/lab -m 'not stack and not sweep'")
+PARTS = Part("parts", "-n 4 --no-loadscope-reorder --ignore tests/lab --ignore tests/stack -m 'not sweep'")
 LAB = Part("tests/lab", "-n 4 --no-loadscope-reorder tests/lab -m 'not sweep'")
 STACK = Part("stack", "-n 2 tests/stack -m 'not sweep'")
-SWEEPS = Part("sweeps", "-n 4 --dist load -m 'sweep and not stack'")
+SWEEPS = Part("sweeps", "-n 4 --dist load --ignore tests/stack -m sweep")
 STACK_SWEEPS = Part("stack sweeps", "tests/stack -m sweep")
 PROPERTIES = Part(
     "properties",
