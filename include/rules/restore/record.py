@@ -37,10 +37,16 @@ class Site(StrEnum):
 
 
 class RestoreStep(Strict):
-    """One step that is done: its name, what it says of itself, when it began and ended, the bytes it brought back."""
+    """One step that is done.
+
+    Attributes:
+        message: What it says of itself; stored as `said`.
+        began_at, at: When (UTC) it began and ended.
+        bytes: How many it brought back.
+    """
 
     name: str
-    said: str
+    message: str = Field(validation_alias="said", serialization_alias="said")
     began_at: AwareDatetime
     at: AwareDatetime
     bytes: int = 0

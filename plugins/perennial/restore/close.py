@@ -108,7 +108,7 @@ def _report(record: RestoreRecord | None, request: RestoreRequest) -> StepResult
             "way_back": record.undo_form or None,
             "seconds": round(seconds, 1),
             "site": str(record.site),
-            "steps": {step.name: f"{step.said} ({step.seconds:.1f} s)" for step in record.steps},
+            "steps": {step.name: f"{step.message} ({step.seconds:.1f} s)" for step in record.steps},
         }
     if record and record.state is RestoreState.RUNNING:
         raise PartError(
@@ -116,7 +116,7 @@ def _report(record: RestoreRecord | None, request: RestoreRequest) -> StepResult
             why="Somebody else holds the tenant's lease, so that nothing was cleaned up.",
             todo="When that run has ended, clear the task `close` of this one.",
         )
-    steps_done = " ".join(f"({step.name}) {step.said}" for step in record.steps) if record else ""
+    steps_done = " ".join(f"({step.name}) {step.message}" for step in record.steps) if record else ""
     raise PartError(
         f"Restore {request.restore_id} of tenant {request.target} was not completed: "
         f"{record.failure if record else 'it has no record'}",

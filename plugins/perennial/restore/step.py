@@ -80,7 +80,7 @@ class RestoreStepTrigger(RestoreTrigger):
             async with restore.remembering_failure():
                 outcome = await self.act(restore, await self._read_point(restore.record))
             step = RestoreStep(
-                name=self.step, said=outcome.message, began_at=began_at, at=datetime.now(UTC), bytes=outcome.bytes
+                name=self.step, message=outcome.message, began_at=began_at, at=datetime.now(UTC), bytes=outcome.bytes
             )
             await restore.change(lambda record: record.with_step(step))
         return {"message": outcome.message, "seconds": round(step.seconds, 1)}

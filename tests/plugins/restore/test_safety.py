@@ -115,7 +115,7 @@ def test_a_site_that_somebody_else_has_taken_offline_stays_so(backed_up: World) 
     backed_up.restore()
     assert marker.read_text() == "an update is going on"
     assert (backed_up.site("acme") / "index.html").read_text() == "welcome to acme"
-    assert "was offline already" in next(s.said for s in record(backed_up).steps if s.name == "take_site_offline")
+    assert "was offline already" in next(s.message for s in record(backed_up).steps if s.name == "take_site_offline")
 
 
 def test_a_restore_that_fails_before_it_overwrites_anything_brings_the_site_online_again(backed_up: World) -> None:

@@ -52,7 +52,7 @@ def opened(**plan: Any) -> RestoreRecord:
 
 def done(record: RestoreRecord, *names: str, seconds: float = 1) -> RestoreRecord:
     for name in names:
-        step = RestoreStep(name=name, said=f"did {name}", began_at=NOW, at=NOW + timedelta(seconds=seconds))
+        step = RestoreStep(name=name, message=f"did {name}", began_at=NOW, at=NOW + timedelta(seconds=seconds))
         record = record.with_step(step)
     return record
 
@@ -226,7 +226,9 @@ def test_a_restore_that_cannot_be_closed_says_what_is_where() -> None:
 def test_fields_whose_names_have_changed_are_stored_under_their_first_names() -> None:
     """A record that was written before is read, and one of today is read by whoever reads those."""
     record = planned(why_unsavable="it is RESTORING").model_copy(update={"why_unsavable": "its files lie elsewhere"})
+    record = done(record, COPY_FILES)
     stored = record.model_dump(mode="json")
     assert (stored["plan"]["loses_database"], stored["lost_database"]) == ("it is RESTORING", "its files lie elsewhere")
-    assert "why_unsavable" not in {*stored, *stored["plan"]}
+    assert stored["steps"][0]["said"] == "did copy_files"
+    assert not {"why_unsavable", "message"} & {*stored, *stored["plan"], *stored["steps"][0]}
     assert RestoreRecord.model_validate(stored) == record
