@@ -20,8 +20,6 @@ SMALLEST_PAGE, LARGEST_PAGE = 5, 1000
 
 _TAGGABLE = {
     "CreateSnapshot": {"snapshot"},
-    "CreateSnapshots": {"snapshot"},
-    "CopySnapshot": {"snapshot"},
     "CreateVolume": {"volume"},
     "RunInstances": {"instance", "volume", "network-interface", "spot-instances-request"},
 }

@@ -31,7 +31,7 @@ _QUERY_SERVICES = ("ec2", "iam", "sts")
 _KINDS = {"snap": "snapshot", "vol": "volume", "i": "instance"}
 _NAMES_A_RESOURCE = re.compile(r"(Snapshot|Volume|Instance|Resource)Id(\.\d+)?")
 _TAG_KEY = re.compile(r"TagSpecification\.\d+\.Tag\.\d+\.Key")
-_MADE = {"CreateSnapshot": "snapshot", "CreateSnapshots": "snapshot", "CreateVolume": "volume"}
+_MADE = {"CreateSnapshot": "snapshot", "CreateVolume": "volume"}
 
 
 class Permissions:

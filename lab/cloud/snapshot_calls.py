@@ -14,13 +14,12 @@ from moto.ec2.models.elastic_block_store import Snapshot
 from lab.cloud.locks import utc_now
 from lab.cloud.parameters import LARGEST_PAGE, CheckedParameters
 from lab.cloud.snapshots import SnapshotsOnFolders, TimedSnapshot
-from lab.cloud.tags import refuse_too_many
 
 _EMPTY: dict[str, Any] = dict.fromkeys(get_service_model("ec2").shape_for("Snapshot").members)
 
 
 class SnapshotCalls(CheckedParameters):
-    """Looking at snapshots, making several at once, and locking them.
+    """Looking at snapshots and locking them.
 
     Attributes:
         usual_lag: Seconds for which look-ups do not see what is new.
@@ -53,30 +52,10 @@ class SnapshotCalls(CheckedParameters):
         return ActionResult({"Snapshots": [_snapshot_form(one) for one in page], "NextToken": token})
 
     def create_snapshots(self) -> ActionResult:
-        """All or none, without the volumes the caller excludes, and with their tags if asked for."""
-        specification = self._get_param("InstanceSpecification")
-        instance = self.ec2_backend.get_instance(specification["InstanceId"])
-        tags = self._parse_tag_specification().get("snapshot", {})
-        self.error_on_dryrun()
-        excluded = set(specification.get("ExcludeDataVolumeIds", []))
-        if str(specification.get("ExcludeBootVolume", False)).lower() == "true":
-            boot = instance.block_device_mapping.get(instance.root_device_name)
-            excluded.update([boot.volume_id] if boot else [])
-        copied = self._get_param("CopyTagsFromSource") == "volume"
-        wanted = {
-            device.volume_id: {**(self.ec2_backend.tags.get(device.volume_id, {}) if copied else {}), **tags}
-            for _, device in instance.get_block_device_mapping
-            if device.volume_id not in excluded
-        }
-        for volume_id, its_tags in wanted.items():
-            refuse_too_many(its_tags)
-            self.snapshots.respect_limits(volume_id)
-        snapshots = []
-        for volume_id, its_tags in wanted.items():
-            snapshot = self.ec2_backend.create_snapshot(volume_id, self._get_param("Description", ""))
-            snapshot.add_tags(its_tags)
-            snapshots.append(snapshot)
-        return ActionResult({"Snapshots": snapshots})
+        raise _unknown("CreateSnapshots")
+
+    def copy_snapshot(self) -> ActionResult:
+        raise _unknown("CopySnapshot")
 
     def lock_snapshot(self) -> ActionResult:
         self.error_on_dryrun()
@@ -106,6 +85,11 @@ class SnapshotCalls(CheckedParameters):
         found = [one for one in found if not states or _lock_form(one)["LockState"] in states]
         page, token = self._page(found, _age_and_id, int(self._get_param("MaxResults") or LARGEST_PAGE))
         return ActionResult({"Snapshots": [_lock_form(one) for one in page], "NextToken": token})
+
+
+def _unknown(action: str) -> EC2ClientError:
+    """moto's own way of doing it would make snapshots without bytes."""
+    return EC2ClientError("UnsupportedOperation", f"The lab does not know {action}: Perennial never sends it.")
 
 
 def _snapshot_form(snapshot: TimedSnapshot) -> dict[str, Any]:

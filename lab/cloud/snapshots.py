@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import ec2_backends
 from moto.ec2.models.elastic_block_store import Snapshot
 from moto.ec2.utils import random_snapshot_id
 
@@ -43,11 +42,6 @@ class TimedSnapshot(Snapshot):
     @status.setter
     def status(self, _: str) -> None:
         """moto's constructor calls every snapshot completed; ours are so when their time has come."""
-
-    @property
-    def state(self) -> str:
-        """The name under which the answer of CreateSnapshots looks for the status."""
-        return self.status
 
     @property
     def state_message(self) -> str | None:
@@ -126,29 +120,6 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
                 "The maximum per volume CreateSnapshot request rate has been exceeded. "
                 "Use an increasing or variable sleep interval between requests.",
             )
-
-    def copy_snapshot(
-        self, source_snapshot_id: str, source_region: str, description: str, kms_key_id: str | None
-    ) -> Snapshot:
-        """Copy a completed snapshot, from another region too."""
-        _refuse_long(description)
-        source = ec2_backends[self.account_id][source_region].get_snapshot(source_snapshot_id)
-        if source.status != "completed":
-            raise EC2ClientError(
-                "IncorrectState", f"Snapshot {source_snapshot_id} is in invalid state - {source.status}"
-            )
-        snapshot = TimedSnapshot(
-            self,
-            random_snapshot_id(),
-            source.volume,
-            description,
-            encrypted=source.encrypted,
-            kms_key_id=kms_key_id,
-            seconds=self.snapshot_seconds,
-        )
-        self.plane.copy(self.plane.snapshot(source_snapshot_id), self.plane.snapshot(snapshot.id))
-        self.snapshots[snapshot.id] = snapshot
-        return snapshot
 
     def get_snapshot(self, snapshot_id: str) -> TimedSnapshot:
         if snapshot_id not in self.snapshots:

@@ -5,13 +5,12 @@ before what it may have seen is on disk; calls that finish while a save runs sha
 file, written anew where a call may have changed it. A command has a file of its own: hosts run scripts all the time,
 and nothing that moto knows changes by that.
 
-Kept: EC2 with EBS, IAM, KMS, STS and the commands sent through SSM. moto's other services, its S3 among them, live in
+Kept: EC2 with EBS, IAM, STS and the commands sent through SSM. moto's other services, its S3 among them, live in
 memory only; the lab's S3 is `lab.storage`.
 """
 
 from __future__ import annotations
 
-import copyreg
 import fcntl
 import pickle
 import shutil
@@ -20,12 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 from moto.core.base_backend import BackendDict
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
-from moto.kms.models import kms_backends
 from moto.sts.models import sts_backends
 
 from lab.cloud.command_records import Command
@@ -33,25 +29,10 @@ from lab.cloud.command_records import Command
 _BACKENDS: dict[str, BackendDict[Any]] = {
     "ec2": ec2_backends,
     "iam": iam_backends,
-    "kms": kms_backends,
     "sts": sts_backends,
 }
 
 _RECORD = "record.pickle"  # of a command, in its folder
-
-
-def _private_key_form(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> tuple[Any, tuple[bytes]]:
-    """How pickle writes a KMS key: cryptography's objects live in native memory and refuse to be pickled."""
-    return _private_key, (key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),)
-
-
-def _private_key(form: bytes) -> Any:
-    return load_der_private_key(form, None)
-
-
-# The classes are private to cryptography: only their objects tell them.
-for _example in (rsa.generate_private_key(65537, 1024), ec.generate_private_key(ec.SECP256R1())):  # noqa: S505 - unused
-    copyreg.pickle(type(_example), _private_key_form)
 
 
 class State:

@@ -38,7 +38,7 @@ _DEFAULT_MESSAGE = "Injected by the lab."
 # Fields that tell on some calls only.
 _TELLS_ON = {
     "lag": ("ec2:DescribeSnapshots", "ec2:DescribeVolumes"),
-    "snapshot_state": ("ec2:CreateSnapshot", "ec2:CreateSnapshots"),
+    "snapshot_state": ("ec2:CreateSnapshot",),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import uuid
 import zlib
 from collections.abc import Callable
@@ -51,16 +50,12 @@ def register(connection: apsw.Connection, instance: Instance, session: Session) 
         "STYLED": (_styled, 3),
         "LEN": (_length, 1),
         "NEWID": (lambda: str(uuid.uuid4()).upper(), 0),
-        "RAND": (random.random, 0),
         "BINARY_CHECKSUM": (_checksum, -1),
         "CHECKSUM": (_checksum, -1),
         "SERVERPROPERTY": (lambda name: server_property(instance, name), 1),
         "DB_ID": (lambda *name: _database_id(instance, name[0] if name else session.database), -1),
         "DB_NAME": (lambda *number: _database_name(instance, session, *number), -1),
         "FILEPROPERTY": (lambda name, what: file_property(instance, session, name, what), 2),
-        "SUSER_SNAME": (lambda: session.login, 0),
-        "APP_NAME": (lambda: session.program, 0),
-        "SCOPE_IDENTITY": (connection.last_insert_rowid, 0),
     }
     for name, (function, arguments) in scalars.items():
         connection.create_scalar_function(name, function, arguments)

@@ -131,9 +131,7 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.CreateTable: _definition(tables.create_table),
     s.AlterTable: _definition(tables.alter_table),
     s.DropTable: _definition(tables.drop_table),
-    s.TruncateTable: _definition(tables.truncate_table),
     s.CreateIndex: _definition(tables.create_index),
-    s.DropIndex: _definition(tables.drop_index),
 }
 
 

@@ -21,10 +21,8 @@ from lab.sqlserver.tsql.statements import (
     ColumnDefinition,
     CreateIndex,
     CreateTable,
-    DropIndex,
     DropTable,
     TableConstraint,
-    TruncateTable,
 )
 
 if TYPE_CHECKING:
@@ -61,8 +59,6 @@ def create_table(context: Context, statement: CreateTable) -> None:
 def alter_table(context: Context, statement: AlterTable) -> None:
     connection = _for_writing(context)
     name = context.storage.table(statement.table).name
-    if statement.drop_column:
-        connection.execute(f"ALTER TABLE {quoted(name)} DROP COLUMN {quoted(statement.drop_column)}")
     for column in statement.columns:
         connection.execute(f"ALTER TABLE {quoted(name)} ADD COLUMN {_column(column, required=False)}")
     for constraint in (
@@ -89,28 +85,12 @@ def drop_table(context: Context, statement: DropTable) -> None:
         connection.execute(f"DROP TABLE {quoted(name)}")
 
 
-def truncate_table(context: Context, statement: TruncateTable) -> None:
-    connection = _for_writing(context)
-    table = context.storage.table(statement.table)
-    if _is_referenced(connection, table.name):
-        raise SqlServerError(4712, statement.table[-1])
-    connection.execute(f"DELETE FROM {quoted(table.name)}")  # noqa: S608 - a quoted name
-    if table.identity:
-        connection.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = ?", (table.name,))
-
-
 def create_index(context: Context, statement: CreateIndex) -> None:
     connection = _for_writing(context)
     table = context.storage.table(statement.table).name
     columns = ", ".join(quoted(name) + (" DESC" if descending else "") for name, descending in statement.columns)
     unique = "UNIQUE " if statement.unique else ""
     connection.execute(f"CREATE {unique}INDEX {quoted(f'{table}.{statement.name}')} ON {quoted(table)} ({columns})")
-
-
-def drop_index(context: Context, statement: DropIndex) -> None:
-    connection = _for_writing(context)
-    table = context.storage.table(statement.table).name
-    connection.execute(f"DROP INDEX {quoted(f'{table}.{statement.name}')}")
 
 
 def _for_writing(context: Context) -> apsw.Connection:

@@ -1,4 +1,4 @@
-"""The grammar of tables and indexes: CREATE TABLE, ALTER TABLE, CREATE INDEX and their opposites."""
+"""The grammar of tables and indexes: CREATE TABLE, ALTER TABLE, CREATE INDEX DROP TABLE."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from lab.sqlserver.tsql.statements import (
     AlterTable,
     CreateIndex,
     CreateTable,
-    DropIndex,
     DropTable,
-    TruncateTable,
 )
 
 
@@ -27,12 +25,10 @@ def create_table(reader: Reader) -> CreateTable:
 
 
 def alter_table(reader: Reader) -> AlterTable:
-    """ALTER TABLE name [WITH CHECK] ADD column or constraint, ... | DROP COLUMN name."""
+    """ALTER TABLE name [WITH CHECK] ADD column or constraint, ..."""
     reader.expect("ALTER", "TABLE")
     table = reader.names()
     reader.accept("WITH", "CHECK")
-    if reader.accept("DROP", "COLUMN"):
-        return AlterTable(table, drop_column=reader.name())
     if not reader.accept("ADD"):
         raise SqlServerError(UNSUPPORTED, f"ALTER TABLE ... {reader.here.value.upper()}")
     columns, constraints = elements(reader)
@@ -46,11 +42,6 @@ def drop_table(reader: Reader) -> DropTable:
     while reader.accept_symbol(","):
         tables.append(reader.names())
     return DropTable(tuple(tables), if_exists)
-
-
-def truncate_table(reader: Reader) -> TruncateTable:
-    reader.expect("TRUNCATE", "TABLE")
-    return TruncateTable(reader.names())
 
 
 def create_index(reader: Reader) -> CreateIndex:
@@ -67,10 +58,3 @@ def create_index(reader: Reader) -> CreateIndex:
         reader.skip_parentheses()  # copies of columns for speed: nothing a reader of the data could tell
     skip_storage(reader)
     return CreateIndex(name, table, columns, unique)
-
-
-def drop_index(reader: Reader) -> DropIndex:
-    reader.expect("DROP", "INDEX")
-    name = reader.name()
-    reader.expect("ON")
-    return DropIndex(name, reader.names())

@@ -102,11 +102,6 @@ def quote_name(name: str) -> str:
     return f"[{name.replace(']', ']]')}]"
 
 
-def quote_string(value: str) -> str:
-    """`value` as a T-SQL nvarchar literal."""
-    return "N'" + value.replace("'", "''") + "'"
-
-
 def _meaning(kind: Kind, text: str) -> str:
     if kind is Kind.STRING:
         return text[text.index("'") + 1 : -1].replace("''", "'")

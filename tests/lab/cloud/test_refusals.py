@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from lab.cloud.devices import is_device_name, place
 from lab.cloud.tags import LONGEST_KEY, LONGEST_VALUE, MOST_TAGS
-from lab.settings import REGION, ZONE
+from lab.settings import ZONE
 from lab.testing.cloud import LabCloud
 
 Tags = list[dict[str, str]]
@@ -35,32 +35,13 @@ def test_a_snapshot_refused_for_its_tags_is_not_made(lab_cloud: LabCloud, compla
 
 
 @pytest.mark.lab
-def test_a_volume_and_a_copy_refused_for_their_tags_are_not_made(lab_cloud: LabCloud) -> None:
-    ec2, elsewhere = lab_cloud.client("ec2"), lab_cloud.client("ec2", region="eu-west-3")
+def test_a_volume_refused_for_its_tags_is_not_made(lab_cloud: LabCloud) -> None:
+    ec2 = lab_cloud.client("ec2")
     snapshot = lab_cloud.make_snapshot(lab_cloud.make_volume())
     tags = BAD_TAGS["TagLimitExceeded"]
     with pytest.raises(ClientError, match="TagLimitExceeded"):
         ec2.create_volume(SnapshotId=snapshot, AvailabilityZone=ZONE, TagSpecifications=_for("volume", tags))
     assert ec2.describe_volumes(Filters=[{"Name": "snapshot-id", "Values": [snapshot]}])["Volumes"] == []
-    with pytest.raises(ClientError, match="TagLimitExceeded"):
-        elsewhere.copy_snapshot(
-            SourceRegion=REGION, SourceSnapshotId=snapshot, TagSpecifications=_for("snapshot", tags)
-        )
-    assert elsewhere.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
-
-
-@pytest.mark.lab
-def test_of_a_host_all_snapshots_are_made_or_none(lab_cloud: LabCloud) -> None:
-    ec2, instance = lab_cloud.client("ec2"), lab_cloud.make_instance()
-    plain, tagged = lab_cloud.make_volume(instance, "/dev/sdf"), lab_cloud.make_volume(instance, "/dev/sdg")
-    ec2.create_tags(Resources=[tagged], Tags=BAD_TAGS["TagLimitExceeded"][:MOST_TAGS])
-    with pytest.raises(ClientError, match="TagLimitExceeded"):
-        ec2.create_snapshots(
-            InstanceSpecification={"InstanceId": instance},
-            CopyTagsFromSource="volume",
-            TagSpecifications=_for("snapshot", [{"Key": "one", "Value": "more"}]),
-        )
-    assert [_snapshots_of(lab_cloud, volume) for volume in (plain, tagged)] == [[], []]
 
 
 @pytest.mark.lab

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.tsql import statements as s
 from lab.sqlserver.tsql.batch_grammar import parse_batch
-from lab.sqlserver.tsql.tokens import Kind, quote_name, quote_string, tokenize
+from lab.sqlserver.tsql.tokens import Kind, quote_name, tokenize
 from lab.testing.deadlines import within
 
 URL = "s3://127.0.0.1:15601/perennial-vault/recovery-points/acme/acme-daily-20261123/full-01.bak"
@@ -213,3 +213,8 @@ def refused_by_microsoft(folder: Path, texts: list[str]) -> list[str]:
     assert said or result.returncode == 0
     numbers = re.findall(r"(\d+)\.sql[^\n]*could not be parsed", said)
     return [texts[int(number)] for number in numbers]
+
+
+def quote_string(value: str) -> str:
+    """`value` as a T-SQL nvarchar literal."""
+    return "N'" + value.replace("'", "''") + "'"

@@ -30,16 +30,14 @@ from lab.sqlserver.tsql.statements.tables import (
     ColumnDefinition,
     CreateIndex,
     CreateTable,
-    DropIndex,
     DropTable,
     TableConstraint,
-    TruncateTable,
 )
 
 __all__ = [
     "AlterDatabase", "AlterRole", "AlterTable", "AlterUser", "Backup", "Block", "CheckDatabase", "ColumnDefinition",
     "CreateCredential", "CreateDatabase", "CreateIndex", "CreateLogin", "CreateTable", "CreateUser", "Declare",
-    "Device", "DropCredential", "DropDatabase", "DropIndex", "DropPrincipal", "DropTable", "Execute", "Grant", "If",
+    "Device", "DropCredential", "DropDatabase", "DropPrincipal", "DropTable", "Execute", "Grant", "If",
     "Kill", "Print", "Query", "RenameDatabase", "Restore", "RestoreReport", "SetOption", "SetVariable", "Statement",
-    "TableConstraint", "Transaction", "TruncateTable", "Use",
+    "TableConstraint", "Transaction", "Use",
 ]  # fmt: skip

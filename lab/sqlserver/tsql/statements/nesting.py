@@ -30,9 +30,7 @@ from lab.sqlserver.tsql.statements.tables import (
     AlterTable,
     CreateIndex,
     CreateTable,
-    DropIndex,
     DropTable,
-    TruncateTable,
 )
 
 
@@ -52,5 +50,5 @@ Statement = (
     Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
     | CreateDatabase | DropDatabase | AlterDatabase | RenameDatabase | CreateCredential | DropCredential | CreateLogin
     | CreateUser | AlterUser | DropPrincipal | AlterRole | Grant | Backup | Restore
-    | RestoreReport | CreateTable | AlterTable | DropTable | TruncateTable | CreateIndex | DropIndex
+    | RestoreReport | CreateTable | AlterTable | DropTable | CreateIndex
 )  # fmt: skip

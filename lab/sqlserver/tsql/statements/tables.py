@@ -39,12 +39,11 @@ class CreateTable:
 
 @dataclass(frozen=True)
 class AlterTable:
-    """ALTER TABLE: columns and constraints to add, or one column to drop."""
+    """ALTER TABLE ... ADD: columns and constraints."""
 
     table: tuple[str, ...]
     columns: tuple[ColumnDefinition, ...] = ()
     constraints: tuple[TableConstraint, ...] = ()
-    drop_column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,19 +53,8 @@ class DropTable:
 
 
 @dataclass(frozen=True)
-class TruncateTable:
-    table: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class CreateIndex:
     name: str
     table: tuple[str, ...]
     columns: tuple[tuple[str, bool], ...]  # name, descending
     unique: bool
-
-
-@dataclass(frozen=True)
-class DropIndex:
-    name: str
-    table: tuple[str, ...]
