@@ -27,6 +27,7 @@ share_service_models()
 
 pytest_plugins = [
     "tests.support.labs",
+    "tests.support.hosts",
     "tests.support.host_scripts",
     "tests.support.databases",
     "tests.support.vaults",

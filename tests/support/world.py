@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pymssql
 import pytest
 import yaml
 
@@ -32,6 +34,7 @@ from perennial.backup.open_close import CloseRecoveryPointTrigger, OpenRecoveryP
 from perennial.backup.snapshot import SnapshotVolumeTrigger
 from perennial.backup.verify import VerifyRecoveryPointTrigger
 from perennial.hooks.aws.clients import close_clients
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.vault.vault import Vault
 from perennial.restore.close import CloseRestoreTrigger
 from perennial.restore.database import CheckRestoreTrigger, RestoreDatabaseTrigger
@@ -43,6 +46,7 @@ from perennial.restore.site import BringSiteOnlineTrigger, TakeSiteOfflineTrigge
 from perennial.restore.volumes import AttachVolumesTrigger, RemoveVolumesTrigger
 from perennial.settings import Settings
 from perennial.steps.trigger import StepResult, StepTrigger
+from tests.support.hosts import Hosts, MountedHost
 from tests.support.triggers import CutOff, trigger_of
 from tests.support.vaults import set_vault
 
@@ -90,16 +94,15 @@ class World:
     cloud: LabCloud
     storage: LabStorage
     sql: LabSqlServer
+    hosts: Hosts
     config: Path
     runner: asyncio.Runner
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add_tenant(self, tenant: str, rows: int = 50) -> dict[str, Any]:
         """Make hosts, volumes, files and a database, and register the tenant; returns its entry."""
-        web_host, mount = self.cloud.make_instance(), f"/srv/{tenant}"
-        web_volume = self.cloud.make_volume(web_host, "/dev/sdf", mount)
-        db_host, db_volume, data = self.database_host
-        site = self.cloud.host_path(web_host, f"{mount}/site")
+        web, db = self.hosts.lend(f"/srv/{tenant}"), self.database_host
+        site = web.folder / "site"
         site.mkdir()
         (site / "index.html").write_text(f"welcome to {tenant}")
         database = f"shop_{tenant}_{uuid4().hex[:8]}"
@@ -110,24 +113,24 @@ class World:
             f"INSERT INTO dbo.orders (id, customer) VALUES {values}",
             database=database,
         )
-        self.sql.move_files(database, data)
+        self.sql.move_files(database, db.folder)
         self.entries[tenant] = {
             "id": tenant,
             "plan": "standard",
             "web": {
-                "instance": web_host,
-                "volume": web_volume,
+                "instance": web.instance,
+                "volume": web.volume,
                 "zone": ZONE,
-                "mount": str(self.cloud.host_path(web_host, mount)),
+                "mount": str(web.folder),
                 "path": str(site),
             },
             "database": {
                 "connection": "sql_server_lab",
                 "name": database,
-                "instance": db_host,
-                "volume": db_volume,
+                "instance": db.instance,
+                "volume": db.volume,
                 "zone": ZONE,
-                "mount": str(data),
+                "mount": str(db.folder),
                 "platform": "linux",
             },
             "tags": {"cost-centre": "4711"},
@@ -136,10 +139,20 @@ class World:
         return self.entries[tenant]
 
     @cached_property
-    def database_host(self) -> tuple[str, str, Path]:
-        """The host of all tenants' databases, its volume, and the folder where that is mounted."""
-        host = self.cloud.make_instance()
-        return host, self.cloud.make_volume(host, "/dev/sdf", "/data"), self.cloud.host_path(host, "/data")
+    def database_host(self) -> MountedHost:
+        """The host of all tenants' databases."""
+        return self.hosts.lend("/data")
+
+    def drop_databases(self) -> None:
+        """Leave no database behind; a host whose volume one of them does not let go of is not lent again."""
+        self.sql.ensure_running()
+        for name, state in self.sql.run("SELECT name, state_desc FROM sys.databases WHERE database_id > 4"):
+            with suppress(pymssql.Error):
+                if state == "ONLINE":
+                    self.sql.run(f"ALTER DATABASE {tsql.name(name)} SET SINGLE_USER WITH ROLLBACK IMMEDIATE")
+                self.sql.run(f"DROP DATABASE {tsql.name(name)}")
+        if self.sql.run("SELECT name FROM sys.databases WHERE database_id > 4"):
+            self.hosts.forget_lent()
 
     def write_register(self) -> None:
         (self.config / "plans.yaml").write_text(yaml.safe_dump({"plans": PLANS}))
@@ -292,6 +305,7 @@ def world(
     lab_cloud: LabCloud,
     lab_storage: LabStorage,
     lab_sql_server: LabSqlServer,
+    hosts: Hosts,
     vault_bucket: str,
 ) -> Iterator[World]:
     """A lab with the tenant `acme` in it."""
@@ -313,7 +327,8 @@ def world(
         f"SECRET = N'{keys.access_key}:{keys.secret_key}'"
     )
     with asyncio.Runner() as runner:
-        made = World(lab_cloud, lab_storage, lab_sql_server, tmp_path, runner)
+        made = World(lab_cloud, lab_storage, lab_sql_server, hosts, tmp_path, runner)
         made.add_tenant("acme")
         yield made
         runner.run(close_clients())
+        made.drop_databases()

@@ -1,0 +1,111 @@
+"""The fixture `hosts`: hosts with a mounted volume, lent to one test after the other.
+
+Making one takes a dozen calls and a script. A host goes back only if it is as it was made: running, with that volume
+at that mount and no other; what lies on its volume and in its folders is deleted before. Any other is never seen again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.testing.cloud import LabCloud
+
+DEVICE = "/dev/sdf"
+_OF_THE_LAB = ("dev", "run")  # a host's folders in which the lab keeps its devices and mounts
+
+
+@dataclass(frozen=True)
+class MountedHost:
+    """A host whose volume is mounted at a path of the host, which truly lies at `folder`."""
+
+    instance: str
+    volume: str
+    folder: Path
+    attached: tuple[tuple[str, str], ...]
+    """Every device and its volume, the host's own disk too."""
+
+
+class Hosts:
+    """Hosts to lend, by where their volume is mounted."""
+
+    def __init__(self, cloud: LabCloud) -> None:
+        self._cloud = cloud
+        self._idle: dict[str, list[MountedHost]] = defaultdict(list)
+        self._lent: list[tuple[str, MountedHost]] = []
+
+    def lend(self, mount: str) -> MountedHost:
+        """A host with an empty volume mounted there (`/srv/acme`), for the running test alone."""
+        idle = self._idle[mount]
+        host = idle.pop() if idle else self._make(mount)
+        self._lent.append((mount, host))
+        return host
+
+    def take_back(self) -> None:
+        """The test is over: clean up what can be lent again."""
+        for mount, host in self._lent:
+            if self._is_as_made(host):
+                self._clean(host)
+                self._idle[mount].append(host)
+        self._lent.clear()
+
+    def forget_lent(self) -> None:
+        """Whatever the test has borrowed is not fit to be lent again."""
+        self._lent.clear()
+
+    def _make(self, mount: str) -> MountedHost:
+        instance = self._cloud.make_instance()
+        volume = self._cloud.make_volume(instance, DEVICE, mount)
+        return MountedHost(instance, volume, self._cloud.host_path(instance, mount), self._attached(instance))
+
+    def _is_as_made(self, host: MountedHost) -> bool:
+        (found,) = self._described(host.instance)
+        mounted = host.folder.is_symlink() and host.folder.resolve() == self._cloud.volume_path(host.volume).resolve()
+        return mounted and found["State"]["Name"] == "running" and self._attached(host.instance) == host.attached
+
+    def _attached(self, instance: str) -> tuple[tuple[str, str], ...]:
+        (found,) = self._described(instance)
+        return tuple((one["DeviceName"], one["Ebs"]["VolumeId"]) for one in found["BlockDeviceMappings"])
+
+    def _described(self, instance: str) -> list[dict[str, Any]]:
+        answer = self._cloud.client("ec2").describe_instances(InstanceIds=[instance])
+        return [found for reservation in answer["Reservations"] for found in reservation["Instances"]]
+
+    def _clean(self, host: MountedHost) -> None:
+        """Empty the volume, and the host but for its mount point."""
+        _empty(self._cloud.volume_path(host.volume))
+        root = self._cloud.host_path(host.instance)
+        mount_point = host.folder.relative_to(root)
+        for folder in (root, *(root / parent for parent in list(mount_point.parents)[:-1])):
+            _empty(folder, but=(*_OF_THE_LAB, *mount_point.parts))
+
+
+def _empty(folder: Path, but: tuple[str, ...] = ()) -> None:
+    for found in folder.iterdir():
+        if found.name in but:
+            continue
+        if found.is_dir() and not found.is_symlink():
+            shutil.rmtree(found)
+        else:
+            found.unlink()
+
+
+@pytest.fixture(scope="session")
+def all_hosts(lab_cloud_server: LabCloud) -> Hosts:
+    """The hosts of all tests of a process; take `hosts` instead, which takes back what a test has borrowed."""
+    return Hosts(lab_cloud_server)
+
+
+@pytest.fixture
+def hosts(lab_cloud: LabCloud, all_hosts: Hosts) -> Iterator[Hosts]:
+    """Hosts with a mounted volume, as empty as new ones, for the test alone."""
+    yield all_hosts
+    lab_cloud.ensure_running()
+    lab_cloud.clear_faults()
+    all_hosts.take_back()
