@@ -44,7 +44,7 @@ class Result:
 PARTS = Part("parts", "-n 4 --no-loadscope-reorder --ignore tests/lab --ignore tests/stack -m 'not sweep'")
 LAB = Part("tests/lab", "-n 4 --no-loadscope-reorder tests/lab -m 'not sweep'")
 STACK = Part("stack", "-n 2 tests/stack -m 'not sweep'")
-SWEEPS = Part("sweeps", "-n 4 --dist load --ignore tests/stack -m sweep")
+SWEEPS = Part("sweeps", "-n 4 --dist load --maxschedchunk 1 --ignore tests/stack -m sweep")
 STACK_SWEEPS = Part("stack sweeps", "tests/stack -m sweep")
 PROPERTIES = Part(
     "properties",
