@@ -132,7 +132,7 @@ def test_an_attaching_in_place_crashed_at_any_statement_and_begun_again_ends_rig
 ) -> None:
     crashes = 0
     for name, files, scratch in databases.crash_at_statements(
-        lambda: snapshotted(databases), lambda session, made: attach_in_place_of(session, *made), every
+        lambda: snapshotted(databases), lambda session, case: attach_in_place_of(session, *case), every
     ):
         databases.talk(attach_in_place_of, name, files, scratch)
         assert databases.rows(name) == OLD
@@ -158,7 +158,7 @@ def test_an_attaching_as_another_database_crashed_at_any_statement_and_begun_aga
 ) -> None:
     crashes = 0
     for name, files, copy in databases.crash_at_statements(
-        lambda: snapshotted(databases), lambda session, made: attach_as_new(session, made[2], made[1]), every
+        lambda: snapshotted(databases), lambda session, case: attach_as_new(session, case[2], case[1]), every
     ):
         databases.talk(attach_as_new, copy, files)
         assert databases.rows(copy) == OLD

@@ -133,7 +133,7 @@ def test_a_restore_in_place_crashed_at_any_statement_and_begun_again_ends_right(
 ) -> None:
     crashes = 0
     for name, urls in databases.crash_at_statements(
-        databases.backed_up, lambda session, made: restore_over(session, *made), every
+        databases.backed_up, lambda session, case: restore_over(session, *case), every
     ):
         databases.talk(restore_over, name, urls)
         assert databases.rows(name) == OLD
@@ -209,14 +209,14 @@ def test_a_database_that_exists_is_never_overwritten_under_another_name(database
     assert databases.rows(name) == NEW
 
 
-@pytest.mark.parametrize("left", ["restoring", "complete"])
+@pytest.mark.parametrize("leftover", ["restoring", "complete"])
 def test_a_restore_as_another_database_goes_over_what_its_own_earlier_attempt_left(
-    databases: DatabasesUnderTest, left: str
+    databases: DatabasesUnderTest, leftover: str
 ) -> None:
     name, urls = databases.backed_up()
     copy = f"copy_{uuid4().hex}"
     databases.talk(restore_as_new, copy, urls, stem=copy)
-    if left == "restoring":
+    if leftover == "restoring":
         databases.leave_restoring(copy)
     before = databases.files(copy)
     with databases.in_use(copy):

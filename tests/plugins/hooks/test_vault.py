@@ -53,8 +53,8 @@ def test_a_change_is_not_written_over_somebody_elses(any_vault: VaultUnderTest) 
 def test_no_change_is_lost_when_many_change_one_document(any_vault: VaultUnderTest) -> None:
     async def count(vault: Vault) -> int:
         def one_more(lease: Lease | None) -> Lease:
-            standing = lease or Lease(tenant="acme", expires_at=running().opened_at)
-            return standing.model_copy(update={"token": standing.token + 1})
+            current = lease or Lease(tenant="acme", expires_at=running().opened_at)
+            return current.model_copy(update={"token": current.token + 1})
 
         await asyncio.gather(*(vault.change_lease("acme", one_more) for _ in range(5)))
         lease = await vault.lease("acme")
@@ -64,15 +64,15 @@ def test_no_change_is_lost_when_many_change_one_document(any_vault: VaultUnderTe
     assert any_vault.run(count) == 5
 
 
-@pytest.mark.parametrize("lost", [{"drop": True}, {"code": "InternalError", "status": 500}])
+@pytest.mark.parametrize("fault", [{"drop": True}, {"code": "InternalError", "status": 500}])
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_answer_lost_after_the_write_is_recognised_as_ones_own(
-    moto_vault: VaultUnderTest, lab_cloud: LabCloud, lost: dict[str, object], times: int
+    moto_vault: VaultUnderTest, lab_cloud: LabCloud, fault: dict[str, object], times: int
 ) -> None:
     async def write(vault: Vault) -> Stored:
-        lab_cloud.add_fault("s3:PutObject", after=True, times=times, match="manifest.json", **lost)
+        lab_cloud.add_fault("s3:PutObject", after=True, times=times, match="manifest.json", **fault)
         created = await vault.points.create(running())
-        lab_cloud.add_fault("s3:PutObject", after=True, times=times, match="manifest.json", **lost)
+        lab_cloud.add_fault("s3:PutObject", after=True, times=times, match="manifest.json", **fault)
         changed = await vault.points.replace(created.value.with_failure("mine"), created.etag)
         current = await vault.documents.get("recovery-points/acme/acme-daily-20261123/manifest.json")
         assert current

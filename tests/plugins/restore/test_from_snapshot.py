@@ -53,7 +53,7 @@ def swap(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "reason"),
     [
         (lose, "is missing from the vault"),
         (damage, "is damaged"),
@@ -62,7 +62,7 @@ def swap(world: World) -> None:
     ],
 )
 def test_a_database_without_its_backup_file_comes_back_from_the_snapshot_once_approved(
-    backed_up: World, harm: Callable[[World], None], said: str
+    backed_up: World, harm: Callable[[World], None], reason: str
 ) -> None:
     before = state(backed_up)
     wreck(backed_up)
@@ -70,7 +70,7 @@ def test_a_database_without_its_backup_file_comes_back_from_the_snapshot_once_ap
     form = {"recovery_point": POINT}
     preview = backed_up.run_restore_step(RESTORE[0], **form)
     assert len(preview["approval"]) == 1
-    assert said in preview["approval"][0]
+    assert reason in preview["approval"][0]
     assert "crash-consistent" in preview["approval"][0]
     backed_up.carry_out(RESTORE[1:], **form)
     assert record(backed_up).plan.database_from is DatabaseSource.SNAPSHOT

@@ -92,15 +92,15 @@ def test_a_copy_that_was_never_sent_has_changed_nothing(backed_up: World) -> Non
     assert_nothing_is_left(backed_up)
 
 
-@pytest.mark.parametrize("made", [True, False])
+@pytest.mark.parametrize("is_made", [True, False])
 def test_a_volume_whose_id_was_never_heard_and_that_look_ups_do_not_show_is_removed(
-    backed_up: World, monkeypatch: pytest.MonkeyPatch, made: bool
+    backed_up: World, monkeypatch: pytest.MonkeyPatch, is_made: bool
 ) -> None:
     backed_up.carry_out(steps_until(AttachVolumesTrigger))
     answered = Ebs.create_volume
 
     async def killed(*args: Any, **kwargs: Any) -> None:
-        if made:
+        if is_made:
             await answered(*args, **kwargs)
         raise asyncio.CancelledError
 
@@ -108,7 +108,7 @@ def test_a_volume_whose_id_was_never_heard_and_that_look_ups_do_not_show_is_remo
     with pytest.raises(asyncio.CancelledError):
         backed_up.run_restore_step((AttachVolumesTrigger, {}))
     monkeypatch.setattr(Ebs, "create_volume", answered)
-    assert len(volumes_left(backed_up)) == int(made)
+    assert len(volumes_left(backed_up)) == int(is_made)
     backed_up.cloud.add_fault("ec2:DescribeVolumes", lag=60.0, times=None)
     closed(backed_up)
     backed_up.cloud.clear_faults()

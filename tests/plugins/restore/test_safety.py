@@ -52,7 +52,7 @@ def test_restoring_the_safety_point_brings_back_what_the_restore_has_overwritten
 
 
 @pytest.mark.parametrize(
-    ("what", "kept"),
+    ("what", "parts_kept"),
     [
         ("files", {"web_snapshot"}),
         ("database", {"db_snapshot", "bak"}),
@@ -60,12 +60,12 @@ def test_restoring_the_safety_point_brings_back_what_the_restore_has_overwritten
     ],
 )
 def test_a_safety_point_holds_what_is_about_to_be_overwritten_and_leaves_out_the_rest(
-    backed_up: World, what: str, kept: set[str]
+    backed_up: World, what: str, parts_kept: set[str]
 ) -> None:
     backed_up.restore(what=what)
     point = backed_up.manifest(record(backed_up, what=what).safety_request)
     parts = {name for name in ("web_snapshot", "db_snapshot", "bak") if getattr(point.parts, name)}
-    assert (parts, set(point.left_out)) == (kept, {"web_snapshot", "db_snapshot", "bak"} - kept)
+    assert (parts, set(point.left_out)) == (parts_kept, {"web_snapshot", "db_snapshot", "bak"} - parts_kept)
     assert point.state is State.VERIFIED
     assert (point.parts.bak is None) or point.parts.bak.copy_only
     if what != "files and database":

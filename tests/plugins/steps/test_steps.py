@@ -214,12 +214,14 @@ def test_the_deadline_ends_a_step_that_hangs() -> None:
     assert "did not end within" in str(event.xcoms["failure"])
 
 
-@pytest.mark.parametrize(("cls", "said"), [(Fails, "It broke. Bad luck. Try again. [part=x]"), (Bug, "IndexError: ")])
-def test_an_error_becomes_a_failed_task_that_says_why(cls: type[StepTrigger], said: str) -> None:
+@pytest.mark.parametrize(
+    ("cls", "message"), [(Fails, "It broke. Bad luck. Try again. [part=x]"), (Bug, "IndexError: ")]
+)
+def test_an_error_becomes_a_failed_task_that_says_why(cls: type[StepTrigger], message: str) -> None:
     event = ended(cls())
     assert isinstance(event, TaskFailedEvent)
     assert event.xcoms
-    assert str(event.xcoms["failure"]).startswith(said)
+    assert str(event.xcoms["failure"]).startswith(message)
 
 
 def test_success_ends_the_task_with_what_the_step_says() -> None:
