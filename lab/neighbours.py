@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from lab.ports import is_free
+from lab.ports import another_users_socket, is_free
 from lab.processes import ProcessError
 from lab.settings import HOST, LabSettings
 
@@ -42,6 +42,11 @@ def check_ports_are_free(settings: LabSettings, names: Iterable[str]) -> None:
     check_ports_are_not_anothers(settings)
     for name in names:
         for port in _ports(settings, name):
+            if socket := another_users_socket(port):
+                raise ProcessError(
+                    f"{name} of the lab in {settings.state} cannot start: a killed lab of another user has left "
+                    f"{socket}. Remove it as that user. {OTHER_PORTS}"
+                )
             if not is_free(port):
                 raise ProcessError(
                     f"{name} of the lab in {settings.state} cannot start: {_holder(port)} listens on its port "

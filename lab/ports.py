@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 
 from lab.settings import HOST, PORTS
 
@@ -34,8 +36,20 @@ def _claim(base: int) -> bool:
     return True
 
 
+def another_users_socket(port: int) -> Path | None:
+    """The socket that another user's killed lab has left of this port.
+
+    weed puts them into /tmp whatever TMPDIR says. It cannot take the place of one that only its owner may remove, and
+    then waits for itself for ever.
+    """
+    found = (file for file in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"))  # noqa: S108
+    return next((file for file in found if os.geteuid() not in (0, file.lstat().st_uid)), None)
+
+
 def is_free(port: int) -> bool:
     """Whether a server can listen on that port of the loopback interface."""
+    if another_users_socket(port):
+        return False
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
