@@ -93,21 +93,21 @@ def _run(cursor: pymssql.Cursor, text: str) -> None:
         pass
 
 
-def said_by_server(error: pymssql.Error) -> tuple[int, str]:
+def server_message(error: pymssql.Error) -> tuple[int, str]:
     """Number and message of an error: the server's words, or the client library's own where the server said nothing."""
     number, text = (*error.args, "")[:2] if error.args else (0, "")
-    said = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-    words, _, of_client = said.partition("DB-Lib error message")
+    message = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    words, _, of_client = message.partition("DB-Lib error message")
     return number, words.strip() or of_client.partition("\n")[2].partition("\n")[0]
 
 
 def _explanation(path: Path, batch: Batch, error: pymssql.Error) -> str:
-    number, said = said_by_server(error)
+    number, message = server_message(error)
     first_line = batch.text.partition("\n")[0].strip()
     return (
         f"The script {path.name} failed in batch {batch.number}, which begins in line {batch.line} with: "
         f"{first_line[:100]}\n"
-        f"The server said: {said} (error {number})\n"
+        f"The server said: {message} (error {number})\n"
         f"The {batch.number - 1} batches before it have been carried out; "
         "mend the script and load it into an empty database."
     )

@@ -71,9 +71,9 @@ def _ask(port: int) -> dict[str, Any] | None:
     try:
         connection.request("GET", "/lab/health")
         answer = connection.getresponse()
-        said = json.loads(answer.read()) if answer.status == 200 else None
+        report = json.loads(answer.read()) if answer.status == 200 else None
     except (OSError, HTTPException, ValueError):
         return None
     finally:
         connection.close()
-    return said if isinstance(said, dict) and {"state", "pid"} <= said.keys() else None
+    return report if isinstance(report, dict) and {"state", "pid"} <= report.keys() else None

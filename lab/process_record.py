@@ -22,12 +22,12 @@ class ProcessRecord:
             FileNotFoundError: there is none.
             ValueError: what is there is no record.
         """
-        found = json.loads(file.read_text())
-        if not isinstance(found, dict) or found.keys() != {"pid", "create_time"}:
+        record = json.loads(file.read_text())
+        if not isinstance(record, dict) or record.keys() != {"pid", "create_time"}:
             raise ValueError("no record of a process")
-        if not (isinstance(found["pid"], int) and found["pid"] > 0 and isinstance(found["create_time"], float)):
+        if not (isinstance(record["pid"], int) and record["pid"] > 0 and isinstance(record["create_time"], float)):
             raise ValueError("no process id or start time")
-        return cls(**found)
+        return cls(**record)
 
     def write(self, file: Path) -> None:
         """Write it whole or not at all: who writes may be killed in the midst."""

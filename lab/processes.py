@@ -79,8 +79,8 @@ class Processes:
         for member in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-        if left := _left_after(KILL_SECONDS, family):
-            pids = [member.pid for member in left]
+        if survivors := _left_after(KILL_SECONDS, family):
+            pids = [member.pid for member in survivors]
             raise ProcessError(f"{name} does not end, not even by SIGKILL: processes {pids}.")
         self._record_file(name).unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ from typing import TextIO
 import pymssql
 
 from lab.cloud.hosts import host_environment
-from lab.load_sql import said_by_server
+from lab.load_sql import server_message
 from lab.settings import LabSettings
 from lab.sql_client import connect
 from lab.sqlserver.tsql.script import ends_with_go, split_batches
@@ -93,6 +93,6 @@ def _run(connection: pymssql.Connection, batch: str, out: TextIO) -> int:
             if not cursor.nextset():
                 return 0
     except pymssql.Error as error:
-        number, said = said_by_server(error)
-        print(f"Msg {number}: {said}", file=out)
+        number, message = server_message(error)
+        print(f"Msg {number}: {message}", file=out)
         return 1

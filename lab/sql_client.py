@@ -36,7 +36,7 @@ def _states(connection: pymssql.Connection) -> dict[str, str]:
 
 
 def _why_not(database: str, states: dict[str, str]) -> str:
-    found = next((name for name in states if name.lower() == database.lower()), None)
-    if found is None:
+    match = next((name for name in states if name.lower() == database.lower()), None)
+    if match is None:
         return f"There is no database {database!r} in this lab. It has {', '.join(states)}."
-    return f"The database {found!r} cannot be opened: it is {states[found]}, or has a single user who is someone else."
+    return f"The database {match!r} cannot be opened: it is {states[match]}, or has a single user who is someone else."

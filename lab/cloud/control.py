@@ -49,17 +49,17 @@ def control_app(folder: Path, state: State, faults: FaultRules) -> Flask:
     def set_snapshot_state(snapshot_id: str) -> ResponseReturnValue:
         """Hold a snapshot in the state of the body, `{"state": "error"}`."""
         document = request.get_json(force=True, silent=True)
-        wanted = document.get("state") if isinstance(document, dict) else None
-        if wanted not in STATES:
-            return {"error": f"A snapshot cannot be '{wanted}'; it is one of {', '.join(STATES)}."}, 400
+        new_state = document.get("state") if isinstance(document, dict) else None
+        if new_state not in STATES:
+            return {"error": f"A snapshot cannot be '{new_state}'; it is one of {', '.join(STATES)}."}, 400
         with state.lock:
             owner = _owner_of(snapshot_id)
             if owner is None:
                 return {"error": f"There is no snapshot {snapshot_id} in any account or region."}, 404
-            owner.set_snapshot_state(snapshot_id, wanted)
+            owner.set_snapshot_state(snapshot_id, new_state)
             state.changed()
         state.make_durable()
-        return {"snapshot": snapshot_id, "state": wanted}
+        return {"snapshot": snapshot_id, "state": new_state}
 
     _add_sql_server(app, folder / "sqlserver")
     return app

@@ -95,9 +95,9 @@ class DataPlane:
 
     def keep_devices(self, instance_id: str, devices: dict[str, str]) -> None:
         """Show exactly these devices (name -> volume) on a host; mounts of the others are broken off."""
-        kept = {Path(device).name for device in devices}
+        names = {Path(device).name for device in devices}
         for link in (self.host(instance_id) / "dev").glob("*"):
-            if link.name not in kept:
+            if link.name not in names:
                 self.detach(instance_id, link.name)
         for device, volume_id in devices.items():
             self.attach(volume_id, instance_id, device)

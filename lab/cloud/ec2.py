@@ -43,9 +43,9 @@ class LabEC2Backend(SnapshotsOnFolders):
         if not ids or any(_WILDCARDS & set(resource_id) for resource_id in ids):
             return super().describe_tags(filters)
         return [
-            {"resource_id": found, "resource_type": _resource_type(found), "key": key, "value": value}
-            for found in ids
-            for key, value in self.tags.get(found, {}).items()
+            {"resource_id": tagged_id, "resource_type": _resource_type(tagged_id), "key": key, "value": value}
+            for tagged_id in ids
+            for key, value in self.tags.get(tagged_id, {}).items()
         ]
 
 
@@ -63,9 +63,9 @@ class LabEC2Response(SnapshotCalls):
     def create_volume(self) -> ActionResult:
         """Once for each ClientToken: a client that lost the answer and asks again gets the volume it made."""
         backend, token = self._lab_backend, self._get_param("ClientToken")
-        asked = {name: value for name, value in self.params.items() if name not in ("ClientToken", "DryRun")}
-        if token and (made := backend.client_tokens.made(token, asked)):
-            return ActionResult(made)
+        parameters = {name: value for name, value in self.params.items() if name not in ("ClientToken", "DryRun")}
+        if token and (volume := backend.client_tokens.made(token, parameters)):
+            return ActionResult(volume)
         snapshot_id, size = self._get_param("SnapshotId"), self._get_param("Size")
         if size is None and snapshot_id:
             size = backend.get_snapshot(snapshot_id).volume_size
@@ -73,7 +73,7 @@ class LabEC2Response(SnapshotCalls):
         refuse_new_volume(self._get_param("AvailabilityZone"), zones, self._get_param("VolumeType"), size)
         answer = super().create_volume()
         if token:
-            backend.client_tokens.keep(token, asked, cast(Volume, answer.result))
+            backend.client_tokens.keep(token, parameters, cast(Volume, answer.result))
         return answer
 
     def delete_volume(self) -> ActionResult:
@@ -125,8 +125,8 @@ def _resource_type(resource_id: str) -> str:
 
 def lab_backends() -> list[LabEC2Backend]:
     """EC2 of every account and region that has been used."""
-    found = [backend for _, _, backend in ec2_backends.iter_backends()]
-    return [backend for backend in found if isinstance(backend, LabEC2Backend)]
+    backends = [backend for _, _, backend in ec2_backends.iter_backends()]
+    return [backend for backend in backends if isinstance(backend, LabEC2Backend)]
 
 
 def settle() -> bool:

@@ -43,7 +43,7 @@ class CheckedParameters(EC2Response):
 
     def _filters_from_querystring(self) -> dict[str, Any]:
         filters = super()._filters_from_querystring()
-        values = [value for given in filters.values() for value in given]
+        values = [value for filter_values in filters.values() for value in filter_values]
         if len(values) > MOST_FILTER_VALUES:
             raise EC2ClientError(
                 "FilterLimitExceeded",
@@ -56,8 +56,10 @@ class CheckedParameters(EC2Response):
         return filters
 
     def _parse_tag_specification(self, expected_type: str | None = None) -> dict[str, dict[str, str]]:
-        given = self._get_param("TagSpecifications", []) or self._get_param("TagSpecification", [])
-        return specified_tags(given, {expected_type} if expected_type else _TAGGABLE.get(self._get_action(), ()))
+        specifications = self._get_param("TagSpecifications", []) or self._get_param("TagSpecification", [])
+        return specified_tags(
+            specifications, {expected_type} if expected_type else _TAGGABLE.get(self._get_action(), ())
+        )
 
     def _asked_page(
         self, found: list[Entry], key: Callable[[Entry], str], id_set: str

@@ -116,9 +116,9 @@ def _ssm_deeds(call: Call, region: str) -> Iterator[Deed]:
     if call.action != "SendCommand":
         yield Deed(call.name, "*")
         return
-    asked = json.loads(call.text)
-    yield Deed(call.name, f"arn:aws:ssm:{region}::document/{asked['DocumentName']}")
-    for instance_id in asked.get("InstanceIds", []):
+    document = json.loads(call.text)
+    yield Deed(call.name, f"arn:aws:ssm:{region}::document/{document['DocumentName']}")
+    for instance_id in document.get("InstanceIds", []):
         yield Deed(call.name, _arn(instance_id, region), _resource_tags(instance_id, region))
 
 
@@ -136,9 +136,11 @@ def _resource_tags(resource_id: str, region: str) -> dict[str, str]:
 
 def _request_tags(call: Call) -> dict[str, str]:
     """The tags that a call gives to what it makes, as condition keys."""
-    given = call.parameters
-    keys = {name: value for name, value in given.items() if _TAG_KEY.fullmatch(name)}
-    return {f"aws:RequestTag/{key}": given.get(name.removesuffix("Key") + "Value", "") for name, key in keys.items()}
+    parameters = call.parameters
+    keys = {name: value for name, value in parameters.items() if _TAG_KEY.fullmatch(name)}
+    return {
+        f"aws:RequestTag/{key}": parameters.get(name.removesuffix("Key") + "Value", "") for name, key in keys.items()
+    }
 
 
 def _document(policy: Any) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _holds(operator: str, keys: Mapping[str, Any], context: Mapping[str, str]) -
         raise ValueError(f"The lab cannot judge the condition {operator}; it knows {', '.join(_OPERATORS)}.")
     compare = _OPERATORS[operator]
     return all(
-        key in context and any(compare(context[key], wanted) for wanted in _listed(values))
+        key in context and any(compare(context[key], value) for value in _listed(values))
         for key, values in keys.items()
     )
 

@@ -43,12 +43,12 @@ class SnapshotCalls(CheckedParameters):
         for snapshot_id in ids:
             if self.snapshots.get_snapshot(snapshot_id).asked_at > self.hidden_since():
                 raise EC2ClientError("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
-        found = self.ec2_backend.describe_snapshots(ids, self._filters_from_querystring())
+        snapshots = self.ec2_backend.describe_snapshots(ids, self._filters_from_querystring())
         newest = self.hidden_since()
-        found = [snapshot for snapshot in found if snapshot.asked_at <= newest]
+        snapshots = [snapshot for snapshot in snapshots if snapshot.asked_at <= newest]
         if owners := {self.current_account if owner == "self" else owner for owner in self._get_param("OwnerIds", [])}:
-            found = [snapshot for snapshot in found if snapshot.owner_id in owners]
-        page, token = self._asked_page(found, _age_and_id, "snapshotSet")
+            snapshots = [snapshot for snapshot in snapshots if snapshot.owner_id in owners]
+        page, token = self._asked_page(snapshots, _age_and_id, "snapshotSet")
         return ActionResult({"Snapshots": [_snapshot_form(one) for one in page], "NextToken": token})
 
     def create_snapshots(self) -> ActionResult:
@@ -77,13 +77,13 @@ class SnapshotCalls(CheckedParameters):
 
     def describe_locked_snapshots(self) -> ActionResult:
         """All locks, or those of given snapshots, with the filter `lock-state`; in pages of MaxResults."""
-        found = self.snapshots.locked_snapshots(self._get_param("SnapshotIds", []))
+        snapshots = self.snapshots.locked_snapshots(self._get_param("SnapshotIds", []))
         filters = self._filters_from_querystring()
         if unknown := filters.keys() - {"lock-state"}:
             raise EC2ClientError("InvalidParameterValue", f"The filter '{sorted(unknown)[0]}' is invalid")
         states = filters.get("lock-state")
-        found = [one for one in found if not states or _lock_form(one)["LockState"] in states]
-        page, token = self._page(found, _age_and_id, int(self._get_param("MaxResults") or LARGEST_PAGE))
+        snapshots = [one for one in snapshots if not states or _lock_form(one)["LockState"] in states]
+        page, token = self._page(snapshots, _age_and_id, int(self._get_param("MaxResults") or LARGEST_PAGE))
         return ActionResult({"Snapshots": [_lock_form(one) for one in page], "NextToken": token})
 
 

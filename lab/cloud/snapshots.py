@@ -106,14 +106,16 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
 
     def respect_limits(self, volume_id: str) -> None:
         """Refuse a snapshot of a volume that has too many under way, or had one too short a time ago."""
-        of_volume = [cast(TimedSnapshot, found) for found in self.snapshots.values() if found.volume_id == volume_id]
-        pending = [found for found in of_volume if found.status == "pending"]
+        of_volume = [
+            cast(TimedSnapshot, snapshot) for snapshot in self.snapshots.values() if snapshot.volume_id == volume_id
+        ]
+        pending = [snapshot for snapshot in of_volume if snapshot.status == "pending"]
         if len(pending) >= CONCURRENT_SNAPSHOTS_PER_VOLUME:
             raise EC2ClientError(
                 "ConcurrentSnapshotLimitExceeded",
                 f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume_id} has {len(pending)}.",
             )
-        last = max((found.asked_at for found in of_volume), default=0.0)
+        last = max((snapshot.asked_at for snapshot in of_volume), default=0.0)
         if time.time() < last + self.snapshot_interval_seconds:
             raise EC2ClientError(
                 "SnapshotCreationPerVolumeRateExceeded",
@@ -128,11 +130,11 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
 
     def delete_snapshot(self, snapshot_id: str) -> Snapshot:
         """Delete a snapshot in any state, a pending one too, unless a lock or an image holds it."""
-        standing = self.get_snapshot(snapshot_id)
-        if standing.lock and standing.lock.holds(utc_now()):
+        current = self.get_snapshot(snapshot_id)
+        if current.lock and current.lock.holds(utc_now()):
             raise EC2ClientError(
                 "SnapshotLocked",
-                f"The snapshot {snapshot_id} is locked until {standing.lock.expires_at.isoformat()} "
+                f"The snapshot {snapshot_id} is locked until {current.lock.expires_at.isoformat()} "
                 "and cannot be deleted.",
             )
         snapshot = super().delete_snapshot(snapshot_id)
@@ -162,8 +164,8 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
 
     def locked_snapshots(self, snapshot_ids: Iterable[str]) -> list[TimedSnapshot]:
         """Snapshots with a lock, expired ones included; of all snapshots where none is named."""
-        asked = [self.get_snapshot(found) for found in snapshot_ids or self.snapshots]
-        return [snapshot for snapshot in asked if snapshot.lock]
+        snapshots = [self.get_snapshot(snapshot_id) for snapshot_id in snapshot_ids or self.snapshots]
+        return [snapshot for snapshot in snapshots if snapshot.lock]
 
     def set_snapshot_state(self, snapshot_id: str, state: str) -> None:
         """Hold a snapshot in one of STATES, for tests of what happens then."""

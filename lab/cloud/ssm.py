@@ -83,13 +83,13 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         self._refuse_violations()
         self._refuse_filters("Filters")
         instance_id, details = self._get_param("InstanceId"), self._get_param("Details", False)
-        found = [
+        invocations = [
             (command, invocation)
             for command in self._asked_commands()
             for invocation in command.invocations.values()
             if instance_id in (None, invocation.instance_id)
         ]
-        page, token = self._page(found, lambda entry: f"{_age_and_id(entry[0])} {entry[1].instance_id}")
+        page, token = self._page(invocations, lambda entry: f"{_age_and_id(entry[0])} {entry[1].instance_id}")
         answers = [invocation_summary(command, invocation, details) for command, invocation in page]
         return ActionResult({"CommandInvocations": answers, "NextToken": token})
 
@@ -97,8 +97,8 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         self._refuse_violations()
         self._refuse_filters("Filters")
         instance_id = self._get_param("InstanceId")
-        found = [one for one in self._asked_commands() if instance_id is None or instance_id in one.invocations]
-        page, token = self._page(found, _age_and_id)
+        commands = [one for one in self._asked_commands() if instance_id is None or instance_id in one.invocations]
+        page, token = self._page(commands, _age_and_id)
         return ActionResult({"Commands": [command_summary(command) for command in page], "NextToken": token})
 
     def cancel_command(self) -> EmptyResult:
@@ -113,14 +113,14 @@ class LabSsmResponse(SimpleSystemManagerResponse):
 
     def describe_instance_information(self) -> ActionResult:
         self._refuse_violations()
-        wanted: set[str] = set()
-        for given in self._get_param("Filters", []):
-            if given["Key"] != "InstanceIds":
+        instance_ids: set[str] = set()
+        for each_filter in self._get_param("Filters", []):
+            if each_filter["Key"] != "InstanceIds":
                 raise SSMException("InvalidFilterKey", "The lab filters hosts by InstanceIds only.")
-            wanted.update(given["Values"])
+            instance_ids.update(each_filter["Values"])
         self._refuse_filters("InstanceInformationFilterList")
-        found = [host for host in self._running_instances() if not wanted or host.id in wanted]
-        page, token = self._page(found, lambda instance: instance.id, _HOSTS_PER_PAGE)
+        hosts = [host for host in self._running_instances() if not instance_ids or host.id in instance_ids]
+        page, token = self._page(hosts, lambda instance: instance.id, _HOSTS_PER_PAGE)
         answers = [
             {
                 "InstanceId": instance.id,
@@ -164,8 +164,8 @@ class LabSsmResponse(SimpleSystemManagerResponse):
 
     def _refuse_violations(self) -> None:
         """Refuse what the service model forbids."""
-        if found := violations("ssm", self._get_action(), json.loads(self.body or "{}")):
-            raise SSMException("ValidationException", complaint(found))
+        if broken_rules := violations("ssm", self._get_action(), json.loads(self.body or "{}")):
+            raise SSMException("ValidationException", complaint(broken_rules))
 
     def _refuse_filters(self, parameter: str) -> None:
         if self._get_param(parameter):

@@ -65,11 +65,11 @@ def _kill_descendants() -> bool:
             if state != "Z":
                 children.setdefault(int(parent), []).append(int(stat.parent.name))
     descendants = list(children.get(os.getpid(), []))
-    for found in descendants:
-        descendants.extend(children.get(found, []))
-    for found in descendants:
+    for pid in descendants:
+        descendants.extend(children.get(pid, []))
+    for pid in descendants:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(found, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
     return bool(descendants)
 
 

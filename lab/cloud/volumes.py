@@ -55,9 +55,9 @@ class VolumesOnFolders(EC2Backend):
                     f"Volume of {size}GiB is smaller than snapshot '{snapshot_id}', expect size "
                     f">= {snapshot.volume_size}GiB",
                 )
-        made = super().create_volume(size, zone_name, snapshot_id, **options)
-        volume = self.volumes[made.id] = TimedVolume(  # type: ignore[abstract]
-            made, self.volume_seconds
+        plain = super().create_volume(size, zone_name, snapshot_id, **options)
+        volume = self.volumes[plain.id] = TimedVolume(  # type: ignore[abstract]
+            plain, self.volume_seconds
         )
         if snapshot_id:
             self.plane.copy(self.plane.snapshot(snapshot_id), self.plane.volume(volume.id))

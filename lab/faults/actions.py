@@ -48,8 +48,8 @@ def check_action(pattern: str, services: Iterable[str] = SERVICES) -> None:
 def nearest(pattern: str, actions: Iterable[str]) -> str:
     """A sentence that names the action most like `pattern`, or says how actions are written."""
     by_lower_case = {action.lower(): action for action in actions}
-    if found := get_close_matches(pattern.lower(), by_lower_case, n=1):
-        return f"Did you mean {by_lower_case[found[0]]}?"
+    if matches := get_close_matches(pattern.lower(), by_lower_case, n=1):
+        return f"Did you mean {by_lower_case[matches[0]]}?"
     return "Actions are written as in IAM policies: ec2:CreateSnapshot, ec2:Describe*, s3:PutObject."
 
 

@@ -111,8 +111,8 @@ def _list(faults: LabFaults) -> None:
 
 def _sentence(rule: dict[str, Any]) -> str:
     times = "always" if rule["times"] is None else f"{rule['times']} more times"
-    said = {name: value for name, value in rule.items() if value and name not in ("action", "times", "message")}
-    return f"{rule['action']}, {times}: " + ", ".join(f"{name} {value}" for name, value in said.items())
+    fields = {name: value for name, value in rule.items() if value and name not in ("action", "times", "message")}
+    return f"{rule['action']}, {times}: " + ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
 def _times(text: str) -> int | str:

@@ -69,7 +69,7 @@ class FaultControl:
             body = b"" if document is None else json.dumps(document).encode()
             connection.request(method, path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            said = json.loads(answer.read())
+            reply = json.loads(answer.read())
         except (OSError, HTTPException) as error:
             raise ConnectionError(
                 f"Nothing answers on {HOST}:{self.port}, where faults are set, so nothing was changed ({error}). "
@@ -78,8 +78,8 @@ class FaultControl:
         finally:
             connection.close()
         if answer.status >= 400:
-            raise ValueError(said["error"])
-        return said
+            raise ValueError(reply["error"])
+        return reply
 
 
 class LabFaults:

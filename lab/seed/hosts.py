@@ -55,8 +55,8 @@ class Hosts:
 
         `device` is the name to attach it by (`/dev/sdf`), `mount` the absolute path on the host.
         """
-        found = self._ec2.describe_volumes(Filters=_named(name))["Volumes"]
-        volume = found[0] if found else self._make_volume(name)
+        volumes = self._ec2.describe_volumes(Filters=_named(name))["Volumes"]
+        volume = volumes[0] if volumes else self._make_volume(name)
         if not volume["Attachments"]:
             self._ec2.attach_volume(VolumeId=volume["VolumeId"], InstanceId=instance, Device=device)
         self._await_attached(volume["VolumeId"])
@@ -98,8 +98,8 @@ class Hosts:
 
     def _await_attached(self, volume: str) -> None:
         def attached() -> bool:
-            found = self._ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"]
-            return [attachment["State"] for attachment in found] == ["attached"]
+            attachments = self._ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"]
+            return [attachment["State"] for attachment in attachments] == ["attached"]
 
         wait_until(attached, ATTACH_SECONDS, f"Volume {volume} is not attached within {ATTACH_SECONDS} s.")
 

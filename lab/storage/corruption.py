@@ -18,8 +18,8 @@ def flip_byte(s3: Any, bucket: str, key: str, offset: int) -> None:
     Raises:
         ValueError: the object has no such byte.
     """
-    found = s3.head_object(Bucket=bucket, Key=key)
-    size = found["ContentLength"]
+    head = s3.head_object(Bucket=bucket, Key=key)
+    size = head["ContentLength"]
     if not -size <= offset < size:
         raise ValueError(f"{key} has {size} bytes, so there is no byte {offset} to damage.")
     with tempfile.TemporaryFile() as copy:
@@ -29,4 +29,4 @@ def flip_byte(s3: Any, bucket: str, key: str, offset: int) -> None:
         copy.seek(offset % size)
         copy.write(bytes([byte ^ 0xFF]))
         copy.seek(0)
-        s3.upload_fileobj(copy, bucket, key, ExtraArgs={"Metadata": found["Metadata"]})
+        s3.upload_fileobj(copy, bucket, key, ExtraArgs={"Metadata": head["Metadata"]})

@@ -95,8 +95,8 @@ class LabCloud(LabServer):
 
     def volume_state(self, volume: str) -> tuple[str, str | None]:
         """A volume's state and that of its attachment, if it has one."""
-        found = self.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]
-        return found["State"], next((attachment["State"] for attachment in found["Attachments"]), None)
+        volume_entry = self.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]
+        return volume_entry["State"], next((attachment["State"] for attachment in volume_entry["Attachments"]), None)
 
     def await_volume(self, volume: str, state: str, attachment: str | None = None) -> None:
         """Wait until a volume is in a state, and its attachment too."""
@@ -135,10 +135,10 @@ class LabCloud(LabServer):
         """Wait for the end of a command on one host."""
         ssm, deadline = self.client("ssm"), time.monotonic() + within(SCRIPT_SECONDS)
         while time.monotonic() < deadline:
-            found = ssm.get_command_invocation(CommandId=command_id, InstanceId=instance)
-            if found["Status"] not in ("Pending", "InProgress", "Cancelling"):
-                output = found["StandardOutputContent"], found["StandardErrorContent"]
-                return ScriptResult(found["Status"], found["ResponseCode"], *output)
+            invocation = ssm.get_command_invocation(CommandId=command_id, InstanceId=instance)
+            if invocation["Status"] not in ("Pending", "InProgress", "Cancelling"):
+                output = invocation["StandardOutputContent"], invocation["StandardErrorContent"]
+                return ScriptResult(invocation["Status"], invocation["ResponseCode"], *output)
             time.sleep(0.05)
         raise TimeoutError(f"Command {command_id} did not end on {instance} in time")
 

@@ -33,14 +33,14 @@ def all_pages(copy: Path, digests: Path | None) -> Contents:
     size = copy.stat().st_size
 
     def blocks() -> Iterator[bytes]:
-        found = bytearray()
+        page_digests = bytearray()
         with copy.open("rb") as file:
             while block := file.read(BLOCK_SIZE):
                 if digests:
-                    found += _digests(block)
+                    page_digests += _digests(block)
                 yield block
         if digests:
-            digests.write_bytes(found)
+            digests.write_bytes(page_digests)
 
     return Contents(size, size // PAGE_SIZE, blocks())
 
@@ -77,14 +77,14 @@ def commits(log: TransactionLog, after: int, up_to: int) -> Contents:
 
 def write_pages(data_file: Path, blocks: Iterable[bytes], digests: Path | None) -> None:
     """Make a data file of a full backup; the digests of its pages go to `digests`, as when it was backed up."""
-    found = bytearray()
+    page_digests = bytearray()
     with data_file.open("wb") as file:
         for block in blocks:
             file.write(block)
             if digests:
-                found += _digests(block)
+                page_digests += _digests(block)
     if digests:
-        digests.write_bytes(found)
+        digests.write_bytes(page_digests)
 
 
 def apply_changed_pages(data_file: Path, blocks: Iterable[bytes]) -> None:

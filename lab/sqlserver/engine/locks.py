@@ -42,11 +42,11 @@ class ApplicationLocks:
         with self._changed:
             while not self._grantable(session, resource, mode):
                 check()
-                left = _CHECK_SECONDS if deadline is None else min(_CHECK_SECONDS, deadline - time.monotonic())
-                if left <= 0:
+                seconds = _CHECK_SECONDS if deadline is None else min(_CHECK_SECONDS, deadline - time.monotonic())
+                if seconds <= 0:
                     return TIMED_OUT
                 waited = True
-                self._changed.wait(left)
+                self._changed.wait(seconds)
             self._held.setdefault(resource, Counter())[session, mode] += 1
         return GRANTED_AFTER_WAITING if waited else GRANTED
 

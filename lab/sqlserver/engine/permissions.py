@@ -28,10 +28,10 @@ def roles(instance: Instance, login: Login, database: Database) -> set[str] | No
         return {"db_owner"}
     connection = open_file(database)
     try:
-        found = next((held for _, sid, held in users(connection) if sid == login.sid), None)
+        user_roles = next((roles_of_user for _, sid, roles_of_user in users(connection) if sid == login.sid), None)
     finally:
         connection.close(True)
-    return set() if found is None and database.name in _OPEN_TO_ALL else found
+    return set() if user_roles is None and database.name in _OPEN_TO_ALL else user_roles
 
 
 def check_entry(instance: Instance, session: Session, database: Database) -> None:
@@ -49,8 +49,8 @@ def check_server(instance: Instance, session: Session, permission: str, error: S
 
 def check_backup(instance: Instance, session: Session, database: Database, what: str) -> None:
     """BACKUP is for db_owner and db_backupoperator: 262."""
-    held = roles(instance, login_of(instance, session), database)
-    if not held or not held & {"db_owner", "db_backupoperator"}:
+    login_roles = roles(instance, login_of(instance, session), database)
+    if not login_roles or not login_roles & {"db_owner", "db_backupoperator"}:
         raise SqlServerError(262, what, database.name)
 
 
@@ -79,8 +79,8 @@ def check_table(instance: Instance, session: Session, database: str, table: str,
 
 def check_owner(instance: Instance, session: Session, database: str, what: str) -> None:
     """CREATE TABLE and its like are for db_owner: 262."""
-    held = roles(instance, login_of(instance, session), instance.databases.readable(database)) or set()
-    if "db_owner" not in held:
+    login_roles = roles(instance, login_of(instance, session), instance.databases.readable(database)) or set()
+    if "db_owner" not in login_roles:
         raise SqlServerError(262, what, database)
 
 

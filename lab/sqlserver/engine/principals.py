@@ -96,8 +96,8 @@ class Logins:
         with self._registry.lock:
             login = self.get(name)
             record = asdict(login)
-            held = {*record[kind]} - {value}
-            self.put(_login(record | {kind: sorted(held | {value}) if add else sorted(held)}))
+            others = {*record[kind]} - {value}
+            self.put(_login(record | {kind: sorted(others | {value}) if add else sorted(others)}))
 
 
 def users(connection: apsw.Connection, place: str = "main") -> list[tuple[str, str, set[str]]]:

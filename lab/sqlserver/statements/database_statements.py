@@ -60,11 +60,11 @@ def check(context: Context, statement: CheckDatabase) -> None:
     """DBCC CHECKDB: every page and every index of the database's file, and its foreign keys' targets."""
     database = context.instance.databases.readable(statement.database or context.session.database)
     context.instance.check_place(context.session, database)
-    found = _integrity_errors(context, database)
-    for problem in found:
+    problems = _integrity_errors(context, database)
+    for problem in problems:
         context.reply.message(SqlServerError(8939, database.name, problem).messages[0])
-    if found or not statement.no_infomsgs:
-        context.reply.info(8989, len(found), database.name)
+    if problems or not statement.no_infomsgs:
+        context.reply.info(8989, len(problems), database.name)
     context.reply.done()
 
 

@@ -28,11 +28,11 @@ def create_user(context: Context, statement: CreateUser) -> None:
 def alter_user(context: Context, statement: AlterUser) -> None:
     """Raises SqlServerError 15151 for an unknown user, 15007 or 15063 for a login that cannot be had."""
     permissions.check_admin(context.instance, context.session)
-    found = _roles(context, statement.name)
-    if found is None:
+    user = _roles(context, statement.name)
+    if user is None:
         raise SqlServerError(15151, "user", statement.name)
-    _, held = found
-    put_user(context.storage.connection, statement.name, _sid_for(context, statement.name, statement.login), held)
+    _, roles = user
+    put_user(context.storage.connection, statement.name, _sid_for(context, statement.name, statement.login), roles)
     context.reply.done()
 
 
@@ -52,12 +52,12 @@ def alter_role(context: Context, statement: AlterRole) -> None:
     if statement.on_server:
         context.instance.logins.change(statement.member, "roles", statement.role, statement.add)
     else:
-        found = _roles(context, statement.member)
-        if found is None:
+        user = _roles(context, statement.member)
+        if user is None:
             raise SqlServerError(15151, "user", statement.member)
-        sid, held = found
-        held = held | {statement.role} if statement.add else held - {statement.role}
-        put_user(context.storage.connection, statement.member, sid, held)
+        sid, roles = user
+        roles = roles | {statement.role} if statement.add else roles - {statement.role}
+        put_user(context.storage.connection, statement.member, sid, roles)
     context.reply.done()
 
 
@@ -69,16 +69,16 @@ def grant(context: Context, statement: Grant) -> None:
 
 def _sid_for(context: Context, user: str, login: str) -> str:
     """The SID of a login that is to be this user of the current database, and is no other already."""
-    found = context.instance.logins.find(login)
-    if found is None:
+    owner = context.instance.logins.find(login)
+    if owner is None:
         raise SqlServerError(15007, login)
-    others = [name for name, sid, _ in users(context.storage.connection) if sid == found.sid]
+    others = [name for name, sid, _ in users(context.storage.connection) if sid == owner.sid]
     if any(name.lower() != user.lower() for name in others):
         raise SqlServerError(15063)
-    return found.sid
+    return owner.sid
 
 
 def _roles(context: Context, user: str) -> tuple[str, set[str]] | None:
     """The SID and the roles of a user of the current database; None if there is none of that name."""
-    found = users(context.storage.connection)
-    return next(((sid, held) for name, sid, held in found if name.lower() == user.lower()), None)
+    everybody = users(context.storage.connection)
+    return next(((sid, roles) for name, sid, roles in everybody if name.lower() == user.lower()), None)

@@ -49,6 +49,6 @@ class Progress:
         self._wait_until(self._started + self._seconds)
 
     def _wait_until(self, due: float) -> None:
-        while (left := due - time.monotonic()) > 0:
+        while (seconds := due - time.monotonic()) > 0:
             self._context.reply.check()
-            time.sleep(min(left, _NAP_SECONDS))
+            time.sleep(min(seconds, _NAP_SECONDS))

@@ -20,8 +20,8 @@ def rename(context: Context, statement: RenameDatabase) -> None:
         if database.is_system:
             raise SqlServerError(5058, "MODIFY NAME", database.name).then(5069)
         instance.databases.readable(database.name)
-        taken = instance.databases.find(statement.new_name)
-        if taken and taken.id != database.id:
+        namesake = instance.databases.find(statement.new_name)
+        if namesake and namesake.id != database.id:
             raise SqlServerError(1801, statement.new_name, state=3)
         if instance.others_inside(session, database):
             raise SqlServerError(5030).then(5069)

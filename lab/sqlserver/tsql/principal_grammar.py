@@ -67,12 +67,12 @@ def alter_role(reader: Reader) -> AlterRole:
 
 def grant(reader: Reader) -> Grant:
     """GRANT or REVOKE a permission on the server TO (FROM) login."""
-    given = reader.accept("GRANT")
-    if not given:
+    is_grant = reader.accept("GRANT")
+    if not is_grant:
         reader.expect("REVOKE")
     for words in SERVER_PERMISSIONS:
         if reader.accept(*words):
             if not (reader.accept("TO") or reader.accept("FROM")):
                 raise reader.wrong()
-            return Grant(" ".join(words), given, reader.name())
+            return Grant(" ".join(words), is_grant, reader.name())
     raise SqlServerError(UNSUPPORTED, f"GRANT {reader.here.value.upper()}: it knows permissions on the server alone")

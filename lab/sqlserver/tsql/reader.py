@@ -34,10 +34,10 @@ class Reader:
 
     def accept(self, *words: str) -> bool:
         """Move past these keywords if they come next, all of them."""
-        found = self.at_words(*words)
-        if found:
+        comes_next = self.at_words(*words)
+        if comes_next:
             self.at += len(words)
-        return found
+        return comes_next
 
     def expect(self, *words: str) -> None:
         """Move past these keywords. Raises SqlServerError 102 if something else comes."""
@@ -46,10 +46,10 @@ class Reader:
                 raise self.wrong()
 
     def accept_symbol(self, symbol: str) -> bool:
-        found = self.here.is_symbol(symbol)
-        if found:
+        comes_next = self.here.is_symbol(symbol)
+        if comes_next:
             self.at += 1
-        return found
+        return comes_next
 
     def expect_symbol(self, symbol: str) -> None:
         if not self.accept_symbol(symbol):

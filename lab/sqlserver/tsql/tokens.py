@@ -69,9 +69,9 @@ _COMMENT_MARK = re.compile(r"/\*|\*/")
 def pieces(text: str) -> Iterator[tuple[Kind, int, int]]:
     """Every piece of `text`, whole or broken, with its start and end; they follow on each other without a gap."""
     at = 0
-    while found := _PIECE.match(text, at):
-        start, at = at, found.end()
-        name = str(found.lastgroup)
+    while piece := _PIECE.match(text, at):
+        start, at = at, piece.end()
+        name = str(piece.lastgroup)
         if name == "COMMENT":
             end = _end_of_comment(text, at)
             at = end or len(text)

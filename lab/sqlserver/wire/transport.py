@@ -64,10 +64,10 @@ class Transport(Connection):  # type: ignore[misc]  # pysqlbridge has no types
     def send_packet(self, payload: bytes, number: int, last: bool) -> None:
         status = PacketStatus.END_OF_MESSAGE if last else PacketStatus.NORMAL
         packet = build_packet(PacketType.TABULAR_RESULT, payload, status=status, spid=self._spid, packet_id=number)
-        left = memoryview(self._tunnel.wrap(packet) if self._session_encrypted else packet)
-        while left:
+        unsent = memoryview(self._tunnel.wrap(packet) if self._session_encrypted else packet)
+        while unsent:
             if select.select([], [self._socket], [], _LOOK_SECONDS)[1]:
-                left = left[self._socket.send(left) :]
+                unsent = unsent[self._socket.send(unsent) :]
             elif self.session and self.session.stop:
                 raise ConnectionAbortedError("the client does not read and its session must end")
 
@@ -79,11 +79,11 @@ class Transport(Connection):  # type: ignore[misc]  # pysqlbridge has no types
         if packet.type is not PacketType.PRELOGIN:
             raise TdsProtocolError(f"expected PRELOGIN to open the connection, got {packet.type.name}")
         del self._buffer[: packet.consumed]
-        asked = Prelogin.parse(packet.payload)
-        in_clear = asked.encryption is Encryption.NOT_SUPPORTED
-        agreed = Encryption.NOT_SUPPORTED if in_clear else self._negotiate_encryption(asked.encryption)
+        prelogin = Prelogin.parse(packet.payload)
+        in_clear = prelogin.encryption is Encryption.NOT_SUPPORTED
+        agreed = Encryption.NOT_SUPPORTED if in_clear else self._negotiate_encryption(prelogin.encryption)
         self._session_encrypted = agreed is Encryption.ON
-        answer = server_response(version=self._version, encryption=agreed, asked=asked)
+        answer = server_response(version=self._version, encryption=agreed, asked=prelogin)
         responses.append(build_packet(PacketType.TABULAR_RESULT, answer.build()))
         self._tunnel = _Clear() if in_clear else TlsTunnel(self._tls)
         self._state = ConnectionState.EXPECT_LOGIN if in_clear else ConnectionState.TLS_HANDSHAKE
