@@ -53,12 +53,12 @@ class Stock:
     storage: LabStorage
     config: Path
     runner: asyncio.Runner
+    volumes: Iterator[str]
     policy: dict[str, Any] = field(default_factory=dict)
     tenants: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ec2, self.s3 = self.cloud.client("ec2"), self.storage.client()
-        self._volumes = cycle([self.cloud.make_volume() for _ in range(VOLUMES)])
 
     @property
     def vault(self) -> Vault:
@@ -123,7 +123,7 @@ class Stock:
     ) -> SnapshotPart:
         """A snapshot with the tags of the point's part, in this vault or another one."""
         tags = {**snapshot_tags(manifest, role), VAULT_TAG: vault or self.vault.settings.vault}
-        volume = next(self._volumes)
+        volume = next(self.volumes)
         answer = self.ec2.create_snapshot(
             VolumeId=volume,
             TagSpecifications=[
@@ -204,15 +204,27 @@ class Stock:
         self.run(self.vault.change_point(point.tenant, point.id, lambda m: m.model_copy(update=changes)))
 
 
+@pytest.fixture(scope="session")
+def volumes(lab_cloud_server: LabCloud) -> Iterator[str]:
+    """Volumes to take snapshots of, in turn, for all tests of a process: nobody writes to them or deletes them."""
+    lab_cloud_server.ensure_running()
+    return cycle([lab_cloud_server.make_volume() for _ in range(VOLUMES)])
+
+
 @pytest.fixture
 def stock(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lab_cloud: LabCloud, lab_storage: LabStorage, vault_bucket: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    lab_cloud: LabCloud,
+    lab_storage: LabStorage,
+    volumes: Iterator[str],
+    vault_bucket: str,
 ) -> Iterator[Stock]:
     """An empty vault and the tenant `acme` in its register."""
     url, cloud_url = lab_storage.settings.storage_url, lab_cloud.settings.cloud_url
     set_vault(monkeypatch, tmp_path, bucket=vault_bucket, s3=url, cloud=cloud_url, server=lab_storage.settings)
     with asyncio.Runner() as runner:
-        stock = Stock(lab_cloud, lab_storage, tmp_path, runner)
+        stock = Stock(lab_cloud, lab_storage, tmp_path, runner, volumes)
         stock.register("acme")
         yield stock
         runner.run(close_clients())
