@@ -54,8 +54,8 @@ def plan_fleet(
     plans: dict[str, RetentionPlan] = {}
     objections: list[Objection] = []
     for tenant_id, of_tenant in sorted(by_tenant.items()):
-        around = (circumstances or {}).get(tenant_id, NOTHING_ELSE)
-        tenant, offboarding = register.tenants.get(tenant_id), around.offboarding
+        own_circumstances = (circumstances or {}).get(tenant_id, NOTHING_ELSE)
+        tenant, offboarding = register.tenants.get(tenant_id), own_circumstances.offboarding
         problem = "; ".join(problem.message for problem in register.problems_of(tenant_id))
         # A tenant whose entry cannot be used has not left, whatever the record says: somebody has put it there.
         recorded = offboarding.retention if offboarding and not problem else None
@@ -63,7 +63,7 @@ def plan_fleet(
         if policy is None:
             objections.append(unknown_tenant(tenant_id, len(of_tenant), problem, offboarding))
             continue
-        plan = plans[tenant_id] = plan_retention(tenant_id, of_tenant, policy, now, around)
+        plan = plans[tenant_id] = plan_retention(tenant_id, of_tenant, policy, now, own_circumstances)
         objections += check_tenant(plan, tenant, now=now, last_run=last_run)
     stopped = {objection.tenant for objection in objections}
     free = [plan for tenant_id, plan in plans.items() if tenant_id not in stopped]

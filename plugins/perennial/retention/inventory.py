@@ -85,7 +85,7 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
     if lost:
         problems.append(report_lost_parts(tenant, {name: manifests[name].value for name in lost}, lost))
     left_over = _left_over([v for name, v in manifests.items() if name not in lost], snapshots, files)
-    around = await _circumstances(vault, tenant, manifests.values(), now, ignoring_lease_of)
+    circumstances = await _circumstances(vault, tenant, manifests.values(), now, ignoring_lease_of)
     return TenantInventory(
         tenant,
         now,
@@ -94,7 +94,7 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
         {name: tuple(of_point) for name, of_point in snapshots.items()},
         left_over,
         lost,
-        replace(around, left_over=bool(left_over), lost=frozenset(lost)),
+        replace(circumstances, left_over=bool(left_over), lost=frozenset(lost)),
     )
 
 

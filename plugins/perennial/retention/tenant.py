@@ -59,8 +59,8 @@ async def carry_out(vault: Vault, judged: JudgedPlan, owner: str, now: datetime,
         now: The moment of acting, in UTC.
     """
     actions = [Action.FAIL, Action.TAKE_BACK] + ([] if judged.stopped else [Action.EXPIRE, Action.DELETE])
-    around = judged.plan.circumstances
-    if not judged.plan.to(*actions) and not around.lost and not (around.left_over and not judged.stopped):
+    circumstances = judged.plan.circumstances
+    if not judged.plan.to(*actions) and not circumstances.lost and not (circumstances.left_over and not judged.stopped):
         return
     try:
         lease = await tenant_lease.acquire(vault, judged.plan.tenant, owner, Purpose.RETENTION)
