@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import shutil
 from pathlib import Path
 
@@ -79,6 +80,19 @@ def down(console: Console) -> int:
 
 def run(console: Console) -> int:
     """`make demo`: the story from beginning to end in a fresh folder; the last line is for scripts."""
+    with Path(__file__).open() as claim:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print(
+                "`make demo` runs from this folder already, and a second one would stop it: wait for its end."
+            )
+            print("demo: failed, it runs already")
+            return 1
+        return _run(console)
+
+
+def _run(console: Console) -> int:
     Stack(LabSettings(STORY_STATE, STORY_PORTS)).stop()
     shutil.rmtree(STORY_STATE, ignore_errors=True)
     stack = Stack(LabSettings(STORY_STATE, free_port_base(STORY_PORTS)))
