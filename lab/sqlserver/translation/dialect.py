@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 import sqlglot
@@ -77,6 +78,13 @@ def _sql(tree: exp.Expr) -> str:
 
 
 def _parse(text: str) -> exp.Expr:
+    """The statement's tree, the caller's to rewrite."""
+    return _parsed(text).copy()
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> exp.Expr:
+    """Clients say the same again and again, and a copy takes a third of what parsing does."""
     try:
         tree = sqlglot.parse_one(text, read="tsql")
     except sqlglot.errors.SqlglotError as error:
