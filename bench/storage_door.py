@@ -9,12 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 
-from lab.settings import HOST, REGION, VAULT_BUCKET
+from lab.settings import HOST, VAULT_BUCKET
 from lab.storage.weed import inner_s3_port
 from lab.testing.server import new_settings
 from lab.testing.storage import LabStorage
@@ -34,7 +32,7 @@ def main() -> None:
         door = psutil.Process(storage.pid)
         for _ in range(2):  # the first round also fills weed's caches
             for name, port in ports.items():
-                s3 = _client(storage, port)
+                s3 = storage.client(endpoint_url=f"http://{HOST}:{port}")
                 up, down = _measure_large(s3)
                 busy = _cpu_seconds(door)
                 calls = _measure_small(s3)
@@ -42,17 +40,6 @@ def main() -> None:
                 speed = f"{up:6.0f} MiB/s up {down:6.0f} MiB/s down {calls:6.0f} small calls/s"
                 print(f"{name:<18}{speed}, {each:.2f} ms of the door's CPU each")
         print(f"memory of the door {door.memory_info().rss / MIB:5.0f} MiB")
-
-
-def _client(storage: LabStorage, port: int) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=f"http://{HOST}:{port}",
-        region_name=REGION,
-        aws_access_key_id=storage.settings.access_key,
-        aws_secret_access_key=storage.settings.secret_key,
-        config=Config(s3={"addressing_style": "path"}),
-    )
 
 
 def _measure_large(s3: Any) -> tuple[float, float]:

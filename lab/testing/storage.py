@@ -26,18 +26,15 @@ class LabStorage(LabServer):
         ensure_bucket(self.settings)
 
     def client(self, *, attempts: int = 1, connections: int = 30, **options: Any) -> Any:
-        """A plain boto3 S3 client; `attempts` = 1 means that botocore does not retry."""
-        credentials = {
+        """A plain boto3 S3 client; `attempts` = 1 means that botocore does not retry, `options` are of boto3.client."""
+        usual = {
+            "endpoint_url": self.settings.storage_url,
+            "region_name": REGION,
             "aws_access_key_id": self.settings.access_key,
             "aws_secret_access_key": self.settings.secret_key,
         }
-        return new_client(
-            "s3",
-            endpoint_url=self.settings.storage_url,
-            region_name=REGION,
-            config={"attempts": attempts, "max_pool_connections": connections},
-            **(credentials | options),
-        )
+        config = {"attempts": attempts, "max_pool_connections": connections}
+        return new_client("s3", config=config, **(usual | options))
 
     def new_prefix(self) -> str:
         """A prefix of the bucket nobody else uses, ending in a slash."""
