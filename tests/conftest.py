@@ -6,6 +6,7 @@ import os
 import tempfile
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lab.testing.deadlines import measure_pace, within
 from tests.support.service_models import share_service_models
@@ -23,6 +24,9 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 measure_pace()
+# A busy machine is no counterexample: hypothesis would give each example 0.2 s.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 share_service_models()
 
 pytest_plugins = [
