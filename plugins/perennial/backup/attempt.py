@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.rules.backup.attempts import first_attempt, next_attempt, resumed
-from include.rules.errors import PerennialError, UnavailableError
-from include.rules.points.left_over import replaced_parts
+from include.rules.errors import PerennialError
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from perennial.backup.lock import lock_parts
-from perennial.hooks.aws.ebs import Ebs
+from perennial.backup.sweep import sweep
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.collection import Versioned
@@ -66,27 +65,4 @@ async def end_attempt(point: LeasedPoint) -> list[str]:
 async def complete_verified(point: LeasedPoint) -> list[str]:
     """Lock the parts of a verified point as its plan says, and sweep what it has left over; returns what was swept."""
     await lock_parts(point)
-    return await _sweep(point)
-
-
-async def _sweep(point: LeasedPoint) -> list[str]:
-    """Delete the snapshots and files that carry this recovery point's name and are none of its parts."""
-    manifest, ebs = point.manifest, Ebs.of(point.vault.settings)
-    snapshots = replaced_parts(manifest, [snapshot.id for snapshot in await ebs.snapshots_of_point(manifest.id)], ())
-    for snapshot_id in snapshots:
-        await point.lease.check()
-        try:
-            await ebs.delete_snapshot(snapshot_id)
-        except UnavailableError as error:
-            raise UnavailableError(
-                f"Recovery point {manifest.id} of tenant {manifest.tenant} is verified, but an extra snapshot that a "
-                f"broken attempt has left could not be deleted: {error.what}",
-                why="It costs money until it is.",
-                todo="Check the right to delete snapshots tagged perennial:vault, then clear the task `open`.",
-                snapshot=snapshot_id,
-            ) from error
-    files = replaced_parts(manifest, (), await point.vault.backup_file_keys(manifest.tenant, manifest.id))
-    for key in files:
-        await point.lease.check()
-        await point.vault.delete_backup_file(key)
-    return [*snapshots, *files]
+    return await sweep(point)

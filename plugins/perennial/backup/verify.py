@@ -17,8 +17,8 @@ from include.rules.points.manifest import Manifest, Verification
 from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from perennial.backup.snapshot_poller import poller
 from perennial.backup.step import BackupStepTrigger
-from perennial.hooks.sql_server.backup_file import read_backup
 from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.read_backup import read_backup
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult

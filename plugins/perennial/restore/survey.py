@@ -15,8 +15,8 @@ from include.rules.restore.survey import FolderFacts, Survey
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.hosts import translate_script_errors
 from perennial.hooks.sql_server import databases
-from perennial.hooks.sql_server.backup_file import read_backup
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
+from perennial.hooks.sql_server.read_backup import read_backup
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.vault import Vault
 from perennial.restore.site import inspect_folder

@@ -67,7 +67,7 @@ def let_users_in(session: Session, database: str) -> str:
     """Bring the database back to where its users can work; returns a sentence when it cannot be."""
     if state_of(session, database)[0] == OFFLINE:
         # Whatever the server has against it shows in the state.
-        _unless_lost(session, tsql.set_access(database, tsql.ONLINE))
+        try_to_run(session, tsql.set_access(database, tsql.ONLINE))
     state, access = state_of(session, database)
     if state != ONLINE:
         return f"Database {database} is {state or 'not there'}."
@@ -91,18 +91,8 @@ def open_again(session: Session, database: str) -> None:
         )
 
 
-def drop(session: Session, database: str) -> None:
-    """Drop the database and its files, if it is there, whoever is in it.
-
-    The files of a database that cannot be brought online stay on the disk; its `survey` names them.
-    """
-    if state_of(session, database)[0] == OFFLINE:
-        _unless_lost(session, tsql.set_access(database, tsql.ONLINE))  # SQL Server keeps the files of an offline one
-    run_alone(session, tsql.drop_database(database), database)
-
-
-def _unless_lost(session: Session, statement: str) -> None:
-    """Run a statement that the server may refuse."""
+def try_to_run(session: Session, statement: str) -> None:
+    """Run a statement that the server may refuse; only a lost connection is an error."""
     try:
         session.run(statement)
     except SqlServerError as error:

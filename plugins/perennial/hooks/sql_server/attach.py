@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from include.rules.errors import PartError, RefusedError
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.access import claim, drop, let_users_in_after_failure, open_again, run_alone
+from perennial.hooks.sql_server.access import claim, let_users_in_after_failure, open_again, run_alone
 from perennial.hooks.sql_server.databases import refusal_error, survey
+from perennial.hooks.sql_server.drop import drop_database
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Session
 
@@ -50,7 +51,7 @@ def put_in_place(session: Session, database: str, files: Sequence[str], scratch:
     claim(session, database)
     if not survey(session, database).is_made_of(files):
         try:
-            drop(session, database)
+            drop_database(session, database)
             run_alone(session, tsql.rename_database(scratch, database), scratch)
         except SqlServerError as error:
             access = let_users_in_after_failure(session, database)
@@ -96,7 +97,7 @@ def _attach_and_check(session: Session, database: str, files: Sequence[str], unt
         session.run(tsql.check_database(database))
     except SqlServerError as error:
         if error.is_corruption:
-            drop(session, database)
+            drop_database(session, database)
         raise _check_error(database, error, untouched) from error
 
 

@@ -8,8 +8,9 @@ from contextlib import suppress
 from include.rules.errors import RefusedError
 from include.rules.restore.database_places import database_places, named_after
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.access import claim, drop, let_users_in_after_failure, open_again, take_offline
+from perennial.hooks.sql_server.access import claim, let_users_in_after_failure, open_again, take_offline
 from perennial.hooks.sql_server.databases import RESTORING, refusal_error, state_of, survey
+from perennial.hooks.sql_server.drop import drop_database
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Session
 
@@ -89,14 +90,14 @@ def restore_as_new(session: Session, database: str, urls: Sequence[str], *, stem
             todo="Choose a name that is free, or drop that database first.",
         )
     try:
-        drop(session, database)
+        drop_database(session, database)
         _restore(session, database, urls, stem=stem)
     except SqlServerError as error:
         if error.lost_connection:
             raise
         with suppress(SqlServerError):
             if state_of(session, database)[0] == RESTORING:  # half a database is of no use to anybody
-                drop(session, database)
+                drop_database(session, database)
         raise refusal_error(
             error,
             f"Database {database} was not restored: {error}",
@@ -115,7 +116,7 @@ def drop_half_restored(session: Session, database: str, *, stem: str) -> bool:
     if not named_after(stem, facts.files.values()):
         return False
     if facts.state == RESTORING:
-        drop(session, database)
+        drop_database(session, database)
     return facts.state != RESTORING
 
 
