@@ -23,6 +23,8 @@ LAB_MADE_OF = (
     "tests/__init__.py",
     "tests/conftest.py",
     "tests/stamp.py",
+    "tests/support/labs.py",
+    "tests/support/service_models.py",
     "tests/tiers.py",
     "bench/__init__.py",
     "bench/lab_backup.py",

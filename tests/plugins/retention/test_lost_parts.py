@@ -166,7 +166,7 @@ def test_a_part_that_one_look_has_missed_and_the_other_has_not_is_there(
         looks.append(len(looks))
         return {newest.id: ("bak",)} if looks[-1] == missing_at else {}
 
-    monkeypatch.setattr(inventory, "lost_parts", look)
+    monkeypatch.setattr(inventory, "find_lost_parts", look)
     fleet.retain()
     assert looks == [0, 1]
     assert fleet.manifest(newest) == newest
