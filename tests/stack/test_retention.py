@@ -24,10 +24,14 @@ def run_to_its_end(stack: RunningStack, dag_id: str, task: str, **conf: Any) -> 
 
 
 def add_old_points(stack: RunningStack, like: dict[str, Any], count: int) -> list[str]:
-    """Daily points of last year that nothing keeps, as copies of a manifest without its parts."""
+    """Daily points of one week of the year before last, the newest first, as copies of a manifest without its parts.
+
+    Nothing but their year keeps any of them: on no day of this year do they fall into a week or month that is kept.
+    """
     s3, names = client(stack.settings, "s3"), []
+    newest = datetime(datetime.now(UTC).year - 2, 6, 28, 2, tzinfo=UTC)
     for number in range(count):
-        moment = datetime.now(UTC) - timedelta(days=400 + number)
+        moment = newest - timedelta(days=number)
         names.append(f"{like['tenant']}-daily-{moment:%Y%m%d}")
         parts = {"web_snapshot": None, "db_snapshot": None, "bak": None}
         copy = {**like, "id": names[-1], "kind": "daily", "time": moment.isoformat(), "parts": parts, "claim": None}

@@ -25,6 +25,7 @@ from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import State
 from include.rules.register.register import Register
+from include.rules.retention.lost_parts import YOUNG
 from include.rules.retention.reports import FleetReport
 from lab.testing.cloud import LabCloud
 from lab.testing.storage import LabStorage
@@ -108,8 +109,11 @@ class Stock:
         return written
 
     def add_daily(self, newest: datetime, count: int, **options: Any) -> list[Manifest]:
-        """Daily points of consecutive days at two in the morning, the newest first."""
+        """Daily points of consecutive days at two in the morning, the newest first: that of the day of `newest`, a
+        moment by which a point of two o'clock is of age.
+        """
         first = newest.replace(hour=2, minute=0)
+        assert newest - first >= YOUNG, f"at {newest} retention takes the day's point for young, or for one to come"
         return [self.add(first - number * DAY, **options) for number in range(count)]
 
     def add_expiring(self, time: datetime, marked_at: datetime, **options: Any) -> Manifest:

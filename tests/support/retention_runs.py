@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from perennial.retention import steps
 from perennial.retention.steps import CarryOutRetentionTrigger, PreviewRetentionTrigger
-from tests.support.retention import DAY, Stock
+from perennial.steps.trigger import StepResult, StepTrigger
+from tests.support.retention import DAY, NOW, Stock
 from tests.support.triggers import trigger_of
 
 
@@ -16,28 +19,37 @@ def preview(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
     """The task `preview` of a run for acme, with the tasks it skips."""
     form_fields = {"tenant": "acme", "only_report": "False", "approval_task": "approval", **fields}
     trigger = trigger_of(PreviewRetentionTrigger, run_id, "retention", **form_fields)
-    result = stock.run(trigger.work_within_deadline())
+    result = at_now(stock, trigger)
     return {**result, "skipped": trigger.xcoms(result)["skipmixin_key"]["skipped"]}
 
 
 def carry_out(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
     """The task `carry_out` of a run, for acme unless `fields` say otherwise."""
     form_fields = {"tenant": "acme", "only_report": "False", **fields}
-    result: dict[str, Any] = stock.run(
-        trigger_of(CarryOutRetentionTrigger, run_id, "retention", **form_fields).work_within_deadline()
-    )
+    return at_now(stock, trigger_of(CarryOutRetentionTrigger, run_id, "retention", **form_fields))
+
+
+class ClockAtNow(datetime):
+    """A clock that stands at `NOW`, for which the points of a test are made: the hour and the day on which the test
+    runs mean nothing to it.
+    """
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return NOW.astimezone(tz)
+
+
+def at_now(stock: Stock, trigger: StepTrigger) -> StepResult:
+    """Run a step of retention as if it were `NOW`."""
+    with patch.object(steps, "datetime", ClockAtNow):
+        result: StepResult = stock.run(trigger.work_within_deadline())
     return result
-
-
-def today() -> datetime:
-    """The steps take the clock's own time."""
-    return datetime.now(UTC)
 
 
 @pytest.fixture
 def too_many(stock: Stock) -> Stock:
     """A tenant whose policy has become so short that ten points would expire at once."""
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today(), 3)
-    stock.add_daily(today() - 60 * DAY, 10)
+    stock.add_daily(NOW, 3)
+    stock.add_daily(NOW - 60 * DAY, 10)
     return stock

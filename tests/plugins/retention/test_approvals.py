@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from include.rules.errors import PerennialError
 from include.rules.points.leases import Lease
 from include.rules.retention.reports import Deed
-from tests.support.retention import DAY, OLD, Stock
-from tests.support.retention_runs import carry_out, preview, today
+from tests.support.retention import DAY, NOW, OLD, Stock
+from tests.support.retention_runs import carry_out, preview
 
 pytestmark = pytest.mark.lab
 
@@ -19,9 +19,9 @@ def test_a_run_for_one_tenant_asks_where_the_whole_fleet_was_stopped(stock: Stoc
     tenants = [f"tenant-{number}" for number in range(3)]
     stock.register(*tenants, daily=3, weekly=0, monthly=0, yearly=0)
     for tenant in tenants:
-        stock.add_daily(today(), 3, tenant=tenant)
-        stock.add_daily(today() - 60 * DAY, 2, tenant=tenant)
-    (message,) = stock.retain(today()).needing_operator()
+        stock.add_daily(NOW, 3, tenant=tenant)
+        stock.add_daily(NOW - 60 * DAY, 2, tenant=tenant)
+    (message,) = stock.retain().needing_operator()
     assert "it shows the plan, asks for approval and goes on" in message
     shown = preview(stock, tenant="tenant-0")
     assert (shown["approval"], shown["skipped"]) == (True, [])
@@ -38,8 +38,8 @@ def test_a_run_for_one_tenant_shows_the_plan_and_carries_out_what_was_approved(t
 
 def test_where_nothing_would_expire_nobody_is_asked(stock: Stock) -> None:
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today(), 3)
-    marked = stock.add_expiring(OLD, today() - 2 * DAY)
+    stock.add_daily(NOW, 3)
+    marked = stock.add_expiring(OLD, NOW - 2 * DAY)
     shown = preview(stock)
     assert (shown["approval"], shown["skipped"]) == (False, ["approval"])
     assert carry_out(stock)["deleted"] == [marked.id]
@@ -47,7 +47,7 @@ def test_where_nothing_would_expire_nobody_is_asked(stock: Stock) -> None:
 
 def test_a_run_for_one_tenant_asks_whenever_a_point_would_expire(stock: Stock) -> None:
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today(), 3)
+    stock.add_daily(NOW, 3)
     old = stock.add(OLD)
     shown = preview(stock)
     assert (shown["approval"], shown["skipped"]) == (True, [])
@@ -57,7 +57,7 @@ def test_a_run_for_one_tenant_asks_whenever_a_point_would_expire(stock: Stock) -
 
 def test_a_guard_that_nobody_may_approve_is_not_shown_for_approval(stock: Stock) -> None:
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
-    stock.add_daily(today() - 5 * DAY, 6)
+    stock.add_daily(NOW - 5 * DAY, 6)
     before = stock.everything()
     assert preview(stock)["skipped"] == ["approval"]
     with pytest.raises(PerennialError, match="STALE"):
@@ -67,14 +67,14 @@ def test_a_guard_that_nobody_may_approve_is_not_shown_for_approval(stock: Stock)
 
 def test_a_new_backup_does_not_void_an_approval(too_many: Stock) -> None:
     preview(too_many)
-    new = too_many.add(today() + timedelta(minutes=1), kind="manual")
+    new = too_many.add(NOW + timedelta(minutes=1), kind="manual")
     assert len(carry_out(too_many)["marked"]) == 10
     assert too_many.state(new) == "verified"
 
 
 def test_a_plan_that_has_changed_since_it_was_approved_is_not_carried_out(too_many: Stock) -> None:
     preview(too_many)
-    later = too_many.add(today() - 80 * DAY)
+    later = too_many.add(NOW - 80 * DAY)
     before = too_many.everything()
     with pytest.raises(PerennialError, match=r"PLAN_CHANGED.*what would go is no longer what was approved"):
         carry_out(too_many)
@@ -94,7 +94,7 @@ def test_an_approval_is_good_for_one_time(too_many: Stock) -> None:
     preview(too_many)
     carry_out(too_many)
     too_many.register("acme", daily=300, weekly=0, monthly=0, yearly=0)
-    assert len(too_many.retain(today()).tenants["acme"].done[Deed.TAKEN_BACK]) == 10
+    assert len(too_many.retain().tenants["acme"].done[Deed.TAKEN_BACK]) == 10
     too_many.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
     before = too_many.everything()
     with pytest.raises(PerennialError, match=r"was carried out on .* already.*Start `retention` with `tenant: acme`"):
@@ -107,7 +107,7 @@ def test_an_approval_of_last_week_is_void(too_many: Stock) -> None:
     preview(too_many)
     plans = too_many.vault.shown_plans
     shown = too_many.run(plans.require("acme", "acme"))
-    too_many.run(plans.replace(shown.value.model_copy(update={"now": today() - 7 * DAY}), shown.etag))
+    too_many.run(plans.replace(shown.value.model_copy(update={"now": NOW - 7 * DAY}), shown.etag))
     with pytest.raises(PerennialError, match="longer ago than an approval is good for"):
         carry_out(too_many)
     assert {point.state for point in too_many.run(too_many.vault.manifests("acme"))} == {"verified"}
@@ -115,7 +115,7 @@ def test_an_approval_of_last_week_is_void(too_many: Stock) -> None:
 
 def test_what_was_approved_can_be_tried_again_while_nothing_has_come_of_it(too_many: Stock) -> None:
     preview(too_many)
-    far = today() + timedelta(hours=1)
+    far = datetime.now(UTC) + timedelta(hours=1)
     busy = Lease(tenant="acme", owner="test/restore/one", purpose="restore", token=7, expires_at=far)
     too_many.run(too_many.vault.change_lease("acme", lambda _: busy))
     with pytest.raises(PerennialError, match="restore"):

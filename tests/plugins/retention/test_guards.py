@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -18,7 +18,7 @@ from include.rules.retention.reports import Deed
 from perennial.retention.fleet import Retention
 from perennial.retention.last_run import last_retention, record_retention
 from tests.support.retention import DAY, NOW, OLD, Stock
-from tests.support.retention_runs import carry_out, preview, today
+from tests.support.retention_runs import carry_out, preview
 
 pytestmark = pytest.mark.lab
 
@@ -37,7 +37,7 @@ def assert_stopped(stock: Stock, now: datetime, *parts: str) -> str:
 
 
 def test_max_delete_stops_the_tenant_and_names_the_run_that_asks(too_many: Stock) -> None:
-    message = assert_stopped(too_many, today(), "MAX_DELETE", "would expire 10 of 13", "nothing was expired or deleted")
+    message = assert_stopped(too_many, NOW, "MAX_DELETE", "would expire 10 of 13", "nothing was expired or deleted")
     assert "Start `retention` with `tenant: acme`: it shows the plan, asks for approval and goes on." in message
 
 
@@ -125,13 +125,13 @@ def offboard(stock: Stock, until: datetime) -> None:
 
 
 def test_the_last_points_of_a_tenant_that_has_left_go_after_their_day_and_an_approval(stock: Stock) -> None:
-    points = stock.add_daily(today() - 60 * DAY, 2)
-    offboard(stock, today() - DAY)
+    points = stock.add_daily(NOW - 60 * DAY, 2)
+    offboard(stock, NOW - DAY)
     stock.register("globex")
-    assert "OFFBOARDED" in assert_stopped(stock, today(), "its last points were to be kept until")
+    assert "OFFBOARDED" in assert_stopped(stock, NOW, "its last points were to be kept until")
     assert preview(stock)["approval"] is True
     assert sorted(carry_out(stock)["marked"]) == sorted(point.id for point in points)
-    stock.retain(today() + DAY)
+    stock.retain(NOW + DAY)
     assert {stock.state(point) for point in points} == {"gone"}
 
 
@@ -139,13 +139,13 @@ def test_the_fleets_run_goes_on_past_one_tenants_trouble_and_fails_at_its_end(st
     stock.register("acme", "globex", "initech", daily=3, weekly=0, monthly=0, yearly=0)
     old = {}
     for tenant in stock.tenants:
-        stock.add_daily(today(), 3, tenant=tenant)
-        stock.add_daily(today() - 3 * DAY, 10, tenant=tenant, kind="manual")
+        stock.add_daily(NOW, 3, tenant=tenant)
+        stock.add_daily(NOW - 3 * DAY, 10, tenant=tenant, kind="manual")
         old[tenant] = stock.add(OLD, tenant=tenant)
     place = stock.vault.documents
     damaged = f"{place.prefix}recovery-points/acme/acme-manual-20260101T000000Z/manifest.json"
     stock.s3.put_object(Bucket=place.bucket, Key=damaged, Body=b"{")
-    far = today() + timedelta(hours=1)
+    far = datetime.now(UTC) + timedelta(hours=1)
     busy = Lease(tenant="globex", owner="test/restore/one", purpose="restore", token=7, expires_at=far)
     stock.run(stock.vault.change_lease("globex", lambda _: busy))
     with pytest.raises(

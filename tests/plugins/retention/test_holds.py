@@ -93,7 +93,7 @@ def test_a_hold_of_somebody_else_is_not_replaced_before_it_is_lifted(fleet: Stoc
     old = fleet.add(OLD)
     hold(fleet, old, reason="court 4711")
     with pytest.raises(PerennialError, match=r"under a hold already, for ever \(court 4711, placed by ada\)"):
-        hold(fleet, old, author="bob", reason="look at it", until=str(datetime.now(UTC).date()))
+        hold(fleet, old, author="bob", reason="look at it", until=str((datetime.now(UTC) + DAY).date()))
     decide(fleet, LiftHoldTrigger, old, author="bob")
     assert hold(fleet, old, author="bob", reason="look at it")["hold"]["author"] == "bob"
 

@@ -15,7 +15,7 @@ from perennial.hooks.aws.ebs_items import Snapshot
 from perennial.hooks.vault.vault import point_prefix
 from perennial.retention import inventory
 from tests.support.retention import DAY, NOW, OLD, Stock
-from tests.support.retention_runs import carry_out, preview, today
+from tests.support.retention_runs import carry_out, preview
 
 pytestmark = pytest.mark.lab
 
@@ -100,10 +100,10 @@ def test_where_no_point_is_whole_any_more_nothing_is_written_before_a_person_has
 
 
 def test_many_points_that_have_lost_parts_fail_once_a_person_has_approved_it(fleet: Stock) -> None:
-    good, *points = fleet.add_daily(today(), 6)
+    good, *points = fleet.add_daily(NOW, 6)
     for point in points:
         lose(fleet, point)
-    assert "5 of 6 recovery points have lost parts." in "\n".join(fleet.retain(today()).needing_operator())
+    assert "5 of 6 recovery points have lost parts." in "\n".join(fleet.retain(NOW).needing_operator())
     assert {fleet.state(point) for point in points} == {"verified"}
     assert preview(fleet)["approval"] is True
     with pytest.raises(Exception, match="have lost parts"):
