@@ -30,6 +30,7 @@ settings.load_profile("patient")
 share_service_models()
 
 pytest_plugins = [
+    "tests.support.days",
     "tests.support.labs",
     "tests.support.hosts",
     "tests.support.host_scripts",

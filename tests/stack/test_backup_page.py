@@ -13,10 +13,10 @@ import pytest
 from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from tests.docs.sources import commands
-from tests.stack.test_backups import add_fault, assert_one_of_each, faults, manifest_of
+from tests.stack.test_backups import add_fault, assert_one_of_each, daily_points, faults, manifest_of
 from tests.support.stack import RunningStack
 
-pytestmark = [pytest.mark.stack, pytest.mark.sweep, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.sweep, pytest.mark.timeout(800)]
 
 MANUAL_RUN = "manual__2026-11-23T10:15:02+00:00"
 DAILY_KEY = "globex|daily|2026-11-23"
@@ -42,12 +42,7 @@ def daily_runs(stack: RunningStack, key: str) -> list[dict[str, Any]]:
     return [run for run in stack.api.runs("tenant_backup") if run["partition_key"] == key]
 
 
-def daily_points(stack: RunningStack) -> list[dict[str, Any]]:
-    """The daily points of all tenants."""
-    found = [manifest for tenant in ("acme", "globex", "initech") for manifest in stack.manifests(tenant)]
-    return sorted([manifest for manifest in found if manifest["kind"] == "daily"], key=lambda manifest: manifest["id"])
-
-
+@pytest.mark.usefixtures("one_day")
 def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) -> None:
     manual, listing, clear_manual, clear_daily, one_tenant, fleet, confirm = commands("backup.md")
 
@@ -65,12 +60,13 @@ def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) 
 
     dispatch = started(stack, fleet)
     assert stack.wait_for_run("daily_backups", dispatch) == "success"
-    day = stack.api.run("daily_backups", dispatch)["run_after"][:10]
-    keys = [f"{tenant}|daily|{day}" for tenant in ("acme", "globex", "initech")]
+    of_the_day = stack.api.run("daily_backups", dispatch)
+    day, tenants = of_the_day["run_after"][:10], ("acme", "globex", "initech")
+    keys = [f"{tenant}|daily|{day}" for tenant in tenants]
     wait_until(lambda: all(daily_runs(stack, key) for key in keys), within(60), "a tenant got no run")
     runs = [run["dag_run_id"] for key in keys for run in daily_runs(stack, key)]
     assert {stack.wait_for_run("tenant_backup", run) for run in runs} == {"success"}
-    made = daily_points(stack)
+    made = [point for tenant in tenants for point in daily_points(stack, tenant, of_the_day)]
     assert [manifest["state"] for manifest in made] == ["verified"] * 3
 
     assert DAILY_KEY in clear_daily
@@ -78,7 +74,8 @@ def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) 
     again = [*(run["dag_run_id"] for run in daily_runs(stack, keys[1])), started(stack, one_tenant)]
     assert {stack.wait_for_run("tenant_backup", run) for run in again} == {"success"}
     assert "It is verified already: nothing to do." in stack.log("tenant_backup", again[-1], "open")
-    assert daily_points(stack) == made, "a verified point was changed by the same request again"
+    now = [point for tenant in tenants for point in daily_points(stack, tenant, of_the_day)]
+    assert now == made, "a verified point was changed by the same request again"
 
     checked = started(stack, confirm)
     assert stack.wait_for_run("confirm_daily_backups", checked) == "success"

@@ -12,7 +12,7 @@ from lab.settings import VAULT_BUCKET
 from tests.stack.test_backups import client, lease_of
 from tests.support.stack import RunningStack
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(800)]
 
 
 def run_to_its_end(stack: RunningStack, dag_id: str, task: str, **conf: Any) -> str:
@@ -49,6 +49,7 @@ def states(stack: RunningStack, names: list[str]) -> set[str]:
     return {manifest["state"] for manifest in manifests(stack, names).values()}
 
 
+@pytest.mark.usefixtures("one_day")
 def test_the_fleet_goes_on_without_anybody_and_one_tenant_after_an_approval(stack: RunningStack) -> None:
     run = stack.trigger("manual_backup", tenant="initech")
     assert stack.wait_for_run("manual_backup", run) == "success"
