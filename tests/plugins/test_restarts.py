@@ -20,11 +20,11 @@ from lab.testing.deadlines import pace
 from lab.testing.storage import LabStorage
 from perennial.steps.trigger import StepTrigger
 from tests.support import sweeps
-from tests.support.world import RESTORE, World
+from tests.support.steps import RESTORE, TODAY
+from tests.support.world import World
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-TODAY = "acme|daily|2026-11-23"
 ATTEMPTS = 2
 HELD_SECONDS = pace()
 """How long the first call of a step is held up, so that the server dies with the call in its hands."""

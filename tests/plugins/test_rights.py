@@ -14,13 +14,13 @@ from lab.cloud.permissions import LIMITED_USER, POLICY_FILE
 from lab.testing.cloud import LabCloud
 from perennial.hooks.aws.ebs import Ebs
 from tests.support.retention import DAY, NOW, Stock
+from tests.support.steps import OPEN, TODAY, WEB
 from tests.support.vaults import AWS_CONNECTION
-from tests.support.world import OPEN, WEB, World
+from tests.support.world import World
 
 pytestmark = pytest.mark.lab
 
 VARIABLE = f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}"
-TODAY = "acme|daily|2026-11-23"
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from perennial.hooks.aws.clients import closing_clients
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
 from tests.real.conftest import AWS, SQL, aws_extra, given
+from tests.support.steps import CHAIN, RESTORE, restore_form
 from tests.support.triggers import trigger_of
-from tests.support.world import CHAIN, PLANS, RESTORE, restore_form
+from tests.support.world import PLANS
 
 pytestmark = [pytest.mark.lab, pytest.mark.real, pytest.mark.timeout(7200)]
 

@@ -8,10 +8,10 @@ import pytest
 
 from include.rules.restore.record import RestoreRecord
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
+from tests.support.steps import TODAY
 from tests.support.trees import fingerprint, furnish, wreck_files
 from tests.support.world import World
 
-TODAY = "acme|daily|2026-11-23"
 POINT = "acme-daily-20261123"
 
 State = tuple[dict[str, tuple[object, ...]], list[tuple[Any, ...]]]

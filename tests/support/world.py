@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,11 +16,7 @@ import pymssql
 import pytest
 import yaml
 
-from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
-from include.rules.points.requests import BackupRequest
-from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreRecord
 from include.rules.restore.request import RestoreRequest
 from lab.settings import HOST, ZONE
@@ -29,74 +25,25 @@ from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
 from lab.waiting import wait_until
-from perennial.backup.bak import BackupDatabaseTrigger
-from perennial.backup.open_close import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
-from perennial.backup.snapshot import SnapshotVolumeTrigger
-from perennial.backup.verify import VerifyRecoveryPointTrigger
 from perennial.hooks.aws.clients import close_clients
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.vault.vault import Vault
-from perennial.restore.close import CloseRestoreTrigger
-from perennial.restore.database import CheckRestoreTrigger, RestoreDatabaseTrigger
-from perennial.restore.files import CopyFilesTrigger
-from perennial.restore.open import OpenRestoreTrigger
-from perennial.restore.preview import PreviewRestoreTrigger
-from perennial.restore.safety_point import TakeSafetyPointTrigger
-from perennial.restore.site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
-from perennial.restore.volumes import AttachVolumesTrigger, RemoveVolumesTrigger
-from perennial.settings import Settings
 from perennial.steps.trigger import StepResult, StepTrigger
+from tests.support.holdings import Holdings
 from tests.support.hosts import Hosts, MountedHost
+from tests.support.steps import CHAIN, RESTORE, Step, restore_form
 from tests.support.triggers import CutOff, trigger_of
 from tests.support.vaults import set_vault
 
 PLANS = {"standard": {"cadence": "daily", "manual_backups_per_month": 10, "rpo_hours": 26}}
 
-Step = tuple[type[StepTrigger], dict[str, str]]
-CHAIN: list[Step] = [
-    (OpenRecoveryPointTrigger, {}),
-    (SnapshotVolumeTrigger, {"role": SnapshotRole.WEB.value}),
-    (SnapshotVolumeTrigger, {"role": SnapshotRole.DATABASE.value}),
-    (BackupDatabaseTrigger, {}),
-    (VerifyRecoveryPointTrigger, {}),
-    (CloseRecoveryPointTrigger, {}),
-]
-OPEN, WEB, DATABASE, BACKUP, VERIFY, CLOSE = CHAIN
-
-
-RESTORE: list[Step] = [
-    (PreviewRestoreTrigger, {"approval_task": "approval"}),
-    (OpenRestoreTrigger, {}),
-    (TakeSiteOfflineTrigger, {}),
-    (TakeSafetyPointTrigger, {}),
-    (AttachVolumesTrigger, {}),
-    (CopyFilesTrigger, {}),
-    (RestoreDatabaseTrigger, {}),
-    (CheckRestoreTrigger, {}),
-    (BringSiteOnlineTrigger, {}),
-    (RemoveVolumesTrigger, {}),
-    (CloseRestoreTrigger, {}),
-]
-RESTORE_MOMENT = "2026-11-23T12:00:00Z"
-
-
-def restore_form(**changes: Any) -> dict[str, str]:
-    """The fields of a restore's steps; `changes` overrides the form of a whole restore of acme, or its moment."""
-    moment = changes.pop("moment", RESTORE_MOMENT)
-    form = {"tenant": "acme", "confirm": changes.get("into_tenant") or changes.get("tenant") or "acme", **changes}
-    return {"form": json.dumps(form), "moment": moment}
-
 
 @dataclass
-class World:
+class World(Holdings):
     """One lab with tenants; every test has tenants, databases and a vault of its own."""
 
-    cloud: LabCloud
-    storage: LabStorage
     sql: LabSqlServer
     hosts: Hosts
     config: Path
-    runner: asyncio.Runner
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add_tenant(self, tenant: str, rows: int = 50) -> dict[str, Any]:
@@ -158,10 +105,6 @@ class World:
         (self.config / "plans.yaml").write_text(yaml.safe_dump({"plans": PLANS}))
         (self.config / "tenants.yaml").write_text(yaml.safe_dump({"tenants": list(self.entries.values())}))
 
-    @property
-    def vault(self) -> Vault:
-        return Vault(Settings.from_environment())
-
     def site(self, tenant: str) -> Path:
         return Path(self.entries[tenant]["web"]["path"])
 
@@ -222,58 +165,6 @@ class World:
         database = self.entries[tenant]["database"]["name"]
         return self.sql.run("SELECT id, customer FROM dbo.orders ORDER BY id", database=database)
 
-    def manifest(self, request: str) -> Manifest:
-        """The manifest of the recovery point that the request names."""
-        asked = BackupRequest.parse(request)
-        version = self.runner.run(self.vault.points.get(asked.tenant, asked.recovery_point_id))
-        assert version, f"no manifest of {asked.recovery_point_id}"
-        return version.value
-
-    def lease(self, tenant: str) -> Lease:
-        version = self.runner.run(self.vault.lease(tenant))
-        assert version, f"tenant {tenant} has never been leased"
-        return version.value
-
-    def snapshots(self, request: str) -> list[dict[str, Any]]:
-        """All snapshots in the cloud that carry the recovery point's name."""
-        point = BackupRequest.parse(request).recovery_point_id
-        filters = [
-            {"Name": "tag:perennial:recovery-point", "Values": [point]},
-            {"Name": "tag:perennial:vault", "Values": [self.vault.settings.vault]},
-        ]
-        found: list[dict[str, Any]] = self.cloud.client("ec2").describe_snapshots(Filters=filters)["Snapshots"]
-        return found
-
-    def files(self, request: str) -> list[str]:
-        """All backup files in the vault that lie beside the recovery point's manifest."""
-        asked = BackupRequest.parse(request)
-        return self.runner.run(self.vault.backup_file_keys(asked.tenant, asked.recovery_point_id))
-
-    def read_file(self, key: str) -> bytes:
-        """The content of a backup file in the vault."""
-        place = self.vault.documents
-        body: bytes = self.storage.client().get_object(Bucket=place.bucket, Key=place.prefix + key)["Body"].read()
-        return body
-
-    def write_file(self, key: str, body: bytes) -> None:
-        """Put something else in the place of a backup file."""
-        place = self.vault.documents
-        self.storage.client().put_object(Bucket=place.bucket, Key=place.prefix + key, Body=body)
-
-    def record_files_as_they_are(self, request: str) -> None:
-        """Let the manifest hold the backup files as the vault has them now, as if they had always been so."""
-        bak = self.manifest(request).parts.bak
-        assert bak
-        files = self.runner.run(self.vault.backup_files(bak.keys))
-        self.change_manifest(request, lambda m: m.with_backup_file(bak.model_copy(update={"files": tuple(files)})))
-
-    def change_manifest(self, request: str, change: Callable[[Manifest], Manifest]) -> None:
-        """Change the recovery point's manifest behind the back of all steps."""
-        asked = BackupRequest.parse(request)
-        version = self.runner.run(self.vault.points.get(asked.tenant, asked.recovery_point_id))
-        assert version
-        self.runner.run(self.vault.points.replace(change(version.value), version.etag))
-
     def kill_backup(self, name: str) -> None:
         """Wait for the statement that makes the backup of that NAME, and end its session, as an administrator would."""
         query = (
@@ -283,19 +174,6 @@ class World:
         )
         wait_until(lambda: bool(self.sql.run(query)), within(10), f"no backup {name} was seen")
         self.sql.run(f"KILL {self.sql.run(query)[0][0]}")
-
-
-def assert_one_of_each(world: World, request: str) -> Manifest:
-    """The recovery point is verified and the cloud and the vault hold its parts, no more and no less."""
-    manifest = world.manifest(request)
-    assert manifest.state is State.VERIFIED, manifest.failure
-    assert manifest.parts.missing() == ()
-    parts = (manifest.parts.web_snapshot, manifest.parts.db_snapshot)
-    assert {snapshot["SnapshotId"] for snapshot in world.snapshots(request)} == {p.snapshot_id for p in parts if p}
-    assert manifest.parts.bak
-    assert sorted(world.files(request)) == sorted(manifest.parts.bak.keys)
-    assert world.lease(manifest.tenant).owner is None
-    return manifest
 
 
 @pytest.fixture
@@ -327,7 +205,7 @@ def world(
         f"SECRET = N'{keys.access_key}:{keys.secret_key}'"
     )
     with asyncio.Runner() as runner:
-        made = World(lab_cloud, lab_storage, lab_sql_server, hosts, tmp_path, runner)
+        made = World(lab_cloud, lab_storage, runner, lab_sql_server, hosts, tmp_path)
         made.add_tenant("acme")
         yield made
         runner.run(close_clients())

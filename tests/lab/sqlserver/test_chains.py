@@ -2,81 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-from typing import Any
-
-import pymssql
 import pytest
 
 from lab.testing.sql_server import LabSqlServer
+from tests.lab.sqlserver.chains import (
+    add,
+    back_up,
+    back_up_log,
+    database,
+    header,
+    refused,
+    restore,
+    restore_log,
+    rows,
+    server_time,
+    state,
+)
+
+__all__ = ["database"]
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture
-def database(lab_sql_server: LabSqlServer) -> str:
-    """A database of the full recovery model with rows 1 to 3; the table has no key."""
-    name = lab_sql_server.new_database()
-    lab_sql_server.run("CREATE TABLE t (a INT, b NVARCHAR(200))", database=name)
-    add(lab_sql_server, name, 1, 2, 3)
-    return name
-
-
-def add(server: LabSqlServer, database: str, *numbers: int) -> None:
-    server.run(*(f"INSERT INTO t VALUES ({number}, N'row {number}')" for number in numbers), database=database)
-
-
-def rows(server: LabSqlServer, database: str) -> list[int]:
-    return [number for (number,) in server.run("SELECT a FROM t ORDER BY a", database=database)]
-
-
-def back_up(
-    server: LabSqlServer, database: str, name: str, options: str = "STATS = 50", kind: str = "DATABASE"
-) -> None:
-    server.run(
-        f"BACKUP {kind} [{database}] TO DISK = N'{database}-{name}.bak' WITH NAME = N'{name}', CHECKSUM, {options}"
-    )
-
-
-def back_up_log(server: LabSqlServer, database: str, name: str, options: str = "STATS = 50") -> None:
-    back_up(server, database, name, options, "LOG")
-
-
-def restore(
-    server: LabSqlServer, database: str, name: str, options: str = "NORECOVERY", kind: str = "DATABASE"
-) -> None:
-    server.run(f"RESTORE {kind} [{database}] FROM DISK = N'{database}-{name}.bak' WITH CHECKSUM, {options}")
-
-
-def restore_log(server: LabSqlServer, database: str, name: str, options: str = "NORECOVERY") -> None:
-    restore(server, database, name, options, "LOG")
-
-
-def header(server: LabSqlServer, database: str, name: str) -> dict[str, Any]:
-    with server.connect(as_dict=True) as connection, connection.cursor() as cursor:
-        cursor.execute(f"RESTORE HEADERONLY FROM DISK = N'{database}-{name}.bak'")
-        row: Any = cursor.fetchone()
-        return dict(row)
-
-
-def server_time(server: LabSqlServer) -> str:
-    """A moment with nothing committed just before and just after it."""
-    time.sleep(0.05)
-    ((moment,),) = server.run("SELECT CONVERT(NVARCHAR(30), SYSDATETIME())")
-    time.sleep(0.05)
-    return str(moment)
-
-
-def state(server: LabSqlServer, database: str) -> str:
-    ((found,),) = server.run(f"SELECT state_desc FROM sys.databases WHERE name = N'{database}'")
-    return str(found)
-
-
-def refused(server: LabSqlServer, statement: str) -> int:
-    with pytest.raises(pymssql.Error) as error:
-        server.run(statement)
-    return int(error.value.args[0])
 
 
 def test_full_differential_and_logs_bring_back_every_row(lab_sql_server: LabSqlServer, database: str) -> None:
@@ -252,89 +197,4 @@ def test_the_tail_of_the_log_saves_the_last_rows(lab_sql_server: LabSqlServer, d
     assert state(lab_sql_server, database) == "RESTORING"
     restore(lab_sql_server, database, "full")  # no REPLACE is needed: nothing can be lost
     restore_log(lab_sql_server, database, "tail", "RECOVERY")
-    assert rows(lab_sql_server, database) == [1, 2, 3, 4]
-
-
-def test_a_chain_needs_a_full_backup_and_the_full_model(lab_sql_server: LabSqlServer, database: str) -> None:
-    differential = f"BACKUP DATABASE [{database}] TO DISK = N'x.bak' WITH DIFFERENTIAL"
-    log = f"BACKUP LOG [{database}] TO DISK = N'x.bak'"
-    assert refused(lab_sql_server, differential) == 3035
-    assert refused(lab_sql_server, log) == 4214
-    back_up(lab_sql_server, database, "copy", "COPY_ONLY")
-    assert refused(lab_sql_server, differential) == 3035
-    assert refused(lab_sql_server, log) == 4214
-    back_up(lab_sql_server, database, "full")
-    back_up_log(lab_sql_server, database, "log")
-    lab_sql_server.run(f"ALTER DATABASE [{database}] SET RECOVERY SIMPLE")
-    assert refused(lab_sql_server, log) == 4208
-    lab_sql_server.run(f"ALTER DATABASE [{database}] SET RECOVERY FULL")
-    assert refused(lab_sql_server, log) == 4214
-    back_up(lab_sql_server, database, "diff", "DIFFERENTIAL")  # it bridges the gap
-    back_up_log(lab_sql_server, database, "log2")
-    assert header(lab_sql_server, database, "log2")["BeginsLogChain"]
-    assert not (lab_sql_server.folder / "backup" / "x.bak").exists()
-
-
-def test_logs_are_restored_in_their_order_or_not_at_all(lab_sql_server: LabSqlServer, database: str) -> None:
-    other = lab_sql_server.new_database()
-    back_up(lab_sql_server, other, "full")
-    back_up_log(lab_sql_server, other, "log")
-    back_up(lab_sql_server, database, "full")
-    add(lab_sql_server, database, 4)
-    back_up_log(lab_sql_server, database, "log1")
-    back_up_log(lab_sql_server, database, "log2")
-    moment = server_time(lab_sql_server)
-
-    def log(name: str, of: str = database) -> str:
-        return f"RESTORE LOG [{database}] FROM DISK = N'{of}-{name}.bak' WITH NORECOVERY"
-
-    assert refused(lab_sql_server, log("log1")) == 3117
-    assert refused(lab_sql_server, log("log1").replace(database, "nowhere", 1)) == 3118
-    restore(lab_sql_server, database, "full", "REPLACE, NORECOVERY")
-    assert refused(lab_sql_server, log("full")) == 3135
-    assert refused(lab_sql_server, log("log2")) == 4305
-    assert refused(lab_sql_server, log("log", of=other)) == 4330
-    lab_sql_server.run(log("log1"), log("log2"))
-    assert refused(lab_sql_server, log("log1")) == 4326
-    assert refused(lab_sql_server, f"USE [{database}]") == 927
-    lab_sql_server.run(f"RESTORE DATABASE [{database}] WITH RECOVERY")
-    assert rows(lab_sql_server, database) == [1, 2, 3, 4]
-    back_up(lab_sql_server, database, "new")
-    back_up_log(lab_sql_server, database, "log3")
-    restore(lab_sql_server, database, "new", "REPLACE, NORECOVERY")
-    assert refused(lab_sql_server, f"{log('log3')}, STOPAT = N'{moment}'") == 4335
-
-
-def test_the_simple_model_has_no_point_in_time(lab_sql_server: LabSqlServer, database: str) -> None:
-    lab_sql_server.run(f"ALTER DATABASE [{database}] SET RECOVERY SIMPLE")
-    back_up(lab_sql_server, database, "full")
-    add(lab_sql_server, database, 4)
-    back_up(lab_sql_server, database, "diff", "DIFFERENTIAL")
-    moment = server_time(lab_sql_server)
-    statement = f"RESTORE DATABASE [{database}] FROM DISK = N'{database}-full.bak' WITH REPLACE, NORECOVERY"
-    assert refused(lab_sql_server, f"{statement}, STOPAT = N'{moment}'") == 3145
-    lab_sql_server.run(statement)
-    restore(lab_sql_server, database, "diff", "RECOVERY")
-    assert rows(lab_sql_server, database) == [1, 2, 3, 4]
-
-
-def test_a_log_that_is_damaged_leaves_a_sequence_that_must_begin_anew(
-    lab_sql_server: LabSqlServer, database: str
-) -> None:
-    back_up(lab_sql_server, database, "full")
-    add(lab_sql_server, database, 4)
-    back_up_log(lab_sql_server, database, "log")
-    file: Path = lab_sql_server.folder / "backup" / f"{database}-log.bak"
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    restore(lab_sql_server, database, "full", "REPLACE, NORECOVERY")
-    file.write_bytes(content)
-    log = f"RESTORE LOG [{database}] FROM DISK = N'{file}' WITH RECOVERY"
-    assert refused(lab_sql_server, log) == 3189
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-    assert refused(lab_sql_server, log) == 4319
-    assert refused(lab_sql_server, f"RESTORE DATABASE [{database}] WITH RECOVERY") == 4333
-    restore(lab_sql_server, database, "full")
-    lab_sql_server.run(log)
     assert rows(lab_sql_server, database) == [1, 2, 3, 4]

@@ -10,7 +10,9 @@ import pytest
 from include.rules.errors import DamagedBackupError, PartError, RefusedError
 from include.rules.points.backup_files import file_names
 from include.rules.points.transitions import State
-from tests.support.world import BACKUP, CHAIN, CLOSE, RESTORE, VERIFY, World, assert_one_of_each
+from tests.support.holdings import assert_one_of_each
+from tests.support.steps import BACKUP, CHAIN, CLOSE, RESTORE, VERIFY
+from tests.support.world import World
 
 pytestmark = pytest.mark.lab
 

@@ -16,8 +16,9 @@ from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Session
-from tests.support.restores import TODAY, backed_up
-from tests.support.world import CHAIN, RESTORE, Step, World
+from tests.support.restores import backed_up
+from tests.support.steps import CHAIN, RESTORE, TODAY, Step
+from tests.support.world import World
 
 __all__ = ["backed_up"]
 pytestmark = pytest.mark.lab

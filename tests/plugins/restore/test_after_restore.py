@@ -23,7 +23,8 @@ from tests.support.restores import (
     volumes_left,
     wreck,
 )
-from tests.support.world import OPEN, RESTORE, Step, World
+from tests.support.steps import OPEN, RESTORE, Step
+from tests.support.world import World
 
 __all__ = ["backed_up"]
 

@@ -11,8 +11,9 @@ from include.rules.errors import DamagedBackupError, PartError, PerennialError
 from include.rules.restore.request import DatabaseSource
 from perennial.hooks.sql_server import databases
 from perennial.restore.database import RestoreDatabaseTrigger
-from tests.support.restores import TODAY, access, backed_up, damage, database, is_offline, record
-from tests.support.world import RESTORE, Step, World
+from tests.support.restores import access, backed_up, damage, database, is_offline, record
+from tests.support.steps import RESTORE, TODAY, Step
+from tests.support.world import World
 
 __all__ = ["backed_up"]
 

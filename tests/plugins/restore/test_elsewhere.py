@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 
 from include.rules.errors import RefusedError
-from tests.support.restores import (
-    assert_nothing_is_left,
-    backed_up,
-    database,
-    record,
-    state,
-    wreck,
-)
+from tests.support.restores import assert_nothing_is_left, backed_up, database, record, state, wreck
+from tests.support.steps import RESTORE
 from tests.support.trees import fingerprint
-from tests.support.world import RESTORE, World
+from tests.support.world import World
 
 __all__ = ["backed_up"]
 

@@ -12,7 +12,6 @@ from perennial.restore.database import RestoreDatabaseTrigger
 from tests.support import sweeps
 from tests.support.restores import (
     POINT,
-    TODAY,
     access,
     assert_all_is_back,
     assert_nothing_is_left,
@@ -24,8 +23,9 @@ from tests.support.restores import (
     volumes_left,
     wreck,
 )
+from tests.support.steps import RESTORE, TODAY
 from tests.support.triggers import CutOff
-from tests.support.world import RESTORE, World
+from tests.support.world import World
 
 __all__ = ["backed_up"]
 

@@ -13,14 +13,9 @@ from perennial.restore import close, volumes
 from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.volumes import AttachVolumesTrigger
-from tests.support.restores import (
-    assert_nothing_is_left,
-    backed_up,
-    record,
-    state,
-    volumes_left,
-)
-from tests.support.world import RESTORE, Step, World
+from tests.support.restores import assert_nothing_is_left, backed_up, record, state, volumes_left
+from tests.support.steps import RESTORE, Step
+from tests.support.world import World
 
 __all__ = ["backed_up"]
 

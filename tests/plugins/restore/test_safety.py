@@ -1,8 +1,7 @@
-"""Never worse than before: the site offline, the safety point, and the way back from a restore."""
+"""Never worse than before: the safety point, what it cannot hold, and the way back from a restore."""
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -10,37 +9,20 @@ import pytest
 
 from include.rules.errors import DamagedBackupError, PerennialError, RefusedError
 from include.rules.points.transitions import State
-from include.rules.restore.record import RestoreState, Site
-from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
+from include.rules.restore.record import RestoreState
 from perennial.hooks.sql_server import tsql
 from perennial.restore.database import RestoreDatabaseTrigger
-from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.safety_point import TakeSafetyPointTrigger
 from perennial.restore.volumes import AttachVolumesTrigger
-from tests.support.restores import (
-    TODAY,
-    access,
-    assert_all_is_back,
-    assert_nothing_is_left,
-    backed_up,
-    damage,
-    database,
-    is_offline,
-    record,
-    state,
-    wreck,
-)
-from tests.support.world import RESTORE, Step, World
+from tests.support.restores import access, assert_all_is_back, backed_up, damage, database, record, state, wreck
+from tests.support.steps import RESTORE, TODAY, Step, steps_until
+from tests.support.world import World
 
 __all__ = ["backed_up"]
 
 pytestmark = pytest.mark.lab
 
 NAMES = [cls for cls, _ in RESTORE]
-
-
-def before(step: type) -> list[Step]:
-    return RESTORE[: NAMES.index(step)]
 
 
 def test_restoring_the_safety_point_brings_back_what_the_restore_has_overwritten(backed_up: World) -> None:
@@ -84,56 +66,10 @@ def test_a_database_that_cannot_be_backed_up_any_more_is_kept_safe_by_its_snapsh
     assert (backed_up.rows("acme"), access(backed_up)) == (rows, ("ONLINE", "MULTI_USER"))
 
 
-def test_the_site_is_offline_from_the_safety_point_to_the_check_and_its_marker_survives_the_copy(
-    backed_up: World,
-) -> None:
-    files, rows = state(backed_up)
-    wreck(backed_up)
-    seen = {}
-    for step in RESTORE:
-        backed_up.run_restore_step(step)
-        seen[step[0].__name__] = is_offline(backed_up)
-    offline = [name for name, was in seen.items() if was]
-    assert offline[0] == "TakeSiteOfflineTrigger"
-    assert offline[-1] == "CheckRestoreTrigger"
-    assert "CopyFilesTrigger" in offline
-    assert_all_is_back(backed_up, (files, rows))
-
-
-def test_a_marker_that_was_part_of_the_snapshot_does_not_come_back(world: World) -> None:
-    (world.site("acme") / OFFLINE_MARKER).write_text("an update was going on")
-    world.back_up("acme|daily|2026-11-23")
-    (world.site("acme") / OFFLINE_MARKER).unlink()
-    world.restore()
-    assert_nothing_is_left(world)
-
-
-def test_a_site_that_somebody_else_has_taken_offline_stays_so(backed_up: World) -> None:
-    marker = backed_up.site("acme") / OFFLINE_MARKER
-    marker.write_text("an update is going on")
-    (backed_up.site("acme") / "index.html").write_text("HACKED")
-    backed_up.restore()
-    assert marker.read_text() == "an update is going on"
-    assert (backed_up.site("acme") / "index.html").read_text() == "welcome to acme"
-    assert "was offline already" in next(s.message for s in record(backed_up).steps if s.name == "take_site_offline")
-
-
-def test_a_restore_that_fails_before_it_overwrites_anything_brings_the_site_online_again(backed_up: World) -> None:
-    wrecked = wreck(backed_up)
-    backed_up.cloud.add_fault("ec2:CreateVolume", code="VolumeLimitExceeded", status=400)
-    with pytest.raises(PerennialError, match="VolumeLimitExceeded"):
-        backed_up.restore()
-    assert is_offline(backed_up)
-    with pytest.raises(PerennialError, match="Tenant acme is as it was: nothing was overwritten"):
-        backed_up.run_restore_step(RESTORE[-1])
-    assert_all_is_back(backed_up, wrecked)
-    assert record(backed_up).site is Site.ONLINE
-
-
 def test_a_restore_begun_again_after_the_site_was_online_takes_another_safety_point(backed_up: World) -> None:
     files, rows = state(backed_up)
     wreck(backed_up)
-    for step in before(AttachVolumesTrigger):
+    for step in steps_until(AttachVolumesTrigger):
         backed_up.run_restore_step(step)
     with pytest.raises(PerennialError):
         backed_up.run_restore_step(RESTORE[-1])
@@ -161,37 +97,6 @@ def test_without_a_safety_point_nothing_is_overwritten(backed_up: World) -> None
     assert backed_up.manifest(record(backed_up).safety_request).state is State.FAILED
 
 
-def test_no_write_is_lost_between_the_safety_point_and_the_copy(backed_up: World) -> None:
-    """Somebody uploads for as long as the site is online: every upload is in the live site or in the safety point."""
-    site, stop, written = backed_up.site("acme"), threading.Event(), list[str]()
-
-    def upload() -> None:
-        number = 0
-        while not stop.is_set():
-            # As an application does that its server shuts down while the marker is there.
-            if not is_offline(backed_up):
-                name = f"upload-{number}.txt"
-                (site / name).write_text(name)
-                written.append(name)
-                number += 1
-            time.sleep(0.005)
-
-    uploads = threading.Thread(target=upload)
-    uploads.start()
-    try:
-        for step in RESTORE[: NAMES.index(CopyFilesTrigger)]:
-            backed_up.run_restore_step(step)
-    finally:
-        stop.set()
-        uploads.join()
-    for step in RESTORE[NAMES.index(CopyFilesTrigger) :]:
-        backed_up.run_restore_step(step)
-    assert len(written) > 10
-    backed_up.restore(recovery_point=record(backed_up).safety_point, moment="2026-11-23T13:00:00Z")
-    missing_files = [name for name in written if not (site / name).exists()]
-    assert missing_files in ([], written[-1:])  # the last one may have been written in the moment the marker came
-
-
 def test_a_preview_of_a_host_that_does_not_answer_refuses(backed_up: World) -> None:
     backed_up.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
     before_it = state(backed_up)
@@ -210,7 +115,7 @@ def test_an_approval_is_asked_for_when_the_request_or_the_plan_wants_it(backed_u
 
 
 def test_a_safety_point_taken_twice_is_one(backed_up: World) -> None:
-    for step in before(TakeSafetyPointTrigger):
+    for step in steps_until(TakeSafetyPointTrigger):
         backed_up.run_restore_step(step)
     safety_step: Step = (TakeSafetyPointTrigger, {})
     result = [backed_up.run_restore_step(safety_step)["message"] for _ in range(2)]
@@ -292,7 +197,7 @@ def test_a_restore_of_a_database_that_was_not_there_can_be_begun_again_after_it_
 
 
 def test_a_safety_point_does_not_queue_behind_the_backups_of_others(backed_up: World) -> None:
-    backed_up.carry_out(before(TakeSafetyPointTrigger))
+    backed_up.carry_out(steps_until(TakeSafetyPointTrigger))
     with backed_up.sql.connect() as others, others.cursor() as cursor:
         for slot in range(backed_up.vault.settings.backups_per_server):
             cursor.execute(tsql.take_lock(f"{tsql.LOCK_PREFIX}{slot}"))

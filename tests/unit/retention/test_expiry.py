@@ -11,15 +11,7 @@ from include.rules.errors import RefusedError
 from include.rules.points.holds import Hold
 from include.rules.points.manifest import Manifest
 from include.rules.points.transitions import State
-from include.rules.retention.expiry import (
-    abandoned,
-    deletion_begun,
-    found_whole,
-    lifted,
-    marked,
-    taken_back,
-    tombstone,
-)
+from include.rules.retention.expiry import abandoned, deletion_begun, found_whole, lifted, marked, taken_back, tombstone
 from include.rules.retention.expiry import held as placed
 from tests.unit.builders import NOW, running, verified
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from include.rules.points.requests import SLOT_FORMATS, Kind
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.offboarding import Offboarding
-from include.rules.retention.plan import RetentionPlan
+from include.rules.retention.plan import Circumstances, RetentionPlan, plan_retention
 from include.rules.retention.timeline import TimelinePoint
 
 POLICY = RetentionPolicy()
@@ -60,3 +61,9 @@ def reasons_of(plan: RetentionPlan) -> dict[str, list[str]]:
 
 def actions(plan: RetentionPlan) -> dict[str, str]:
     return {name: str(verdict.action) for name, verdict in plan.verdicts.items()}
+
+
+def plan(
+    points: Iterable[TimelinePoint], now: datetime = NOW, policy: RetentionPolicy = POLICY, **around: Any
+) -> RetentionPlan:
+    return plan_retention("acme", points, policy, now, Circumstances(**around))

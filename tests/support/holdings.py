@@ -1,0 +1,95 @@
+"""What the cloud and the vault hold of a recovery point: to look at, and to change behind the back of all steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from include.rules.points.leases import Lease
+from include.rules.points.manifest import Manifest
+from include.rules.points.requests import BackupRequest
+from include.rules.points.transitions import State
+from lab.testing.cloud import LabCloud
+from lab.testing.storage import LabStorage
+from perennial.hooks.vault.vault import Vault
+from perennial.settings import Settings
+
+
+@dataclass
+class Holdings:
+    """The cloud, the vault that the environment names, and the loop in which they are asked."""
+
+    cloud: LabCloud
+    storage: LabStorage
+    runner: asyncio.Runner
+
+    @property
+    def vault(self) -> Vault:
+        return Vault(Settings.from_environment())
+
+    def manifest(self, request: str) -> Manifest:
+        """The manifest of the recovery point that the request names."""
+        asked = BackupRequest.parse(request)
+        version = self.runner.run(self.vault.points.get(asked.tenant, asked.recovery_point_id))
+        assert version, f"no manifest of {asked.recovery_point_id}"
+        return version.value
+
+    def lease(self, tenant: str) -> Lease:
+        version = self.runner.run(self.vault.lease(tenant))
+        assert version, f"tenant {tenant} has never been leased"
+        return version.value
+
+    def snapshots(self, request: str) -> list[dict[str, Any]]:
+        """All snapshots in the cloud that carry the recovery point's name."""
+        point = BackupRequest.parse(request).recovery_point_id
+        filters = [
+            {"Name": "tag:perennial:recovery-point", "Values": [point]},
+            {"Name": "tag:perennial:vault", "Values": [self.vault.settings.vault]},
+        ]
+        found: list[dict[str, Any]] = self.cloud.client("ec2").describe_snapshots(Filters=filters)["Snapshots"]
+        return found
+
+    def files(self, request: str) -> list[str]:
+        """All backup files in the vault that lie beside the recovery point's manifest."""
+        asked = BackupRequest.parse(request)
+        return self.runner.run(self.vault.backup_file_keys(asked.tenant, asked.recovery_point_id))
+
+    def read_file(self, key: str) -> bytes:
+        """The content of a backup file in the vault."""
+        place = self.vault.documents
+        body: bytes = self.storage.client().get_object(Bucket=place.bucket, Key=place.prefix + key)["Body"].read()
+        return body
+
+    def write_file(self, key: str, body: bytes) -> None:
+        """Put something else in the place of a backup file."""
+        place = self.vault.documents
+        self.storage.client().put_object(Bucket=place.bucket, Key=place.prefix + key, Body=body)
+
+    def record_files_as_they_are(self, request: str) -> None:
+        """Let the manifest hold the backup files as the vault has them now, as if they had always been so."""
+        bak = self.manifest(request).parts.bak
+        assert bak
+        files = self.runner.run(self.vault.backup_files(bak.keys))
+        self.change_manifest(request, lambda m: m.with_backup_file(bak.model_copy(update={"files": tuple(files)})))
+
+    def change_manifest(self, request: str, change: Callable[[Manifest], Manifest]) -> None:
+        """Change the recovery point's manifest behind the back of all steps."""
+        asked = BackupRequest.parse(request)
+        version = self.runner.run(self.vault.points.get(asked.tenant, asked.recovery_point_id))
+        assert version
+        self.runner.run(self.vault.points.replace(change(version.value), version.etag))
+
+
+def assert_one_of_each(holdings: Holdings, request: str) -> Manifest:
+    """The recovery point is verified and the cloud and the vault hold its parts, no more and no less."""
+    manifest = holdings.manifest(request)
+    assert manifest.state is State.VERIFIED, manifest.failure
+    assert manifest.parts.missing() == ()
+    parts = (manifest.parts.web_snapshot, manifest.parts.db_snapshot)
+    assert {snapshot["SnapshotId"] for snapshot in holdings.snapshots(request)} == {p.snapshot_id for p in parts if p}
+    assert manifest.parts.bak
+    assert sorted(holdings.files(request)) == sorted(manifest.parts.bak.keys)
+    assert holdings.lease(manifest.tenant).owner is None
+    return manifest
