@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +38,9 @@ def test_at_every_minute_of_a_day_there_is_time_for_the_longest_test(day: str) -
         start = begins.replace(hour=0, minute=0)
         for hour in (0, *HOURS):
             assert not begins <= start + timedelta(hours=hour) < begins + LONGEST_TEST
+
+
+def test_every_hour_at_which_a_dag_begins_by_itself_is_known() -> None:
+    dags = "".join(file.read_text() for file in (Path(__file__).parents[2] / "dags").glob("*.py"))
+    schedules = re.findall(r"Timetable\(\"([^\"]*)\"", dags)
+    assert {f"0 {hour} * * *" for hour in HOURS if hour < 24} == set(schedules)
