@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parents[1]
-FIXTURE = re.compile(r"^@pytest\.fixture.*?^def (\w+)", re.MULTILINE | re.DOTALL)
+OF_THE_LAB = "tests.support.labs"
+"""Fixtures that start the lab's servers and know nothing else; the stamp has them."""
 
 
 def test_no_test_of_the_lab_asks_for_a_fixture_that_stands_on_the_product(request: pytest.FixtureRequest) -> None:
-    files = set((TESTS / "support").glob("*.py")) - {TESTS / "support" / "labs.py"}  # the lab's, and in the stamp
-    of_product = {name for file in files for name in FIXTURE.findall(file.read_text())}
-    assert {"world", "stack", "weed_vault"} <= of_product
     for item in request.session.items:
-        if item.path.is_relative_to(TESTS / "lab"):
-            assert not of_product & set(getattr(item, "fixturenames", ())), item.nodeid
+        if isinstance(item, pytest.Function) and item.path.is_relative_to(TESTS / "lab"):
+            assert modules_of_fixtures(item) <= {OF_THE_LAB}, item.nodeid
+
+
+def modules_of_fixtures(item: pytest.Function) -> set[str]:
+    """The modules of tests/support that the fixtures of a test, and those that they ask for, are defined in."""
+    fixtures = [definitions[-1] for definitions in item._fixtureinfo.name2fixturedefs.values()]
+    return {name for fixture in fixtures if (name := fixture.func.__module__).startswith("tests.support.")}
