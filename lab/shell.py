@@ -63,11 +63,8 @@ def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.s
     failed = 0
     with connect(settings, database) as connection:
         pending = ""
-        if isinstance(lines, io.TextIOBase) and lines.isatty():
-            lines = _prompted(lines, out)
-        else:
-            lines = [*lines, "GO\n"]
-        for line in lines:
+        asked = _prompted(lines, out) if isinstance(lines, io.TextIOBase) and lines.isatty() else [*lines, "GO\n"]
+        for line in asked:
             pending += line
             if not (line.lstrip()[:2].upper() == "GO" and ends_with_go(pending)):
                 continue
