@@ -128,7 +128,7 @@ class Manifest(Strict):
                 f"Recovery point {self.id} of tenant {self.tenant} is {self.state}: "
                 f"the act `{act}` is not allowed then{f' (to become {to})' if to else ''}.",
                 why="It was left as it is.",
-                todo="Look with `list_recovery_points` who has changed it meanwhile; then start this run again.",
+                todo="Another run has changed it meanwhile: look at its other runs, then start this one again.",
             )
         return self.model_copy(update={**changes, "state": after[0]})
 

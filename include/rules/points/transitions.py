@@ -1,6 +1,6 @@
 """The states of a recovery point, and the one table of what moves it from one to another.
 
-`Manifest.moved` is the only place that writes a recovery point's state, and it asks this table.
+`Manifest.moved` is the only place that writes the state of a recovery point that there is, and it asks this table.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Transition:
 
 
 TRANSITIONS = (
-    # The attempt: `open`, the steps, `close`.
+    # The attempt: `open`, the steps, `close`. A step that is verifying may find that the one before it, fenced off by
+    # now, has verified the point with its last write: it goes on, and what it finds damaged still counts.
     Transition(Act.OPEN, None, State.RUNNING),
     Transition(Act.OPEN_AGAIN, State.RUNNING, State.RUNNING),
     Transition(Act.OPEN_AGAIN, State.PENDING, State.RUNNING),
@@ -69,9 +70,12 @@ TRANSITIONS = (
     Transition(Act.RESUME, State.PENDING, State.PENDING),
     Transition(Act.DROP_PART, State.RUNNING, State.RUNNING),
     Transition(Act.DROP_PART, State.PENDING, State.RUNNING),
+    Transition(Act.DROP_PART, State.VERIFIED, State.RUNNING),
     Transition(Act.COMPLETE, State.RUNNING, State.PENDING),
     Transition(Act.COMPLETE, State.PENDING, State.PENDING),
+    Transition(Act.COMPLETE, State.VERIFIED, State.VERIFIED),
     Transition(Act.VERIFY, State.PENDING, State.VERIFIED),
+    Transition(Act.VERIFY, State.VERIFIED, State.VERIFIED),
     Transition(Act.CLOSE, State.RUNNING, State.FAILED),
     # Retention: what it finds, what it decides, what it does.
     Transition(Act.ABANDON, State.RUNNING, State.FAILED),

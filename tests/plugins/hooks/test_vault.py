@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from include.rules.errors import ConflictError, LeaseBusyError, LeaseLostError, PartError, UnavailableError
 from include.rules.points.leases import Lease, Purpose
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName
+from include.rules.points.transitions import State
 from lab.testing.cloud import LabCloud
 from lab.testing.deadlines import pace
 from perennial.hooks.vault import tenant_lease
@@ -192,6 +195,33 @@ def test_a_step_that_was_outranked_is_stopped_and_cannot_write(any_vault: VaultU
         return current.value
 
     assert any_vault.run(outrank).failure == "new"
+
+
+def test_a_point_that_a_fenced_off_step_has_verified_with_its_last_write_can_still_lose_a_damaged_part(
+    moto_vault: VaultUnderTest,
+) -> None:
+    pending = verified().model_copy(update={"state": State.PENDING, "verification": None})
+    proof = verified().verification
+    assert proof
+
+    async def overtake(vault: Vault, change: Callable[[Manifest], Manifest]) -> State:
+        current = await vault.points.get("acme", pending.id)
+        first = await (vault.points.replace(pending, current.etag) if current else vault.points.create(pending))
+        async with tenant_lease.continue_under_lease(vault, "acme", "run-1") as lease:
+            point = await LeasedPoint.load(lease, pending.id)
+            await vault.points.replace(verified(), first.etag)
+            return (await point.change(change)).state
+
+    async def overtake_each(vault: Vault) -> list[State]:
+        await tenant_lease.acquire(vault, "acme", "run-1", Purpose.BACKUP)
+        changes: list[Callable[[Manifest], Manifest]] = [
+            lambda manifest: manifest.complete(),
+            lambda manifest: manifest.verified(proof),
+            lambda manifest: manifest.without_part(PartName.BAK),
+        ]
+        return [await overtake(vault, change) for change in changes]
+
+    assert moto_vault.run(overtake_each) == [State.VERIFIED, State.VERIFIED, State.RUNNING]
 
 
 def test_what_the_vault_keeps_of_a_point_holds_no_credentials(any_vault: VaultUnderTest) -> None:
