@@ -119,5 +119,6 @@ def test_the_architecture_names_every_module_that_deletes() -> None:
     deletes = re.compile(r"\bdelete_(snapshot|volume|version|backup_file|object)\b")
     carrying_out = [f"plugins/perennial/{room}" for room in ("backup", "restore", "retention", "steps")]
     deleting = [str(file.relative_to(ROOT)) for file in python_files(carrying_out) if deletes.search(file.read_text())]
-    elsewhere = {"plugins/perennial/hooks/sql_server/drop.py", "include/scripts/copy_tree.sh"}
+    scripts = {f"include/scripts/copy_tree.{kind}" for kind in ("sh", "ps1")}
+    elsewhere = {"plugins/perennial/hooks/sql_server/drop.py", *scripts}
     assert set(re.findall(r"`([^`]+)`", row)) == {*deleting, *elsewhere}

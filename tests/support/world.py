@@ -172,8 +172,14 @@ class World(Holdings):
             f"ON r.session_id = s.session_id WHERE s.program_name LIKE N'perennial % {name}' "
             "AND r.command LIKE N'BACKUP%'"
         )
-        wait_until(lambda: bool(self.sql.run(query)), within(10), f"no backup {name} was seen")
-        self.sql.run(f"KILL {self.sql.run(query)[0][0]}")
+        seen: list[tuple[Any, ...]] = []
+
+        def is_running() -> bool:
+            seen.extend(self.sql.run(query))
+            return bool(seen)
+
+        wait_until(is_running, within(10), f"no backup {name} was seen")
+        self.sql.run(f"KILL {seen[0][0]}")
 
 
 @pytest.fixture

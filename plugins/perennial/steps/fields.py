@@ -12,7 +12,8 @@ def declared_fields(cls: type, base: type) -> tuple[str, ...]:
     is a field, and a field is text.
 
     Raises:
-        TypeError: when the class is wrong: a field is not annotated as `str`, or `base` uses its name itself.
+        TypeError: when the class is wrong: a field is not annotated as `str`, or is called like
+            a member of `base`.
     """
     names: dict[str, None] = {}
     for part in reversed(cls.__mro__):
