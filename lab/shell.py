@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
-import select
 import signal
 import subprocess
 import sys
@@ -63,8 +60,7 @@ def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.s
     failed = 0
     with connect(settings, database) as connection:
         pending = ""
-        asked = _prompted(lines, out) if isinstance(lines, io.TextIOBase) and lines.isatty() else [*lines, "GO\n"]
-        for line in asked:
+        for line in _prompted(lines, out) if _is_terminal(lines) else [*lines, "GO\n"]:
             pending += line
             if not (line.lstrip()[:2].upper() == "GO" and ends_with_go(pending)):
                 continue
@@ -74,26 +70,15 @@ def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.s
     return failed
 
 
-def _prompted(terminal: io.TextIOBase, out: TextIO) -> Iterator[str]:
-    """Ask for each line. A Ctrl-C that comes between the prompt and the wait for a line would be seen only after that
-    line: so this waits for both.
-    """
-    interrupts, wake_up = os.pipe()
-    os.set_blocking(wake_up, False)
-    before = signal.set_wakeup_fd(wake_up)
-    lines = iter(terminal)
-    try:
-        while True:
-            print(PROMPT, end="", file=out, flush=True)
-            select.select([terminal.fileno(), interrupts], [], [])
-            line = next(lines, None)
-            if line is None:
-                return
-            yield line
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(interrupts)
-        os.close(wake_up)
+def _prompted(lines: Iterable[str], out: TextIO) -> Iterator[str]:
+    print(PROMPT, end="", file=out, flush=True)
+    for line in lines:
+        yield line
+        print(PROMPT, end="", file=out, flush=True)
+
+
+def _is_terminal(lines: Iterable[str]) -> bool:
+    return bool(getattr(lines, "isatty", bool)())
 
 
 def _run(connection: pymssql.Connection, batch: str, out: TextIO) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -210,6 +211,8 @@ class Terminal:
         self.shown = ""
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
+            # What a shell starts in the background ignores Ctrl-C, and so would all that it starts in turn.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.chdir(PROJECT)
             command = [sys.executable, "-m", "lab", *arguments]
             os.execve(command[0], command, lab_environment(settings))  # noqa: S606 - the lab itself
