@@ -14,6 +14,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from perennial.hooks.asynchronous import PerLoop
+from perennial.hooks.aws.errors import translate_connection_errors
 
 
 class _Clients:
@@ -34,6 +35,10 @@ async def aws_client(service: str, conn_id: str, *, resend: bool = True) -> Any:
     Args:
         resend: False for calls that are not safe to send twice (CreateSnapshot has no client token): the client then
             never sends a request again by itself, and the caller looks first.
+
+    Raises:
+        ConfigurationError: when the connection cannot be used: no region, no such profile, a role that is refused.
+        UnavailableError: when AWS did not answer the request for the role.
     """
     clients = _open.get()
     key = (service, conn_id, resend)
@@ -42,9 +47,10 @@ async def aws_client(service: str, conn_id: str, *, resend: bool = True) -> Any:
             retries = {"mode": "standard", "total_max_attempts": 6 if resend else 1}
             config = Config(retries=retries, max_pool_connections=64, connect_timeout=10, read_timeout=60)
             hook = AwsBaseHook(aws_conn_id=conn_id, client_type=service, config=config)
-            clients.by_key[key] = await clients.stack.enter_async_context(
-                await hook.get_async_conn()  # type: ignore[no-untyped-call]
-            )
+            with translate_connection_errors(service, conn_id):
+                clients.by_key[key] = await clients.stack.enter_async_context(
+                    await hook.get_async_conn()  # type: ignore[no-untyped-call]
+                )
         return clients.by_key[key]
 
 

@@ -8,12 +8,17 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from include.rules.errors import UnavailableError
+from include.rules.errors import ConfigurationError, UnavailableError
 
 AWS_ERRORS = (ClientError, BotoCoreError)
 """What an AWS call raises when it was refused or got no answer."""
 
 CHECK_CONNECTION = "Check the Airflow connection for AWS and its rights, then clear the first task of this run."
+
+CORRECT_CONNECTION = (
+    "Correct the connection (in its extra: `region_name`, profile, `role_arn`, endpoints), restart the triggerer, then "
+    "clear the first task of this run."
+)
 
 NO_ANSWER = (HTTPClientError, NoConnectionError)
 """The call got no answer: it may have happened or not."""
@@ -64,4 +69,25 @@ def translate_errors(
         kind = AwsRejectedError if 400 <= http_status(error) < 500 else UnavailableError
         raise kind(
             f"{what}: AWS answered {error_code(error)}{f' ({message})' if message else ''}.", why=why, todo=todo, **ids
+        ) from error
+
+
+@contextmanager
+def translate_connection_errors(service: str, conn_id: str) -> Iterator[None]:
+    """Turn what goes wrong within the block, where a client is made, into what an operator can mend.
+
+    No call of ours has been sent yet: what is refused is the connection itself, or the role that it is to assume.
+
+    Raises:
+        ConfigurationError: when the connection cannot be used as it is.
+        UnavailableError: when AWS did not answer the request for the role.
+    """
+    try:
+        yield
+    except (*AWS_ERRORS, ValueError) as error:  # a ValueError: an endpoint that is no URL
+        kind = UnavailableError if is_transient(error) else ConfigurationError
+        raise kind(
+            f"The Airflow connection {conn_id} makes no client for AWS ({service}): {error_code(error)} ({error}).",
+            why="AWS was not asked for anything else.",
+            todo=CHECK_CONNECTION if kind is UnavailableError else CORRECT_CONNECTION,
         ) from error
