@@ -52,6 +52,43 @@ def errors(folders: Iterable[str]) -> set[str]:
     }
 
 
+def aws_errors(folder: str) -> set[str]:
+    """What the adapters say of AWS's refusals in all that the code below `folder` calls, be it by way of others."""
+    adapters: defaultdict[str, list[ast.AST]] = defaultdict(list)
+    for file in _imported_adapters(folder):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                adapters[node.name].append(node)
+    called, found = [call for tree in _trees([folder]) for call in _calls(tree)], set[str]()
+    while called:
+        call = called.pop()
+        name = ast.unparse(call.func).split(".")[-1]
+        if name == "translate_errors" and (text := _text(call.args[0])):
+            found.add(text)
+        for function in adapters.pop(name, ()):
+            called.extend(_calls(function))
+    return found
+
+
+def _imported_adapters(folder: str) -> set[Path]:
+    """The modules of the adapters that the code below `folder` imports, be it by way of others."""
+    found, left = set[Path](), list(python_files([folder]))
+    while left:
+        text = left.pop().read_text()
+        imported = re.findall(r"^from (perennial\.hooks\S*) import (\w+)", text, re.MULTILINE)
+        for module, name in imported:
+            for path in (module, f"{module}.{name}"):
+                file = ROOT / "plugins" / f"{path.replace('.', '/')}.py"
+                if file.exists() and file not in found:
+                    found.add(file)
+                    left.append(file)
+    return found
+
+
+def _calls(tree: ast.AST) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
 @cache
 def names() -> dict[str, set[str]]:
     """What can be written before a dot in a page, and after it: modules and their names, classes and their members."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.sources import GAP, ROOT, code_spans, errors, messages, with_gaps
+from tests.docs.sources import GAP, ROOT, aws_errors, code_spans, errors, messages, with_gaps
 
 PRODUCT = ("include/rules", "plugins/perennial", "dags")
 OF_BACKUPS = ("include/rules/backup", "plugins/perennial/backup")
@@ -26,6 +26,12 @@ def test_every_message_that_the_page_on_backups_quotes_is_one_of_the_code() -> N
 def test_every_error_of_a_backup_stands_on_its_page() -> None:
     known = [with_gaps(text) for text in quoted()]
     assert [text for text in errors(OF_BACKUPS) if not any(part in text for part in known)] == []
+
+
+def test_everything_that_aws_can_refuse_a_backup_stands_on_its_page() -> None:
+    said, known = aws_errors("plugins/perennial/backup"), [with_gaps(text) for text in quoted()]
+    assert "The versions of the vault's objects could not be listed" in said
+    assert [text for text in said if not any(part in text for part in known)] == []
 
 
 def test_the_chapters_of_the_demo_in_the_readme_are_those_that_it_tells() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from include.rules.errors import UnavailableError
 from include.rules.points.left_over import replaced_parts
+from include.rules.points.manifest import Manifest
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.vault.leased import LeasedPoint
 
@@ -14,18 +18,28 @@ async def sweep(point: LeasedPoint) -> list[str]:
     snapshots = replaced_parts(manifest, [snapshot.id for snapshot in await ebs.snapshots_of_point(manifest.id)], ())
     for snapshot_id in snapshots:
         await point.lease.check()
-        try:
+        right = "the right to delete snapshots tagged perennial:vault"
+        with _saying_that_the_point_stands(manifest, "snapshot", right, snapshot=snapshot_id):
             await ebs.delete_snapshot(snapshot_id)
-        except UnavailableError as error:
-            raise UnavailableError(
-                f"Recovery point {manifest.id} of tenant {manifest.tenant} is verified, but an extra snapshot that a "
-                f"broken attempt has left could not be deleted: {error.what}",
-                why="It costs money until it is.",
-                todo="Check the right to delete snapshots tagged perennial:vault, then clear the task `open`.",
-                snapshot=snapshot_id,
-            ) from error
     files = replaced_parts(manifest, (), await point.vault.backup_file_keys(manifest.tenant, manifest.id))
     for key in files:
         await point.lease.check()
-        await point.vault.delete_backup_file(key)
+        rights = "the rights s3:DeleteObjectVersion and s3:ListBucketVersions"
+        with _saying_that_the_point_stands(manifest, "backup file", rights, key=key):
+            await point.vault.delete_backup_file(key)
     return [*snapshots, *files]
+
+
+@contextmanager
+def _saying_that_the_point_stands(manifest: Manifest, part: str, rights: str, **ids: str) -> Iterator[None]:
+    """Say of a deletion within the block that fails what it means: rubbish is left, and the point is none the worse."""
+    try:
+        yield
+    except UnavailableError as error:
+        raise UnavailableError(
+            f"Recovery point {manifest.id} of tenant {manifest.tenant} is verified, but an extra {part} that a broken "
+            f"attempt has left could not be deleted: {error.what}",
+            why="It costs money until it is.",
+            todo=f"Check {rights}, then clear the task `open`.",
+            **ids,
+        ) from error
