@@ -21,7 +21,7 @@ MOUNT = """
 set -eu
 mkdir -p {folder}
 mountpoint -q {folder} && exit 0
-device=$(lsblk --nodeps --noheadings --output PATH,SERIAL | awk '$2 == "{serial}" {{print $1}}')
+device=$(lsblk --nodeps --noheadings --output SERIAL,PATH | sed -n 's/^{serial}  *//p')
 mount "$device" {folder}
 """
 
@@ -61,8 +61,7 @@ class Hosts:
             self._ec2.attach_volume(VolumeId=volume["VolumeId"], InstanceId=instance, Device=device)
         self._await_attached(volume["VolumeId"])
         folder = self.folder(instance) / mount.lstrip("/")
-        serial = volume["VolumeId"].replace("-", "")
-        self.run(instance, MOUNT.format(folder=shlex.quote(str(folder)), serial=serial))
+        self.run(instance, mount_script(folder, volume["VolumeId"]))
         return str(volume["VolumeId"]), folder
 
     def folder(self, instance: str) -> Path:
@@ -116,6 +115,11 @@ class Hosts:
             aws_access_key_id=self._settings.access_key,
             aws_secret_access_key=self._settings.secret_key,
         )
+
+
+def mount_script(folder: Path, volume: str) -> str:
+    """The script that mounts a volume, by its id, on a folder of the host that it is attached to."""
+    return MOUNT.format(folder=shlex.quote(str(folder)), serial=volume.replace("-", ""))
 
 
 def _named(name: str) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ wait_for_device() {
     serial="vol${VOLUME_ID#vol-}"
     waited=0
     while :; do
-        device="$(lsblk --nodeps --noheadings --output PATH,SERIAL |
-            awk -v serial="$serial" '$2 == serial { print $1; exit }')"
+        device="$(lsblk --nodeps --noheadings --output SERIAL,PATH |
+            awk -v serial="$serial" '$1 == serial { sub(/^ *[^ ]+ +/, ""); print; exit }')"
         if [ -n "$device" ]; then break; fi
         [ "$waited" -lt 60 ] || refuse "No disk of the volume $VOLUME_ID appeared within 60 s although it is attached"
         sleep 1

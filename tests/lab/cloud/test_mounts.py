@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.cloud.hosts import HOST_TOOLS, SYSTEM_PATH
+from lab.seed.hosts import mount_script
 from lab.testing.deadlines import within
 
 DEVICE = "sdf"
@@ -40,7 +41,7 @@ def test_a_script_for_a_real_host_finds_the_disk_mounts_it_and_unmounts_it(host:
     done = run(
         host,
         f"""set -euo pipefail
-        device=$(lsblk --nodeps --noheadings --output PATH,SERIAL | awk '$2 == "vol0123abcd" {{print $1}}')
+        device=$(lsblk --nodeps --noheadings --output SERIAL,PATH | awk '$1 == "vol0123abcd" {{print $2}}')
         mkdir -p {host}/mnt/restore
         mount -o ro "$device" {host}/mnt/restore
         mountpoint -q {host}/mnt/restore
@@ -51,6 +52,17 @@ def test_a_script_for_a_real_host_finds_the_disk_mounts_it_and_unmounts_it(host:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (host / "srv/acme/index.html").read_text() == "hello"
+
+
+def test_a_volume_is_mounted_below_a_project_whose_name_has_a_space(tmp_path: Path) -> None:
+    root, volume = tmp_path / "my project" / "i-0a", tmp_path / "my project" / "vol-0123abcd"
+    volume.mkdir(parents=True)
+    (root / "dev").mkdir(parents=True)
+    (root / "dev" / DEVICE).symlink_to(volume)
+    for _ in range(2):
+        done = run(root, mount_script(root / "srv" / "acme", "vol-0123abcd"))
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (root / "srv" / "acme").resolve() == volume.resolve()
 
 
 def test_an_unmounted_folder_is_an_empty_folder_again_and_the_volume_keeps_its_content(host: Path) -> None:

@@ -38,8 +38,8 @@ def test_an_attached_volume_shows_on_its_host_under_its_device_name(lab_cloud: L
 def test_a_host_lists_its_disks_by_the_serial_number_aws_gives_them(lab_cloud: LabCloud) -> None:
     instance = lab_cloud.make_instance()
     volume = lab_cloud.make_volume(instance, "/dev/sdf")
-    listed = lab_cloud.run(instance, "lsblk --nodeps --noheadings --output PATH,SERIAL").stdout
-    disks = {serial: path for path, serial in (line.split() for line in listed.splitlines())}
+    listed = lab_cloud.run(instance, "lsblk --nodeps --noheadings --output SERIAL,PATH").stdout
+    disks = dict(line.split(maxsplit=1) for line in listed.splitlines())
     assert disks[volume.replace("-", "")] == str(lab_cloud.host_path(instance, "/dev/sdf"))
     assert len(disks) == 2  # the boot volume is the other
 
