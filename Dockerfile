@@ -14,6 +14,7 @@ WORKDIR /perennial
 COPY requirements.txt requirements-dev.txt ./
 RUN pip install --no-cache-dir -r requirements-dev.txt
 COPY lab lab
+COPY docs/iam-policy.json docs/
 COPY Procfile .
 ENV PERENNIAL_LAB_STATE=/var/lib/perennial-lab PYTHONUNBUFFERED=1
 CMD ["sh", "-c", "python -m lab up && exec tail --follow=name --lines=+1 $PERENNIAL_LAB_STATE/logs/*.log"]

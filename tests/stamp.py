@@ -29,6 +29,8 @@ LAB_MADE_OF = (
     "bench/__init__.py",
     "bench/lab_backup.py",
     "docs/iam-policy.json",
+    "Dockerfile",
+    ".dockerignore",
     "Procfile",
     "pyproject.toml",
     "requirements-dev.txt",
