@@ -21,16 +21,17 @@ def wreck(settings: LabSettings, entry: dict[str, Any]) -> list[str]:
         entry: The tenant's entry in the register.
 
     Raises:
-        LookupError: nothing was there to damage.
+        LookupError: nothing was there to damage, or its database cannot be opened and nothing was done.
+        ConnectionError: the SQL Server does not answer, and nothing was done.
     """
     web, database, done = Path(entry["web"]["path"]), entry["database"]["name"], []
-    if (web / DELETED_FOLDER).exists():
-        shutil.rmtree(web / DELETED_FOLDER)
-        done.append(f"{DELETED_FOLDER} and all below it deleted")
-    if (web / CHANGED_FILE).exists():
-        (web / CHANGED_FILE).write_text("overwritten by mistake")
-        done.append(f"{CHANGED_FILE} overwritten")
-    with connect(settings, database) as connection:
+    with connect(settings, database) as connection:  # first: without it nothing is done
+        if (web / DELETED_FOLDER).exists():
+            shutil.rmtree(web / DELETED_FOLDER)
+            done.append(f"{DELETED_FOLDER} and all below it deleted")
+        if (web / CHANGED_FILE).exists():
+            (web / CHANGED_FILE).write_text("overwritten by mistake")
+            done.append(f"{CHANGED_FILE} overwritten")
         cursor = connection.cursor()
         cursor.execute(f"SELECT 1 FROM sys.tables WHERE name = N'{DROPPED_TABLE}'")  # noqa: S608 - a constant
         if cursor.fetchone():

@@ -20,6 +20,7 @@ from lab.settings import HOST, LabSettings
 from lab.testing.command import run_lab
 from lab.testing.deadlines import within
 from lab.testing.server import new_settings
+from lab.wreck import DELETED_FOLDER, wreck
 
 pytestmark = pytest.mark.lab
 
@@ -66,6 +67,16 @@ def test_a_lab_that_is_down_is_to_be_started(tmp_path: Path, arguments: tuple[st
 
     assert said in refused(settings, *arguments)
     assert not settings.state.exists()
+
+
+def test_nothing_is_wrecked_where_the_sql_server_does_not_answer(tmp_path: Path) -> None:
+    folder = tmp_path / DELETED_FOLDER
+    folder.mkdir(parents=True)
+
+    with pytest.raises(ConnectionError, match="so nothing was done"):
+        wreck(new_settings(tmp_path), {"id": "acme", "web": {"path": tmp_path}, "database": {"name": "shop_acme"}})
+
+    assert folder.exists()
 
 
 @pytest.mark.parametrize("base", ["many", "-1", "80", "65530", "15600.5"])
