@@ -36,10 +36,11 @@ class ScriptError(RuntimeError):
 def load_script(path: Path, database: str, connect_kwargs: Mapping[str, Any]) -> Loaded:
     """Run the T-SQL script `path` on the server of `connect_kwargs` (of pymssql.connect), beginning in `database`.
 
-    Raises ScriptError where the file is no text, before anything is run; and with the batch's number, its first line
-    and the server's message where a batch fails.
+    Raises ScriptError where the file is no text, and RepetitionError where a GO counts too far, before anything is run;
+    and ScriptError with the batch's number, its first line and the server's message where a batch fails.
     """
-    batches = list(split_batches(_read(path)))
+    batches = split_batches(_read(path))  # one at a time: a GO may ask for millions
+    done = 0
     options = {**connect_kwargs, "database": database, "autocommit": True}
     with pymssql.connect(**options) as connection, connection.cursor() as cursor:
         for batch in batches:
@@ -47,10 +48,11 @@ def load_script(path: Path, database: str, connect_kwargs: Mapping[str, Any]) ->
                 _run(cursor, batch.text)
             except pymssql.Error as error:
                 raise ScriptError(_explanation(path, batch, error)) from error
+            done = batch.number
         cursor.execute("SELECT DB_NAME()")
         ((ended_in,),) = cursor.fetchall()
         rows = count_rows(cursor)
-    return Loaded(len(batches), str(ended_in), len(rows), sum(rows.values()))
+    return Loaded(done, str(ended_in), len(rows), sum(rows.values()))
 
 
 def _read(path: Path) -> str:
@@ -58,7 +60,8 @@ def _read(path: Path) -> str:
     with path.open("rb") as file:
         encoding = _ENCODINGS.get(file.read(2), "utf-8-sig")
     try:
-        text = path.read_text(encoding=encoding)
+        with path.open(encoding=encoding, newline="") as file:  # a line's end inside a string is data
+            text = file.read()
     except UnicodeDecodeError as error:
         raise ScriptError(
             f"The script {path.name} is not in {error.encoding.upper()} ({error.reason} at byte {error.start}), so "

@@ -15,7 +15,7 @@ from lab.cloud.hosts import host_environment
 from lab.load_sql import server_message
 from lab.settings import LabSettings
 from lab.sql_client import connect
-from lab.sqlserver.tsql.script import ends_with_go, split_batches
+from lab.sqlserver.tsql.script import RepetitionError, ends_with_go, split_batches
 
 PROMPT = "sql> "
 
@@ -64,8 +64,12 @@ def sql_shell(settings: LabSettings, database: str, lines: Iterable[str] = sys.s
             pending += line
             if not (line.lstrip()[:2].upper() == "GO" and ends_with_go(pending)):
                 continue
-            for batch in split_batches(pending):
-                failed |= _run(connection, batch.text, out)
+            try:
+                for batch in split_batches(pending):
+                    failed |= _run(connection, batch.text, out)
+            except RepetitionError as error:
+                print(error, file=out)
+                failed = 1
             pending = ""
     return failed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.load_sql import Loaded, ScriptError, load_script
-from lab.sqlserver.tsql.script import ends_with_go, split_batches
+from lab.sqlserver.tsql.script import RepetitionError, ends_with_go, split_batches
 from lab.testing.sql_server import LabSqlServer
 
 CHINOOK = Path(__file__).parents[3].parent / "shared/data/Chinook_SqlServer.sql"
@@ -89,6 +89,16 @@ def test_a_script_may_be_in_any_encoding_that_ssms_writes(
     assert lab_sql_server.run("SELECT a FROM t", database=database) == [("Crème 蛋 🍮",)]
 
 
+@pytest.mark.lab
+def test_the_ends_of_lines_inside_a_string_arrive_as_they_are(lab_sql_server: LabSqlServer, tmp_path: Path) -> None:
+    database = lab_sql_server.new_database()
+    script = tmp_path / "lines.sql"
+    script.write_bytes(b"CREATE TABLE t (a NVARCHAR(20)) -- one\r\nGO\r\nINSERT INTO t VALUES (N'a\r\nb\nc')\r\nGO\r\n")
+
+    load_script(script, database, lab_sql_server.connect_options)
+    assert lab_sql_server.run("SELECT a FROM t", database=database) == [("a\r\nb\nc",)]
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -131,6 +141,24 @@ def test_a_file_that_is_no_text_is_refused_in_one_line_before_anything_is_run(
 )
 def test_go_separates_batches_where_it_stands_alone(script: str, batches: list[str]) -> None:
     assert [batch.text for batch in split_batches(script)] == batches
+
+
+def test_every_batch_knows_its_line_also_when_it_is_repeated() -> None:
+    script = "\n\nSELECT 1\nGO 2\n\n-- two\nSELECT 2\nGO\nSELECT 3"
+    assert [(batch.number, batch.line) for batch in split_batches(script)] == [(1, 3), (2, 3), (3, 6), (4, 9)]
+
+
+def test_a_batch_repeated_without_end_is_made_one_at_a_time() -> None:
+    batches = split_batches(f"SELECT 1\nGO {2**31 - 1}\n")
+    assert [next(batches).number, next(batches).number] == [1, 2]
+
+
+@pytest.mark.parametrize("count", [str(2**31), "99999999999", "9" * 5000])
+def test_a_go_that_counts_too_far_is_refused_before_anything_is_run(tmp_path: Path, count: str) -> None:
+    script = tmp_path / "often.sql"
+    script.write_text(f"SELECT 1\nGO\nSELECT 2\nGO {count}\n")
+    with pytest.raises(RepetitionError, match="The GO in line 4 asks for more than 2147483647 repetitions, so nothing"):
+        load_script(script, "master", {"server": "nobody.invalid"})
 
 
 @pytest.mark.parametrize(
