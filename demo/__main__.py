@@ -17,7 +17,7 @@ from demo.stack import Stack
 from demo.story import Outcome, tell
 from lab.ports import free_port_base
 from lab.seed.tenants import seed
-from lab.settings import LabSettings
+from lab.settings import LabSettings, SettingsError
 
 STORY_STATE = Path(".demo").absolute()
 STORY_PORTS = 15700
@@ -34,8 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     ):
         commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".").set_defaults(command=command)
     options = parser.parse_args(arguments)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     with interrupt_on_signals():
-        return int(options.command(Console(highlight=False, markup=False, soft_wrap=True)))
+        try:
+            return int(options.command(console))
+        except SettingsError as error:
+            console.print(str(error))
+            return 1
 
 
 def up(console: Console) -> int:
