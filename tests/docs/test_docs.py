@@ -16,6 +16,7 @@ from include.rules.points.transitions import State
 from include.rules.register.register import parse_register
 from perennial.settings import Settings
 from tests.docs.sources import CODE, PAGES, ROOT, python_files
+from tests.support.steps import CHAIN
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,15 @@ def test_the_graph_of_a_restore_shows_setups_teardowns_and_who_is_asked(build: A
     shown = build.dags_page().split("## restore:")[1].split("## retention:")[0]
     for line in ("approval{{approval}}", "open([open])", "close[/close/]", "open -.-> close"):
         assert f"\n    {line}\n" in shown
+
+
+def test_the_pages_know_every_step_of_a_backup() -> None:
+    counted = re.search(r"tenant_backup 0 \((\d+) runs, (\d+) tasks\)", (ROOT / "README.md").read_text())
+    assert counted, "the README shows what the demo counts"
+    assert int(counted[2]) == int(counted[1]) * len(CHAIN)
+    journey = (ROOT / "docs" / "architecture.md").read_text().split("## Journey 1")[1].split("\n## ")[0]
+    modules = {f"`plugins/{cls.__module__.replace('.', '/')}.py`" for cls, _ in CHAIN}
+    assert [module for module in modules if module not in journey] == []
 
 
 def test_the_page_of_the_vault_names_every_field_and_state() -> None:

@@ -25,16 +25,14 @@ TODAY = "acme|daily|2026-11-23"
 """The request for the recovery point with which most tests begin."""
 
 Step = tuple[type[StepTrigger], dict[str, str]]
-CHAIN: list[Step] = [
-    (OpenRecoveryPointTrigger, {}),
-    (SnapshotVolumeTrigger, {"role": SnapshotRole.WEB.value}),
-    (SnapshotVolumeTrigger, {"role": SnapshotRole.DATABASE.value}),
-    (BackupDatabaseTrigger, {}),
-    (VerifyRecoveryPointTrigger, {}),
-    (CloseRecoveryPointTrigger, {}),
-]
-OPEN, WEB, DATABASE, BACKUP, VERIFY, CLOSE = CHAIN
-
+OPEN: Step = (OpenRecoveryPointTrigger, {})
+WEB: Step = (SnapshotVolumeTrigger, {"role": SnapshotRole.WEB.value})
+DATABASE: Step = (SnapshotVolumeTrigger, {"role": SnapshotRole.DATABASE.value})
+BACKUP: Step = (BackupDatabaseTrigger, {})
+VERIFY: Step = (VerifyRecoveryPointTrigger, {})
+CLOSE: Step = (CloseRecoveryPointTrigger, {})
+CHAIN: list[Step] = [OPEN, WEB, DATABASE, BACKUP, VERIFY, CLOSE]
+"""The steps of a backup."""
 
 RESTORE: list[Step] = [
     (PreviewRestoreTrigger, {"approval_task": "approval"}),
@@ -57,6 +55,16 @@ def restore_form(**changes: Any) -> dict[str, str]:
     moment = changes.pop("moment", RESTORE_MOMENT)
     form = {"tenant": "acme", "confirm": changes.get("into_tenant") or changes.get("tenant") or "acme", **changes}
     return {"form": json.dumps(form), "moment": moment}
+
+
+def chain_before(step: Step) -> list[Step]:
+    """The steps of a backup before `step`."""
+    return CHAIN[: CHAIN.index(step)]
+
+
+def chain_from(step: Step) -> list[Step]:
+    """`step` of a backup, and those after it."""
+    return CHAIN[CHAIN.index(step) :]
 
 
 def steps_until(last: type[RestoreTrigger]) -> list[Step]:

@@ -17,7 +17,7 @@ from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from perennial.hooks.sql_server.errors import SqlServerError
 from tests.support.holdings import assert_one_of_each
-from tests.support.steps import BACKUP, CHAIN, CLOSE, TODAY
+from tests.support.steps import BACKUP, CLOSE, TODAY, VERIFY, chain_before, chain_from
 from tests.support.world import World
 
 pytestmark = pytest.mark.lab
@@ -28,7 +28,7 @@ def test_a_database_server_that_is_down_fails_the_run_and_releases_the_tenant(
 ) -> None:
     connection = json.dumps({"conn_type": "mssql", "host": "127.0.0.1", "port": 1, "login": "sa", "password": "s3cr3t"})
     monkeypatch.setenv("AIRFLOW_CONN_SQL_SERVER_LAB", connection)
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         world.run(step, TODAY)
     with pytest.raises(PartError, match="The database of tenant acme could not be backed up") as caught:
         world.run(BACKUP, TODAY)
@@ -51,7 +51,7 @@ def test_an_object_store_that_refuses_sql_server_is_named_with_the_way_out(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PERENNIAL_BACKUP_URL", "s3://127.0.0.1:1/nowhere")
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         world.run(step, TODAY)
     with pytest.raises(PartError, match=r"SQL Server error 3201.*has a CREDENTIAL for it"):
         world.run(BACKUP, TODAY)
@@ -60,7 +60,7 @@ def test_an_object_store_that_refuses_sql_server_is_named_with_the_way_out(
 def test_a_database_that_does_not_exist_is_named(world: World) -> None:
     world.entries["acme"]["database"]["name"] = "nowhere"
     world.write_register()
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         world.run(step, TODAY)
     with pytest.raises(PartError, match=r"SQL Server error 911.*Check the database's name in tenants.yaml"):
         world.run(BACKUP, TODAY)
@@ -75,7 +75,7 @@ def test_a_login_that_may_not_back_up_is_told_which_right_it_lacks(
     monkeypatch.setenv(
         "AIRFLOW_CONN_SQL_SERVER_LAB", json.dumps({**connection, "login": "weak", "password": "Weak-Passw0rd"})
     )
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         world.run(step, TODAY)
     with pytest.raises(PartError, match=r"BACKUP DATABASE permission denied in database"):
         world.run(BACKUP, TODAY)
@@ -83,7 +83,7 @@ def test_a_login_that_may_not_back_up_is_told_which_right_it_lacks(
 
 
 def test_a_backup_whose_connection_was_killed_is_made_again_in_a_new_file(world: World) -> None:
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         world.run(step, TODAY)
     with world.sql.slowed(backup_seconds=6):
         killer = threading.Thread(target=world.kill_backup, args=("acme-daily-20261123/full-01",))
@@ -92,13 +92,13 @@ def test_a_backup_whose_connection_was_killed_is_made_again_in_a_new_file(world:
         result = world.run(BACKUP, TODAY)
         killer.join()
     assert str(result["keys"][0]).endswith("full-02.bak")
-    for step in CHAIN[4:]:
+    for step in chain_from(VERIFY):
         world.run(step, TODAY)
     assert_one_of_each(world, TODAY)
 
 
 def test_a_backup_that_somebody_else_takes_of_the_database_is_waited_for(world: World) -> None:
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         world.run(step, TODAY)
     database = world.entries["acme"]["database"]["name"]
     statement = f"BACKUP DATABASE [{database}] TO URL = N'{world.vault.backup_file_url('theirs.bak')}'"
@@ -117,7 +117,7 @@ def _wait_for_backup(world: World) -> None:
 
 
 def test_a_server_that_restarts_in_the_middle_of_a_backup_is_waited_for(world: World) -> None:
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         world.run(step, TODAY)
 
     def crash_and_restart() -> None:
@@ -132,7 +132,7 @@ def test_a_server_that_restarts_in_the_middle_of_a_backup_is_waited_for(world: W
         result = world.run(BACKUP, TODAY)
     crash.join()
     assert result["keys"]
-    for step in CHAIN[4:]:
+    for step in chain_from(VERIFY):
         world.run(step, TODAY)
     assert_one_of_each(world, TODAY)
 
@@ -144,7 +144,7 @@ def test_no_more_backups_run_on_a_server_than_it_has_slots(world: World, monkeyp
         world.add_tenant(name)
     requests = [f"{name}|daily|2026-11-23" for name in names]
     for request in requests:
-        for step in CHAIN[:3]:
+        for step in chain_before(BACKUP):
             world.run(step, request)
     query = "SELECT COUNT(*) FROM sys.dm_exec_requests WHERE command LIKE N'BACKUP%'"
     most = 0
@@ -165,7 +165,7 @@ def test_no_more_backups_run_on_a_server_than_it_has_slots(world: World, monkeyp
 def test_a_statement_is_not_begun_for_a_step_that_was_cancelled_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         world.run(step, TODAY)
     connect = MsSqlHook.get_conn
 

@@ -6,7 +6,7 @@ import pytest
 
 from include.rules.errors import UnavailableError
 from tests.support.holdings import assert_one_of_each
-from tests.support.steps import CHAIN, CLOSE, OPEN, TODAY
+from tests.support.steps import CLOSE, OPEN, TODAY, chain_before
 from tests.support.world import World
 
 pytestmark = pytest.mark.lab
@@ -22,7 +22,7 @@ def add_extras(world: World) -> None:
 
 
 def test_extra_snapshots_and_files_of_the_same_point_are_swept(world: World) -> None:
-    for step in CHAIN[:-1]:
+    for step in chain_before(CLOSE):
         world.run(step, TODAY)
     add_extras(world)
     world.run(CLOSE, TODAY)
@@ -58,7 +58,7 @@ def test_a_snapshot_of_another_tenant_is_never_swept(world: World) -> None:
 def test_an_extra_that_could_not_be_swept_is_swept_the_next_time(
     world: World, server: str, action: str, message: str, right: str
 ) -> None:
-    for step in CHAIN[:-1]:
+    for step in chain_before(CLOSE):
         world.run(step, TODAY)
     add_extras(world)
     faults = world.cloud.faults if server == "cloud" else world.storage.faults

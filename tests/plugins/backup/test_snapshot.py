@@ -7,7 +7,7 @@ import pytest
 from include.rules.errors import PartError
 from include.rules.points.transitions import State
 from tests.support.holdings import assert_one_of_each
-from tests.support.steps import CHAIN, CLOSE, OPEN, TODAY, VERIFY, WEB
+from tests.support.steps import CLOSE, DATABASE, OPEN, TODAY, VERIFY, WEB, chain_before, chain_from
 from tests.support.world import World
 
 pytestmark = pytest.mark.lab
@@ -18,7 +18,7 @@ def test_a_snapshot_whose_answer_was_lost_is_adopted_and_not_asked_for_again(wor
     world.cloud.add_fault("ec2:CreateSnapshot", after=True, drop=True)
     world.run(WEB, TODAY)
     assert len(world.snapshots(TODAY)) == 1
-    for step in CHAIN[2:]:
+    for step in chain_from(DATABASE):
         world.run(step, TODAY)
     assert_one_of_each(world, TODAY)
 
@@ -46,7 +46,7 @@ def test_a_missing_volume_fails_this_tenant_with_a_message_and_no_other(world: W
 
 
 def test_a_snapshot_that_ends_in_error_is_not_adopted_by_the_next_attempt(world: World) -> None:
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         world.run(step, TODAY)
     world.cloud.set_snapshot_state(world.snapshots(TODAY)[0]["SnapshotId"], "error")
     with pytest.raises(PartError, match="of tenant acme is error"):

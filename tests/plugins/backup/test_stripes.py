@@ -11,7 +11,7 @@ from include.rules.errors import DamagedBackupError, PartError, RefusedError
 from include.rules.points.backup_files import file_names
 from include.rules.points.transitions import State
 from tests.support.holdings import assert_one_of_each
-from tests.support.steps import BACKUP, CHAIN, CLOSE, RESTORE, VERIFY
+from tests.support.steps import BACKUP, CLOSE, RESTORE, VERIFY, chain_before, chain_from
 from tests.support.world import World
 
 pytestmark = pytest.mark.lab
@@ -74,7 +74,7 @@ def test_a_restore_that_lacks_a_stripe_leaves_the_database_as_it_is(striped: Wor
 
 
 def test_a_backup_that_died_half_way_is_made_again_in_new_files_and_all_its_own_are_swept(striped: World) -> None:
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         striped.run(step, TODAY)
     killer = threading.Thread(target=striped.kill_backup, args=("acme-daily-20261123/full-01",))
     with striped.sql.slowed(backup_seconds=6):
@@ -84,13 +84,13 @@ def test_a_backup_that_died_half_way_is_made_again_in_new_files_and_all_its_own_
     assert [key.rsplit("/")[-1] for key in result["keys"]] == list(file_names(2, len(result["keys"])))
     for name in file_names(1, 3):
         striped.write_file(f"recovery-points/acme/acme-daily-20261123/{name}", b"left by a store that completed it")
-    for step in CHAIN[4:]:
+    for step in chain_from(VERIFY):
         striped.run(step, TODAY)
     assert_one_of_each(striped, TODAY)
 
 
 def test_one_stripe_that_is_gone_makes_the_whole_backup_worthless(striped: World) -> None:
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         striped.run(step, TODAY)
     striped.runner.run(striped.vault.delete_backup_file(keys(striped, TODAY)[1]))
     with pytest.raises(DamagedBackupError, match=r"cannot be trusted: \S+full-01-02\.bak is not there"):
@@ -104,7 +104,7 @@ def test_one_stripe_that_is_gone_makes_the_whole_backup_worthless(striped: World
 
 
 def test_a_stripe_that_is_gone_before_it_could_be_recorded_is_named(striped: World) -> None:
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         striped.run(step, TODAY)
     missing_key = keys(striped, TODAY)[2]
     striped.runner.run(striped.vault.delete_backup_file(missing_key))
@@ -116,7 +116,7 @@ def test_a_stripe_that_is_gone_before_it_could_be_recorded_is_named(striped: Wor
 def swap_second_stripe(world: World, stranger: str) -> None:
     """Put another stripe in the place of the second one of a backup that was made just now."""
     other = world.back_up(TOMORROW).parts.bak
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         world.run(step, TODAY)
     own = keys(world, TODAY)
     assert other
@@ -141,7 +141,7 @@ def test_stripes_that_do_not_belong_together_are_refused_by_sql_server(
 
 
 def test_a_manifest_that_has_lost_a_stripe_is_not_verified(striped: World) -> None:
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         striped.run(step, TODAY)
     bak = striped.manifest(TODAY).parts.bak
     assert bak
@@ -155,7 +155,7 @@ def test_a_database_too_large_for_all_stripes_is_refused_before_anything_is_writ
     striped: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PERENNIAL_STRIPE_MB", "0.01")
-    for step in CHAIN[:3]:
+    for step in chain_before(BACKUP):
         striped.run(step, TODAY)
     with pytest.raises(RefusedError, match=r"The database of tenant acme .* SQL Server writes at most 64"):
         striped.run(BACKUP, TODAY)

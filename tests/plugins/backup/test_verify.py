@@ -7,14 +7,14 @@ import pytest
 from include.rules.errors import DamagedBackupError, PartError
 from include.rules.points.transitions import State
 from tests.support.holdings import assert_one_of_each
-from tests.support.steps import CHAIN, CLOSE, TODAY, VERIFY
+from tests.support.steps import CLOSE, TODAY, VERIFY, chain_before
 from tests.support.world import World
 
 pytestmark = pytest.mark.lab
 
 
 def test_a_damaged_file_is_never_verified_and_never_adopted(world: World) -> None:
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         world.run(step, TODAY)
     key = world.files(TODAY)[0]
     world.write_file(key, flipped(world.read_file(key)))
@@ -31,7 +31,7 @@ def test_a_damaged_file_is_never_verified_and_never_adopted(world: World) -> Non
 
 
 def test_a_file_of_the_wrong_size_is_not_verified(world: World) -> None:
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         world.run(step, TODAY)
     world.write_file(world.files(TODAY)[0], b"short")
     with pytest.raises(DamagedBackupError, match=r"full-01\.bak has 5 bytes; recorded were"):
@@ -39,7 +39,7 @@ def test_a_file_of_the_wrong_size_is_not_verified(world: World) -> None:
 
 
 def test_a_file_that_was_overwritten_since_is_not_verified(world: World) -> None:
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         world.run(step, TODAY)
     key = world.files(TODAY)[0]
     world.write_file(key, flipped(world.read_file(key)))
@@ -54,7 +54,7 @@ def flipped(body: bytes) -> bytes:
 
 
 def test_another_database_under_the_same_file_name_is_not_verified(world: World) -> None:
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         world.run(step, TODAY)
     url = world.vault.backup_file_url(world.files(TODAY)[0])
     other = world.add_tenant("globex")["database"]["name"]
@@ -65,7 +65,7 @@ def test_another_database_under_the_same_file_name_is_not_verified(world: World)
 
 
 def test_a_file_that_the_vault_has_lost_is_made_again_by_the_next_attempt(world: World) -> None:
-    for step in CHAIN[:4]:
+    for step in chain_before(VERIFY):
         world.run(step, TODAY)
     vault = world.vault
     key = vault.documents.prefix + world.files(TODAY)[0]

@@ -17,7 +17,7 @@ from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Session
 from tests.support.restores import backed_up
-from tests.support.steps import CHAIN, RESTORE, TODAY, Step
+from tests.support.steps import BACKUP, CHAIN, RESTORE, TODAY, VERIFY, Step
 from tests.support.world import World
 
 __all__ = ["backed_up"]
@@ -182,7 +182,8 @@ def count(world: World, logins: list[str], run: Any, step: Step) -> int:
 
 def test_a_backup_logs_in_three_times(world: World, logins: list[str]) -> None:
     """Once to look at the database, once for the statement and its record, once to read the backup back."""
-    assert [count(world, logins, lambda s: world.run(s, TODAY), step) for step in CHAIN] == [0, 0, 0, 2, 1, 0]
+    counts = [(step, count(world, logins, lambda s: world.run(s, TODAY), step)) for step in CHAIN]
+    assert [counted for counted in counts if counted[1]] == [(BACKUP, 2), (VERIFY, 1)]
 
 
 def test_a_restore_logs_in_once_for_each_thing_that_it_does(backed_up: World, logins: list[str]) -> None:

@@ -15,6 +15,7 @@ from include.rules.retention.explanations import explain
 from include.rules.retention.objections import Guard
 from include.rules.retention.periods import WEEK
 from include.rules.retention.plan import plan_retention
+from include.rules.retention.reports import NEEDS_OPERATOR
 from include.rules.retention.timeline import TimelinePoint
 from tests.unit.retention.timelines import DAY, NOW, POLICY, hold, moment, point
 
@@ -74,6 +75,12 @@ def described(name: str, state: str) -> TimelinePoint:
 def test_every_guard_is_on_the_page() -> None:
     named = set(re.findall(r"^\| ([A-Z_]+) \|", PAGE, re.MULTILINE))
     assert named == {"EMPTY_POLICY", *Guard}
+
+
+def test_the_page_names_the_guards_that_call_nobody() -> None:
+    named = re.search(r"^All of them but ([A-Z_, and]+) fail the day's run", PAGE, re.MULTILINE)
+    assert named
+    assert set(re.split(", | and ", named[1])) == {guard.value for guard in set(Guard) - NEEDS_OPERATOR}
 
 
 def test_every_setting_of_a_policy_is_on_the_page_with_its_default() -> None:
