@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from demo.environment import airflow_url
-from demo.foreground import follow, ignore_signals, interrupt_on_signals
+from demo.foreground import follow
 from demo.narrator import Narrator
 from demo.report import report
 from demo.stack import Stack
@@ -18,6 +18,7 @@ from demo.story import Outcome, tell
 from lab.ports import free_port_base
 from lab.seed.tenants import seed
 from lab.settings import LabSettings, SettingsError
+from lab.signals import ignore_signals, interrupt_on_signals
 
 STORY_STATE = Path(".demo").absolute()
 STORY_PORTS = 15700

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import cycle
-from types import FrameType
 from typing import BinaryIO, NoReturn
 
 from rich.console import Console
@@ -17,29 +13,6 @@ from lab.processes import Processes
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red", "bright_cyan", "bright_green")
 POLL_SECONDS = 0.2
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextmanager
-def interrupt_on_signals() -> Iterator[None]:
-    """Make SIGTERM and a closed terminal do what Ctrl-C does: raise KeyboardInterrupt, so that all is stopped."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        ignore_signals()
-        raise KeyboardInterrupt
-
-    before = {name: signal.signal(name, interrupt) for name in STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-
-def ignore_signals() -> None:
-    """From here on nothing cuts off the stopping, which is bounded itself."""
-    for name in STOP_SIGNALS:
-        signal.signal(name, signal.SIG_IGN)
 
 
 def follow(processes: Processes, names: tuple[str, ...], console: Console) -> NoReturn:

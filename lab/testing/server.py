@@ -72,6 +72,8 @@ class LabServer:
             self._wait_until_ready(self.settings, START_SECONDS)
         except BaseException as error:
             self.stop()
+            if isinstance(error, KeyboardInterrupt):  # somebody wants the whole run to end
+                raise
             raise RuntimeError(f"{self._module} did not start:\n{self.log_file.read_text()[-3000:]}") from error
 
     def ensure_running(self) -> None:
