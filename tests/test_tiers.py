@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.environment import PROJECT
+from lab.testing.deadlines import within
+from lab.waiting import wait_until
 from tests import stamp as stamps
 from tests.stamp import LAB_MADE_OF, fingerprint, is_stamped, stamp
-from tests.tiers import LAB, PARTS, STACK, Result, counts, summary
+from tests.tiers import LAB, PARTS, STACK, SWEEPS, Result, counts, summary
+
+PASSED = Result(LAB, 0, "12 passed", 20, 30)
+FAILED = Result(STACK, 1, "1 failed", 9, 8)
 
 
 @pytest.fixture
@@ -25,6 +33,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lab" / "room").mkdir(parents=True)
     (tmp_path / "lab" / "room" / "server.py").write_text("one")
     (tmp_path / "pins.txt").write_text("two")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "room.py").write_text("three")
+    (tmp_path / "lab" / "linked").symlink_to(tmp_path / "elsewhere")
     stamp(fingerprint())
     return tmp_path
 
@@ -37,7 +48,7 @@ def test_what_has_passed_need_not_run_again_while_its_content_is_the_same(projec
     assert is_stamped()
 
 
-@pytest.mark.parametrize("change", ["changed", "new", "gone", "renamed"])
+@pytest.mark.parametrize("change", ["changed", "new", "gone", "renamed", "made executable", "behind a link"])
 def test_any_change_of_content_makes_it_run_again(project: Path, change: str) -> None:
     server = project / "lab" / "room" / "server.py"
     if change == "changed":
@@ -46,8 +57,25 @@ def test_any_change_of_content_makes_it_run_again(project: Path, change: str) ->
         (project / "lab" / "new.sql").touch()
     elif change == "gone":
         (project / "pins.txt").unlink()
+    elif change == "made executable":
+        server.chmod(0o755)
+    elif change == "behind a link":
+        (project / "elsewhere" / "room.py").write_text("changed")
     else:
         server.rename(server.with_name("renamed.py"))
+    assert not is_stamped()
+
+
+def test_another_machine_makes_it_run_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = project / "packages"
+    packages.mkdir()
+    monkeypatch.setattr(stamps, "CHINOOK", project / "chinook.sql")
+    monkeypatch.setattr(stamps, "get_path", lambda _: packages)
+    stamp(fingerprint())
+    (project / "chinook.sql").touch()
+    assert not is_stamped()
+    stamp(fingerprint())
+    (packages / "moto-6.dist-info").mkdir()
     assert not is_stamped()
 
 
@@ -82,7 +110,7 @@ def test_all_that_the_labs_tests_import_of_this_project_is_in_the_stamp() -> Non
 
 
 def _python_files(path: Path) -> Iterator[Path]:
-    yield from path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" else []
+    yield from path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" and path.exists() else []
 
 
 def _imports(file: Path) -> Iterator[Path]:
@@ -104,10 +132,72 @@ def test_the_counts_are_those_of_the_last_line() -> None:
 
 
 def test_a_run_says_what_it_took_what_it_left_out_and_what_failed() -> None:
-    said = list(summary([Result(PARTS, 0, "12 passed", 20, 30), Result(STACK, 1, "1 failed", 9, 8)], 21))
+    said = list(summary([Result(PARTS, 0, "12 passed", 20, 30), FAILED], 21, [PARTS, STACK], interrupted=False))
     assert said[0] == "\nAfter 21 s:"
     assert said[1].split() == ["parts", "12", "passed", "20", "s", "30", "s", "CPU"]
     assert said[3].split(maxsplit=1)[1].startswith("unchanged since the last green run, not run again")
     assert said[4].split() == ["sweeps", "left", "out;", "`make", "test-all`", "runs", "them"]
     assert said[5] == "Failed: stack."
-    assert "unchanged" not in "".join(summary([Result(LAB, 0, "12 passed", 20, 30)], 21))
+    assert "unchanged" not in "".join(summary([PASSED], 21, [LAB], interrupted=False))
+
+
+def test_what_was_to_run_and_has_not_begun_is_named_with_the_reason() -> None:
+    for interrupted, why in ((False, "the tests before it have failed"), (True, "interrupted")):
+        said = "\n".join(summary([FAILED], 21, [STACK, SWEEPS, LAB], interrupted))
+        assert f"sweeps        not begun: {why}\n" in said
+        assert f"tests/lab     not begun: {why}\n" in said
+        assert "left out" not in said
+        assert "unchanged" not in said
+        assert said.endswith("Interrupted: stack." if interrupted else "Failed: stack.")
+
+
+def test_options_of_somebodys_own_are_said_to_leave_no_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    assert "PYTEST_ADDOPTS" not in "".join(summary([PASSED], 21, [LAB], interrupted=False))
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k one")
+    assert "PYTEST_ADDOPTS" in "".join(summary([PASSED], 21, [LAB], interrupted=False))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupt_ends_what_runs_begins_nothing_else_and_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "pytest.py").write_text(STANDS_IN_FOR_PYTEST)
+    command = [sys.executable, "-c", "import sys; from tests.tiers import main; raise SystemExit(main(['all']))"]
+    environment = os.environ | {
+        "PYTHONPATH": f"{tmp_path}:{PROJECT}",
+        "PERENNIAL_TEST_PACE": "1",
+        "BEGUN": str(tmp_path),
+    }
+    run = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
+    wait_until(lambda: len(list(tmp_path.glob("*.begun"))) == 2, within(30), "The first parts have not begun.")
+    run.send_signal(signal.Signals[name])
+    said, _ = run.communicate(timeout=within(30))
+    assert run.returncode == 130
+    assert len(list(tmp_path.glob("*.begun"))) == 2
+    assert said.count("1 passed in 3.00s") == 2  # what both lanes have said
+    assert "  sweeps        not begun: interrupted\n" in said
+    assert said.endswith("Interrupted: parts, stack.\n")
+
+
+STANDS_IN_FOR_PYTEST = """
+import os, pathlib, signal, time
+
+def end(*_):
+    print("1 passed in 3.00s", flush=True)
+    raise SystemExit(2)
+
+signal.signal(signal.SIGTERM, end)
+pathlib.Path(os.environ["BEGUN"], f"{os.getpid()}.begun").touch()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("pace", ["abc", "1,5"])
+def test_a_pace_that_is_no_number_ends_the_run_with_one_line(pace: str) -> None:
+    environment = os.environ | {"PERENNIAL_TEST_PACE": pace}
+    command = [sys.executable, "-c", "from lab.testing.deadlines import measure_pace; measure_pace()"]
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=within(60), check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"PERENNIAL_TEST_PACE is '{pace}', but has to be a number")
+    assert done.stderr.count("\n") == 1

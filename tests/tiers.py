@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
 from lab.environment import PROJECT
+from lab.signals import STOP_SIGNALS
 from lab.testing.deadlines import measure_pace
-from tests.stamp import fingerprint, is_stamped, stamp
+from tests.stamp import fingerprint, is_narrowed_down, is_stamped, stamp
 
 
 @dataclass(frozen=True)
@@ -53,61 +57,127 @@ PROPERTIES = Part(
 )
 
 
+INTERRUPTED = 130  # 128 and the signal's number, as a shell has it
+
+
+class Runs:
+    """The runs of pytest that go on, which an interrupt ends: no part begins after it."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._lock = threading.Lock()
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def begin(self, command: list[str]) -> subprocess.Popen[bytes] | None:
+        """Start a run; None after an interrupt."""
+        with self._lock:
+            if self.interrupted:
+                return None
+            process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self._running.append(process)
+            return process
+
+    def wait(self, process: subprocess.Popen[bytes]) -> float:
+        """Wait for the end of a run; the CPU seconds of it and of all that it has waited for."""
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # until nobody signals it, its id stays its own
+        with self._lock:
+            self._running.remove(process)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return usage.ru_utime + usage.ru_stime
+
+    def interrupt(self) -> None:
+        """Tell every run to end, and so to stop the servers of its tests; Ctrl-C has told them already."""
+        with self._lock:
+            self.interrupted = True
+            for process in self._running:
+                os.kill(process.pid, signal.SIGTERM)
+
+
 def main(arguments: Sequence[str] = ()) -> int:
     """Run the tests of `make test`, and with `all` those of `make test-all`; 0 when all of them have passed."""
+    began, runs = time.monotonic(), Runs()
+    for name in STOP_SIGNALS:
+        signal.signal(name, lambda *_: runs.interrupt())
     measure_pace()
-    began, everything = time.monotonic(), list(arguments) == ["all"]
-    lab_is_due = not is_stamped()
-    # The tests on the real components wait for most of their time, and so run beside the others.
-    results = run_lanes([PARTS, LAB] if lab_is_due else [PARTS], [STACK])
-    if everything and not any(result.code for result in results):
-        results += run_lanes([SWEEPS, PROPERTIES] if lab_is_due else [SWEEPS, PROPERTIES, LAB], [STACK_SWEEPS])
-    print("\n".join(summary(results, time.monotonic() - began)))
+    stages = plan(everything=list(arguments) == ["all"], lab_is_due=not is_stamped())
+    results: list[Result] = []
+    for lanes in stages:
+        results += run_lanes(lanes, runs)
+        if runs.interrupted or any(result.code for result in results):
+            break
+    planned = [part for lanes in stages for lane in lanes for part in lane]
+    said = summary(results, time.monotonic() - began, planned, runs.interrupted)
+    _write(("\n".join(said) + "\n").encode())
+    if runs.interrupted:
+        return INTERRUPTED
     return 1 if any(result.code for result in results) else 0
 
 
-def summary(results: list[Result], seconds: float) -> Iterator[str]:
+def plan(everything: bool, lab_is_due: bool) -> list[list[list[Part]]]:
+    """The stages of a run, each where those before it have passed, and the lanes of each stage.
+
+    The tests on the real components wait for most of their time, and so run beside the others.
+    """
+    stages = [[[PARTS, LAB] if lab_is_due else [PARTS], [STACK]]]
+    if everything:
+        stages.append([[SWEEPS, PROPERTIES] if lab_is_due else [SWEEPS, PROPERTIES, LAB], [STACK_SWEEPS]])
+    return stages
+
+
+def summary(results: list[Result], seconds: float, planned: list[Part], interrupted: bool) -> Iterator[str]:
     """The lines that say what ran, what it took, what was left out and why."""
     ran = [result.part for result in results]
     yield f"\nAfter {seconds:.0f} s:"
     yield from map(str, results)
-    if LAB not in ran:
+    why = "interrupted" if interrupted else "the tests before it have failed"
+    yield from (f"  {part.name:<14}not begun: {why}" for part in planned if part not in ran)
+    if LAB not in planned:
         yield f"  {LAB.name:<14}unchanged since the last green run, not run again; `make test-all` always runs them"
-    if SWEEPS not in ran:
+    if SWEEPS not in planned:
         yield f"  {SWEEPS.name:<14}left out; `make test-all` runs them"
-    failed = [result.part.name for result in results if result.code]
-    yield f"Failed: {', '.join(failed)}." if failed else "All that ran has passed."
+    if LAB in ran and is_narrowed_down():
+        yield f"  {LAB.name:<14}will run again all the same: PYTEST_ADDOPTS is set, and may have narrowed them down"
+    ended = ", ".join(result.part.name for result in results if result.code)
+    if interrupted:
+        yield f"Interrupted: {ended or 'between two parts'}."
+    else:
+        yield f"Failed: {ended}." if ended else "All that ran has passed."
 
 
-def run_lanes(*lanes: list[Part]) -> list[Result]:
+def run_lanes(lanes: list[list[Part]], runs: Runs) -> list[Result]:
     """Run the parts of each lane one after the other, and the lanes beside each other; the first is shown at once."""
     with ThreadPoolExecutor(len(lanes)) as pool:
-        running = [pool.submit(_run_lane, lane, show=lane is lanes[0]) for lane in lanes]
+        running = [pool.submit(_run_lane, lane, runs, show=lane is lanes[0]) for lane in lanes]
         shown, *others = [lane.result() for lane in running]
     for result in (result for lane in others for result in lane):
         _write(result.output)
     return [*shown, *(result for lane in others for result in lane)]
 
 
-def _run_lane(lane: list[Part], show: bool) -> list[Result]:
-    return [run(part, show) for part in lane]
+def _run_lane(lane: list[Part], runs: Runs, show: bool) -> list[Result]:
+    results: list[Result] = []
+    for part in lane:
+        result = run(part, runs, show)
+        if result is None:
+            break
+        results.append(result)
+    return results
 
 
-def run(part: Part, show: bool) -> Result:
-    """Run one part; what it says is shown at once, or kept for later."""
+def run(part: Part, runs: Runs, show: bool) -> Result | None:
+    """Run one part, None after an interrupt; what it says is shown at once, or kept for later."""
     content, began = fingerprint(), time.monotonic()
     colour = "yes" if sys.stdout.isatty() else "no"
     command = [sys.executable, "-m", "pytest", "--max-worker-restart=0", "--dist=loadfile", f"--color={colour}"]
-    process = subprocess.Popen(
-        [*command, *shlex.split(part.arguments)], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    process = runs.begin([*command, *shlex.split(part.arguments)])
+    if process is None:
+        return None
     assert process.stdout
     output = b"".join(_read(process.stdout, show))
-    _, status, usage = os.wait4(process.pid, 0)  # which tells the CPU of this child and of all that it has waited for
-    process.returncode = os.waitstatus_to_exitcode(status)
+    cpu = runs.wait(process)
     if part == LAB:
         stamp(content if process.returncode == 0 else None)
-    cpu = usage.ru_utime + usage.ru_stime
     return Result(part, process.returncode, counts(output), time.monotonic() - began, cpu, output)
 
 
@@ -119,8 +189,9 @@ def _read(stream: IO[bytes], show: bool) -> Iterator[bytes]:
 
 
 def _write(chunk: bytes) -> None:
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+    with suppress(OSError):  # whoever read it has gone: the tests come to their end all the same
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
 
 
 def counts(output: bytes) -> str:

@@ -32,9 +32,19 @@ def pace() -> float:
 
 
 def measure_pace() -> None:
-    """Measure how slow this machine is, unless this run has done so already."""
+    """Measure how slow this machine is, unless this run has done so already.
+
+    Raises SystemExit, with one line for whoever reads it, where PACE is set to what is no number.
+    """
     if PACE not in os.environ:
         os.environ[PACE] = f"{_seconds_of_work() / QUIET_SECONDS:.2f}"
+    try:
+        pace()
+    except ValueError:
+        raise SystemExit(
+            f"{PACE} is {os.environ[PACE]!r}, but has to be a number such as 1.5: how many times slower this machine "
+            "is than a quiet one with two cores. Unset, it is measured."
+        ) from None
 
 
 def _seconds_of_work() -> float:

@@ -10,8 +10,8 @@ import pytest
 from lab.load_sql import Loaded, ScriptError, load_script
 from lab.sqlserver.tsql.script import RepetitionError, ends_with_go, split_batches
 from lab.testing.sql_server import LabSqlServer
+from tests.stamp import CHINOOK
 
-CHINOOK = Path(__file__).parents[3].parent / "shared/data/Chinook_SqlServer.sql"
 CHINOOK_ROWS = {
     "Album": 347,
     "Artist": 275,
