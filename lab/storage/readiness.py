@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from http.client import HTTPConnection, HTTPException
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -34,9 +35,9 @@ def wait_until_ready(settings: LabSettings, seconds: float) -> None:
     wait_until(lambda: is_ready(settings), seconds, complaint)
 
 
-def ensure_bucket(settings: LabSettings, bucket: str = VAULT_BUCKET) -> None:
-    """Make the vault's bucket, without versioning, unless it is there already."""
-    s3 = boto3.client(
+def s3_client(settings: LabSettings) -> Any:
+    """A boto3 client of the lab's S3, with the lab's own keys."""
+    return boto3.client(
         "s3",
         endpoint_url=settings.storage_url,
         region_name=REGION,
@@ -44,8 +45,12 @@ def ensure_bucket(settings: LabSettings, bucket: str = VAULT_BUCKET) -> None:
         aws_secret_access_key=settings.secret_key,
         config=Config(s3={"addressing_style": "path"}),
     )
+
+
+def ensure_bucket(settings: LabSettings, bucket: str = VAULT_BUCKET) -> None:
+    """Make the vault's bucket, without versioning, unless it is there already."""
     try:
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3_client(settings).create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
             raise

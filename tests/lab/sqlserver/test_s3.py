@@ -11,8 +11,9 @@ import pymssql
 import pytest
 
 from lab.testing.deadlines import within
-from lab.testing.sql_server import LabSqlServer, run_on
+from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
+from tests.lab.sqlserver.backups import refusal
 
 pytestmark = pytest.mark.lab
 
@@ -41,15 +42,6 @@ def prefix(lab_sql_server: LabSqlServer, lab_storage: LabStorage) -> str:
 
 def key_of(url: str) -> str:
     return url.split("/", 4)[4]
-
-
-def refusal(server: LabSqlServer, statement: str, **options: Any) -> tuple[int, list[str]]:
-    said: list[str] = []
-    with server.connect(**options) as connection:
-        connection._conn.set_msghandler(lambda *parts: said.append(parts[-1].decode()))
-        with pytest.raises(pymssql.Error) as refused:
-            run_on(connection, statement)
-    return refused.value.args[0], said
 
 
 def uploads(storage: LabStorage, url: str) -> list[str]:
