@@ -19,6 +19,7 @@ from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease
+from perennial.settings import Settings
 
 
 async def begin_attempt(
@@ -53,13 +54,23 @@ async def begin_attempt(
 async def end_attempt(point: LeasedPoint) -> list[str]:
     """Stop what still runs for the attempt, write the point's final state, complete it; returns what was swept."""
     manifest = point.manifest
-    if manifest.claim and manifest.parts.bak is None:
+    if manifest.parts.bak is None:
         with suppress(SqlServerError, PerennialError):  # a server that is down runs no backup either
-            server = SqlServer(manifest.source.database.connection)
-            await server.kill_sessions_of(point.vault.settings.run_label(manifest.claim.name))
+            await stop_backup(manifest, point.vault.settings)
     if manifest.closed_at is None:
         manifest = await point.change(lambda m: m.closed(datetime.now(UTC)))
     return await complete_verified(point) if manifest.state is State.VERIFIED else []
+
+
+async def stop_backup(manifest: Manifest, settings: Settings) -> None:
+    """End the statement that writes the files of the manifest's claim, if it runs.
+
+    Raises:
+        SqlServerError: when the server does not answer, or refuses.
+    """
+    if manifest.claim:
+        server = SqlServer(manifest.source.database.connection)
+        await server.kill_sessions_of(settings.run_label(manifest.claim.name))
 
 
 async def complete_verified(point: LeasedPoint) -> list[str]:

@@ -15,6 +15,7 @@ from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, s
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.points.requests import Kind
+from perennial.backup.attempt import stop_backup
 from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.asynchronous import LoopLocks
 from perennial.hooks.sql_server import tsql
@@ -57,9 +58,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         return {"keys": list(part.keys), "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
 
     async def stop(self, manifest: Manifest) -> None:
-        if manifest.claim:
-            server = SqlServer(manifest.source.database.connection)
-            await server.kill_sessions_of(self.settings.run_label(manifest.claim.name))
+        await stop_backup(manifest, self.settings)
 
     async def _find_earlier_backup(self, point: LeasedPoint) -> Row | None:
         """The last claim's backup if it has succeeded or still does; None when there was none, or it was aborted."""
