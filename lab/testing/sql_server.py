@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -116,6 +117,16 @@ def run_on(connection: pymssql.Connection, *statements: str) -> list[tuple[Any, 
                 if not cursor.nextset():
                     break
     return rows
+
+
+def copy_live_files(files: Iterable[Path], to: Path) -> None:
+    """Copy a database's files as a snapshot of their volume has them, without a word to the server, SQLite's too."""
+    to.mkdir()
+    for path in files:
+        # The file itself last: what leaves SQLite's log meanwhile, or with it, has gone into it.
+        for file in sorted(path.parent.glob(f"{escape(path.name)}*"), reverse=True):
+            with suppress(FileNotFoundError):
+                shutil.copy(file, to / file.name)
 
 
 def start_in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from glob import escape
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import pymssql
 import pytest
 
 from lab.testing.deadlines import within
-from lab.testing.sql_server import LabSqlServer
+from lab.testing.sql_server import LabSqlServer, copy_live_files
 from lab.testing.storage import LabStorage
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
@@ -144,12 +142,7 @@ class DatabasesUnderTest:
     def copied(self, name: str) -> list[str]:
         """Copies of a database's files as a snapshot of their volume has them, without a word to the server."""
         to = self.folder / uuid4().hex
-        to.mkdir()
-        for path in self.files(name):
-            # The file itself last: what leaves SQLite's log meanwhile has gone into it.
-            for file in sorted(path.parent.glob(f"{escape(path.name)}*"), reverse=True):
-                with suppress(FileNotFoundError):
-                    shutil.copy(file, to / file.name)
+        copy_live_files(self.files(name), to)
         return [str(to / path.name) for path in self.files(name)]
 
     def files(self, name: str) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pymssql
 import pytest
 
-from lab.testing.sql_server import LabSqlServer, run_on
+from lab.testing.sql_server import LabSqlServer, copy_live_files, run_on
 
 pytestmark = pytest.mark.lab
 
@@ -36,10 +36,7 @@ def own_files(server: LabSqlServer, database: str) -> tuple[Path, Path]:
 
 def copied(server: LabSqlServer, database: str, to: Path) -> tuple[Path, Path]:
     """The database's files as a snapshot of their volume has them, without a word to the server."""
-    to.mkdir()
-    for folder, name in (("data", f"{database}.mdf"), ("log", f"{database}_log.ldf")):
-        for file in (server.folder / folder).glob(f"{name}*"):
-            shutil.copy(file, to / file.name)
+    copy_live_files(own_files(server, database), to)
     return to / f"{database}.mdf", to / f"{database}_log.ldf"
 
 
