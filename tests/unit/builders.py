@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,9 @@ from include.rules.points.manifest import Manifest, Verification
 from include.rules.points.parts import SnapshotPart, SnapshotRole
 from include.rules.points.requests import BackupRequest
 from include.rules.register.tenants import Tenant
+from include.rules.restore.database_survey import DatabaseSurvey
+from include.rules.restore.host_survey import FolderFacts, HostSurvey
+from include.rules.restore.survey import Survey
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -85,3 +89,10 @@ def verified(text: str = "acme|daily|2026-11-23", now: datetime = NOW) -> Manife
         manifest = manifest.with_snapshot(role, snapshot(manifest.volume_of(role), now))
     manifest = manifest.with_backup_file(backup_file(manifest, now)).complete()
     return manifest.verified(Verification(level=2, at=now, checks=("all",))).closed(now)
+
+
+def surveyed(
+    folder: FolderFacts | None = None, snapshots: Mapping[SnapshotRole, str] | None = None, **database: Any
+) -> Survey:
+    """What a preview has found; `database` are fields of its DatabaseSurvey."""
+    return Survey(HostSurvey(folder, snapshots or {}), DatabaseSurvey(**database))

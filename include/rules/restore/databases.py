@@ -35,9 +35,9 @@ def check_database_name(
                 why="A restore under another name never overwrites; nothing was restored.",
                 todo="Choose a name that is free, or leave it empty to restore in place.",
             )
-    if survey.database_state:
+    if survey.database.state:
         raise RefusedError(
-            f"There is a database {database} on {target.database.connection} already ({survey.database_state}).",
+            f"There is a database {database} on {target.database.connection} already ({survey.database.state}).",
             why="A restore under another name never overwrites; nothing was restored.",
             todo="Choose a name that is free, or drop that database first.",
         )
@@ -54,9 +54,9 @@ def database_source(
     Raises:
         RefusedError: when neither what was asked for nor its stand-in can be used; the message says why.
     """
-    if request.database_from is DatabaseSource.BACKUP_FILE and not survey.backup_file:
+    if request.database_from is DatabaseSource.BACKUP_FILE and not survey.database.backup_file:
         return DatabaseSource.BACKUP_FILE, ""
-    unusable = (survey.snapshots or {}).get(SnapshotRole.DATABASE) or _files_not_found(
+    unusable = survey.host.snapshots.get(SnapshotRole.DATABASE) or _files_not_found(
         manifest.source.database, manifest.database_files
     )
     if request.database_from is DatabaseSource.SNAPSHOT:
@@ -65,9 +65,9 @@ def database_source(
         return DatabaseSource.SNAPSHOT, ""
     if unusable:
         raise not_restorable(
-            manifest, f"{survey.backup_file}, and the snapshot cannot stand in for it: {unusable}", suggestion
+            manifest, f"{survey.database.backup_file}, and the snapshot cannot stand in for it: {unusable}", suggestion
         )
-    why = f"{survey.backup_file}; the snapshot of the database volume stands in for it, crash-consistent"
+    why = f"{survey.database.backup_file}; the snapshot of the database volume stands in for it, crash-consistent"
     return DatabaseSource.SNAPSHOT, f"{why} (as after a power cut)"
 
 

@@ -9,8 +9,9 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import Platform, Tenant
 from include.rules.restore.host_paths import is_below, is_windows, overlap
+from include.rules.restore.host_survey import FolderFacts
 from include.rules.restore.request import RestoreRequest
-from include.rules.restore.survey import FolderFacts, Survey, not_restorable
+from include.rules.restore.survey import Survey, not_restorable
 
 
 def check_files(
@@ -27,7 +28,7 @@ def check_files(
     Raises:
         RefusedError: with the reason.
     """
-    unusable = (survey.snapshots or {}).get(SnapshotRole.WEB)
+    unusable = survey.host.snapshots.get(SnapshotRole.WEB)
     if unusable:
         raise not_restorable(manifest, f"the files cannot come back: {unusable}", suggestion)
     if manifest.source.web.platform is not target.web.platform:
@@ -50,11 +51,11 @@ def check_files(
                 f"the folder {folder} overlaps {tenant.web.path}, where tenant {tenant.id} lives",
                 "Name a folder of its own, or leave it empty to restore in place.",
             )
-    if survey.folder and survey.folder.free_bytes <= 0:
+    if survey.host.folder and survey.host.folder.free_bytes <= 0:
         raise not_restorable(
             manifest, f"the disk of {folder} on {target.web.instance} is full", "Make room, or name a folder elsewhere."
         )
-    if survey.folder and survey.folder.exists and not survey.folder.empty:
+    if survey.host.folder and survey.host.folder.exists and not survey.host.folder.empty:
         raise not_restorable(
             manifest,
             f"the folder {folder} on {target.web.instance} is not empty, and what is in it would be gone",

@@ -89,14 +89,14 @@ def plan_restore(
         # In place, a link into the tenant's own folder leads to what is to be overwritten anyway.
         own = {} if request.folder is None else {target.id: target}
         foreign = {**{name: other for name, other in others.items() if name != target.id}, **own}
-        check_folder(manifest, target, folder, paths, survey.folder, foreign.values())
+        check_folder(manifest, target, folder, paths, survey.host.folder, foreign.values())
     source, approvals, unsavable = DatabaseSource.BACKUP_FILE, _approvals(request, target), ""
     if database:
         check_database_name(request, target, database, survey, others)
         source, why = database_source(request, manifest, survey, suggestion)
         approvals += [why] if why else []
         if request.database is None:
-            unsavable = why_unsavable(target.database, survey.database_state, survey.database_files)
+            unsavable = why_unsavable(target.database, survey.database.state, survey.database.files)
         approvals += [f"the database that is overwritten cannot be kept safe before: {unsavable}"] if unsavable else []
     return RestorePlan(
         source=manifest.tenant,

@@ -8,10 +8,11 @@ from statistics import median
 
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
+from include.rules.restore.host_survey import FolderFacts
 from include.rules.restore.plan import RestorePlan, host_of
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import DatabaseSource
-from include.rules.restore.survey import FolderFacts, Survey
+from include.rules.restore.survey import Survey
 
 
 def preview(
@@ -65,23 +66,23 @@ def _overwritten(plan: RestorePlan, survey: Survey) -> list[str]:
     lines = []
     if plan.folder:
         where = f"{plan.folder} on {plan.target.web.instance}"
-        current = _folder(survey.folder)
+        current = _folder(survey.host.folder)
         if not plan.replaces_files:
-            room = f" ({_size(survey.folder.free_bytes)} free on its disk)" if survey.folder else ""
+            room = f" ({_size(survey.host.folder.free_bytes)} free on its disk)" if survey.host.folder else ""
             lines.append(f"Folder {where} is made{room}; nothing is overwritten.")
         elif plan.paths:
             lines.append(f"Only these of {where} ({current}) are OVERWRITTEN: {', '.join(plan.paths)}.")
         else:
             lines.append(f"Folder {where} ({current}) is OVERWRITTEN; what the snapshot does not have is deleted.")
-        if survey.folder and survey.folder.leads_elsewhere(plan.folder):
+        if survey.host.folder and survey.host.folder.leads_elsewhere(plan.folder):
             lines.append(
-                f"A symbolic link leads from {plan.folder} to {survey.folder.real}: that is where files change."
+                f"A symbolic link leads from {plan.folder} to {survey.host.folder.real}: that is where files change."
             )
     if plan.database:
         where = f"{plan.database} on {plan.target.database.connection}"
         current = "not there now"
-        if survey.database_state:
-            current = f"{survey.database_state}, {_size(survey.database_bytes)}"
+        if survey.database.state:
+            current = f"{survey.database.state}, {_size(survey.database.bytes)}"
         lines.append(
             f"Database {where} ({current}) is OVERWRITTEN."
             if plan.replaces_database

@@ -14,15 +14,16 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import Tenant
 from include.rules.restore.host_paths import path_on_volume
+from include.rules.restore.host_survey import FolderFacts
 from include.rules.restore.plan import RestorePlan, plan_restore
 from include.rules.restore.preview import preview
 from include.rules.restore.request import DatabaseSource, RestoreRequest
-from include.rules.restore.survey import FolderFacts, Survey
-from tests.unit.builders import NOW, tenant, tenant_entry, verified
+from include.rules.restore.survey import Survey
+from tests.unit.builders import NOW, surveyed, tenant, tenant_entry, verified
 
 FULL = FolderFacts(exists=True, empty=False, files=3, bytes=100, free_bytes=10**9)
 ABSENT = FolderFacts(exists=False, empty=True, files=0, bytes=0, free_bytes=10**9)
-STANDING = Survey(folder=FULL, database_state="ONLINE", database_bytes=8192)
+STANDING = surveyed(folder=FULL, state="ONLINE", bytes=8192)
 BETTER = "The nearest verified one is another."
 
 
@@ -58,7 +59,7 @@ def test_one_half_leaves_the_other_alone() -> None:
 
 
 def test_elsewhere_nothing_is_overwritten() -> None:
-    restore_plan = plan(Survey(folder=ABSENT), folder="/srv/new/site", database="shop_copy")
+    restore_plan = plan(surveyed(folder=ABSENT), folder="/srv/new/site", database="shop_copy")
     assert not restore_plan.overwrites
     assert (restore_plan.folder, restore_plan.database) == ("/srv/new/site", "shop_copy")
 
@@ -77,7 +78,7 @@ def test_the_request_and_the_plan_can_ask_for_an_approval() -> None:
 
 
 def test_a_backup_file_that_cannot_be_read_is_replaced_by_the_snapshot_if_somebody_approves() -> None:
-    restore_plan = plan(Survey(folder=FULL, database_state="ONLINE", backup_file="the .bak is damaged"))
+    restore_plan = plan(surveyed(folder=FULL, state="ONLINE", backup_file="the .bak is damaged"))
     assert restore_plan.database_from is DatabaseSource.SNAPSHOT
     assert restore_plan.snapshots == (SnapshotRole.WEB, SnapshotRole.DATABASE)
     assert "the .bak is damaged; the snapshot of the database volume stands in" in restore_plan.approvals[0]
@@ -101,24 +102,24 @@ def test_the_snapshot_can_be_asked_for_without_an_approval() -> None:
 def test_where_neither_way_leads_back_it_is_refused_and_another_point_named(
     at: Manifest, snapshots: dict[SnapshotRole, str], reason: str
 ) -> None:
-    broken = Survey(folder=FULL, backup_file="the .bak is missing", snapshots=snapshots)
+    broken = surveyed(folder=FULL, backup_file="the .bak is missing", snapshots=snapshots)
     with pytest.raises(RefusedError, match=rf"the \.bak is missing.*{reason}.*{BETTER}"):
         plan(broken, at=at)
     with pytest.raises(RefusedError, match=reason):
-        plan(Survey(folder=FULL, snapshots=snapshots), at=at, database_from="snapshot")
+        plan(surveyed(folder=FULL, snapshots=snapshots), at=at, database_from="snapshot")
 
 
 @pytest.mark.parametrize(
     ("form", "survey", "reason"),
     [
-        ({"folder": "/srv/acme/site/old"}, Survey(folder=ABSENT), "overlaps /srv/acme/site, where tenant acme lives"),
-        ({"folder": "/srv/acme"}, Survey(folder=ABSENT), "overlaps /srv/acme/site"),
-        ({"folder": "/srv/globex/site"}, Survey(folder=ABSENT), "where tenant globex lives"),
-        ({"folder": "/srv/new/site"}, Survey(folder=FULL), "is not empty"),
+        ({"folder": "/srv/acme/site/old"}, surveyed(folder=ABSENT), "overlaps /srv/acme/site, where tenant acme lives"),
+        ({"folder": "/srv/acme"}, surveyed(folder=ABSENT), "overlaps /srv/acme/site"),
+        ({"folder": "/srv/globex/site"}, surveyed(folder=ABSENT), "where tenant globex lives"),
+        ({"folder": "/srv/new/site"}, surveyed(folder=FULL), "is not empty"),
         ({"what": "database", "database": "SHOP_ACME"}, STANDING, "is the database of tenant acme"),
         ({"what": "database", "database": "shop_globex"}, STANDING, "is the database of tenant globex"),
         ({"what": "database", "database": "taken"}, STANDING, "There is a database taken .* already"),
-        ({}, Survey(snapshots={SnapshotRole.WEB: "snapshot snap-9 is gone"}), "the files cannot come back: .*snap-9"),
+        ({}, surveyed(snapshots={SnapshotRole.WEB: "snapshot snap-9 is gone"}), "the files cannot come back: .*snap-9"),
     ],
 )
 def test_what_would_overwrite_something_else_is_refused(form: dict[str, Any], survey: Survey, reason: str) -> None:
@@ -132,22 +133,22 @@ def test_what_would_overwrite_something_else_is_refused(form: dict[str, Any], su
 
 def test_a_new_folder_is_named_as_its_host_writes_it() -> None:
     with pytest.raises(RefusedError, match=r"C:\\back is no path of i-00000001, which runs linux"):
-        plan(Survey(folder=ABSENT), folder="C:\\back")
+        plan(surveyed(folder=ABSENT), folder="C:\\back")
 
 
 def test_what_is_no_folder_is_not_overwritten() -> None:
     with pytest.raises(RefusedError, match="/srv/new on i-00000001 is no folder"):
-        plan(Survey(folder=replace(ABSENT, no_folder=True)), what="files", folder="/srv/new")
+        plan(surveyed(folder=replace(ABSENT, no_folder=True)), what="files", folder="/srv/new")
 
 
 def test_no_folder_is_made_on_a_full_disk() -> None:
     with pytest.raises(RefusedError, match="the disk of /srv/new on i-00000001 is full"):
-        plan(Survey(folder=replace(ABSENT, free_bytes=0)), what="files", folder="/srv/new")
+        plan(surveyed(folder=replace(ABSENT, free_bytes=0)), what="files", folder="/srv/new")
 
 
 @pytest.mark.parametrize("paths", [[], ["uploads"], ["index.html", "uploads/2026"]])
 def test_a_disk_that_is_mounted_into_what_is_overwritten_is_not_emptied(paths: list[str]) -> None:
-    with_disk = Survey(folder=replace(FULL, mounts=("uploads/2026",)))
+    with_disk = surveyed(folder=replace(FULL, mounts=("uploads/2026",)))
     with pytest.raises(RefusedError, match="another disk is mounted on uploads/2026 in /srv/acme/site"):
         plan(with_disk, what="files", paths=paths)
     assert plan(with_disk, what="files", paths=["uploads/2025"]).paths == ("uploads/2025",)
@@ -157,9 +158,9 @@ def test_a_link_does_not_lead_a_restore_into_a_place_that_is_taken() -> None:
     entry = tenant_entry("globex")
     target = tenant(web={**tenant_entry()["web"], "instance": entry["web"]["instance"]})
     with pytest.raises(RefusedError, match=r"/srv/acme/site leads to /srv/globex/site/x, .* tenant globex lives"):
-        plan(Survey(folder=replace(FULL, real="/srv/globex/site/x")), target=target, what="files")
+        plan(surveyed(folder=replace(FULL, real="/srv/globex/site/x")), target=target, what="files")
     with pytest.raises(RefusedError, match=r"/srv/new leads to /srv/acme/site/new, .* tenant acme lives"):
-        plan(Survey(folder=replace(ABSENT, real="/srv/acme/site/new")), what="files", folder="/srv/new")
+        plan(surveyed(folder=replace(ABSENT, real="/srv/acme/site/new")), what="files", folder="/srv/new")
 
 
 def test_a_backslash_parts_folders_on_windows_and_is_a_character_on_linux() -> None:
@@ -209,13 +210,13 @@ def test_a_database_that_nothing_can_bring_back_is_overwritten_only_once_approve
     state: str, mount: str | None, files: tuple[DatabaseFile, ...], why: str
 ) -> None:
     target = tenant(database={**tenant_entry()["database"], "mount": mount})
-    restore_plan = plan(Survey(folder=FULL, database_state=state, database_files=files), target=target)
+    restore_plan = plan(surveyed(folder=FULL, state=state, files=files), target=target)
     assert why in restore_plan.why_unsavable
     assert bool(restore_plan.why_unsavable) == bool(why) == bool(restore_plan.approvals)
 
 
 def test_a_database_that_is_not_overwritten_needs_no_keeping() -> None:
-    assert plan(Survey(folder=FULL, database_state="RESTORING"), what="files").approvals == ()
+    assert plan(surveyed(folder=FULL, state="RESTORING"), what="files").approvals == ()
 
 
 def test_a_preview_of_an_overwritten_database_says_to_stop_what_writes_to_it_past_the_site() -> None:

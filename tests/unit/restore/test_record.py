@@ -23,8 +23,7 @@ from include.rules.restore.record import (
     check_owner,
 )
 from include.rules.restore.request import DatabaseSource, RestoreScope
-from include.rules.restore.survey import Survey
-from tests.unit.builders import NOW, tenant, verified
+from tests.unit.builders import NOW, surveyed, tenant, verified
 
 POINT = verified()
 
@@ -141,9 +140,7 @@ def test_the_expected_duration_is_the_median_of_the_same_kind_of_restore() -> No
 
 
 def test_the_preview_names_everything_that_is_overwritten_and_every_step() -> None:
-    text = preview(
-        planned(approvals=("the request asks for it",)).plan, POINT, Survey(database_state="ONLINE"), [], NOW
-    )
+    text = preview(planned(approvals=("the request asks for it",)).plan, POINT, surveyed(state="ONLINE"), [], NOW)
     for part in (
         "### Restore of acme-daily-20261123",
         "Folder /srv/acme/site on i-00000001 (not there now) is OVERWRITTEN",
@@ -160,14 +157,14 @@ def test_the_preview_names_everything_that_is_overwritten_and_every_step() -> No
 
 def test_the_preview_of_a_restore_elsewhere_promises_that_nothing_is_overwritten() -> None:
     plan = planned(replaces_files=False, replaces_database=False, folder="/srv/new/site", database="copy").plan
-    text = preview(plan, POINT, Survey(), [], NOW)
+    text = preview(plan, POINT, surveyed(), [], NOW)
     assert "OVERWRITTEN" not in text
     assert "offline" not in text
     assert text.count("nothing is overwritten") == 2
 
 
 def test_the_preview_says_that_a_snapshot_is_only_crash_consistent_by_its_steps() -> None:
-    text = preview(planned(database_from=DatabaseSource.SNAPSHOT).plan, POINT, Survey(), [], NOW)
+    text = preview(planned(database_from=DatabaseSource.SNAPSHOT).plan, POINT, surveyed(), [], NOW)
     assert "attach them beside, DBCC CHECKDB, and only then" in text
 
 

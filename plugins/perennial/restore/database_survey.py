@@ -1,0 +1,109 @@
+"""What a preview looks at on the database server and in the vault: the database, and every byte of the .bak."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from include.rules.backup.headers import header_differences
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName
+from include.rules.register.tenants import Tenant
+from include.rules.restore.database_survey import DatabaseSurvey
+from include.rules.restore.request import DatabaseSource, RestoreRequest
+from perennial.hooks.sql_server import databases
+from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
+from perennial.hooks.sql_server.read_backup import read_backup
+from perennial.hooks.sql_server.server import SqlServer
+from perennial.hooks.vault.vault import Vault
+
+
+@dataclass(frozen=True)
+class DatabaseSurveyor:
+    """Looks at the database half of one restore.
+
+    Attributes:
+        vault: Where the recovery point is.
+        request: What was asked.
+        point: The recovery point that was chosen.
+        target: The tenant whose place it goes to.
+    """
+
+    vault: Vault
+    request: RestoreRequest
+    point: Manifest
+    target: Tenant
+
+    async def survey(self) -> DatabaseSurvey:
+        """Look at the database and at the .bak, side by side.
+
+        Raises:
+            UnavailableError: when the database server or the vault does not answer.
+        """
+        if not self.request.takes_database:
+            return DatabaseSurvey()
+        async with asyncio.TaskGroup() as group:
+            database = group.create_task(self._database())
+            file = group.create_task(self._backup_file()) if self._wants_file else None
+        facts = database.result()
+        return DatabaseSurvey(
+            state=facts.state,
+            bytes=facts.size_bytes,
+            files=facts.described,
+            backup_file=file.result() if file else "",
+        )
+
+    async def stop(self) -> None:
+        """End what SQL Server still reads for this survey."""
+        server = self._server()
+        await server.kill_sessions_of(server.program)
+
+    @property
+    def _wants_file(self) -> bool:
+        return self.request.database_from is DatabaseSource.BACKUP_FILE
+
+    async def _database(self) -> databases.DatabaseFacts:
+        name = self.request.database or self.target.database.name
+        with self._server_must_answer():
+            return await self._server().talk(
+                lambda session: databases.survey(session, name), pauses=self.vault.settings.pauses
+            )
+
+    async def _backup_file(self) -> str:
+        """Why the .bak cannot be restored from; empty when every byte of it has been read and found right."""
+        bak = self.point.parts.bak
+        if bak is None:
+            return f"the point has no .bak ({self.point.left_out.get(PartName.BAK, 'nobody knows why')})"
+        for file in bak.files:
+            stored = await self.vault.backup_file(file.key)
+            if stored is None:
+                return f"the .bak is missing from the vault ({file.key})"
+            if stored.size_bytes != file.size_bytes:
+                return f"the .bak has {stored.size_bytes:,} bytes instead of {file.size_bytes:,} ({file.key})"
+        urls = self.vault.backup_file_urls(bak.keys)
+        with self._server_must_answer():
+            try:
+                headers = await read_backup(self._server(), urls, pauses=self.vault.settings.pauses)
+            except SqlServerError as error:
+                if error.is_damage:
+                    return f"the .bak is damaged ({error})"
+                raise
+        differences = header_differences(headers, self.point, bak)
+        return (
+            f"the .bak is another backup than the one that was verified ({', '.join(differences)})"
+            if differences
+            else ""
+        )
+
+    def _server(self) -> SqlServer:
+        label = self.vault.settings.run_label(f"{self.request.restore_id} preview")
+        return SqlServer(self.target.database.connection, label)
+
+    def _server_must_answer(self) -> AbstractContextManager[None]:
+        return translate_sql_errors(
+            f"The database server of tenant {self.target.id} cannot be used for this restore",
+            why="Nothing was restored.",
+            todo="Bring the server up, or mend what it complains about, then start the restore again.",
+            server=self.target.database.connection,
+        )
