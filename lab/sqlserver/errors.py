@@ -127,6 +127,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     6102: (14, "User does not have permission to use the KILL statement."),
     6104: (16, "Cannot use KILL to kill your own process."),
     6106: (16, "Process ID {} is not an active process ID."),
+    7983: (14, "User '{}' does not have permission to run DBCC {} for database '{}'."),
     8179: (16, "Could not find prepared statement with handle {}."),
     8939: (16, "Table error in database '{}': {}."),
     8989: (0, "CHECKDB found 0 allocation errors and {} consistency errors in database '{}'."),

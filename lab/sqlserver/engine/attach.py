@@ -21,7 +21,7 @@ _NO_FOLDER = (3, 3, "The system cannot find the path specified.")
 _IN_USE = (32, 32, "The process cannot access the file because it is being used by another process.")
 
 
-def attach(instance: Instance, name: str, files: tuple[str, ...]) -> None:
+def attach(instance: Instance, name: str, files: tuple[str, ...], owner_sid: str) -> None:
     """Make a database of a data file and its log. Its differential base and its log chain do not come with it.
 
     Raises SqlServerError 1801 for a name that is taken, 5120 for a file that is missing or another database's, 5171
@@ -31,7 +31,7 @@ def attach(instance: Instance, name: str, files: tuple[str, ...]) -> None:
     with databases.lock:
         if databases.find(name):
             raise SqlServerError(1801, name, state=3)
-        blank = databases.blank(name)
+        blank = databases.blank(name, owner_sid)
         data_file = files[0]
         log_file = files[1] if len(files) > 1 else str(Path(data_file).with_suffix(".ldf"))
         database = dataclasses.replace(blank, data_file=data_file, log_file=log_file)

@@ -32,7 +32,8 @@ class Database:
     the end of the last log backup (0: there is no chain); where it begins on another recovery fork, `log_fork`, the
     database has left that one at `fork_lsn`. While the database is RESTORING, it is rolled forward to
     `redo_lsn` (0: no backup is wholly restored yet), the moment `redo_time`, from the full backup `redo_base`. When it
-    went OFFLINE its data file had last been written at `left_at`, in nanoseconds.
+    went OFFLINE its data file had last been written at `left_at`, in nanoseconds. `owner_sid` is the owner's, in
+    hexadecimal; whoever makes a database, or restores or attaches one, becomes its owner.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Database:
     redo_time: str | None = None
     redo_base: str | None = None
     left_at: int = 0
+    owner_sid: str = "01"
 
     @property
     def keeps_log(self) -> bool:
@@ -118,12 +120,12 @@ class Databases:
         renamed = dataclasses.replace(database, name=new_name)
         self._registry.rename("database", database.name, new_name, dataclasses.asdict(renamed))
 
-    def create(self, name: str) -> Database:
+    def create(self, name: str, owner_sid: str = "01") -> Database:
         """A new, empty database in the default folders. Raises SqlServerError 1801, or 5133 or 5170 with 1802."""
         with self.lock:
             if self.find(name):
                 raise SqlServerError(1801, name, state=3)
-            database = self.blank(name)
+            database = self.blank(name, owner_sid)
             data_file = Path(database.data_file)
             if data_file.parent != self._data_folder:
                 raise SqlServerError(5133, data_file).then(1802)
@@ -133,7 +135,7 @@ class Databases:
             self.put(database)
             return database
 
-    def blank(self, name: str) -> Database:
+    def blank(self, name: str, owner_sid: str = "01") -> Database:
         """The record of a database of that name, not yet kept."""
         return Database(
             id=max((database.id for database in self.all()), default=0) + 1,
@@ -146,6 +148,7 @@ class Databases:
             family_guid=new_guid(),
             recovery_fork=new_guid(),
             recovery_model="SIMPLE" if name in SYSTEM else "FULL",
+            owner_sid=owner_sid,
         )
 
     def put(self, database: Database) -> None:

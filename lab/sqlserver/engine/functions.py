@@ -12,6 +12,7 @@ import apsw
 
 from lab.sqlserver.engine.file_space import pages_of
 from lab.sqlserver.engine.instance import PRODUCT_VERSION, SERVER_NAME, Instance
+from lab.sqlserver.engine.permission_functions import permission_functions
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
 from lab.sqlserver.translation.dates import DATE_KINDS, coerce, now, parse_moment, stored
@@ -56,6 +57,7 @@ def register(connection: apsw.Connection, instance: Instance, session: Session) 
         "DB_ID": (lambda *name: _database_id(instance, name[0] if name else session.database), -1),
         "DB_NAME": (lambda *number: _database_name(instance, session, *number), -1),
         "FILEPROPERTY": (lambda name, what: file_property(instance, session, name, what), 2),
+        **permission_functions(instance, session),
     }
     for name, (function, arguments) in scalars.items():
         connection.create_scalar_function(name, function, arguments)

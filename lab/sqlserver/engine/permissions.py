@@ -23,8 +23,8 @@ def login_of(instance: Instance, session: Session) -> Login:
 
 
 def roles(instance: Instance, login: Login, database: Database) -> set[str] | None:
-    """The login's roles in a database; None if it has no user there."""
-    if login.is_admin:
+    """The login's roles in a database; None if it has no user there. Its owner is `dbo`, and so is an administrator."""
+    if login.is_admin or login.sid == database.owner_sid:
         return {"db_owner"}
     connection = open_file(database)
     try:
@@ -55,17 +55,29 @@ def check_backup(instance: Instance, session: Session, database: Database, what:
 
 
 def check_restore(instance: Instance, session: Session, name: str) -> None:
-    """A new database needs the right to create one (262), an existing one a dbcreator (3110): db_owner will not do."""
+    """A new database needs the right to create one (262), an existing one a dbcreator or its owner (3110).
+
+    Members of its role db_owner will not do: who they are is in the database, which may be damaged.
+    """
     login = login_of(instance, session)
-    if instance.databases.find(name) is None:
+    existing = instance.databases.find(name)
+    if existing is None:
         check_create(instance, session)
-    elif not (login.is_admin or "dbcreator" in login.roles):
+    elif not (login.is_admin or "dbcreator" in login.roles or existing.owner_sid == login.sid):
         raise SqlServerError(3110, name)
 
 
 def check_create(instance: Instance, session: Session) -> None:
     """CREATE DATABASE, and reading what a backup says of itself: 262."""
     check_server(instance, session, "CREATE ANY DATABASE", SqlServerError(262, "CREATE DATABASE", "master"))
+
+
+def check_checkdb(instance: Instance, session: Session, database: Database) -> None:
+    """DBCC CHECKDB is for sysadmin and db_owner: 7983; 916 for who has no user in the database."""
+    login = login_of(instance, session)
+    check_entry(instance, session, database)
+    if "db_owner" not in (roles(instance, login, database) or set()):
+        raise SqlServerError(7983, login.name, "CHECKDB", database.name)
 
 
 def check_table(instance: Instance, session: Session, database: str, table: str, action: str) -> None:
@@ -91,8 +103,11 @@ def check_admin(instance: Instance, session: Session) -> None:
 
 
 def may_alter(instance: Instance, session: Session, database: Database) -> bool:
-    """Whether the session may change the database as a whole: a dbcreator, or a db_owner of it."""
+    """Whether the session may change the database as a whole: by a right on the server, or as a db_owner of it.
+
+    One that is not online, only the server's right opens: ALTER ANY DATABASE, which dbcreator has.
+    """
     login = login_of(instance, session)
-    if login.is_admin or "dbcreator" in login.roles:
+    if login.may("ALTER ANY DATABASE"):
         return True
     return database.state == "ONLINE" and "db_owner" in (roles(instance, login, database) or set())

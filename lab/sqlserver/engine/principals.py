@@ -16,6 +16,7 @@ import apsw
 from lab.sqlserver.engine.registry import Registry
 from lab.sqlserver.errors import SqlServerError
 
+ADMINISTRATOR_SID = "01"
 USERS_TABLE = "$users"  # a name that no T-SQL statement of the lab's clients gives to a table
 _ITERATIONS = 10_000  # of the password's hash: it keeps nobody out of a lab, it keeps passwords out of files
 
@@ -37,7 +38,7 @@ class Login:
 
     def may(self, permission: str) -> bool:
         """Whether the login has a permission on the server, by itself or by a role."""
-        by_role = "dbcreator" in self.roles and permission == "CREATE ANY DATABASE"
+        by_role = "dbcreator" in self.roles and permission in ("CREATE ANY DATABASE", "ALTER ANY DATABASE")
         return self.is_admin or by_role or permission in self.permissions
 
 
@@ -49,7 +50,7 @@ class Logins:
         self._key = secrets.token_bytes(16)
         self._admitted: set[tuple[str, str]] = set()
         """Digests of logins and, hashed with a key of this process, the passwords that have proved right for them."""
-        self._administrator = _new(user, password, sid="01", roles=("sysadmin",))
+        self._administrator = _new(user, password, sid=ADMINISTRATOR_SID, roles=("sysadmin",))
 
     def all(self) -> list[Login]:
         return [self._administrator, *(_login(record) for record in self._registry.all("login"))]

@@ -11,7 +11,7 @@ import apsw
 from lab.sqlserver.engine.databases import PAGE_SIZE
 from lab.sqlserver.engine.file_space import pages_of
 from lab.sqlserver.engine.instance import Instance
-from lab.sqlserver.engine.principals import users
+from lab.sqlserver.engine.principals import ADMINISTRATOR_SID, users
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.engine.user_tables import user_tables
 from lab.sqlserver.translation.names import schema_and_name
@@ -35,7 +35,7 @@ def _databases(instance: Instance, _session: Session, _connection: apsw.Connecti
         yield (
             database.name, database.id, database.created, 160, "SQL_Latin1_General_CP1_CI_AS",
             _ACCESS[database.user_access], database.user_access, 0, _STATES[database.state], database.state,
-            _MODELS[database.recovery_model], database.recovery_model,
+            _MODELS[database.recovery_model], database.recovery_model, bytes.fromhex(database.owner_sid),
         )  # fmt: skip
 
 
@@ -114,8 +114,13 @@ def _visible(instance: Instance, own: Session) -> list[Session]:
     return instance.sessions.all() if login and login.may("VIEW SERVER STATE") else [own]
 
 
-def _server_principals(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+def _server_principals(instance: Instance, own: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    """Without VIEW ANY DEFINITION or ALTER ANY LOGIN a login sees itself and the administrator alone."""
+    asking = instance.logins.find(own.login)
+    sees_all = asking is not None and asking.may("VIEW ANY DEFINITION")
     for number, login in enumerate(instance.logins.all(), start=1):
+        if not (sees_all or login == asking or login.sid == ADMINISTRATOR_SID):
+            continue
         yield login.name, number, bytes.fromhex(login.sid), "S", "SQL_LOGIN", 0
 
 
@@ -150,7 +155,8 @@ VIEWS: dict[str, View] = {
     "databases": View(
         "name SYSNAME; database_id INT; create_date DATETIME; compatibility_level TINYINT; "
         "collation_name SYSNAME; user_access TINYINT; user_access_desc NVARCHAR(60); is_read_only BIT; "
-        "state TINYINT; state_desc NVARCHAR(60); recovery_model TINYINT; recovery_model_desc NVARCHAR(60)",
+        "state TINYINT; state_desc NVARCHAR(60); recovery_model TINYINT; recovery_model_desc NVARCHAR(60); "
+        "owner_sid VARBINARY(85)",
         _databases,
     ),
     "sysdatabases": View(

@@ -30,10 +30,11 @@ def use(context: Context, statement: Use) -> None:
 
 def create(context: Context, statement: CreateDatabase) -> None:
     permissions.check_create(context.instance, context.session)
+    owner_sid = permissions.login_of(context.instance, context.session).sid
     if statement.files:
-        attach(context.instance, statement.name, statement.files)
+        attach(context.instance, statement.name, statement.files, owner_sid)
     else:
-        context.instance.databases.create(statement.name)
+        context.instance.databases.create(statement.name, owner_sid)
         context.instance.logs.of(statement.name)  # the log file is there from the beginning
     context.reply.done()
 
@@ -59,6 +60,7 @@ def drop(context: Context, statement: DropDatabase) -> None:
 def check(context: Context, statement: CheckDatabase) -> None:
     """DBCC CHECKDB: every page and every index of the database's file, and its foreign keys' targets."""
     database = context.instance.databases.readable(statement.database or context.session.database)
+    permissions.check_checkdb(context.instance, context.session, database)
     context.instance.check_place(context.session, database)
     problems = _integrity_errors(context, database)
     for problem in problems:

@@ -123,7 +123,8 @@ def _replaced(context: Context, statement: Restore, header: dict[str, Any], stop
             context.instance.check_exclusive(context.session, database)
             if existing:
                 restore_plan.check_overwriting(existing, header, statement)
-            restoring = restore_plan.planned(statement, header, database)
+            owner_sid = permissions.login_of(context.instance, context.session).sid
+            restoring = restore_plan.planned(statement, header, database, owner_sid)
             restore_plan.check_stop_at(header, restoring, stop_at)
             restore_plan.check_places(databases, statement, restoring)
             if existing:

@@ -77,7 +77,7 @@ def check_overwriting(existing: Database, header: dict[str, Any], statement: Res
         raise SqlServerError(3159, existing.name)
 
 
-def planned(statement: Restore, header: dict[str, Any], database: Database) -> Database:
+def planned(statement: Restore, header: dict[str, Any], database: Database, owner_sid: str) -> Database:
     """The database as it is while a full backup is being restored to it.
 
     The backup is its differential base from now on, and its log is backed up on from there. (A COPY_ONLY backup is no
@@ -107,6 +107,7 @@ def planned(statement: Restore, header: dict[str, Any], database: Database) -> D
         redo_lsn=0,
         redo_time=None,
         redo_base=header["BackupSetGUID"],
+        owner_sid=owner_sid,
     )
 
 

@@ -10,6 +10,8 @@ SERVER_ROLES = frozenset({"sysadmin", "dbcreator"})
 DATABASE_ROLES = frozenset({"db_owner", "db_backupoperator"})
 SERVER_PERMISSIONS = (
     ("VIEW", "SERVER", "STATE"),
+    ("VIEW", "ANY", "DEFINITION"),
+    ("ALTER", "ANY", "DATABASE"),
     ("ALTER", "ANY", "CONNECTION"),
     ("ALTER", "ANY", "CREDENTIAL"),
     ("CREATE", "ANY", "DATABASE"),

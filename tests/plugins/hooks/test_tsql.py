@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from include.rules.points.backup_files import MOST_STRIPES
 from lab.testing.deadlines import within
-from perennial.hooks.sql_server import tsql
+from perennial.hooks.sql_server import tsql, tsql_settings
+from perennial.hooks.sql_server.rights import RIGHTS
 
 MAXDOP = Path(sys.executable).with_name("maxdop")
 
@@ -71,6 +72,7 @@ STATEMENTS: dict[str, Callable[[str, str], str]] = {
     "logins": lambda *_: tsql.logins(),
     "map_user": lambda name, _: tsql.map_user(name, f"{name}'", name),
     "create_login": lambda name, _: tsql.create_login(name, name.encode()),
+    "rights": lambda name, _: tsql_settings.rights({r.name: r.question for r in RIGHTS}, name),
 }
 
 
@@ -89,9 +91,10 @@ def rejected(statements: list[str], folder: Path) -> str:
     return "\n".join(complaints)
 
 
-def test_every_statement_of_the_module_is_judged() -> None:
+def test_every_statement_of_the_modules_is_judged() -> None:
     helpers = {"name", "text", "devices"}
-    written = {name for name, _ in inspect.getmembers(tsql, inspect.isfunction)} - helpers
+    modules = (tsql, tsql_settings)
+    written = {name for module in modules for name, _ in inspect.getmembers(module, inspect.isfunction)} - helpers
     assert written == set(STATEMENTS)
 
 
