@@ -104,6 +104,6 @@ class DatabaseSurveyor:
         return translate_sql_errors(
             f"The database server of tenant {self.target.id} cannot be used for this restore",
             why="Nothing was restored.",
-            todo="Bring the server up, or mend what it complains about, then start the restore again.",
+            then="start the restore again",
             server=self.target.database.connection,
         )

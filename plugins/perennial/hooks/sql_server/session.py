@@ -14,7 +14,7 @@ from typing import Any
 import pymssql
 
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.errors import ServerMessage, SqlServerError
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +33,14 @@ class Session:
 
     connection: Any
     abandoned: threading.Event
-    server_messages: list[str] = field(default_factory=list)
+    heard: list[ServerMessage] = field(default_factory=list)
 
     def listen(self) -> None:
         """Hear every error that the server sends, not only the one that pymssql raises."""
 
         def hear(_state: int, severity: int, _server: object, _procedure: object, _line: int, text: bytes) -> None:
             if severity > INFORMATION:
-                self.server_messages.append(text.decode(errors="replace").strip())
+                self.heard.append(ServerMessage(severity, text.decode(errors="replace").strip()))
 
         self.connection._conn.set_msghandler(hear)
 
@@ -54,7 +54,7 @@ class Session:
             # The step was cancelled while its thread was connecting: whatever this would start, nobody would end.
             raise SqlServerError(0, "The step that wanted this statement was cancelled.")
         log.debug("SQL Server: %s", statement)
-        self.server_messages.clear()
+        self.heard.clear()
         try:
             with self.connection.cursor(as_dict=True) as cursor:
                 cursor.execute(statement)
@@ -64,7 +64,7 @@ class Session:
                     rows = cursor.fetchall() if cursor.description else rows
                 return rows
         except pymssql.Error as error:
-            raise SqlServerError.of(error, self.server_messages) from error
+            raise SqlServerError.of(error, self.heard) from error
 
     def kill(self, session_id: int) -> None:
         """End another session; one that has just ended by itself is as good."""
