@@ -66,7 +66,7 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
             return
         await point.change(lambda manifest: manifest.without_part(PartName(role)))
         raise PartError(
-            f"The {role.value} of tenant {point.manifest.tenant} is {snapshot.state if snapshot else 'gone'}.",
+            f"The {role.value} of tenant {point.manifest.tenant} is {snapshot.described_state if snapshot else 'gone'}.",
             why=f"Recovery point {point.manifest.id} is not whole.",
             todo="Clear the task `open` of this run: a new attempt takes a new snapshot.",
             snapshot=part.snapshot_id,

@@ -62,5 +62,5 @@ async def _snapshots(settings: Settings, point: Manifest) -> dict[SnapshotRole, 
         elif part.snapshot_id not in snapshots:
             unusable[role] = f"snapshot {part.snapshot_id} is gone"
         elif snapshots[part.snapshot_id].state != "completed":
-            unusable[role] = f"snapshot {part.snapshot_id} is {snapshots[part.snapshot_id].state}"
+            unusable[role] = f"snapshot {part.snapshot_id} is {snapshots[part.snapshot_id].described_state}"
     return unusable

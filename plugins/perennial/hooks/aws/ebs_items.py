@@ -19,7 +19,10 @@ RESTORE_TAG = "perennial:restore"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One snapshot as DescribeSnapshots shows it; `state` is pending, completed, error, recoverable or recovering."""
+    """One snapshot as DescribeSnapshots shows it; `state` is pending, completed, error, recoverable or recovering.
+
+    `state_message` says why it is in error: what is wrong with a KMS key stands there and nowhere else.
+    """
 
     id: str
     volume_id: str
@@ -28,6 +31,12 @@ class Snapshot:
     started_at: datetime
     size_gib: int
     tags: Mapping[str, str]
+    state_message: str = ""
+
+    @property
+    def described_state(self) -> str:
+        """Its state, with Amazon's reason where there is one."""
+        return f"{self.state} ({self.state_message.rstrip('.')})" if self.state_message else self.state
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ def read_snapshot(item: Mapping[str, Any]) -> Snapshot:
         started_at=item["StartTime"],
         size_gib=item["VolumeSize"],
         tags={tag["Key"]: tag["Value"] for tag in item.get("Tags", ())},
+        state_message=item.get("StateMessage") or "",
     )
 
 
