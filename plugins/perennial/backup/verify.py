@@ -65,8 +65,9 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
         if snapshot and snapshot.state == "completed":
             return
         await point.change(lambda manifest: manifest.without_part(PartName(role)))
+        state = snapshot.described_state if snapshot else "gone"
         raise PartError(
-            f"The {role.value} of tenant {point.manifest.tenant} is {snapshot.described_state if snapshot else 'gone'}.",
+            f"The {role.value} of tenant {point.manifest.tenant} is {state}.",
             why=f"Recovery point {point.manifest.id} is not whole.",
             todo="Clear the task `open` of this run: a new attempt takes a new snapshot.",
             snapshot=part.snapshot_id,
