@@ -25,6 +25,7 @@ from perennial.steps.operator import StepOperator
 
 DAGS = Path(__file__).parents[2] / "dags"
 EXPECTED = {
+    "check_register",
     "confirm_daily_backups",
     "daily_backups",
     "hold_recovery_point",
@@ -86,6 +87,7 @@ MAY_IMPORT = (
     "datetime",
     "perennial.backup.chain",
     "perennial.backup.operators",
+    "perennial.register_check.operators",
     "perennial.restore.chain",
     "perennial.restore.operators",
     "perennial.retention.operators",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from include.rules.points.levels import not_looked_at
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName
 
 HEAD = ("recovery point", "moment (UTC)", "kind", "state", "level", "what is in it", "kept or going", "note")
 
@@ -19,14 +21,16 @@ def table(manifests: Iterable[Manifest]) -> str:
 
 
 def _row(manifest: Manifest) -> tuple[str, ...]:
-    parts = {"web": manifest.parts.web_snapshot, "db": manifest.parts.db_snapshot, ".bak": manifest.parts.bak}
+    names = {PartName.WEB_SNAPSHOT: "web", PartName.DB_SNAPSHOT: "db", PartName.BAK: ".bak"}
+    unseen = not_looked_at(manifest)
+    parts = [f"{names[part]} (not looked at)" if part in unseen else names[part] for part in manifest.parts.names]
     return (
         manifest.id,
         f"{manifest.time or manifest.opened_at:%Y-%m-%d %H:%M:%S}",
         str(manifest.kind),
         str(manifest.state),
         str(manifest.verification.level) if manifest.verification else "-",
-        ", ".join(name for name, part in parts.items() if part) or "nothing",
+        ", ".join(parts) or "nothing",
         _fate(manifest),
         " ".join((manifest.failure or manifest.note).split())[:80],
     )

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, DatabaseFile, file_names, stem_of
 from include.rules.points.holds import Hold, PastHold
+from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest_versions import upgraded
 from include.rules.points.parts import PartName, Parts, SnapshotPart, SnapshotRole
 from include.rules.points.requests import Kind
@@ -58,6 +59,8 @@ class Manifest(Strict):
         source: The tenant as the register described it when the attempt began.
         database_files: The database's files when the .bak was made, to find them in the snapshot of their volume; empty
             in manifests of version 1.
+        looks: What was seen of a snapshot's volume before it was taken, by part; empty in manifests from before there
+            were looks.
         failure: Why the last attempt failed; None otherwise.
         left_out: Parts that a safety point does without, and why: its restore does not touch that half.
         half_restored: The restore that had left the tenant half restored when the attempt began; None when none had.
@@ -84,6 +87,7 @@ class Manifest(Strict):
     parts: Parts = Parts()
     claim: BackupFileClaim | None = None
     database_files: tuple[DatabaseFile, ...] = ()
+    looks: dict[PartName, VolumeLook] = Field(default_factory=dict)
     verification: Verification | None = None
     failure: str | None = None
     left_out: dict[PartName, str] = Field(default_factory=dict)
@@ -140,6 +144,10 @@ class Manifest(Strict):
         """The snapshot of this role; None when there is none (yet)."""
         return self.parts.web_snapshot if role is SnapshotRole.WEB else self.parts.db_snapshot
 
+    def with_look(self, role: SnapshotRole, look: VolumeLook) -> Manifest:
+        """Record what was seen of a volume; its snapshot comes next."""
+        return self.model_copy(update={"looks": {**self.looks, PartName(role): look}})
+
     def with_reader(self, reader: Reader, now: datetime) -> Manifest:
         """Let a restore read the point until its time is over."""
         others = tuple(r for r in self.readers if r.restore != reader.restore and r.until > now)
@@ -194,6 +202,7 @@ class Manifest(Strict):
     def forgetting_part(self, name: PartName) -> Manifest:
         """Forget a part, so that no later attempt adopts it, and what was proven with it; the state stays."""
         changes: dict[str, object] = {"parts": self.parts.model_copy(update={name: None}), "verification": None}
+        changes["looks"] = {part: look for part, look in self.looks.items() if part != name}
         if name == PartName.BAK and self.claim:
             changes["claim"] = self.claim.model_copy(update={"discarded": True})
         return self.model_copy(update=changes)

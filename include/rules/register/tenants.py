@@ -131,6 +131,7 @@ class Plan(Strict):
         manual_backups_per_month: How many backups an operator may take by hand in one calendar month (UTC).
         rpo_hours: Recovery point objective: the age in hours that the newest verified point should never exceed.
         restore_approval: Whether a restore waits until somebody has approved its preview.
+        allow_empty_folder: Whether a tenant's folder may be empty: a backup of an empty one fails otherwise.
         retention: Which of its recovery points are kept.
     """
 
@@ -139,6 +140,7 @@ class Plan(Strict):
     manual_backups_per_month: int = Field(ge=0, le=1000)
     rpo_hours: int = Field(ge=1, le=24 * 31)
     restore_approval: bool = False
+    allow_empty_folder: bool = False
     retention: RetentionPolicy = RetentionPolicy()
 
 

@@ -10,9 +10,9 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
+from include.rules.register.paths import overlap
 from include.rules.register.register import Register
 from include.rules.register.tenants import Tenant
-from include.rules.restore.host_paths import overlap
 from include.rules.restore.plan import RestorePlan
 from include.rules.restore.request import RestoreRequest, RestoreScope
 

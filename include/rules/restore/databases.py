@@ -8,8 +8,8 @@ from include.rules.errors import RefusedError
 from include.rules.points.backup_files import DatabaseFile
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
+from include.rules.register.paths import is_below
 from include.rules.register.tenants import DatabaseHost, Tenant
-from include.rules.restore.host_paths import is_below
 from include.rules.restore.request import DatabaseSource, RestoreRequest
 from include.rules.restore.survey import Survey, not_restorable
 

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
+from include.rules.register.paths import is_below, is_windows, overlap
 from include.rules.register.tenants import Platform, Tenant
-from include.rules.restore.host_paths import is_below, is_windows, overlap
 from include.rules.restore.host_survey import FolderFacts
 from include.rules.restore.request import RestoreRequest
 from include.rules.restore.survey import Survey, not_restorable

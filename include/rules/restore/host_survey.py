@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from include.rules.points.parts import SnapshotRole
-from include.rules.restore.host_paths import pure
+from include.rules.register.paths import pure
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,35 @@
+"""What was seen of a volume before its snapshot was taken, as a recovery point remembers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from pydantic import AwareDatetime
+
+from include.rules.register.findings import Finding, Weight, of_weight
+from include.rules.register.tenants import Strict
+
+
+class VolumeLook(Strict):
+    """One look at a volume that has found no difference to the register.
+
+    Attributes:
+        at: When it was over; the snapshot was asked for afterwards.
+        not_looked_at: Why not all of it could be looked at; empty when all of it was seen.
+        notes: What else was found.
+    """
+
+    at: AwareDatetime
+    not_looked_at: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, findings: Iterable[Finding], at: datetime) -> VolumeLook:
+        """The look that has found this."""
+        found = tuple(findings)
+        return cls(
+            at=at,
+            not_looked_at="; ".join(one.text for one in of_weight(Weight.NOT_LOOKED_AT, found)),
+            notes=tuple(one.text for one in of_weight(Weight.NOTE, found)),
+        )

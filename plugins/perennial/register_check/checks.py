@@ -1,0 +1,36 @@
+"""The checks of the register: each looks at one thing that a backup or a restore of a tenant will need.
+
+To add one: write a coroutine function that takes a tenant and the settings, changes nothing, and returns its findings;
+then name it in CHECKS. An error that it raises becomes a finding, `not looked at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from include.rules.errors import PerennialError
+from include.rules.register.findings import Finding, Weight
+from include.rules.register.tenants import Tenant
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.settings import Settings
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check, by the name that the table of findings shows."""
+
+    name: str
+    look: Callable[[Tenant, Settings], Awaitable[Iterable[Finding]]]
+
+    async def findings(self, tenant: Tenant, settings: Settings) -> tuple[Finding, ...]:
+        """What it finds of the tenant; what kept it from looking is a finding, too."""
+        try:
+            return tuple(await self.look(tenant, settings))
+        except PerennialError as error:
+            return (Finding(Weight.NOT_LOOKED_AT, error.what, todo=error.todo),)
+        except SqlServerError as error:
+            return (Finding(Weight.NOT_LOOKED_AT, str(error), todo="Check the server and the Airflow connection."),)
+
+
+CHECKS: tuple[Check, ...] = ()

@@ -1,0 +1,61 @@
+"""The step that looks at the register's entries, one tenant's or all, and shows what it has found."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import product
+
+from include.rules.register.findings import Finding, Weight, findings_table, of_weight
+from include.rules.register.register import Register
+from include.rules.register.tenants import Tenant
+from perennial.hooks.register import read_register
+from perennial.register_check.checks import CHECKS, Check
+from perennial.steps.trigger import StepResult, StepTrigger
+
+CONCURRENT_LOOKS = 16
+ENTRY = "entry"
+"""Under this name the table shows what is wrong with an entry itself."""
+
+
+class CheckRegisterTrigger(StepTrigger):
+    """Lets every check look at one tenant, or at all; a table of findings is its log and its result.
+
+    Fields:
+        tenant: Its id; empty for all.
+    """
+
+    tenant: str
+
+    async def work(self) -> StepResult:
+        register = await read_register(self.settings)
+        tenants = [register.tenant(asked)] if (asked := self.tenant.strip()) else list(register.tenants.values())
+        findings = {**({} if asked else _of_entries(register)), **await self._look_at(tenants)}
+        table = findings_table(findings)
+        self.log.info("%s", table)
+        return {
+            "tenants": len(tenants),
+            **{str(weight): sum(len(of_weight(weight, found)) for found in findings.values()) for weight in Weight},
+            "findings": table,
+        }
+
+    async def _look_at(self, tenants: list[Tenant]) -> dict[tuple[str, str], tuple[Finding, ...]]:
+        gate = asyncio.Semaphore(CONCURRENT_LOOKS)
+
+        async def look(tenant: Tenant, check: Check) -> tuple[Finding, ...]:
+            async with gate:
+                return await check.findings(tenant, self.settings)
+
+        pairs = list(product(tenants, CHECKS))
+        found = await asyncio.gather(*(look(tenant, check) for tenant, check in pairs))
+        return {(tenant.id, check.name): one for (tenant, check), one in zip(pairs, found, strict=True)}
+
+
+def _of_entries(register: Register) -> dict[tuple[str, str], tuple[Finding, ...]]:
+    """What cannot be used at all: nothing else of such an entry can be looked at."""
+    todo = "Correct the entry; until then the tenant is not backed up."
+    return {
+        (problem.entry.removeprefix("tenant "), f"{ENTRY} {number}"): (
+            Finding(Weight.DIFFERENCE, f"{problem.source}: {problem.message}", todo=todo),
+        )
+        for number, problem in enumerate(register.problems, start=1)
+    }
