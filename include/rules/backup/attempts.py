@@ -81,6 +81,7 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
         database_files=manifest.database_files if same_database else (),
         verification=None,
         failure=None,
+        failures=(),
     )
 
 
@@ -94,7 +95,7 @@ def resumed(manifest: Manifest, *, owner: str, token: int, now: datetime) -> Man
     if manifest.claim and not manifest.claim.discarded:
         part_times.append(manifest.claim.claimed_at)
     if unfinished and manifest.owner == owner and all(is_fresh(moment, now) for moment in part_times):
-        return manifest.moved(Act.RESUME, token=token)
+        return manifest.moved(Act.RESUME, token=token, failure=None, failures=())
     return None
 
 

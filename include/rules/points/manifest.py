@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, DatabaseFile, file_names, stem_of
+from include.rules.points.failures import INTERRUPTED, StepFailure, with_failures, without_step
 from include.rules.points.holds import Hold, PastHold
 from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest_versions import upgraded
@@ -61,7 +62,8 @@ class Manifest(Strict):
             in manifests of version 1.
         looks: What was seen of a snapshot's volume before it was taken, by part; empty in manifests from before there
             were looks.
-        failure: Why the last attempt failed; None otherwise.
+        failure: Why the last attempt failed, its first cause first; None otherwise.
+        failures: The same, step by step, in the order in which it became known.
         left_out: Parts that a safety point does without, and why: its restore does not touch that half.
         half_restored: The restore that had left the tenant half restored when the attempt began; None when none had.
         readers: Restores that read this point: retention leaves it alone meanwhile.
@@ -90,6 +92,7 @@ class Manifest(Strict):
     looks: dict[PartName, VolumeLook] = Field(default_factory=dict)
     verification: Verification | None = None
     failure: str | None = None
+    failures: tuple[StepFailure, ...] = ()
     left_out: dict[PartName, str] = Field(default_factory=dict)
     half_restored: str | None = None
     readers: tuple[Reader, ...] = ()
@@ -231,14 +234,22 @@ class Manifest(Strict):
         Raises:
             RefusedError: when it was not complete.
         """
-        return self.moved(Act.VERIFY, verification=verification, failure=None)
+        return self.moved(Act.VERIFY, verification=verification, failure=None, failures=())
 
-    def with_failure(self, reason: str) -> Manifest:
-        """Remember why the attempt is failing."""
-        return self.model_copy(update={"failure": reason})
+    def with_failure(self, reason: str, step: str = "") -> Manifest:
+        """Remember why the attempt is failing, and in which step; the first cause stays first. A verified point has not
+        failed.
+        """
+        if self.state is State.VERIFIED:
+            return self
+        return self.model_copy(update=with_failures(self, [StepFailure(step=step, message=reason)]))
+
+    def with_step_done(self, step: str) -> Manifest:
+        """A step that had failed was done after all."""
+        return self.model_copy(update=without_step(self, step))
 
     def closed(self, now: datetime) -> Manifest:
         """The attempt is over: what is complete or verified stays so, everything else has failed."""
         if self.state is not State.RUNNING:
             return self.model_copy(update={"closed_at": now})
-        return self.moved(Act.CLOSE, closed_at=now, failure=self.failure or "The run was ended before it was done.")
+        return self.moved(Act.CLOSE, closed_at=now, failure=self.failure or INTERRUPTED)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from include.rules.points.failures import INTERRUPTED
 from include.rules.restore.record import CHECK, COPY_FILES, RESTORE_DATABASE, RestoreRecord, RestoreState, Site
 
-INTERRUPTED = "The run was ended before it was done."
 LEASE_LOST = "The run had lost the tenant's lease, and somebody else has held it since."
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from include.rules.errors import RefusedError
+from include.rules.points.failures import StepFailure, with_failures, without_step
 from include.rules.points.requests import Kind
 from include.rules.register.tenants import Strict
 from include.rules.restore.plan import RestorePlan
@@ -77,6 +78,9 @@ class RestoreRecord(Strict):
         inherited: What an earlier restore of the tenant had left half restored under the marker that lay there, by the
             step's name; the site goes online only when this restore has brought all of it back.
         steps: What has been done, in order.
+        failure: Why the restore is failing, its first cause first; once it is closed, everything that an operator has
+            to know with it.
+        failures: Step by step, in the order in which it became known, what has gone wrong in this attempt.
     """
 
     version: Literal[2] = 2
@@ -102,6 +106,7 @@ class RestoreRecord(Strict):
     inherited: dict[str, str] = Field(default_factory=dict)
     steps: tuple[RestoreStep, ...] = ()
     failure: str | None = None
+    failures: tuple[StepFailure, ...] = ()
 
     def opened(
         self, *, owner: str, token: int, now: datetime, inherited: Mapping[str, str] | None = None
@@ -127,6 +132,7 @@ class RestoreRecord(Strict):
                 "closed_at": None,
                 "steps": (),
                 "failure": None,
+                "failures": (),
             }
         )
 
@@ -139,14 +145,14 @@ class RestoreRecord(Strict):
 
     def with_step(self, step: RestoreStep) -> RestoreRecord:
         """Record that a step is done; a step done again stands once, at its latest time, and an earlier failure of it
-        no longer matters.
+        no longer matters. What has gone wrong in other steps does.
         """
         before = tuple(done for done in self.steps if done.name != step.name)
-        return self.model_copy(update={"steps": (*before, step), "failure": None})
+        return self.model_copy(update={"steps": (*before, step), **without_step(self, step.name)})
 
-    def with_failure(self, reason: str) -> RestoreRecord:
-        """Remember why the restore is failing."""
-        return self.model_copy(update={"failure": reason})
+    def with_failure(self, reason: str, step: str = "") -> RestoreRecord:
+        """Remember why the restore is failing, and in which step; the first cause stays first."""
+        return self.model_copy(update=with_failures(self, [StepFailure(step=step, message=reason)]))
 
     def asking_for_volume(self, part: str, token: str) -> RestoreRecord:
         """Record, before the call, that a volume is asked for."""

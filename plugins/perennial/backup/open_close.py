@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from include.rules.backup.attempts import is_settled
 from include.rules.backup.quotas import check_manual_quota, month_prefix
-from include.rules.errors import LeaseLostError, PartError, PerennialError
+from include.rules.errors import LeaseBusyError, LeaseLostError, PartError, PerennialError
+from include.rules.points.failures import INTERRUPTED
 from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest, Kind
@@ -20,9 +21,8 @@ from perennial.hooks.register import read_register
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease, acquire, continue_under_lease, released_after
+from perennial.steps.closing import ClosingTrigger, lease_to_close
 from perennial.steps.trigger import StepResult
-
-INTERRUPTED = "The run was ended by hand before the recovery point was complete."
 
 
 class OpenRecoveryPointTrigger(BackupTrigger):
@@ -40,7 +40,7 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         wait = settings.lease_wait.total_seconds()
         lease = await acquire(self.vault, tenant.id, self.owner, Purpose.BACKUP, wait=wait)
         try:
-            point = await self._begin(lease, request, tenant)
+            point = self.holding(await self._begin(lease, request, tenant))
         except Exception:
             await lease.release()
             raise
@@ -62,7 +62,8 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         return await begin_attempt(lease, current, request, tenant, note=self.note[:1000], half_restored=half_restored)
 
     async def on_kill(self) -> None:
-        """The run was ended by hand while it opened: no `close` will follow, so leave nothing behind."""
+        """The step was ended from outside while it opened: no `close` will follow, so leave nothing behind."""
+        await self.remember()
         # The last write of the cancelled coroutine may still be on its way: look more than once.
         for _ in range(3):
             with suppress(PerennialError):
@@ -72,22 +73,34 @@ class OpenRecoveryPointTrigger(BackupTrigger):
                 ):
                     current = await self.read_manifest()
                     if current and current.value.owner == self.owner:
-                        await end_attempt(LeasedPoint(lease, current))
+                        point = LeasedPoint(lease, current)
+                        await self.tell(point)
+                        await end_attempt(point)
                 return
             await asyncio.sleep(self.settings.poll.total_seconds())
 
 
-class CloseRecoveryPointTrigger(BackupTrigger):
+class CloseRecoveryPointTrigger(BackupTrigger, ClosingTrigger):
     """Writes the recovery point's final state, sweeps what belongs to no attempt, and gives the lease back."""
 
     async def work(self) -> StepResult:
-        request, owner, swept = self.backup_request, self.owner, list[str]()
+        vault, request, swept = self.vault, self.backup_request, list[str]()
         # Without the lease there is nothing to close: it was closed before (and the answer lost), or somebody else has
         # taken the tenant over. What the manifest says then is what there is to say.
-        with suppress(LeaseLostError):
-            async with continue_under_lease(self.vault, request.tenant, owner) as lease, released_after(lease):
-                swept = await end_attempt(await LeasedPoint.load(lease, request.recovery_point_id))
-        return {**_report(await self.read_manifest(), owner), "swept": swept}
+        with suppress(LeaseLostError, LeaseBusyError):
+            async with (
+                lease_to_close(vault, request.tenant, self.owner, Purpose.BACKUP, self._is_unclosed) as lease,
+                released_after(lease),
+            ):
+                point = self.holding(await LeasedPoint.load(lease, request.recovery_point_id))
+                if point.manifest.state is not State.VERIFIED:
+                    await self.complete_failures(point)
+                swept = await end_attempt(point)
+        return {**_report(await self.read_manifest(), self.owner), "swept": swept}
+
+    async def _is_unclosed(self) -> bool:
+        current = await self.read_manifest()
+        return current is not None and current.value.owner == self.owner and current.value.closed_at is None
 
 
 def _report(version: Versioned[Manifest] | None, owner: str) -> StepResult:
@@ -102,6 +115,13 @@ def _report(version: Versioned[Manifest] | None, owner: str) -> StepResult:
             why="This run no longer holds the tenant's lease and changed nothing.",
             todo="Look at that run.",
             owner=manifest.owner,
+        )
+    if manifest.closed_at is None:
+        raise LeaseLostError(
+            f"Recovery point {manifest.id} of tenant {manifest.tenant} could not be closed: the run has lost the "
+            "tenant's lease, and somebody else holds it.",
+            why=f"It is {manifest.state}, not verified, and cannot be relied on: {manifest.failure or INTERRUPTED}",
+            todo="When that run has ended, clear the task `close` of this one.",
         )
     raise PartError(
         f"Recovery point {manifest.id} of tenant {manifest.tenant} is {manifest.state}, not verified.",

@@ -61,12 +61,15 @@ class BackupStepTrigger(BackupTrigger):
         if current and is_settled(current.value):
             return {"message": "The recovery point is verified already: there is nothing to do."}
         async with continue_under_lease(self.vault, request.tenant, self.owner) as lease:
-            point = await LeasedPoint.load(lease, request.recovery_point_id)
-            async with point.remembering_failure():
-                return await self.act(point)
+            point = self.holding(await LeasedPoint.load(lease, request.recovery_point_id))
+            result = await self.act(point)
+            if any(failure.step == self.step_id for failure in point.manifest.failures):
+                await point.change(lambda manifest: manifest.with_step_done(self.step_id))
+            return result
 
     async def on_kill(self) -> None:
-        """The run was ended by hand: end what it has set going, too."""
+        """The step was ended from outside: say so, and end what it has set going, too."""
+        await self.remember()
         with suppress(PerennialError, SqlServerError):
             current = await self.read_manifest()
             if current:

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import logging
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from include.rules.errors import LeaseBusyError, LeaseLostError, PartError, PerennialError
+from include.rules.points.failures import describe
 from include.rules.points.leases import Purpose
 from include.rules.restore.outcome import finished, left_unclosed
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.hooks.vault.tenant_lease import (
-    TenantLease,
-    acquire,
-    continue_under_lease,
-    released_after,
-    renewing,
-)
-from perennial.hooks.vault.vault import Vault
+from perennial.hooks.vault.tenant_lease import released_after
 from perennial.restore.database import reopen_database
 from perennial.restore.readers import end_reading
 from perennial.restore.safety_point import close_safety_point
 from perennial.restore.site import bring_online
 from perennial.restore.step import RestoreTrigger
-from perennial.restore.volumes import remove_volumes
-from perennial.steps.trigger import StepResult
+from perennial.restore.volumes import RemoveVolumesTrigger, remove_volumes
+from perennial.steps.closing import ClosingTrigger, lease_to_close
+from perennial.steps.trigger import StepResult, reason_of
+
+log = logging.getLogger(__name__)
 
 CLEAN_UPS = (
     ("Letting users into the database", reopen_database, 300),
@@ -39,38 +37,28 @@ CLEAN_UPS = (
 or a server that hangs keeps none of the others, nor the record, from being seen to."""
 
 
-class CloseRestoreTrigger(RestoreTrigger):
+class CloseRestoreTrigger(RestoreTrigger, ClosingTrigger):
     """Removes what the restore made, lets users in again, writes how it ended, and gives the lease back."""
 
+    clean_up: ClassVar[tuple[str, ...]] = (RemoveVolumesTrigger.step,)
+
     async def work(self) -> StepResult:
-        vault, owner, request = self.vault, self.owner, self.request()
+        vault, request = self.vault, self.request()
         # Where somebody else holds the lease, there is only to say what is where.
         with suppress(LeaseLostError, LeaseBusyError):
-            async with _lease_again(vault, request, owner) as lease, released_after(lease):
-                await _close(await LeasedRestore.load(lease, request.restore_id))
-        version = await vault.restores.get(request.target, request.restore_id)
-        return _report(version.value if version else None, request)
+            async with (
+                lease_to_close(vault, request.target, self.owner, Purpose.RESTORE, self._is_unclosed) as lease,
+                released_after(lease),
+            ):
+                restore = self.holding(await LeasedRestore.load(lease, request.restore_id))
+                if restore.record.closed_at is None:
+                    await self.complete_failures(restore)
+                await _close(restore)
+        return _report(await self.read_record(), request)
 
-
-@asynccontextmanager
-async def _lease_again(vault: Vault, request: RestoreRequest, owner: str) -> AsyncIterator[TenantLease]:
-    """The run's lease, taken once more when it was lost before the restore was closed.
-
-    Raises:
-        LeaseLostError, LeaseBusyError: when there is nothing of this run's to close, or somebody else holds it.
-    """
-    lease_version, record = (
-        await vault.lease(request.target),
-        await vault.restores.get(request.target, request.restore_id),
-    )
-    unclosed = record and record.value.owner == owner and record.value.state is RestoreState.RUNNING
-    if unclosed and lease_version and lease_version.value.owner != owner:
-        lease = await acquire(vault, request.target, owner, Purpose.RESTORE)
-        async with renewing(lease):
-            yield lease
-    else:
-        async with continue_under_lease(vault, request.target, owner) as lease:
-            yield lease
+    async def _is_unclosed(self) -> bool:
+        record = await self.read_record()
+        return record is not None and record.owner == self.owner and record.state is RestoreState.RUNNING
 
 
 async def _close(restore: LeasedRestore) -> None:
@@ -85,8 +73,10 @@ async def _close(restore: LeasedRestore) -> None:
                 raise
             except TimeoutError:
                 reports.append(f"{what} did not come to its end within {seconds} s: the host or the server may hang.")
-            except PerennialError as error:
-                reports.append(str(error))
+            except Exception as error:
+                if not isinstance(error, PerennialError):
+                    log.exception("%s has failed in a way that nobody has foreseen.", what)
+                reports.append(reason_of(error))
         sentences = [sentence for sentence in reports if sentence]
         await restore.change(lambda record: finished(record, datetime.now(UTC), sentences))
     await end_reading(restore.vault, restore.record)
@@ -108,6 +98,7 @@ def _report(record: RestoreRecord | None, request: RestoreRequest) -> StepResult
             "way_back": record.undo_form or None,
             "seconds": round(seconds, 1),
             "site": str(record.site),
+            "went_wrong": describe(record.failures),
             "steps": {step.name: f"{step.message} ({step.seconds:.1f} s)" for step in record.steps},
         }
     if record and record.state is RestoreState.RUNNING:

@@ -30,6 +30,7 @@ class OpenRestoreTrigger(RestoreTrigger):
         try:
             restore = await LeasedRestore.load(lease, request.restore_id)
             check_owner(restore.record, lease.owner)
+            self.holding(restore)
             await self._check_plan_holds(restore.record)
             inherited = await _read_inherited(vault, restore.record)
             await begin_reading(vault, restore.record)
@@ -61,7 +62,8 @@ class OpenRestoreTrigger(RestoreTrigger):
         check_own_place(plan, register)
 
     async def on_kill(self) -> None:
-        """The run was ended by hand while it opened: no `close` will follow, so give the lease back."""
+        """The step was ended from outside while it opened: no `close` will follow, so give the lease back."""
+        await self.remember()
         request = self.request()
         with suppress(PerennialError):
             async with continue_under_lease(self.vault, request.target, self.owner) as lease:

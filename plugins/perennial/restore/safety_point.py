@@ -44,16 +44,17 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
             return StepReport(f"No safety point was taken of the database: {why_lost or 'there was none to keep'}.")
         await restore.change(lambda record: record.model_copy(update={"safety_point": safety.manifest.id}))
         if not is_settled(safety.manifest):
-            async with safety.remembering_failure():
-                for step in _steps(request):
-                    await step.act(safety)
+            self.holding(safety)
+            for step in _steps(request):
+                await step.act(safety)
             await end_attempt(safety)
         parts = safety.manifest.parts.names
         undo = f"the database cannot be brought back: {why_lost}" if why_lost else "restore it to undo this restore"
         return StepReport(f"Safety point {safety.manifest.id} holds {', '.join(parts)}: {undo}.")
 
     async def on_kill(self) -> None:
-        """The run was ended by hand: end what SQL Server does for the safety point, too."""
+        """The step was ended from outside: say so, and end what SQL Server does for the safety point, too."""
+        await self.remember()
         with suppress(PerennialError):
             record = await self.read_record()
             for step in _steps(record.safety_request) if record and record.safety_request else ():

@@ -76,9 +76,8 @@ class RestoreStepTrigger(RestoreTrigger):
     async def work(self) -> StepResult:
         vault, request, began_at = self.vault, self.request(), datetime.now(UTC)
         async with continue_under_lease(vault, request.target, self.owner) as lease:
-            restore = await LeasedRestore.load(lease, request.restore_id)
-            async with restore.remembering_failure():
-                outcome = await self.act(restore, await self._read_point(restore.record))
+            restore = self.holding(await LeasedRestore.load(lease, request.restore_id))
+            outcome = await self.act(restore, await self._read_point(restore.record))
             step = RestoreStep(
                 name=self.step, message=outcome.message, began_at=began_at, at=datetime.now(UTC), bytes=outcome.bytes
             )
@@ -86,7 +85,8 @@ class RestoreStepTrigger(RestoreTrigger):
         return {"message": outcome.message, "seconds": round(step.seconds, 1)}
 
     async def on_kill(self) -> None:
-        """The run was ended by hand: end what it has set going, too."""
+        """The step was ended from outside: say so, and end what it has set going, too."""
+        await self.remember()
         with suppress(PerennialError, SqlServerError):
             record = await self.read_record()
             if record:

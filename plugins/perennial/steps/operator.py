@@ -89,12 +89,14 @@ class StepOperator(BaseOperator):
 
         async def work() -> StepResult:
             async with closing_clients():
-                return await trigger.work_within_deadline()
+                try:
+                    return await trigger.work_within_deadline()
+                except PerennialError as error:
+                    failure = await trigger.explain(error)
+                    context["ti"].xcom_push(key="failure", value=failure)
+                    raise AirflowException(failure) from error
 
-        try:
-            result = asyncio.run(work())
-        except PerennialError as error:
-            raise AirflowException(str(error)) from error
+        result = asyncio.run(work())
         for key, value in trigger.xcoms(result).items():
             context["ti"].xcom_push(key=key, value=value)
         return result

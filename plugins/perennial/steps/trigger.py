@@ -11,17 +11,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSuccessEvent, TriggerEvent
 
-from include.rules.errors import ConfigurationError, PerennialError, UnavailableError
+from include.rules.errors import ConfigurationError, LeaseLostError, PerennialError, UnavailableError
+from include.rules.points.failures import NO_REASON
+from perennial.hooks.vault.leased import FencedDocument
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
 from perennial.steps.fields import declared_fields
 
 CLEAN_UP_SECONDS = 30
 """What Airflow, too, grants `on_kill` when a user ends a task."""
+
+Held = TypeVar("Held", bound=FencedDocument[Any])
 
 StepResult = dict[str, Any]
 """What a step reports: JSON, shown in the UI as the task's XCom; under `message` a sentence for whoever reads it."""
@@ -47,6 +51,8 @@ class StepTrigger(BaseTrigger):
 
     def __init__(self, *_: object, **arguments: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._held = list[FencedDocument[Any]]()
+        self._why = ""
         for name in (*self.fields, "deadline"):
             if name in arguments:
                 setattr(self, name, arguments[name])
@@ -82,6 +88,16 @@ class StepTrigger(BaseTrigger):
             raise UnavailableError("The trigger does not know which run it works for.", todo="Clear the task.")
         return f"{self.settings.deployment}/{instance.dag_id}/{instance.run_id}"
 
+    @property
+    def step_id(self) -> str:
+        """The step's name, as the UI has it; empty where nobody has told it."""
+        return str(self.task_instance.task_id) if self.task_instance else ""
+
+    def holding(self, document: Held) -> Held:
+        """The document that the step changes under the lease; what the step fails with is remembered in it."""
+        self._held.append(document)
+        return document
+
     async def work(self) -> StepResult:
         """Do the step's work; idempotent, because it may be begun again at any point.
 
@@ -99,11 +115,12 @@ class StepTrigger(BaseTrigger):
         try:
             result = await self.work_within_deadline()
         except PerennialError as error:
-            self.log.error("%s", error)
-            yield TaskFailedEvent(xcoms={"failure": str(error)})
+            failure = await self.explain(error)
+            self.log.error("%s", failure)
+            yield TaskFailedEvent(xcoms={"failure": failure})
         except Exception as error:
             self.log.exception("This is an error in Perennial itself: please report it with these lines.")
-            yield TaskFailedEvent(xcoms={"failure": f"{type(error).__name__}: {error}"})
+            yield TaskFailedEvent(xcoms={"failure": await self.explain(error)})
         else:
             self.log.info("%s", describe(result))
             yield TaskSuccessEvent(xcoms=self.xcoms(result))
@@ -118,17 +135,51 @@ class StepTrigger(BaseTrigger):
         self._check_fields()
         seconds = float(self.deadline)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as limit:
                 return await self.work()
-        except TimeoutError as error:
-            with suppress(Exception):
-                async with asyncio.timeout(CLEAN_UP_SECONDS):
-                    await self.on_kill()
-            raise UnavailableError(
+        except Exception as error:
+            # A TimeoutError of something that the step has asked is an error like any other.
+            if not (isinstance(error, TimeoutError) and limit.expired()):
+                await self.remember(error)
+                raise
+            late = UnavailableError(
                 f"The step did not end within {seconds / 3600:.1f} h.",
                 why="What it had begun is closed or taken over by the next attempt.",
                 todo="See in the log what it waited for, then clear the run.",
-            ) from error
+            )
+            await self.remember(late)
+            with suppress(Exception):
+                async with asyncio.timeout(CLEAN_UP_SECONDS):
+                    await self.on_kill()
+            raise late from error
+
+    async def remember(self, error: Exception | None = None) -> None:
+        """Write into the documents that the step holds why it fails; the first reason it gives is the one that counts.
+
+        Not that the lease is lost: nobody may write then.
+
+        Args:
+            error: What it fails with; None when it was ended from outside.
+        """
+        if self._why or isinstance(error, LeaseLostError):
+            return
+        self._why = reason_of(error) if error else NO_REASON
+        for document in self._held:
+            await self.tell(document)
+
+    async def tell(self, document: FencedDocument[Any]) -> None:
+        """Write into a document why this step fails; where the vault does not take it, `close` asks Airflow for it."""
+        try:
+            async with asyncio.timeout(CLEAN_UP_SECONDS):
+                await document.change(lambda current: current.with_failure(self._why, self.step_id))
+        except LeaseLostError:
+            return  # a later step has taken over: this one's end means nothing any more
+        except Exception as second:
+            self.log.warning("The vault could not be told of it: %s", reason_of(second))
+
+    async def explain(self, error: Exception) -> str:
+        """What the UI shows of a step that has failed."""
+        return reason_of(error)
 
     def _check_fields(self) -> None:
         """Raises ConfigurationError when the task was started without one of the fields."""
@@ -154,6 +205,16 @@ class PreviewTrigger(StepTrigger):
         skipped = [] if result["approval"] else [self.approval_task]
         # What Airflow's own branching operators leave for the scheduler; there is no worker here to skip a task from.
         return {**super().xcoms(result), "skipmixin_key": {"skipped": skipped}}
+
+
+def reason_of(error: Exception) -> str:
+    """An error as the UI, the vault and `close` have it; one that nobody has foreseen says that it is none of theirs.
+
+    A TimeoutError and its like have no text of their own.
+    """
+    if isinstance(error, PerennialError):
+        return str(error)
+    return f"{type(error).__name__}: {error} (an error in Perennial itself: please report it with the task's log)"
 
 
 def describe(result: StepResult) -> str:

@@ -110,9 +110,15 @@ def test_a_restore_that_broke_off_says_what_is_where_and_how_to_go_back() -> Non
 
 
 def test_a_step_done_again_stands_once_and_ends_an_earlier_failure() -> None:
-    record = done(opened().model_copy(update={"failure": "x"}), COPY_FILES, COPY_FILES)
+    record = done(opened().with_failure("x", COPY_FILES), COPY_FILES, COPY_FILES)
     assert [step.name for step in record.steps] == [COPY_FILES]
     assert record.failure is None
+
+
+def test_a_step_that_is_done_says_nothing_of_the_failure_of_another() -> None:
+    record = done(opened().with_failure("no room", COPY_FILES), "remove_volumes")
+    assert record.failure == "`copy_files` failed: no room"
+    assert (finished(record, NOW).failure or "").startswith("`copy_files` failed: no room")
 
 
 def test_a_database_that_no_safety_point_could_keep_is_not_promised_back() -> None:

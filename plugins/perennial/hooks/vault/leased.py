@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from typing import Generic, Self, TypeVar
 
-from include.rules.errors import ConflictError, LeaseLostError, PerennialError
+from include.rules.errors import ConflictError, LeaseLostError
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
 from perennial.hooks.vault.collection import Collection, Versioned
@@ -45,18 +44,10 @@ class FencedDocument(Generic[Document]):
     def vault(self) -> Vault:
         return self.lease.vault
 
-    @asynccontextmanager
-    async def remembering_failure(self) -> AsyncIterator[None]:
-        """Write into the document with what the block has failed; not that the lease is lost, nobody may write then."""
-        try:
-            yield
-        except LeaseLostError:
-            raise
-        except Exception as error:
-            message = str(error) if isinstance(error, PerennialError) else f"{type(error).__name__}: {error}"
-            with suppress(PerennialError):
-                await self.change(lambda document: document.with_failure(message))
-            raise
+    @property
+    def value(self) -> Document:
+        """The document as this step last read or wrote it."""
+        return self._version.value
 
     async def change(self, change: Callable[[Document], Document]) -> Document:
         """Write a changed document, again on top of what a fenced-off attempt may have written at the last moment.
@@ -96,7 +87,7 @@ class LeasedPoint(FencedDocument[Manifest]):
     @property
     def manifest(self) -> Manifest:
         """The manifest as this step last read or wrote it."""
-        return self._version.value
+        return self.value
 
     async def read_again(self) -> Manifest:
         """The manifest as it stands now: holds and readers come without a lease.
@@ -123,4 +114,4 @@ class LeasedRestore(FencedDocument[RestoreRecord]):
     @property
     def record(self) -> RestoreRecord:
         """The record as this step last read or wrote it."""
-        return self._version.value
+        return self.value

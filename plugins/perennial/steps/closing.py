@@ -1,0 +1,100 @@
+"""What the last step of a run needs: to name the first cause, and to close what a run has left without its lease."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+from include.rules.points.failures import NO_REASON, StepFailure, describe, merged, with_failures, without_step
+from include.rules.points.leases import Purpose
+from perennial.hooks.vault.leased import FencedDocument
+from perennial.hooks.vault.tenant_lease import TenantLease, acquire, continue_under_lease, renewing
+from perennial.hooks.vault.vault import Vault
+from perennial.steps.trigger import StepTrigger
+
+ANSWER_SECONDS = 20
+"""How long Airflow may take to say what has become of the other steps: it only adds to what is known."""
+
+
+class ClosingTrigger(StepTrigger):
+    """Base of the steps that run at the end of a run, whatever became of it; people read them first.
+
+    Most failures stand in the document that the step closes. Those that could not be written there (the vault was away,
+    the lease was lost, the task was ended from outside) are known to Airflow alone.
+
+    Attributes:
+        clean_up: Other steps that run after a failure: theirs is never the first cause.
+    """
+
+    clean_up: ClassVar[tuple[str, ...]] = ()
+
+    async def ask_airflow(self) -> tuple[StepFailure, ...]:
+        """The other steps of this run that have failed, as Airflow knows them; none where it does not say."""
+        instance = self.task_instance
+        if instance is None:
+            return ()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                failures = await asyncio.to_thread(_failures_of_run, instance.dag_id, instance.run_id)
+        except Exception as error:
+            self.log.warning("Airflow does not say what has become of the other steps: %s: %s", type(error), error)
+            return ()
+        return merged((), (f for f in failures if f.step != self.step_id), clean_up=self.clean_up)
+
+    async def complete_failures(self, document: FencedDocument[Any]) -> None:
+        """Write into a document that is to be closed what Airflow alone knows; that an earlier try of this step has
+        failed is over.
+        """
+        told = await self.ask_airflow()
+
+        def completed(current: Any) -> Any:
+            rest = current.model_copy(update=without_step(current, self.step_id))
+            return rest.model_copy(update=with_failures(rest, told, clean_up=self.clean_up))
+
+        if completed(document.value) != document.value:
+            await document.change(completed)
+
+    async def explain(self, error: Exception) -> str:
+        """What this step has failed with, and the first cause where that does not name it."""
+        failure = await super().explain(error)
+        recorded = tuple(f for document in self._held for f in document.value.failures if f.step != self.step_id)
+        before = merged(recorded, await self.ask_airflow(), clean_up=self.clean_up)
+        return failure if not before or before[0].message in failure else f"{failure} Before that {describe(before)}"
+
+
+@asynccontextmanager
+async def lease_to_close(
+    vault: Vault, tenant: str, owner: str, purpose: Purpose, is_unclosed: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[TenantLease]:
+    """The run's lease, taken once more when it was lost before the run was closed.
+
+    Args:
+        is_unclosed: Says whether this run has left something open.
+
+    Raises:
+        LeaseLostError, LeaseBusyError: when there is nothing of this run's to close, or somebody else holds it.
+    """
+    version = await vault.lease(tenant)
+    if version and version.value.owner != owner and await is_unclosed():
+        lease = await acquire(vault, tenant, owner, purpose)
+        async with renewing(lease):
+            yield lease
+    else:
+        async with continue_under_lease(vault, tenant, owner) as lease:
+            yield lease
+
+
+def _failures_of_run(dag_id: str, run_id: str) -> list[StepFailure]:
+    """What Airflow knows of the failed steps of a run."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    from airflow.sdk.execution_time.xcom import XCom
+
+    states = RuntimeTaskInstance.get_task_states(dag_id=dag_id, run_ids=[run_id]).get(run_id, {})
+    failures = []
+    for task_id in [task_id for task_id, state in states.items() if state == "failed"]:
+        # Without the map index the triggerer asks for a slice, and waits for its answer for ever.
+        failure = XCom.get_one(key="failure", dag_id=dag_id, task_id=task_id, run_id=run_id, map_index=-1)
+        failures.append(StepFailure(step=task_id, message=str(failure or NO_REASON)))
+    return failures
