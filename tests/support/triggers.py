@@ -15,9 +15,10 @@ from perennial.steps.trigger import StepResult, StepTrigger
 def trigger_of(
     cls: type[StepTrigger], run_id: str = "run-1", dag_id: str = "tenant_backup", **fields: Any
 ) -> StepTrigger:
-    """A trigger as the triggerer hands it over: rendered, and knowing its run."""
+    """A trigger as the triggerer hands it over: rendered, and knowing its run; no two steps of a run have one id."""
     trigger = cls(**{"deadline": within(60), **fields})
-    trigger.task_instance = SimpleNamespace(task_id="step", dag_id=dag_id, run_id=run_id)  # type: ignore[assignment]
+    step_id = getattr(cls, "step", f"{cls.__name__}{fields.get('role', '')}")
+    trigger.task_instance = SimpleNamespace(task_id=step_id, dag_id=dag_id, run_id=run_id)  # type: ignore[assignment]
     return trigger
 
 
