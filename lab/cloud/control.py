@@ -17,6 +17,7 @@ from lab.cloud.snapshots import STATES
 from lab.cloud.state import State
 from lab.faults.rules import FaultRules
 from lab.sqlserver.engine.control import Control
+from lab.sqlserver.engine.faults import SqlFaults
 
 
 def control_app(folder: Path, state: State, faults: FaultRules) -> Flask:
@@ -66,7 +67,7 @@ def control_app(folder: Path, state: State, faults: FaultRules) -> Flask:
 
 
 def _add_sql_server(app: Flask, folder: Path) -> None:
-    """The knobs of SQL Server, which speaks no HTTP; `folder` is its part of the state folder."""
+    """The knobs and the fault rules of SQL Server, which speaks no HTTP; `folder` is its part of the state folder."""
 
     @app.get("/sqlserver")
     def show_sql_server() -> ResponseReturnValue:
@@ -82,6 +83,24 @@ def _add_sql_server(app: Flask, folder: Path) -> None:
             return {"error": f"SQL Server was left as it is: {error}"}, 400
         control.write(folder)
         return asdict(control)
+
+    @app.get("/sqlserver/faults")
+    def show_sql_faults() -> ResponseReturnValue:
+        return SqlFaults(folder).report()
+
+    @app.post("/sqlserver/faults")
+    def add_sql_faults() -> ResponseReturnValue:
+        """Add the rules of a JSON list (`lab.sqlserver.engine.faults`)."""
+        try:
+            SqlFaults(folder).add(request.get_data())
+        except ValueError as error:
+            return {"error": f"No rule was added: {error}"}, 400
+        return SqlFaults(folder).report(), 201
+
+    @app.delete("/sqlserver/faults")
+    def clear_sql_faults() -> ResponseReturnValue:
+        SqlFaults(folder).clear()
+        return SqlFaults(folder).report()
 
 
 def _owner_of(snapshot_id: str) -> LabEC2Backend | None:

@@ -23,6 +23,10 @@ FIELDS = (
     "snapshot_state",
     "bytes_per_second",
     "crash_after_percent",
+    "number",
+    "severity",
+    "os_error",
+    "percent",
 )
 
 EXAMPLES = """\
@@ -39,6 +43,10 @@ examples for `python -m lab faults`; each strikes once unless --times says other
   a slow BACKUP       add sql:Backup --delay 30        (each one, until `clear`)
   a slow RESTORE      add sql:Restore --delay 30       (each one, until `clear`)
   a failed snapshot   snapshot snap-0123456789abcdef0 error   (one that was made already)
+  a network blip      add sql:VerifyOnly --number 3203 --os-error 64 --percent 50
+  a lack of memory    add sql:CheckDatabase --number 8902 --severity 17 --message "Memory allocation error."
+  a refused login     add sql:Login --number 18456 --times 2
+  a hung up login     add sql:Login --drop --after
   SQL Server crashes  add 'sql:*' --crash-after-percent 40
 """
 
@@ -62,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rule_arguments(add: argparse.ArgumentParser) -> None:
-    add.add_argument("action", help="ec2:CreateSnapshot, ssm:*, s3:Put*, ...; sql:Backup, sql:Restore or sql:*")
+    add.add_argument("action", help="ec2:CreateSnapshot, ssm:*, s3:Put*, ...; sql:Backup, sql:Login, sql:*, ...")
     add.add_argument("--match", metavar="TEXT", help="strike only calls in which this text is found")
     add.add_argument("--times", type=_times, metavar="N|always", help="how often it strikes (once unless given)")
     add.add_argument("--code", help="answer this error: RequestLimitExceeded, SlowDown, AccessDenied, ...")
@@ -75,6 +83,10 @@ def _add_rule_arguments(add: argparse.ArgumentParser) -> None:
     add.add_argument("--snapshot-state", choices=SNAPSHOT_STATES, help="what becomes of the snapshot that is made")
     add.add_argument("--bytes-per-second", type=float, metavar="N", help="S3 bodies trickle at this speed")
     add.add_argument("--crash-after-percent", type=int, metavar="N", help="SQL Server dies there in its next work")
+    add.add_argument("--number", type=int, metavar="N", help="SQL Server answers this error; --message is its text")
+    add.add_argument("--severity", type=int, metavar="N", help="its severity, if not that of sys.messages")
+    add.add_argument("--os-error", type=int, metavar="N", help="the operating system's number in its brackets")
+    add.add_argument("--percent", type=int, metavar="N", help="so much of the data has gone through before")
 
 
 def run(settings: LabSettings, options: argparse.Namespace) -> None:
@@ -101,7 +113,7 @@ def run(settings: LabSettings, options: argparse.Namespace) -> None:
 
 def _list(faults: LabFaults) -> None:
     lines = []
-    for name, server in (("cloud", faults.cloud), ("storage", faults.storage)):
+    for name, server in (("cloud", faults.cloud), ("storage", faults.storage), ("sqlserver", faults.sql)):
         lines += [f"{name:<10}{_sentence(rule)}" for rule in server.rules()]
         lines += [f"{name:<10}struck {hit['call']}: {hit['outcome']}" for hit in server.hits()]
     knobs = asdict(faults.sql_server())

@@ -16,6 +16,7 @@ from lab.sqlserver.engine.control import Control
 
 CONTROL = "/lab/faults"
 SQL_SERVER = "/lab/sqlserver"
+SQL_FAULTS = "/lab/sqlserver/faults"
 
 # Which knobs of SQL Server a rule's field turns. A crash strikes whichever statement comes first.
 _KNOBS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -27,9 +28,10 @@ _KNOBS: dict[str, dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class FaultControl:
-    """The rules of the server on `port`."""
+    """The rules of the server on `port`, or those that it takes for SQL Server."""
 
     port: int
+    path: str = CONTROL
 
     @classmethod
     def of(cls, settings: LabSettings, server: str) -> FaultControl:
@@ -42,19 +44,19 @@ class FaultControl:
         Raises:
             ValueError: the server knows no such rule.
         """
-        self.call("POST", CONTROL, [{"action": action, **rule}])
+        self.call("POST", self.path, [{"action": action, **rule}])
 
     def clear(self) -> None:
-        self.call("DELETE", CONTROL)
+        self.call("DELETE", self.path)
 
     def rules(self) -> list[dict[str, Any]]:
         """The rules, with the times they may still strike."""
-        rules: list[dict[str, Any]] = self.call("GET", CONTROL)["rules"]
+        rules: list[dict[str, Any]] = self.call("GET", self.path)["rules"]
         return rules
 
     def hits(self) -> list[dict[str, str]]:
         """Where rules struck since they were last cleared: `call` and `outcome`."""
-        hits: list[dict[str, str]] = self.call("GET", CONTROL)["hits"]
+        hits: list[dict[str, str]] = self.call("GET", self.path)["hits"]
         return hits
 
     def call(self, method: str, path: str, document: Any = None) -> Any:
@@ -91,16 +93,20 @@ class LabFaults:
     def __init__(self, settings: LabSettings) -> None:
         self.cloud = FaultControl.of(settings, "cloud")
         self.storage = FaultControl.of(settings, "storage")
+        self.sql = FaultControl(self.cloud.port, SQL_FAULTS)
 
     def add(self, action: str, **rule: Any) -> None:
         """Add a rule where it belongs: `s3:` to the storage, `sql:` to SQL Server, anything else to the cloud.
 
         Args:
             action: `ec2:CreateSnapshot`, `s3:Put*`, `sql:Backup`, ...
-            rule: The fields of `lab.faults.rules`; for `sql:` either `delay` (seconds that the work is spread over) or,
-                with `sql:*`, `crash_after_percent` (where the next BACKUP or RESTORE kills the server, once).
+            rule: The fields of `lab.faults.rules`; for `sql:` those of `lab.sqlserver.engine.faults`, or `delay`
+                (seconds that the work is spread over), or, with `sql:*`, `crash_after_percent` (where the next BACKUP
+                or RESTORE kills the server, once).
         """
-        if action.startswith("sql:"):
+        if action.startswith("sql:") and rule.keys() & {"number", "drop"}:
+            self.sql.add(action, **rule)
+        elif action.startswith("sql:"):
             self.turn_sql_server(**_positions(action, rule))
         elif action.startswith("s3:"):
             self.storage.add(action, **rule)
@@ -122,6 +128,7 @@ class LabFaults:
     def clear(self) -> None:
         """Forget all rules and hits and set SQL Server's knobs back; snapshots stay as they are held."""
         self.cloud.clear()
+        self.sql.clear()
         self.turn_sql_server(**asdict(Control()))
         self.storage.clear()
 

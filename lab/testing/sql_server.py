@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -17,6 +18,7 @@ from pymssql import _mssql
 
 from lab.settings import HOST, LabSettings
 from lab.sqlserver.engine.control import Control
+from lab.sqlserver.engine.faults import SqlFaults
 from lab.sqlserver.server import wait_until_ready
 from lab.testing.deadlines import pace, within
 from lab.testing.server import LabServer
@@ -84,6 +86,20 @@ class LabSqlServer(LabServer):
         finally:
             Control().write(self.folder)
             self.crash_and_restart()
+
+    @property
+    def faults(self) -> SqlFaults:
+        """The server's fault rules; `failing` takes its own away again."""
+        return SqlFaults(self.folder)
+
+    @contextmanager
+    def failing(self, action: str, **rule: Any) -> Iterator[SqlFaults]:
+        """Let statements or logins fail meanwhile, by a rule of `lab.sqlserver.engine.faults`."""
+        self.faults.add(json.dumps([{"action": action, **rule}]).encode())
+        try:
+            yield self.faults
+        finally:
+            self.faults.clear()
 
     def new_database(self) -> str:
         """Create a database that no other test uses; returns its name."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from lab.sqlserver.engine.control import Control
 from lab.sqlserver.engine.credentials import Credentials
 from lab.sqlserver.engine.databases import Database, Databases
+from lab.sqlserver.engine.faults import SqlFaults
 from lab.sqlserver.engine.history import BackupHistory
 from lab.sqlserver.engine.locks import ApplicationLocks
 from lab.sqlserver.engine.logs import Logs
@@ -36,7 +37,7 @@ class Instance:
     """
 
     def __init__(self, state: Path, user: str, password: str) -> None:
-        self.state = state
+        self.state, self.faults = state, SqlFaults(state)
         self.data_folder, self.log_folder = _place(state / "data"), _place(state / "log")
         self.backup_folder, self.temp_folder = state / "backup", state / "temp"
         shutil.rmtree(self.temp_folder, ignore_errors=True)  # what a killed server left

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from threading import RLock
 
+from lab.sqlserver.engine.faults import SqlFault
 from lab.sqlserver.errors import Cause, SqlServerError
 from lab.sqlserver.translation.dates import now
 
 
 @dataclass
 class Request:
-    """A statement that runs, as sys.dm_exec_requests shows it."""
+    """A statement that runs, as sys.dm_exec_requests shows it; `fault` is what is to go wrong in its midst."""
 
     command: str
     started: str = field(default_factory=now)
     percent_complete: float = 0.0
+    fault: SqlFault | None = None
 
 
 class Work(Enum):

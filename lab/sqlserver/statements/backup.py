@@ -129,7 +129,9 @@ def _back_up_log(context: Context, database: Database, statement: Backup) -> Non
 def _write(context: Context, database: Database, statement: Backup, contents: Contents, header: dict[str, Any]) -> None:
     """Stream a backup to its devices and write it down; tell the client as it goes."""
     targets = open_targets(context.instance, statement)
-    progress = Progress(context, contents.size, statement.stats, context.instance.control.backup_seconds)
+    progress = Progress(
+        context, contents.size, statement.stats, context.instance.control.backup_seconds, statement.devices[0].name
+    )
     with ExitStack() as undo:
         for target in targets:
             undo.callback(target.abort)

@@ -13,6 +13,7 @@ import apsw
 
 from lab.sqlserver.engine import permissions
 from lab.sqlserver.engine.context import Context
+from lab.sqlserver.engine.faults import SqlFault
 from lab.sqlserver.engine.sessions import Request
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.statements import (
@@ -56,14 +57,34 @@ def _run(context: Context, statement: s.Statement) -> None:
 
 def _carry_out(context: Context, statement: s.Statement, handler: Callable[[Context, Any], Any]) -> Any:
     context.reply.check()
-    context.session.request = Request(_command(statement))
+    fault = context.instance.faults.take(_action(statement), str(statement))
+    context.session.request = Request(_command(statement), fault=fault)
     try:
+        if fault:
+            return _carry_out_badly(context, statement, handler, fault)
         return handler(context, statement)
     except apsw.Error as error:
         raise as_sql_server_error(error, context.session.database) from error
     finally:
         context.storage.release()
         context.session.request = None
+
+
+def _carry_out_badly(
+    context: Context, statement: s.Statement, handler: Callable[[Context, Any], Any], fault: SqlFault
+) -> Any:
+    """As a rule has ordered it; an error in the midst of the data is raised where they flow."""
+    if fault.after or fault.percent:
+        result = handler(context, statement)
+        if fault.drop:
+            raise ConnectionAbortedError("dropped by a fault rule, after the statement")
+        return result
+    if fault.drop:
+        raise ConnectionAbortedError("dropped by a fault rule")
+    if isinstance(statement, s.Backup | s.Restore | s.RestoreReport) and statement.devices:
+        with context.terminating(_command(statement)):
+            raise fault.error(statement.devices[0].name)
+    raise fault.error(str(getattr(statement, "database", getattr(statement, "name", ""))))
 
 
 def _transaction(context: Context, statement: s.Transaction) -> None:
@@ -132,6 +153,21 @@ _HANDLERS: dict[type, Callable[[Context, Any], None]] = {
     s.AlterTable: _definition(tables.alter_table),
     s.DropTable: _definition(tables.drop_table),
     s.CreateIndex: _definition(tables.create_index),
+}
+
+
+def _action(statement: s.Statement) -> str:
+    """How a fault rule names a statement."""
+    if isinstance(statement, s.RestoreReport):
+        return f"sql:{_REPORTS[statement.report]}"
+    return "sql:AlterDatabase" if isinstance(statement, s.RenameDatabase) else f"sql:{type(statement).__name__}"
+
+
+_REPORTS = {
+    "VERIFYONLY": "VerifyOnly",
+    "HEADERONLY": "HeaderOnly",
+    "FILELISTONLY": "FileListOnly",
+    "LABELONLY": "LabelOnly",
 }
 
 

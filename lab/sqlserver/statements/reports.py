@@ -104,7 +104,7 @@ def run(context: Context, statement: RestoreReport) -> None:
         with open_backup(context.instance, statement.devices) as reader:
             check_checksums(reader.header, statement.checksum)
             if statement.report == "VERIFYONLY":
-                progress = Progress(context, reader.header["BackupSize"], statement.stats, seconds=0)
+                progress = Progress(context, reader.header["BackupSize"], statement.stats, 0, statement.devices[0].name)
                 for block in reader.blocks():
                     progress.advance(len(block))
             trailer = reader.trailer() if statement.report == "HEADERONLY" else {}

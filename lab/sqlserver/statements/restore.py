@@ -66,7 +66,8 @@ def _restore(context: Context, statement: Restore, reader: BackupReader) -> None
     stop_at = stored(parse_moment(statement.stop_at), "DATETIME2") if statement.stop_at else None
     claimed = _replaced if restore_plan.is_full(header) else _rolled_forward
     with claimed(context, statement, header, stop_at) as database:
-        progress = Progress(context, header["BackupSize"], statement.stats, context.instance.control.restore_seconds)
+        seconds, device = context.instance.control.restore_seconds, statement.devices[0].name
+        progress = Progress(context, header["BackupSize"], statement.stats, seconds, device)
         lsn, reached = _apply(database, reader, progress, stop_at)
         progress.finish()
         moment = stop_at if reached and stop_at else header["BackupStartDate"]

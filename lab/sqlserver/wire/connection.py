@@ -19,6 +19,7 @@ from pysqlbridge.tds.prelogin import Version
 from pysqlbridge.tds.token import DoneStatus, login_response
 
 from lab.sqlserver.engine import permissions
+from lab.sqlserver.engine.faults import SqlFault
 from lab.sqlserver.engine.instance import PRODUCT_VERSION, SERVER_NAME, Instance
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.errors import UNSUPPORTED, Cause, Interrupted, Message, SqlServerError, message
@@ -57,6 +58,10 @@ class LabConnection(Transport):
     def _finish_login(self, responses: list[bytes]) -> None:
         """Open the session, in the database that the login asks for."""
         login = self.login
+        fault = self._instance.faults.take("sql:Login", login.user_name)
+        if fault and not fault.after:
+            self._turn_away(fault)
+            return
         self._spid = next_session_id()
         session = Session(self._spid, login.user_name, login.app_name, login.host_name, "master", self.wake)
         try:
@@ -82,7 +87,16 @@ class LabConnection(Transport):
                 tds_version=self._tds_version,
             ),
         )
-        self._state = ConnectionState.READY
+        # A client that has signed in goes on talking at once: it finds that nobody listens any more.
+        self._state = ConnectionState.FAILED if fault else ConnectionState.READY
+
+    def _turn_away(self, fault: SqlFault) -> None:
+        """Answer a login as a rule has ordered it."""
+        if fault.drop:
+            raise ConnectionAbortedError("dropped by a fault rule")
+        messages = fault.error(self.login.user_name).messages
+        self._refuse(StreamedReply(self, self._tds_version), messages, DoneStatus.ERROR)
+        self._state = ConnectionState.FAILED
 
     def _step_query(self, responses: list[bytes]) -> bool:
         """Answer one message, past `responses`, straight to the socket."""
