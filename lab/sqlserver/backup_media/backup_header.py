@@ -8,7 +8,7 @@ from typing import Any
 from lab.sqlserver.backup_media.contents import Contents
 from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.databases import LSN_STEP, Database, new_guid
-from lab.sqlserver.engine.instance import PRODUCT_VERSION, SERVER_NAME
+from lab.sqlserver.engine.instance import DATABASE_VERSION, PRODUCT_VERSION, SERVER_NAME
 from lab.sqlserver.tsql.statements import Backup
 
 FULL, LOG, DIFFERENTIAL = 1, 2, 5  # BackupType
@@ -35,6 +35,7 @@ def header_of(
         "SoftwareVersionMajor": int(major),
         "SoftwareVersionMinor": int(minor),
         "SoftwareVersionBuild": int(build),
+        "DatabaseVersion": DATABASE_VERSION,
         "MachineName": SERVER_NAME,
         "FamilyGUID": database.family_guid,
         "HasBackupChecksums": int(statement.checksum),

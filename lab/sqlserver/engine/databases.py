@@ -33,7 +33,8 @@ class Database:
     database has left that one at `fork_lsn`. While the database is RESTORING, it is rolled forward to
     `redo_lsn` (0: no backup is wholly restored yet), the moment `redo_time`, from the full backup `redo_base`. When it
     went OFFLINE its data file had last been written at `left_at`, in nanoseconds. `owner_sid` is the owner's, in
-    hexadecimal; whoever makes a database, or restores or attaches one, becomes its owner.
+    hexadecimal; whoever makes a database, or restores or attaches one, becomes its owner. `availability_group` is the
+    one that it has joined; `source_id` is the database that this one is a snapshot of.
     """
 
     id: int
@@ -60,6 +61,8 @@ class Database:
     redo_base: str | None = None
     left_at: int = 0
     owner_sid: str = "01"
+    availability_group: str | None = None
+    source_id: int | None = None
 
     @property
     def keeps_log(self) -> bool:
@@ -117,7 +120,7 @@ class Databases:
             return database
 
     def rename(self, database: Database, new_name: str) -> None:
-        renamed = dataclasses.replace(database, name=new_name)
+        renamed = dataclasses.replace(database, name=new_name, created=now())
         self._registry.rename("database", database.name, new_name, dataclasses.asdict(renamed))
 
     def create(self, name: str, owner_sid: str = "01") -> Database:
@@ -167,6 +170,15 @@ class Databases:
             reached = self.get(name).lsn
             self.change(name, lsn=reached + step)
             return reached
+
+    def snapshots_of(self, database: Database) -> list[Database]:
+        """The database snapshots that refer to a database."""
+        return [other for other in self.all() if other.source_id == database.id]
+
+    def check_whole(self, database: Database, what: str) -> None:
+        """Raises SqlServerError 3709 where a snapshot refers to a database that is to be dropped or restored."""
+        if snapshots := self.snapshots_of(database):
+            raise SqlServerError(3709, what, snapshots[0].name)
 
     def owner_of(self, path: Path) -> Database | None:
         """The database that `path` is a file of."""

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 
 from lab.sqlserver.engine.file_space import pages_of
-from lab.sqlserver.engine.instance import PRODUCT_VERSION, SERVER_NAME, Instance
+from lab.sqlserver.engine.instance import DATABASE_VERSION, PRODUCT_VERSION, SERVER_NAME, Instance
 from lab.sqlserver.engine.permission_functions import permission_functions
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
@@ -56,6 +56,7 @@ def register(connection: apsw.Connection, instance: Instance, session: Session) 
         "SERVERPROPERTY": (lambda name: server_property(instance, name), 1),
         "DB_ID": (lambda *name: _database_id(instance, name[0] if name else session.database), -1),
         "DB_NAME": (lambda *number: _database_name(instance, session, *number), -1),
+        "DATABASEPROPERTYEX": (lambda name, what: database_property(instance, name, what), 2),
         "FILEPROPERTY": (lambda name, what: file_property(instance, session, name, what), 2),
         **permission_functions(instance, session),
     }
@@ -82,8 +83,17 @@ def server_property(instance: Instance, name: str) -> str | int | None:
         "machinename": SERVER_NAME,
         "collation": "SQL_Latin1_General_CP1_CI_AS",
         "ishadrenabled": 0,
+        "isxtpsupported": 1,
+        "filestreameffectivelevel": 0,
     }
     return properties.get(str(name).lower())
+
+
+def database_property(instance: Instance, name: str, what: str) -> int | None:
+    """DATABASEPROPERTYEX(name, 'Version'), the version of the database's own format; None where it is not open."""
+    database = instance.databases.find(name)
+    is_open = database is not None and database.state == "ONLINE"
+    return DATABASE_VERSION if is_open and str(what).lower() == "version" else None
 
 
 def file_property(instance: Instance, session: Session, name: str, what: str) -> int | None:

@@ -22,6 +22,7 @@ from lab.sqlserver.errors import Cause, SqlServerError
 
 SERVER_NAME = "PERENNIAL-LAB"
 PRODUCT_VERSION = "16.0.4175.1"
+DATABASE_VERSION = 957
 _REFUSALS = {Work.DATA_BACKUP: 3023, Work.LOG_BACKUP: 3023, Work.RESTORE: 3101, Work.ALTER: 5061}
 
 

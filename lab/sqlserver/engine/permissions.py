@@ -80,6 +80,12 @@ def check_checkdb(instance: Instance, session: Session, database: Database) -> N
         raise SqlServerError(7983, login.name, "CHECKDB", database.name)
 
 
+def check_sees_server(instance: Instance, session: Session) -> None:
+    """What the operating system says is for who may see the server's state: 300."""
+    denied = SqlServerError(300, "VIEW SERVER STATE").then(297)
+    check_server(instance, session, "VIEW SERVER STATE", denied)
+
+
 def check_table(instance: Instance, session: Session, database: str, table: str, action: str) -> None:
     """Rows are for db_owner, but for those of the system databases: 229."""
     login = login_of(instance, session)

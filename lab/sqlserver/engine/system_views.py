@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import NAMESPACE_DNS, uuid5
 
 import apsw
 
-from lab.sqlserver.engine.databases import PAGE_SIZE
+from lab.sqlserver.engine.databases import PAGE_SIZE, Database
 from lab.sqlserver.engine.file_space import pages_of
 from lab.sqlserver.engine.instance import Instance
 from lab.sqlserver.engine.principals import ADMINISTRATOR_SID, users
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.engine.user_tables import user_tables
+from lab.sqlserver.engine.view import Row, View
+from lab.sqlserver.engine.volumes import VOLUME_VIEWS
 from lab.sqlserver.translation.names import schema_and_name
 
-Row = tuple[object, ...]
 _STATES = {"ONLINE": 0, "RESTORING": 1, "OFFLINE": 6}
 _ACCESS = {"MULTI_USER": 0, "SINGLE_USER": 1}
 _MODELS = {"FULL": 1, "BULK_LOGGED": 2, "SIMPLE": 3}
-
-
-@dataclass(frozen=True)
-class View:
-    """`columns` declares them (see declarations); `rows` computes what is in it."""
-
-    columns: str
-    rows: Callable[[Instance, Session, apsw.Connection], Iterator[Row]]
 
 
 def _databases(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
@@ -36,6 +29,7 @@ def _databases(instance: Instance, _session: Session, _connection: apsw.Connecti
             database.name, database.id, database.created, 160, "SQL_Latin1_General_CP1_CI_AS",
             _ACCESS[database.user_access], database.user_access, 0, _STATES[database.state], database.state,
             _MODELS[database.recovery_model], database.recovery_model, bytes.fromhex(database.owner_sid),
+            database.source_id, _replica_id(database), 0, 0,
         )  # fmt: skip
 
 
@@ -67,7 +61,19 @@ def _database_files(instance: Instance, session: Session, _connection: apsw.Conn
 
 def _recovery_status(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
     for database in instance.databases.all():
-        yield database.id, database.family_guid, database.log_lsn or None, database.recovery_fork
+        is_open = database.state == "ONLINE"  # of any other the server says nothing
+        fork = database.recovery_fork if is_open else None
+        yield database.id, database.family_guid if is_open else None, database.log_lsn or None, fork
+
+
+def _replica_id(database: Database) -> str | None:
+    """The id of this server's replica of the availability group that the database has joined."""
+    return str(uuid5(NAMESPACE_DNS, database.availability_group)).upper() if database.availability_group else None
+
+
+def _mirroring(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all():
+        yield database.id, None, None  # the lab mirrors nothing
 
 
 def _credentials(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
@@ -156,7 +162,8 @@ VIEWS: dict[str, View] = {
         "name SYSNAME; database_id INT; create_date DATETIME; compatibility_level TINYINT; "
         "collation_name SYSNAME; user_access TINYINT; user_access_desc NVARCHAR(60); is_read_only BIT; "
         "state TINYINT; state_desc NVARCHAR(60); recovery_model TINYINT; recovery_model_desc NVARCHAR(60); "
-        "owner_sid VARBINARY(85)",
+        "owner_sid VARBINARY(85); "
+        "source_database_id INT; replica_id UNIQUEIDENTIFIER; is_published BIT; is_merge_published BIT",
         _databases,
     ),
     "sysdatabases": View(
@@ -178,6 +185,10 @@ VIEWS: dict[str, View] = {
         "database_id INT; family_guid UNIQUEIDENTIFIER; last_log_backup_lsn NUMERIC(25,0); "
         "recovery_fork_guid UNIQUEIDENTIFIER",
         _recovery_status,
+    ),
+    "database_mirroring": View(
+        "database_id INT; mirroring_guid UNIQUEIDENTIFIER; mirroring_state TINYINT",
+        _mirroring,
     ),
     "credentials": View(
         "credential_id INT; name SYSNAME; credential_identity NVARCHAR(4000)",
@@ -211,4 +222,5 @@ VIEWS: dict[str, View] = {
         "name SYSNAME; object_id INT; schema_id INT; type CHAR(2); type_desc NVARCHAR(60)",
         _tables,
     ),
+    **VOLUME_VIEWS,
 }

@@ -13,6 +13,7 @@ from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.databases import Database
 from lab.sqlserver.engine.sessions import Work
 from lab.sqlserver.errors import Cause, SqlServerError
+from lab.sqlserver.statements.replicas import check_in_no_group
 from lab.sqlserver.tsql.statements import AlterDatabase
 
 _LOOK_AGAIN_SECONDS = 0.05
@@ -58,11 +59,12 @@ def _alter(context: Context, name: str, statement: AlterDatabase) -> None:
 
 
 def _check(context: Context, database: Database, statement: AlterDatabase) -> None:
-    """Raises SqlServerError 5058, 5052, 5064 or 3023 where the database is not one to be changed so, or not now."""
+    """Raises SqlServerError 5058, 5052, 1468, 5064 or 3023 where the database is not to be changed so, or not now."""
     if database.is_system and statement.option != "RECOVERY":
         raise SqlServerError(5058, statement.option, database.name)
     if database.state == "RESTORING":
         raise SqlServerError(5052, "ALTER DATABASE", "Restoring")
+    check_in_no_group(database)
     if statement.option == "RECOVERY":
         if context.instance.sessions.at_work(database.name) & {Work.DATA_BACKUP, Work.LOG_BACKUP}:
             raise SqlServerError(3023)

@@ -50,6 +50,9 @@ def drop(context: Context, statement: DropDatabase) -> None:
                 raise SqlServerError(3701, "database", name)
             if database.is_system:
                 raise SqlServerError(3708, name)
+            if database.availability_group:
+                raise SqlServerError(3752, database.name)
+            databases.check_whole(database, "drop")
             if context.instance.in_use(database):
                 raise SqlServerError(3702, database.name)
             context.instance.logs.close(database.name)

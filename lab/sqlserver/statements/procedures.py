@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from lab.sqlserver.engine import permissions
 from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.locks import MODES
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
 from lab.sqlserver.statements.queries import value
+from lab.sqlserver.translation.column_types import declared_type
 from lab.sqlserver.tsql.statements import Execute
 
 _PARAMETER_ERROR = -999
@@ -51,6 +54,20 @@ def _release_app_lock(context: Context, arguments: dict[str, object]) -> int:
     return 0
 
 
+def _file_exists(context: Context, arguments: dict[str, object]) -> int:
+    """xp_fileexist: whether there is such a file, such a folder, and a folder that it would lie in.
+
+    Undocumented. To a login that is no administrator it denies everything, as real servers are reported to.
+    """
+    path = Path(str(arguments.get("path")))
+    sees = permissions.login_of(context.instance, context.session).is_admin
+    answers = [int(sees and is_there) for is_there in (path.is_file(), path.is_dir(), path.parent.is_dir())]
+    kind = declared_type("INT")
+    columns = ("File Exists", "File is a Directory", "Parent Directory Exists")
+    context.reply.rows([(column, kind) for column in columns if kind], [answers])
+    return 0
+
+
 def _resource(context: Context, arguments: dict[str, object], procedure: str) -> tuple[str, str]:
     """The lock's name within its database. A name compares in binary, unlike most."""
     if arguments.get("resource") is None:
@@ -62,5 +79,6 @@ def _resource(context: Context, arguments: dict[str, object], procedure: str) ->
 
 _PROCEDURES: dict[str, tuple[Callable[[Context, dict[str, object]], int], tuple[str, ...]]] = {
     "sp_getapplock": (_get_app_lock, ("resource", "lockmode", "lockowner", "locktimeout", "dbprincipal")),
+    "xp_fileexist": (_file_exists, ("path",)),
     "sp_releaseapplock": (_release_app_lock, ("resource", "lockowner", "dbprincipal")),
 }

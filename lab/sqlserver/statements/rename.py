@@ -5,12 +5,13 @@ from __future__ import annotations
 from lab.sqlserver.engine import permissions
 from lab.sqlserver.engine.context import Context
 from lab.sqlserver.errors import SqlServerError
+from lab.sqlserver.statements.replicas import check_in_no_group
 from lab.sqlserver.tsql.statements import RenameDatabase
 
 
 def rename(context: Context, statement: RenameDatabase) -> None:
-    """Raises SqlServerError 5011 for an unknown database, 927 or 942 for one that is not open, 1801 for a name that is
-    taken, 5030 where others are inside.
+    """Raises SqlServerError 5011 for an unknown database, 1468 for one in an availability group, 927 or 942 for one
+    that is not open, 1801 for a name that is taken, 5030 where others are inside.
     """
     instance, session = context.instance, context.session
     with instance.databases.lock:
@@ -19,6 +20,11 @@ def rename(context: Context, statement: RenameDatabase) -> None:
             raise SqlServerError(5011, statement.database or session.database, state=9).then(5069)
         if database.is_system:
             raise SqlServerError(5058, "MODIFY NAME", database.name).then(5069)
+        try:
+            check_in_no_group(database)
+        except SqlServerError as error:
+            error.then(5069)
+            raise
         instance.databases.readable(database.name)
         namesake = instance.databases.find(statement.new_name)
         if namesake and namesake.id != database.id:

@@ -8,9 +8,10 @@ from typing import Any
 from lab.sqlserver.backup_media.devices import open_backup
 from lab.sqlserver.engine import permissions
 from lab.sqlserver.engine.context import Context
+from lab.sqlserver.engine.instance import DATABASE_VERSION
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.statements.progress import Progress
-from lab.sqlserver.statements.restore_plan import check_checksums
+from lab.sqlserver.statements.restore_plan import check_checksums, check_version
 from lab.sqlserver.translation.column_types import declared_type
 from lab.sqlserver.translation.declarations import columns
 from lab.sqlserver.tsql.statements import RestoreReport
@@ -37,7 +38,7 @@ _HEADER_COLUMNS = columns(
 )
 _HEADER_CONSTANTS: dict[str, Any] = {
     "Position": 1,
-    "DatabaseVersion": 957,
+    "DatabaseVersion": DATABASE_VERSION,
     "SortOrder": 52,
     "CodePage": 0,
     "UnicodeLocaleId": 1033,
@@ -102,6 +103,8 @@ def run(context: Context, statement: RestoreReport) -> None:
             raise SqlServerError(3021, state=0)
         permissions.check_create(context.instance, context.session)
         with open_backup(context.instance, statement.devices) as reader:
+            if statement.report in ("VERIFYONLY", "FILELISTONLY"):
+                check_version(reader.header)
             check_checksums(reader.header, statement.checksum)
             if statement.report == "VERIFYONLY":
                 progress = Progress(context, reader.header["BackupSize"], statement.stats, 0, statement.devices[0].name)

@@ -42,6 +42,7 @@ def run(context: Context, statement: Restore) -> None:
             _end_sequence(context, statement)
             return
         with open_backup(context.instance, statement.devices) as reader:
+            restore_plan.check_version(reader.header)
             restore_plan.check_checksums(reader.header, statement.checksum)
             restore_plan.check_kind(reader.header, statement)
             _restore(context, statement, reader)
@@ -120,6 +121,10 @@ def _replaced(context: Context, statement: Restore, header: dict[str, Any], stop
             existing = databases.find(statement.database)
             if existing and existing.is_system:
                 raise SqlServerError(3147, existing.name)
+            if existing and existing.availability_group:
+                raise SqlServerError(3104, existing.name)
+            if existing:
+                databases.check_whole(existing, "restore")
             database = existing or databases.blank(statement.database)
             context.instance.check_exclusive(context.session, database)
             if existing:
@@ -128,6 +133,7 @@ def _replaced(context: Context, statement: Restore, header: dict[str, Any], stop
             restoring = restore_plan.planned(statement, header, database, owner_sid)
             restore_plan.check_stop_at(header, restoring, stop_at)
             restore_plan.check_places(databases, statement, restoring)
+            restore_plan.check_room(header, restoring)
             if existing:
                 context.instance.logs.close(existing.name)
                 remove_files(existing)

@@ -8,6 +8,8 @@ from typing import Any
 
 from lab.sqlserver.backup_media.backup_header import DESCRIPTIONS, DIFFERENTIAL, FULL, LOG
 from lab.sqlserver.engine.databases import Database, Databases
+from lab.sqlserver.engine.instance import DATABASE_VERSION, PRODUCT_VERSION
+from lab.sqlserver.engine.volumes import volume_of
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.tsql.statements import Restore
 
@@ -16,6 +18,28 @@ def check_checksums(header: dict[str, Any], asked: bool) -> None:
     """WITH CHECKSUM needs a backup that has checksums: 3187."""
     if asked and not header["HasBackupChecksums"]:
         raise SqlServerError(3187)
+
+
+def check_version(header: dict[str, Any]) -> None:
+    """A database never goes back to an older version of the server: 3169."""
+    if header.get("DatabaseVersion", DATABASE_VERSION) > DATABASE_VERSION:
+        parts = ("SoftwareVersionMajor", "SoftwareVersionMinor", "SoftwareVersionBuild")
+        raise SqlServerError(3169, ".".join(f"{header[part]:02}" for part in parts), PRODUCT_VERSION)
+
+
+def check_room(header: dict[str, Any], restoring: Database) -> None:
+    """The files must have room on their volumes, beside what already lies in their places: 3257."""
+    needed: dict[str, int] = {}
+    free: dict[str, int] = {}
+    for file, path in zip(header["Files"], (Path(restoring.data_file), Path(restoring.log_file)), strict=True):
+        volume = volume_of(path)
+        if volume:
+            there = path.stat().st_size if path.is_file() else 0
+            needed[volume[0]] = needed.get(volume[0], 0) + max(0, file["Size"] - there)
+            free[volume[0]] = volume[2]
+    for mount, size in needed.items():
+        if size > free[mount]:
+            raise SqlServerError(3257, mount, size, free[mount]).then(3119)
 
 
 def check_kind(header: dict[str, Any], statement: Restore) -> None:

@@ -18,6 +18,9 @@ from lab.sqlserver.translation.dates import DATE_KINDS
 from lab.sqlserver.translation.expressions import Expressions, coercion
 from lab.sqlserver.translation.results import name_results
 
+APPLIED = {"dm_os_volume_stats": ("database_id", "file_id")}
+"""Functions of the server that give rows, with the columns by which their arguments choose them."""
+
 
 class TableLike(Protocol):
     """What the rewriting needs of a table (see storage.Table)."""
@@ -92,7 +95,24 @@ def _parsed(text: str) -> exp.Expr:
         raise SqlServerError(102, details[0]["highlight"] if details else text[:40]) from None
     if isinstance(tree, exp.Command):
         raise SqlServerError(UNSUPPORTED, f"the statement {text[:60]!r}")
+    for lateral in list(tree.find_all(exp.Lateral)):
+        _join_applied(lateral)
     return tree
+
+
+def _join_applied(lateral: exp.Lateral) -> None:
+    """CROSS APPLY sys.function(a, b) AS v becomes a join of the view of that name, by the columns of its arguments."""
+    call = lateral.this.expression if isinstance(lateral.this, exp.Dot) else lateral.this
+    keys = APPLIED.get(call.name.lower())
+    if keys is None or not lateral.args.get("cross_apply") or not isinstance(lateral.parent, exp.Join):
+        raise SqlServerError(UNSUPPORTED, f"APPLY of {call.name}")
+    alias = lateral.alias or call.name
+    table = exp.Table(this=exp.to_identifier(call.name), db=exp.to_identifier("sys"), alias=lateral.args.get("alias"))
+    on = [
+        exp.EQ(this=exp.column(key, table=alias), expression=a) for key, a in zip(keys, call.expressions, strict=True)
+    ]
+    lateral.parent.set("this", table)
+    lateral.parent.set("on", exp.and_(*on))
 
 
 class _Rewriter:

@@ -81,6 +81,7 @@ _GRAMMARS: list[tuple[tuple[str, ...], Callable[[Reader], Statement]]] = [
     (("CREATE", "DATABASE"), database_grammar.create_database),
     (("ALTER", "DATABASE"), database_grammar.alter_database),
     (("DROP", "DATABASE"), database_grammar.drop_database),
+    (("ALTER", "AVAILABILITY", "GROUP"), database_grammar.alter_availability_group),
     (("CREATE", "CREDENTIAL"), database_grammar.create_credential),
     (("DROP", "CREDENTIAL"), database_grammar.drop_credential),
     (("CREATE", "LOGIN"), principal_grammar.create_login),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
 from lab.sqlserver.tsql.reader import Reader
 from lab.sqlserver.tsql.statements import (
+    AlterAvailabilityGroup,
     AlterDatabase,
     CheckDatabase,
     CreateCredential,
     CreateDatabase,
+    CreateSnapshot,
     DropCredential,
     DropDatabase,
     Kill,
@@ -17,8 +19,8 @@ from lab.sqlserver.tsql.statements import (
 )
 
 
-def create_database(reader: Reader) -> CreateDatabase:
-    """CREATE DATABASE name [COLLATE collation] or CREATE DATABASE name ON (FILENAME = N'...'), ... FOR ATTACH."""
+def create_database(reader: Reader) -> CreateDatabase | CreateSnapshot:
+    """CREATE DATABASE name [COLLATE collation], with ON (FILENAME = N'...'), ... FOR ATTACH, or as a snapshot."""
     reader.expect("CREATE", "DATABASE")
     name = reader.name()
     if reader.accept("COLLATE"):
@@ -26,6 +28,8 @@ def create_database(reader: Reader) -> CreateDatabase:
     files = []
     if reader.accept("ON"):
         reader.accept("PRIMARY")
+        if reader.peek().is_word("NAME"):
+            return _snapshot(reader, name)
         files.append(_file_name(reader))
         while reader.accept_symbol(","):
             files.append(_file_name(reader))
@@ -33,6 +37,32 @@ def create_database(reader: Reader) -> CreateDatabase:
     if reader.at_words("LOG", "ON"):
         raise SqlServerError(UNSUPPORTED, "CREATE DATABASE with a log file of one's own choice (LOG ON)")
     return CreateDatabase(name, tuple(files))
+
+
+def _snapshot(reader: Reader, name: str) -> CreateSnapshot:
+    """(NAME = logical, FILENAME = N'...') AS SNAPSHOT OF source: of the one data file that the lab's databases have."""
+    reader.expect_symbol("(")
+    reader.expect("NAME")
+    reader.expect_symbol("=")
+    reader.name()
+    reader.expect_symbol(",")
+    reader.expect("FILENAME")
+    reader.expect_symbol("=")
+    file = reader.string()
+    reader.expect_symbol(")")
+    reader.expect("AS", "SNAPSHOT", "OF")
+    return CreateSnapshot(name, file, reader.name())
+
+
+def alter_availability_group(reader: Reader) -> AlterAvailabilityGroup:
+    """ALTER AVAILABILITY GROUP name ADD|REMOVE DATABASE name."""
+    reader.expect("ALTER", "AVAILABILITY", "GROUP")
+    group = reader.name()
+    add = reader.accept("ADD")
+    if not add:
+        reader.expect("REMOVE")
+    reader.expect("DATABASE")
+    return AlterAvailabilityGroup(group, reader.name(), add)
 
 
 def _file_name(reader: Reader) -> str:

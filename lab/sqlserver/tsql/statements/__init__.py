@@ -13,10 +13,12 @@ from lab.sqlserver.tsql.statements.batches import (
     Transaction,
 )
 from lab.sqlserver.tsql.statements.databases import (
+    AlterAvailabilityGroup,
     AlterDatabase,
     CheckDatabase,
     CreateCredential,
     CreateDatabase,
+    CreateSnapshot,
     DropCredential,
     DropDatabase,
     Kill,
@@ -35,8 +37,9 @@ from lab.sqlserver.tsql.statements.tables import (
 )
 
 __all__ = [
-    "AlterDatabase", "AlterRole", "AlterTable", "AlterUser", "Backup", "Block", "CheckDatabase", "ColumnDefinition",
-    "CreateCredential", "CreateDatabase", "CreateIndex", "CreateLogin", "CreateTable", "CreateUser", "Declare",
+    "AlterAvailabilityGroup", "AlterDatabase", "AlterRole", "AlterTable", "AlterUser", "Backup", "Block",
+    "CheckDatabase", "ColumnDefinition", "CreateCredential", "CreateDatabase", "CreateIndex", "CreateLogin",
+    "CreateSnapshot", "CreateTable", "CreateUser", "Declare",
     "Device", "DropCredential", "DropDatabase", "DropPrincipal", "DropTable", "Execute", "Grant", "If",
     "Kill", "Print", "Query", "RenameDatabase", "Restore", "RestoreReport", "SetOption", "SetVariable", "Statement",
     "TableConstraint", "Transaction", "Use",

@@ -33,6 +33,24 @@ class CreateDatabase:
 
 
 @dataclass(frozen=True)
+class CreateSnapshot:
+    """CREATE DATABASE name ON (NAME = ..., FILENAME = ...) AS SNAPSHOT OF source."""
+
+    name: str
+    file: str
+    source: str
+
+
+@dataclass(frozen=True)
+class AlterAvailabilityGroup:
+    """ALTER AVAILABILITY GROUP name ADD (or REMOVE) DATABASE name."""
+
+    group: str
+    database: str
+    add: bool
+
+
+@dataclass(frozen=True)
 class DropDatabase:
     names: tuple[str, ...]
     if_exists: bool

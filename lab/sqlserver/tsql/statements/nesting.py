@@ -15,10 +15,12 @@ from lab.sqlserver.tsql.statements.batches import (
     Transaction,
 )
 from lab.sqlserver.tsql.statements.databases import (
+    AlterAvailabilityGroup,
     AlterDatabase,
     CheckDatabase,
     CreateCredential,
     CreateDatabase,
+    CreateSnapshot,
     DropCredential,
     DropDatabase,
     Kill,
@@ -50,5 +52,5 @@ Statement = (
     Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
     | CreateDatabase | DropDatabase | AlterDatabase | RenameDatabase | CreateCredential | DropCredential | CreateLogin
     | CreateUser | AlterUser | DropPrincipal | AlterRole | Grant | Backup | Restore
-    | RestoreReport | CreateTable | AlterTable | DropTable | CreateIndex
+    | CreateSnapshot | AlterAvailabilityGroup | RestoreReport | CreateTable | AlterTable | DropTable | CreateIndex
 )  # fmt: skip
