@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class PerennialError(Exception):
     """Base of all errors that Perennial raises on purpose.
@@ -16,6 +18,11 @@ class PerennialError(Exception):
     def __init__(self, what: str, *, why: str = "", todo: str = "", **ids: object) -> None:
         super().__init__(what, why, todo, ids)
         self.what, self.why, self.todo, self.ids = what, why, todo, ids
+
+    def adding(self, sentence: str) -> Self:
+        """The same error, with one more sentence on what it left behind."""
+        why = " ".join(part for part in (self.why, sentence) if part)
+        return type(self)(self.what, why=why, todo=self.todo, **self.ids)
 
     def __str__(self) -> str:
         known = ", ".join(f"{name}={value}" for name, value in self.ids.items())

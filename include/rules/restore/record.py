@@ -14,6 +14,7 @@ from include.rules.errors import RefusedError
 from include.rules.points.failures import StepFailure, with_failures, without_step
 from include.rules.points.requests import Kind
 from include.rules.register.tenants import Strict
+from include.rules.restore.database_identity import DatabaseIdentity
 from include.rules.restore.plan import RestorePlan
 from include.rules.restore.request import RestoreScope
 
@@ -74,7 +75,10 @@ class RestoreRecord(Strict):
         safety_point: The recovery point that was taken before anything was overwritten.
         why_unsavable: Why no safety point could keep the database that is overwritten; empty when one does. Stored as
             `lost_database`.
-        begun: What a step has begun to overwrite, by the step's name; never forgotten, whatever came of it.
+        begun: What a step has begun to overwrite, by the step's name; forgotten only when it is known that nothing
+            was.
+        database_before: The database as the server described it when this restore first began on it; None when nobody
+            has noted it.
         inherited: What an earlier restore of the tenant had left half restored under the marker that lay there, by the
             step's name; the site goes online only when this restore has brought all of it back.
         steps: What has been done, in order.
@@ -103,6 +107,7 @@ class RestoreRecord(Strict):
     safety_point: str | None = None
     why_unsavable: str = Field(default="", validation_alias="lost_database", serialization_alias="lost_database")
     begun: dict[str, str] = Field(default_factory=dict)
+    database_before: DatabaseIdentity | None = None
     inherited: dict[str, str] = Field(default_factory=dict)
     steps: tuple[RestoreStep, ...] = ()
     failure: str | None = None
@@ -172,8 +177,14 @@ class RestoreRecord(Strict):
         """Record, before the first change, what a step is about to overwrite."""
         return self.model_copy(update={"begun": {**self.begun, step: what}})
 
+    def beginning_on_database(self, before: DatabaseIdentity) -> RestoreRecord:
+        """The same of the database, as the server describes it `before`; that of an earlier attempt stands."""
+        known = self.database_before if RESTORE_DATABASE in self.begun else before
+        begun = self.beginning_on(RESTORE_DATABASE, f"Database {self.plan.database}")
+        return begun.model_copy(update={"database_before": known})
+
     def not_begun_on(self, step: str) -> RestoreRecord:
-        """Take back what `beginning_on` has recorded: the step was refused before it changed anything."""
+        """Take back what `beginning_on` has recorded: it is known that nothing was changed."""
         return self.model_copy(update={"begun": {name: what for name, what in self.begun.items() if name != step}})
 
     def has_done(self, name: str) -> bool:

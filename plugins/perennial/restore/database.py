@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import ClassVar
 
 from include.rules.errors import PartError, RefusedError
@@ -24,6 +25,7 @@ from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Session
 from perennial.hooks.sql_server.users import OrphanedUser, orphaned_users
 from perennial.hooks.vault.leased import LeasedRestore
+from perennial.restore.begun import begin_on_database, withdraw_if_untouched
 from perennial.restore.database_files import (
     attach_new,
     copy_files,
@@ -46,14 +48,14 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         if plan.database is None:
             return StepReport("No database was asked for.")
         server = SqlServer(plan.target.database.connection, restore.vault.settings.run_label(restore.record.id))
-        had_begun = self.step in restore.record.begun
         try:
             if plan.database_from is DatabaseSource.SNAPSHOT:
                 return await self._from_snapshot(restore, point, server)
             return await self._from_backup_file(restore, point, server)
-        except RefusedError:
-            if not had_begun:
-                await restore.change(lambda record: record.not_begun_on(self.step))
+        except (PartError, RefusedError) as error:
+            with suppress(SqlServerError):  # nobody knows: the mark stays
+                if await withdraw_if_untouched(restore, server):
+                    raise error.adding(f"Nothing was written to database {plan.database}.") from error
             raise
         except SqlServerError as error:
             has_begun = self.step in restore.record.begun
@@ -86,7 +88,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         async with server.one_session():
             await self._end_earlier_attempt(server, restore)
             await server.talk(lambda session: check_readable(session, urls), pauses=pauses)
-            await self._begin(restore)
+            await begin_on_database(restore, server)
             await server.talk(talk, pauses=pauses)
         return StepReport(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
 
@@ -97,18 +99,13 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         async with server.one_session():
             await server.talk(lambda session: attach_new(session, restore.record, point), pauses=pauses)
             if restore.record.plan.replaces_database:
-                await self._begin(restore)
+                await begin_on_database(restore, server)
                 await server.talk(lambda session: put_in_place(session, restore.record, point), pauses=pauses)
         return StepReport(
             f"Database {restore.record.plan.database} is attached from the files of the snapshot, crash-consistent "
             f"({copied_bytes:,} bytes).",
             copied_bytes,
         )
-
-    async def _begin(self, restore: LeasedRestore) -> None:
-        """Record that from here on the database is not, or perhaps not, what it was."""
-        what = f"Database {restore.record.plan.database}"
-        await restore.change(lambda record: record.beginning_on(self.step, what))
 
     async def _end_earlier_attempt(self, server: SqlServer, restore: LeasedRestore) -> None:
         """An attempt whose task was cleared may still be restoring; two at once would only get in each other's way."""
@@ -173,7 +170,10 @@ async def _end_restore(restore: LeasedRestore, server: SqlServer) -> str:
     record, pauses = restore.record, restore.vault.settings.pauses
     name = str(record.plan.database)
     if record.plan.replaces_database:
-        return await server.talk(lambda session: let_users_in(session, name), pauses=pauses)
+        sentence = await server.talk(lambda session: let_users_in(session, name), pauses=pauses)
+        if not record.has_done(CHECK):
+            await withdraw_if_untouched(restore, server)
+        return sentence
     if record.has_done(CHECK):
         return ""
     is_left = await server.talk(lambda session: drop_half_restored(session, name, stem=own_name(record)), pauses=pauses)

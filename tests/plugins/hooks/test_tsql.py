@@ -59,6 +59,7 @@ STATEMENTS: dict[str, Callable[[str, str], str]] = {
     ),
     "check_database": lambda name, _: tsql.check_database(name),
     "database_state": lambda name, _: tsql.database_state(name),
+    "database_identity": lambda name, _: tsql.database_identity(name),
     "database_files": lambda name, _: tsql.database_files(name),
     "space_used": lambda name, _: tsql.space_used(name),
     "files_of_others": lambda name, _: tsql.files_of_others(name),

@@ -103,5 +103,5 @@ def try_to_run(session: Session, statement: str) -> None:
 def let_users_in_after_failure(session: Session, database: str) -> str:
     """After a failure, let users in if that is possible; returns a sentence on what they find."""
     with suppress(SqlServerError):  # the first error is the one to report
-        return let_users_in(session, database) or f"Database {database} is online and open to its users, as it was."
+        return let_users_in(session, database) or f"Database {database} is online and open to its users."
     return f"Nobody knows the state of database {database}."

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from include.rules.errors import DamagedBackupError, PartError
 from include.rules.points.backup_files import DatabaseFile, FileType
+from include.rules.restore.database_identity import DatabaseIdentity
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Row, Session
 
-ONLINE, OFFLINE, EMERGENCY, RESTORING, MULTI_USER = "ONLINE", "OFFLINE", "EMERGENCY", "RESTORING", "MULTI_USER"
+ONLINE, OFFLINE, EMERGENCY, MULTI_USER = "ONLINE", "OFFLINE", "EMERGENCY", "MULTI_USER"
 """States and accesses as sys.databases names them."""
 
 PAGE_BYTES = 8192
@@ -76,6 +77,20 @@ def state_of(session: Session, database: str) -> tuple[str, str]:
     """State and user access, for instance ONLINE and MULTI_USER; empty when there is no such database."""
     rows = session.run(tsql.database_state(database))
     return (str(rows[0]["state_desc"]), str(rows[0]["user_access_desc"])) if rows else ("", "")
+
+
+def identify(session: Session, database: str) -> DatabaseIdentity:
+    """What tells the database, and what was restored to it, from any other."""
+    rows = session.run(tsql.database_identity(database))
+    if not rows:
+        return DatabaseIdentity()
+    return DatabaseIdentity(
+        state=str(rows[0]["state_desc"]),
+        number=int(rows[0]["database_id"]),
+        created=str(rows[0]["created"]),
+        recovery_fork=str(rows[0]["recovery_fork"] or ""),
+        last_restore=int(rows[0]["last_restore"] or 0),
+    )
 
 
 def check(session: Session, database: str) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from include.rules.errors import RefusedError
+from include.rules.restore.database_identity import RESTORING
 from include.rules.restore.database_places import database_places, named_after
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, let_users_in_after_failure, open_again, take_offline
-from perennial.hooks.sql_server.databases import RESTORING, refusal_error, state_of, survey
+from perennial.hooks.sql_server.databases import refusal_error, state_of, survey
 from perennial.hooks.sql_server.drop import drop_database
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Session

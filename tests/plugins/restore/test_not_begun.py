@@ -1,0 +1,122 @@
+"""A restore that the server refuses before it writes has harmed nothing: the site goes online, no backup is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from include.rules.errors import PartError, PerennialError
+from include.rules.restore.record import RESTORE_DATABASE as BEGUN
+from perennial.hooks.sql_server import tsql
+from perennial.restore.database import RestoreDatabaseTrigger
+from tests.support.restores import (
+    access,
+    assert_all_is_back,
+    backed_up,
+    damage,
+    database,
+    is_offline,
+    record,
+    state,
+)
+from tests.support.steps import RESTORE, Step, steps_until
+from tests.support.world import World
+
+__all__ = ["backed_up"]
+
+pytestmark = pytest.mark.lab
+
+BEFORE = steps_until(RestoreDatabaseTrigger)
+RESTORE_DATABASE, CLOSE = RESTORE[len(BEFORE)], RESTORE[-1]
+STEPS: list[Step] = RESTORE[len(BEFORE) :]
+
+Tie = Callable[[World], Any]
+
+
+@contextmanager
+def in_a_group(world: World) -> Iterator[None]:
+    """The database joins an availability group while the restore is under way: 1468, and 3104."""
+    name = tsql.name(database(world))
+    world.sql.run(f"ALTER AVAILABILITY GROUP [ag] ADD DATABASE {name}")
+    yield
+    world.sql.run(f"ALTER AVAILABILITY GROUP [ag] REMOVE DATABASE {name}")
+
+
+@contextmanager
+def with_a_snapshot(world: World) -> Iterator[None]:
+    """Somebody takes a database snapshot meanwhile: 3709."""
+    name, snapshot = database(world), f"{database(world)}_snapshot"
+    file = world.sql.folder / "data" / f"{snapshot}.ss"
+    world.sql.run(f"CREATE DATABASE [{snapshot}] ON (NAME = [{name}], FILENAME = N'{file}') AS SNAPSHOT OF [{name}]")
+    yield
+    world.sql.run(f"DROP DATABASE [{snapshot}]")
+
+
+@pytest.mark.parametrize("source", ["backup file", "snapshot"])
+@pytest.mark.parametrize("tie", [in_a_group, with_a_snapshot])
+def test_a_restore_that_is_refused_has_overwritten_nothing_and_may_be_begun_again(
+    backed_up: World, tie: Tie, source: str
+) -> None:
+    form = {"what": "database", "database_from": source}
+    before = state(backed_up)
+    backed_up.carry_out(BEFORE, **form)
+    with tie(backed_up):
+        with pytest.raises(PartError) as caught:
+            backed_up.run_restore_step(RESTORE_DATABASE, **form)
+        assert f"Nothing was written to database {database(backed_up)}." in str(caught.value)
+        assert record(backed_up, **form).begun == {}
+        with pytest.raises(PartError) as closed:
+            backed_up.run_restore_step(CLOSE, **form)
+        assert "Tenant acme is as it was: nothing was overwritten." in str(closed.value)
+        assert "partly old" not in str(closed.value)
+        assert not is_offline(backed_up)
+        assert access(backed_up) == ("ONLINE", "MULTI_USER")
+    assert backed_up.back_up("acme|manual|2026-11-23T13:00:00Z").half_restored is None
+    backed_up.carry_out(RESTORE[1:], **form)
+    assert_all_is_back(backed_up, before)
+
+
+def test_an_attempt_that_died_before_it_wrote_is_known_by_its_database(
+    backed_up: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {"what": "database"}
+    backed_up.carry_out(BEFORE, **form)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("perennial.restore.database.restore_over", killed)
+        with pytest.raises(KeyboardInterrupt):
+            backed_up.run_restore_step(RESTORE_DATABASE, **form)
+    backed_up.sql.run(tsql.set_access(database(backed_up), tsql.OFFLINE))  # so far it had come
+    assert BEGUN in record(backed_up, **form).begun
+    with pytest.raises(PartError, match="Tenant acme is as it was: nothing was overwritten"):
+        backed_up.run_restore_step(CLOSE, **form)
+    assert access(backed_up) == ("ONLINE", "MULTI_USER")
+    assert not is_offline(backed_up)
+
+
+def test_an_attempt_that_had_begun_stays_begun_when_the_next_one_is_refused(backed_up: World) -> None:
+    form = {"what": "database"}
+    backed_up.carry_out(BEFORE, **form)
+    fail_in_the_midst(backed_up, **form)
+    with in_a_group(backed_up):
+        with pytest.raises(PerennialError) as caught:
+            backed_up.carry_out([*RESTORE[1 : len(BEFORE)], RESTORE_DATABASE], **form)
+        assert "Nothing was written" not in str(caught.value)
+    assert BEGUN in record(backed_up, **form).begun
+    with pytest.raises(PartError, match="may be partly old and partly restored"):
+        backed_up.run_restore_step(CLOSE, **form)
+    assert is_offline(backed_up)
+
+
+def fail_in_the_midst(world: World, **form: Any) -> None:
+    """Let an attempt fail in the midst of its bytes."""
+    damage(world)
+    with pytest.raises(PerennialError, match="was not restored"):
+        world.run_restore_step(RESTORE_DATABASE, **form)
+    assert access(world)[0] == "RESTORING"
