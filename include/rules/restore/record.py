@@ -10,7 +10,6 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from include.rules.errors import RefusedError
 from include.rules.points.failures import StepFailure, with_failures, without_step
 from include.rules.points.requests import Kind
 from include.rules.register.tenants import Strict
@@ -246,18 +245,3 @@ class RestoreRecord(Strict):
         what = {} if files and database else {"what": RestoreScope.FILES if files else RestoreScope.DATABASE}
         form = {"tenant": self.tenant, "recovery_point": self.safety_point, **what, "confirm": self.tenant}
         return json.dumps(form)
-
-
-def check_owner(record: RestoreRecord, owner: str) -> None:
-    """Refuse a record that another run has written: two runs started in the same second have one id between them.
-
-    Raises:
-        RefusedError: when it is not `owner`'s; then its plan is not the one that was shown or approved here.
-    """
-    if record.owner != owner:
-        raise RefusedError(
-            f"Restore {record.id} of tenant {record.tenant} belongs to another run, started in the same second.",
-            why="What was approved for one must not be carried out by the other; nothing was restored.",
-            todo="Start this restore again.",
-            owner=record.owner,
-        )

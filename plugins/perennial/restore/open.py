@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from include.rules.errors import PerennialError, RefusedError
 from include.rules.points.leases import Purpose
 from include.rules.restore.choice import check_own_place
-from include.rules.restore.record import RestoreRecord, RestoreState, check_owner
+from include.rules.restore.owner import check_owner
+from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.register import find_register
 from perennial.hooks.vault.leased import LeasedRestore

@@ -15,9 +15,10 @@ from include.rules.restore.choice import (
     suggest_nearest,
     target_of,
 )
+from include.rules.restore.owner import check_owner
 from include.rules.restore.plan import plan_restore
 from include.rules.restore.preview import preview
-from include.rules.restore.record import RestoreRecord, RestoreState, check_owner
+from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.register import find_register
 from perennial.hooks.sql_server.errors import SqlServerError

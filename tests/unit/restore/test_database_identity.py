@@ -12,7 +12,7 @@ from tests.unit.restore.test_record import done, opened
 
 
 def database(state: str = "ONLINE", **facts: Any) -> DatabaseIdentity:
-    known = {"number": 7, "created": "2026-01-01T00:00:00", "recovery_fork": "A", "last_restore": 3}
+    known: dict[str, Any] = {"number": 7, "created": "2026-01-01T00:00:00", "recovery_fork": "A", "last_restore": 3}
     return DatabaseIdentity(state=state, **(known | facts))
 
 

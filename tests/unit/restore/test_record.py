@@ -10,6 +10,7 @@ import pytest
 
 from include.rules.errors import RefusedError
 from include.rules.restore.outcome import finished, left_unclosed
+from include.rules.restore.owner import check_owner
 from include.rules.restore.plan import RestorePlan
 from include.rules.restore.preview import expected_duration, preview
 from include.rules.restore.record import (
@@ -20,7 +21,6 @@ from include.rules.restore.record import (
     RestoreState,
     RestoreStep,
     Site,
-    check_owner,
 )
 from include.rules.restore.request import DatabaseSource, RestoreScope
 from tests.unit.builders import NOW, surveyed, tenant, verified
