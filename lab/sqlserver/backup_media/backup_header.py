@@ -28,6 +28,8 @@ def header_of(
         "DeviceType": 2 if statement.devices[0].kind == "DISK" else 9,
         "UserName": context.session.login,
         "ServerName": SERVER_NAME,
+        "Server": context.instance.identity,
+        "CompatibilityLevel": database.compatibility_level,
         "DatabaseName": database.name,
         "DatabaseCreationDate": database.created,
         "BackupSize": contents.size,
@@ -46,12 +48,14 @@ def header_of(
         **_place_in_the_chain(database, TYPES[statement.kind], lsn),
         "Files": [
             {
+                "TDEThumbprint": database.encryptor or None,
                 "LogicalName": database.data_name,
                 "PhysicalName": database.data_file,
                 "Type": "D",
                 "Size": Path(database.data_file).stat().st_size,
             },
             {
+                "TDEThumbprint": database.encryptor or None,
                 "LogicalName": database.log_name,
                 "PhysicalName": database.log_file,
                 "Type": "L",

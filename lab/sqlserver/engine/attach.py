@@ -12,6 +12,7 @@ from pathlib import Path
 
 import apsw
 
+from lab.sqlserver.engine.carried import carried_in
 from lab.sqlserver.engine.databases import PAGE_SIZE, Database, new_guid
 from lab.sqlserver.engine.instance import Instance
 from lab.sqlserver.errors import SqlServerError
@@ -24,8 +25,10 @@ _IN_USE = (32, 32, "The process cannot access the file because it is being used 
 def attach(instance: Instance, name: str, files: tuple[str, ...], owner_sid: str) -> None:
     """Make a database of a data file and its log. Its differential base and its log chain do not come with it.
 
+    Neither do Service Broker and whatever trusts it; change data capture does.
+
     Raises SqlServerError 1801 for a name that is taken, 5120 for a file that is missing or another database's, 5171
-    and 5172 for one that is no database's.
+    and 5172 for one that is no database's, 33111 for an encrypted one without its certificate.
     """
     databases = instance.databases
     with databases.lock:
@@ -44,6 +47,8 @@ def attach(instance: Instance, name: str, files: tuple[str, ...], owner_sid: str
         except SqlServerError as error:
             error.then(1813, name)
             raise
+        database = dataclasses.replace(database, **carried_in(database))
+        instance.certificates.check_has(database.encryptor)
         database.page_digests.unlink(missing_ok=True)
         databases.put(database)
         instance.logs.of(name).end_chain()

@@ -35,6 +35,8 @@ class Database:
     went OFFLINE its data file had last been written at `left_at`, in nanoseconds. `owner_sid` is the owner's, in
     hexadecimal; whoever makes a database, or restores or attaches one, becomes its owner. `availability_group` is the
     one that it has joined; `source_id` is the database that this one is a snapshot of.
+    `encryptor` is the thumbprint, in hexadecimal, of the certificate that the database's key is encrypted by; empty
+    where it has none.
     """
 
     id: int
@@ -63,6 +65,14 @@ class Database:
     owner_sid: str = "01"
     availability_group: str | None = None
     source_id: int | None = None
+    broker_enabled: bool = False
+    trustworthy: bool = False
+    db_chaining: bool = False
+    broker_guid: str | None = None
+    cdc: bool = False
+    encryptor: str = ""
+    encrypted: bool = False
+    compatibility_level: int = 160
 
     @property
     def keeps_log(self) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.sqlserver.engine.certificates import Certificates
 from lab.sqlserver.engine.control import Control
 from lab.sqlserver.engine.credentials import Credentials
-from lab.sqlserver.engine.databases import Database, Databases
+from lab.sqlserver.engine.databases import Database, Databases, new_guid
 from lab.sqlserver.engine.faults import SqlFaults
 from lab.sqlserver.engine.history import BackupHistory
 from lab.sqlserver.engine.locks import ApplicationLocks
@@ -48,6 +49,9 @@ class Instance:
         self.databases = Databases(registry, self.data_folder, self.log_folder)
         self.logs = Logs(self.databases)
         self.credentials = Credentials(registry)
+        self.certificates = Certificates(registry)
+        self.identity = _identity(registry)
+        """What tells this server from another; their names are alike."""
         self.logins = Logins(registry, user, password)
         self.history = BackupHistory(Path(self.databases.get("msdb").data_file))
         self.sessions = Sessions()
@@ -130,6 +134,14 @@ class Instance:
         deadline = time.monotonic() + seconds
         while self.sessions.all() and time.monotonic() < deadline:
             time.sleep(0.02)
+
+
+def _identity(registry: Registry) -> str:
+    record = registry.get("server", "identity")
+    if record is None:
+        record = {"guid": new_guid()}
+        registry.put("server", "identity", record)
+    return str(record["guid"])
 
 
 def _place(folder: Path) -> Path:

@@ -8,10 +8,10 @@ from uuid import NAMESPACE_DNS, uuid5
 
 import apsw
 
+from lab.sqlserver.engine import security_views
 from lab.sqlserver.engine.databases import PAGE_SIZE, Database
 from lab.sqlserver.engine.file_space import pages_of
 from lab.sqlserver.engine.instance import Instance
-from lab.sqlserver.engine.principals import ADMINISTRATOR_SID, users
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.engine.user_tables import user_tables
 from lab.sqlserver.engine.view import Row, View
@@ -26,10 +26,12 @@ _MODELS = {"FULL": 1, "BULK_LOGGED": 2, "SIMPLE": 3}
 def _databases(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
     for database in instance.databases.all():
         yield (
-            database.name, database.id, database.created, 160, "SQL_Latin1_General_CP1_CI_AS",
+            database.name, database.id, database.created, database.compatibility_level, "SQL_Latin1_General_CP1_CI_AS",
             _ACCESS[database.user_access], database.user_access, 0, _STATES[database.state], database.state,
             _MODELS[database.recovery_model], database.recovery_model, bytes.fromhex(database.owner_sid),
-            database.source_id, _replica_id(database), 0, 0,
+            database.source_id, _replica_id(database), int(database.broker_enabled), database.broker_guid,
+            int(database.trustworthy), int(database.db_chaining), int(database.cdc), int(database.encrypted), 0, 0,
+            0, 0, 0, 0, 0, "NONE", 1,
         )  # fmt: skip
 
 
@@ -76,11 +78,6 @@ def _mirroring(instance: Instance, _session: Session, _connection: apsw.Connecti
         yield database.id, None, None  # the lab mirrors nothing
 
 
-def _credentials(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
-    for number, credential in enumerate(instance.credentials.all(), start=65536):
-        yield number, credential.name, credential.identity
-
-
 def _sessions(instance: Instance, own: Session, _connection: apsw.Connection) -> Iterator[Row]:
     for session in _visible(instance, own):
         database = instance.databases.find(session.database)
@@ -120,24 +117,6 @@ def _visible(instance: Instance, own: Session) -> list[Session]:
     return instance.sessions.all() if login and login.may("VIEW SERVER STATE") else [own]
 
 
-def _server_principals(instance: Instance, own: Session, _connection: apsw.Connection) -> Iterator[Row]:
-    """Without VIEW ANY DEFINITION or ALTER ANY LOGIN a login sees itself and the administrator alone."""
-    asking = instance.logins.find(own.login)
-    sees_all = asking is not None and asking.may("VIEW ANY DEFINITION")
-    for number, login in enumerate(instance.logins.all(), start=1):
-        if not (sees_all or login == asking or login.sid == ADMINISTRATOR_SID):
-            continue
-        yield login.name, number, bytes.fromhex(login.sid), "S", "SQL_LOGIN", 0
-
-
-def _database_principals(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
-    yield "dbo", 1, b"\x01", "S", "SQL_USER", "dbo", 1, "INSTANCE"
-    for number, (name, own) in enumerate((("guest", b"\x00"), ("INFORMATION_SCHEMA", None), ("sys", None)), start=2):
-        yield name, number, own, "S", "SQL_USER", None, 0, "NONE"
-    for number, (name, sid, _) in enumerate(users(connection), start=5):
-        yield name, number, bytes.fromhex(sid), "S", "SQL_USER", "dbo", 1, "INSTANCE"
-
-
 def _schemas(_instance: Instance, _session: Session, connection: apsw.Connection) -> Iterator[Row]:
     yield "dbo", 1, 1
     others = sorted({schema_and_name(table)[0] for table in user_tables(connection)} - {"dbo"})
@@ -162,8 +141,12 @@ VIEWS: dict[str, View] = {
         "name SYSNAME; database_id INT; create_date DATETIME; compatibility_level TINYINT; "
         "collation_name SYSNAME; user_access TINYINT; user_access_desc NVARCHAR(60); is_read_only BIT; "
         "state TINYINT; state_desc NVARCHAR(60); recovery_model TINYINT; recovery_model_desc NVARCHAR(60); "
-        "owner_sid VARBINARY(85); "
-        "source_database_id INT; replica_id UNIQUEIDENTIFIER; is_published BIT; is_merge_published BIT",
+        "owner_sid VARBINARY(85); source_database_id INT; replica_id UNIQUEIDENTIFIER; is_broker_enabled BIT; "
+        "service_broker_guid UNIQUEIDENTIFIER; is_trustworthy_on BIT; "
+        "is_db_chaining_on BIT; is_cdc_enabled BIT; is_encrypted BIT; is_honor_broker_priority_on BIT; "
+        "is_published BIT; is_subscribed BIT; is_merge_published BIT; is_distributor BIT; "
+        "is_master_key_encrypted_by_server BIT; containment TINYINT; containment_desc NVARCHAR(60); "
+        "is_temporal_history_retention_enabled BIT",
         _databases,
     ),
     "sysdatabases": View(
@@ -192,7 +175,7 @@ VIEWS: dict[str, View] = {
     ),
     "credentials": View(
         "credential_id INT; name SYSNAME; credential_identity NVARCHAR(4000)",
-        _credentials,
+        security_views.credentials,
     ),
     "dm_exec_sessions": View(
         "session_id SMALLINT; login_time DATETIME; host_name NVARCHAR(128); program_name NVARCHAR(128); "
@@ -207,12 +190,24 @@ VIEWS: dict[str, View] = {
     ),
     "server_principals": View(
         "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60); is_disabled BIT",
-        _server_principals,
+        security_views.server_principals,
     ),
     "database_principals": View(
         "name SYSNAME; principal_id INT; sid VARBINARY(85); type CHAR(1); type_desc NVARCHAR(60); "
         "default_schema_name SYSNAME; authentication_type INT; authentication_type_desc NVARCHAR(60)",
-        _database_principals,
+        security_views.database_principals,
+    ),
+    "certificates": View(
+        "name SYSNAME; certificate_id INT; thumbprint VARBINARY(32); pvt_key_last_backup_date DATETIME",
+        security_views.certificates,
+    ),
+    "asymmetric_keys": View(
+        "name SYSNAME; asymmetric_key_id INT; thumbprint VARBINARY(32)",
+        security_views.asymmetric_keys,
+    ),
+    "dm_database_encryption_keys": View(
+        "database_id INT; encryption_state INT; encryptor_thumbprint VARBINARY(20); encryptor_type NVARCHAR(32)",
+        security_views.encryption_keys,
     ),
     "schemas": View(
         "name SYSNAME; schema_id INT; principal_id INT",

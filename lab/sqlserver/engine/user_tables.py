@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import apsw
 
+from lab.sqlserver.engine.carried import SETTINGS_TABLE
 from lab.sqlserver.engine.principals import USERS_TABLE
 
 
@@ -13,7 +14,7 @@ def user_tables(connection: apsw.Connection) -> list[str]:
         str(name)
         for (name,) in connection.execute(
             "SELECT name FROM main.sqlite_schema "
-            "WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> ? ORDER BY name",
-            (USERS_TABLE,),
+            "WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN (?, ?) ORDER BY name",
+            (USERS_TABLE, SETTINGS_TABLE),
         )
     ]

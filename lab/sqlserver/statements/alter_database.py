@@ -13,6 +13,7 @@ from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.databases import Database
 from lab.sqlserver.engine.sessions import Work
 from lab.sqlserver.errors import Cause, SqlServerError
+from lab.sqlserver.statements import database_options
 from lab.sqlserver.statements.replicas import check_in_no_group
 from lab.sqlserver.tsql.statements import AlterDatabase
 
@@ -73,7 +74,7 @@ def _check(context: Context, database: Database, statement: AlterDatabase) -> No
 
 
 def _needs_it_alone(database: Database, statement: AlterDatabase) -> bool:
-    return database.state == "ONLINE" and statement.option in ("SINGLE_USER", "OFFLINE")
+    return database.state == "ONLINE" and statement.option in ("SINGLE_USER", "OFFLINE", *database_options.BROKER)
 
 
 def _change(context: Context, database: Database, statement: AlterDatabase) -> None:
@@ -89,6 +90,10 @@ def _change(context: Context, database: Database, statement: AlterDatabase) -> N
             context.reply.changed_database("master", database.name)
         if database.state == "ONLINE":
             close(context.instance, database)
+    elif database_options.is_known(statement.option):
+        if database.state != "ONLINE":
+            raise SqlServerError(942, database.name)
+        database_options.change(context, database, statement)
     else:
         databases.change(database.name, user_access=statement.option)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.sqlserver.engine import permissions
+from lab.sqlserver.engine.carried import change_carried
 from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.locks import MODES
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
@@ -77,8 +78,26 @@ def _resource(context: Context, arguments: dict[str, object], procedure: str) ->
     return context.session.database, str(arguments["resource"])
 
 
+def _enable_cdc(context: Context, _arguments: dict[str, object]) -> int:
+    """sys.sp_cdc_enable_db: change data capture is on in the current database. Raises SqlServerError 22902."""
+    return _change_cdc(context, True)
+
+
+def _disable_cdc(context: Context, _arguments: dict[str, object]) -> int:
+    return _change_cdc(context, False)
+
+
+def _change_cdc(context: Context, on: bool) -> int:
+    if not permissions.login_of(context.instance, context.session).is_admin:
+        raise SqlServerError(22902)
+    change_carried(context.instance, context.instance.databases.get(context.session.database), cdc=on)
+    return 0
+
+
 _PROCEDURES: dict[str, tuple[Callable[[Context, dict[str, object]], int], tuple[str, ...]]] = {
     "sp_getapplock": (_get_app_lock, ("resource", "lockmode", "lockowner", "locktimeout", "dbprincipal")),
     "xp_fileexist": (_file_exists, ("path",)),
+    "sp_cdc_enable_db": (_enable_cdc, ()),
+    "sp_cdc_disable_db": (_disable_cdc, ()),
     "sp_releaseapplock": (_release_app_lock, ("resource", "lockowner", "dbprincipal")),
 }

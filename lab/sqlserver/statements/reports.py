@@ -11,7 +11,7 @@ from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.instance import DATABASE_VERSION
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.statements.progress import Progress
-from lab.sqlserver.statements.restore_plan import check_checksums, check_version
+from lab.sqlserver.statements.restore_plan import check_certificate, check_checksums, check_version
 from lab.sqlserver.translation.column_types import declared_type
 from lab.sqlserver.translation.declarations import columns
 from lab.sqlserver.tsql.statements import RestoreReport
@@ -43,7 +43,6 @@ _HEADER_CONSTANTS: dict[str, Any] = {
     "CodePage": 0,
     "UnicodeLocaleId": 1033,
     "UnicodeComparisonStyle": 196609,
-    "CompatibilityLevel": 160,
     "SoftwareVendorId": 4608,
     "Flags": 512,
     "Collation": "SQL_Latin1_General_CP1_CI_AS",
@@ -106,6 +105,7 @@ def run(context: Context, statement: RestoreReport) -> None:
             if statement.report in ("VERIFYONLY", "FILELISTONLY"):
                 check_version(reader.header)
             check_checksums(reader.header, statement.checksum)
+            check_certificate(context.instance, reader.header)
             if statement.report == "VERIFYONLY":
                 progress = Progress(context, reader.header["BackupSize"], statement.stats, 0, statement.devices[0].name)
                 for block in reader.blocks():
@@ -156,7 +156,11 @@ def _header(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def _file(file: dict[str, Any]) -> dict[str, Any]:
-    return file | {"BackupSizeInBytes": file["Size"]}
+    thumbprint = file.get("TDEThumbprint")
+    return file | {
+        "BackupSizeInBytes": file["Size"],
+        "TDEThumbprint": bytes.fromhex(thumbprint) if thumbprint else None,
+    }
 
 
 def _answer(context: Context, declared: Sequence[tuple[str, str]], records: list[dict[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from lab.sqlserver.backup_media.backup_file import BackupReader
 from lab.sqlserver.backup_media.backup_header import DIFFERENTIAL, LOG
 from lab.sqlserver.backup_media.devices import open_backup
 from lab.sqlserver.engine import permissions
+from lab.sqlserver.engine.carried import carried_in, change_carried
 from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.databases import LOG_PAGES, LSN_STEP, PAGE_SIZE, Database, new_guid, open_file, remove_files
 from lab.sqlserver.engine.sessions import Work
@@ -44,6 +45,7 @@ def run(context: Context, statement: Restore) -> None:
         with open_backup(context.instance, statement.devices) as reader:
             restore_plan.check_version(reader.header)
             restore_plan.check_checksums(reader.header, statement.checksum)
+            restore_plan.check_certificate(context.instance, reader.header)
             restore_plan.check_kind(reader.header, statement)
             _restore(context, statement, reader)
 
@@ -57,7 +59,7 @@ def _end_sequence(context: Context, statement: Restore) -> None:
         if not database.redo_lsn:
             raise SqlServerError(4333)
         if statement.recovery:
-            _recover(context, database)
+            _recover(context, database, keeps_cdc=False)
     context.reply.info(3014, f"RESTORE {statement.kind}", 0, 0.001, 0.0)
     context.reply.done()
 
@@ -77,7 +79,7 @@ def _restore(context: Context, statement: Restore, reader: BackupReader) -> None
             database.name, redo_lsn=lsn, redo_time=moment, redo_base=base, recovery_fork=header["RecoveryForkID"]
         )
         if statement.recovery and reached:
-            _recover(context, database)
+            _recover(context, database, keeps_cdc=statement.keep_cdc or _is_at_home(context, statement, header))
     context.instance.history.record_restore(header | reader.trailer(), statement, context.session.login, stop_at)
     _tell(context, database, header, progress.elapsed)
     if not reached:
@@ -158,8 +160,19 @@ def _rolled_forward(
         yield database
 
 
-def _recover(context: Context, restoring: Database) -> None:
-    """Bring the restored database online, on a recovery fork of its own; its log is backed up on from there."""
+def _is_at_home(context: Context, statement: Restore, header: dict[str, Any]) -> bool:
+    """Whether a backup comes back on the server that made it, under the name that the database had."""
+    return bool(
+        header.get("Server") == context.instance.identity
+        and header["DatabaseName"].lower() == statement.database.lower()
+    )
+
+
+def _recover(context: Context, restoring: Database, *, keeps_cdc: bool) -> None:
+    """Bring the restored database online, on a recovery fork of its own; its log is backed up on from there.
+
+    Change data capture is gone unless `keeps_cdc`.
+    """
     connection = open_file(restoring)
     connection.pragma("journal_mode", "WAL")
     connection.close()
@@ -176,6 +189,9 @@ def _recover(context: Context, restoring: Database) -> None:
         redo_base=None,
     )
     context.instance.logs.of(restoring.name)  # the log file is there from the beginning
+    database = context.instance.databases.change(restoring.name, **carried_in(restoring))
+    if database.cdc and not keeps_cdc:
+        change_carried(context.instance, database, cdc=False)
 
 
 def _tell(context: Context, database: Database, header: dict[str, Any], seconds: float) -> None:

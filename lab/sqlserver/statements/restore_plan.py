@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.sqlserver.backup_media.backup_header import DESCRIPTIONS, DIFFERENTIAL, FULL, LOG
 from lab.sqlserver.engine.databases import Database, Databases
-from lab.sqlserver.engine.instance import DATABASE_VERSION, PRODUCT_VERSION
+from lab.sqlserver.engine.instance import DATABASE_VERSION, PRODUCT_VERSION, Instance
 from lab.sqlserver.engine.volumes import volume_of
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.tsql.statements import Restore
@@ -40,6 +40,12 @@ def check_room(header: dict[str, Any], restoring: Database) -> None:
     for mount, size in needed.items():
         if size > free[mount]:
             raise SqlServerError(3257, mount, size, free[mount]).then(3119)
+
+
+def check_certificate(instance: Instance, header: dict[str, Any]) -> None:
+    """An encrypted database is of no use without its certificate: 33111."""
+    for file in header["Files"]:
+        instance.certificates.check_has(file.get("TDEThumbprint") or "")
 
 
 def check_kind(header: dict[str, Any], statement: Restore) -> None:
@@ -105,7 +111,8 @@ def planned(statement: Restore, header: dict[str, Any], database: Database, owne
     """The database as it is while a full backup is being restored to it.
 
     The backup is its differential base from now on, and its log is backed up on from there. (A COPY_ONLY backup is no
-    base, and goes on with a log only where one was kept when it was made.)
+    base, and goes on with a log only where one was kept when it was made.) Service Broker and all trust are off then,
+    and whoever restores it owns it.
     """
     is_base = not header["IsCopyOnly"]
     keeps_log = header["RecoveryModel"] != "SIMPLE" and (is_base or header["DatabaseBackupLSN"])
@@ -132,6 +139,9 @@ def planned(statement: Restore, header: dict[str, Any], database: Database, owne
         redo_time=None,
         redo_base=header["BackupSetGUID"],
         owner_sid=owner_sid,
+        broker_enabled=False,
+        trustworthy=False,
+        db_chaining=False,
     )
 
 

@@ -146,6 +146,7 @@ _REWRITES: list[tuple[Any, Callable[[Expressions, Any], exp.Expr]]] = [
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), Expressions._comparison),
     (exp.CurrentTimestamp, _plain("GETDATE")),
     (exp.Uuid, _plain("NEWID")),
+    (exp.CurrentUser, lambda _, node: exp.Anonymous(this="SUSER_SNAME", expressions=[node.this] if node.this else [])),
     (exp.DateAdd, lambda _, node: _date_function("DATEADD", node)),
     (exp.DateDiff, lambda _, node: _date_function("DATEDIFF", node)),
     (exp.TimeStrToTime, lambda _, node: node.this),

@@ -177,4 +177,5 @@ _RESTORE_OPTIONS: dict[str, Option] = {
     "MOVE": _move,
     "REPLACE": _flag(replace=True),
     "STOPAT": _text("stop_at"),
+    "KEEP_CDC": _flag(keep_cdc=True),
 }

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lab.sqlserver.tsql import backup_grammar, database_grammar, principal_grammar, query_grammar, table_grammar
+from lab.sqlserver.tsql import (
+    backup_grammar,
+    database_grammar,
+    encryption_grammar,
+    principal_grammar,
+    query_grammar,
+    table_grammar,
+)
 from lab.sqlserver.tsql.extent import expression_text
 from lab.sqlserver.tsql.reader import Reader
 from lab.sqlserver.tsql.statements import Block, If, Statement
@@ -76,6 +83,12 @@ _GRAMMARS: list[tuple[tuple[str, ...], Callable[[Reader], Statement]]] = [
     (("USE",), database_grammar.use),
     (("KILL",), database_grammar.kill),
     (("DBCC",), database_grammar.check_database),
+    (("BACKUP", "CERTIFICATE"), encryption_grammar.backup_certificate),
+    (("CREATE", "CERTIFICATE"), encryption_grammar.create_certificate),
+    (("DROP", "CERTIFICATE"), encryption_grammar.drop_certificate),
+    (("CREATE", "DATABASE", "ENCRYPTION"), encryption_grammar.create_key),
+    (("DROP", "DATABASE", "ENCRYPTION"), encryption_grammar.drop_key),
+    (("ALTER", "AUTHORIZATION"), principal_grammar.alter_authorization),
     (("BACKUP",), backup_grammar.backup),
     (("RESTORE",), backup_grammar.restore),
     (("CREATE", "DATABASE"), database_grammar.create_database),

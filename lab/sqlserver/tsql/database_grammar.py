@@ -18,6 +18,16 @@ from lab.sqlserver.tsql.statements import (
     Use,
 )
 
+_ON_OFF = ("ON", "OFF")
+_VALUES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("SINGLE_USER", "MULTI_USER", "OFFLINE", "ONLINE"), ()),
+    **dict.fromkeys(("ENABLE_BROKER", "DISABLE_BROKER", "NEW_BROKER"), ()),
+    **dict.fromkeys(("TRUSTWORTHY", "DB_CHAINING", "ENCRYPTION"), _ON_OFF),
+    "RECOVERY": ("FULL", "SIMPLE", "BULK_LOGGED"),
+    "COMPATIBILITY_LEVEL": ("100", "110", "120", "130", "140", "150", "160"),
+}
+"""The values that an option of ALTER DATABASE ... SET takes; none where it takes no value."""
+
 
 def create_database(reader: Reader) -> CreateDatabase | CreateSnapshot:
     """CREATE DATABASE name [COLLATE collation], with ON (FILENAME = N'...'), ... FOR ATTACH, or as a snapshot."""
@@ -94,11 +104,14 @@ def alter_database(reader: Reader) -> AlterDatabase | RenameDatabase:
         return RenameDatabase(database, reader.name())
     reader.expect("SET")
     option = reader.name().upper()
-    if option not in ("SINGLE_USER", "MULTI_USER", "OFFLINE", "ONLINE", "RECOVERY"):
+    if option not in _VALUES:
         raise SqlServerError(UNSUPPORTED, f"ALTER DATABASE ... SET {option}")
-    value = reader.name().upper() if option == "RECOVERY" else None
-    if value not in (None, "FULL", "SIMPLE", "BULK_LOGGED"):
-        raise SqlServerError(155, value, "ALTER DATABASE")
+    value = None
+    if _VALUES[option]:
+        reader.accept_symbol("=")
+        value = reader.take().value.upper()
+        if value not in _VALUES[option]:
+            raise SqlServerError(155, value, "ALTER DATABASE")
     return AlterDatabase(database, option, value, _termination(reader))  # type: ignore[arg-type]
 
 

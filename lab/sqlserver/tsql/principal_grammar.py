@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
 from lab.sqlserver.tsql.reader import Reader
-from lab.sqlserver.tsql.statements import AlterRole, AlterUser, CreateLogin, CreateUser, DropPrincipal, Grant
+from lab.sqlserver.tsql.statements import (
+    AlterAuthorization,
+    AlterRole,
+    AlterUser,
+    CreateLogin,
+    CreateUser,
+    DropPrincipal,
+    Grant,
+)
 
 SERVER_ROLES = frozenset({"sysadmin", "dbcreator"})
 DATABASE_ROLES = frozenset({"db_owner", "db_backupoperator"})
@@ -65,6 +73,16 @@ def alter_role(reader: Reader) -> AlterRole:
         reader.expect("DROP")
     reader.expect("MEMBER")
     return AlterRole(on_server, role, add, reader.name())
+
+
+def alter_authorization(reader: Reader) -> AlterAuthorization:
+    """ALTER AUTHORIZATION ON DATABASE::name TO login."""
+    reader.expect("ALTER", "AUTHORIZATION", "ON", "DATABASE")
+    reader.expect_symbol(":")
+    reader.expect_symbol(":")
+    database = reader.name()
+    reader.expect("TO")
+    return AlterAuthorization(database, reader.name())
 
 
 def grant(reader: Reader) -> Grant:

@@ -53,6 +53,7 @@ class Restore:
     checksum: bool = False
     recovery: bool = True
     stop_at: str | None = None
+    keep_cdc: bool = False
     stats: int | None = None
 
 

@@ -61,7 +61,7 @@ class AlterDatabase:
     """ALTER DATABASE name SET option [WITH termination]; without a database (CURRENT), the session's own."""
 
     database: str | None
-    option: Literal["SINGLE_USER", "MULTI_USER", "OFFLINE", "ONLINE", "RECOVERY"]
+    option: str
     value: str | None = None
     termination: Literal["ROLLBACK", "NO_WAIT"] | None = None
 

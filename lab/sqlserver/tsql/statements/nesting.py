@@ -27,7 +27,22 @@ from lab.sqlserver.tsql.statements.databases import (
     RenameDatabase,
     Use,
 )
-from lab.sqlserver.tsql.statements.principals import AlterRole, AlterUser, CreateLogin, CreateUser, DropPrincipal, Grant
+from lab.sqlserver.tsql.statements.encryption import (
+    BackupCertificate,
+    CreateCertificate,
+    CreateEncryptionKey,
+    DropCertificate,
+    DropEncryptionKey,
+)
+from lab.sqlserver.tsql.statements.principals import (
+    AlterAuthorization,
+    AlterRole,
+    AlterUser,
+    CreateLogin,
+    CreateUser,
+    DropPrincipal,
+    Grant,
+)
 from lab.sqlserver.tsql.statements.tables import (
     AlterTable,
     CreateIndex,
@@ -52,5 +67,7 @@ Statement = (
     Query | If | Block | Declare | SetVariable | SetOption | Execute | Transaction | Use | Print | Kill | CheckDatabase
     | CreateDatabase | DropDatabase | AlterDatabase | RenameDatabase | CreateCredential | DropCredential | CreateLogin
     | CreateUser | AlterUser | DropPrincipal | AlterRole | Grant | Backup | Restore
-    | CreateSnapshot | AlterAvailabilityGroup | RestoreReport | CreateTable | AlterTable | DropTable | CreateIndex
+    | AlterAuthorization | CreateCertificate | BackupCertificate | DropCertificate | CreateEncryptionKey
+    | DropEncryptionKey | CreateSnapshot | AlterAvailabilityGroup | RestoreReport | CreateTable | AlterTable | DropTable
+    | CreateIndex
 )  # fmt: skip

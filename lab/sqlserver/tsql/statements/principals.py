@@ -45,6 +45,14 @@ class AlterRole:
 
 
 @dataclass(frozen=True)
+class AlterAuthorization:
+    """ALTER AUTHORIZATION ON DATABASE::name TO login."""
+
+    database: str
+    login: str
+
+
+@dataclass(frozen=True)
 class Grant:
     """GRANT (`given`) or REVOKE of a permission on the server."""
 
