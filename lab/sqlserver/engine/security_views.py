@@ -54,7 +54,7 @@ def asymmetric_keys(_instance: Instance, _session: Session, _connection: apsw.Co
 def encryption_keys(instance: Instance, session: Session, _connection: apsw.Connection) -> Iterator[Row]:
     """Raises SqlServerError 300 without VIEW SERVER STATE."""
     if not permissions.login_of(instance, session).may("VIEW SERVER STATE"):
-        raise SqlServerError(300, "VIEW SERVER STATE", "server", "master")
+        raise SqlServerError(300, "VIEW SERVER STATE").then(297)
     for database in instance.databases.all():
         if database.encryptor:
             state = _ENCRYPTED if database.encrypted else _UNENCRYPTED
