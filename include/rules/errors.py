@@ -45,6 +45,10 @@ class LeaseLostError(PerennialError):
     """This run no longer holds the tenant's lease: it must not touch the tenant any more."""
 
 
+class OutrankedError(LeaseLostError):
+    """A later incarnation of this step, or a later step of the same run, has taken over: it speaks for the task now."""
+
+
 class ConflictError(PerennialError):
     """A document in the vault was changed by somebody else between reading and writing it."""
 

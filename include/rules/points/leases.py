@@ -1,7 +1,9 @@
 """The lease of a tenant: backup, restore and retention of one tenant exclude each other.
 
-Every step that begins under a lease takes the next fencing token. Whoever held an earlier one (an attempt whose task
-was cleared while its trigger still ran, a triggerer that was thought dead) sees a higher token and stops.
+Every step that begins under a lease takes the next fencing token, and writes beside it which incarnation it is: one
+trigger in one triggerer. Whoever held an earlier one (an attempt whose task was cleared while its trigger still ran, a
+triggerer that was thought dead) sees a higher token and stops: it is outranked by a later incarnation of its own run,
+or has lost the lease to another owner. The first ends in silence, because its successor speaks for the task.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
-from include.rules.errors import LeaseBusyError, LeaseLostError
+from include.rules.errors import LeaseBusyError, LeaseLostError, OutrankedError
 from include.rules.register.tenants import Strict
+
+RENEWALS = 4
+"""How often a step renews its lease before it would expire: one answer that is lost, or late, is no harm."""
 
 
 class Purpose(StrEnum):
@@ -30,6 +35,7 @@ class Lease(Strict):
         owner: Deployment, DAG and run that hold it; None when it is free.
         purpose: What the owner does with it, a `Purpose` as text; empty when the lease is free.
         token: Fencing token, one higher at every step that begins.
+        incarnation: Which incarnation of a step took the token; empty when the lease is free, or nobody has said.
         expires_at: From then on somebody else may take it over.
     """
 
@@ -38,6 +44,7 @@ class Lease(Strict):
     owner: str | None = None
     purpose: str = ""
     token: int = Field(default=0, ge=0)
+    incarnation: str = ""
     expires_at: AwareDatetime
 
     @property
@@ -49,7 +56,18 @@ class Lease(Strict):
         """True while the owner's right excludes everybody else."""
         return self.owner is not None and now < self.expires_at
 
-    def acquired(self, owner: str, purpose: Purpose, *, now: datetime, ttl: timedelta) -> Lease:
+    def is_outranked(self, owner: str, incarnation: str) -> bool:
+        """True for an incarnation of `owner`'s run that is not the latest: another one of the same run holds the token.
+
+        Not when the lease is free or another owner's: then nobody of this run speaks for it.
+        """
+        return self.owner == owner and self.incarnation != incarnation
+
+    def is_neglected(self, now: datetime, ttl: timedelta) -> bool:
+        """True when whoever holds the lease has missed its turns to renew it: RENEWALS of them come in one `ttl`."""
+        return self.expires_at - now < ttl * 2 / RENEWALS
+
+    def acquired(self, owner: str, purpose: Purpose, *, now: datetime, ttl: timedelta, incarnation: str = "") -> Lease:
         """Take the lease, free or expired or already one's own.
 
         Raises:
@@ -62,11 +80,10 @@ class Lease(Strict):
                 todo="Wait for that run to end, then start this one again.",
                 holder=self.owner,
             )
-        return self.model_copy(
-            update={"owner": owner, "purpose": str(purpose), "token": self.token + 1, "expires_at": now + ttl}
-        )
+        taken = self._taken(incarnation, now + ttl)
+        return taken.model_copy(update={"owner": owner, "purpose": str(purpose)})
 
-    def continued(self, owner: str, *, now: datetime, ttl: timedelta) -> Lease:
+    def continued(self, owner: str, *, now: datetime, ttl: timedelta, incarnation: str = "") -> Lease:
         """Begin a step under a lease that this owner already holds: the next token, the full time again.
 
         Raises:
@@ -74,13 +91,13 @@ class Lease(Strict):
         """
         if self.owner != owner:
             raise self._lost(owner)
-        return self.model_copy(update={"token": self.token + 1, "expires_at": now + ttl})
+        return self._taken(incarnation, now + ttl)
 
     def renewed(self, owner: str, token: int, *, now: datetime, ttl: timedelta) -> Lease:
         """Keep the lease for `ttl` more.
 
         Raises:
-            LeaseLostError: when a later step or another owner has taken over.
+            LeaseLostError: when another owner has taken over; OutrankedError when a later step of the same run has.
         """
         self.check(owner, token)
         return self.model_copy(update={"expires_at": now + ttl})
@@ -92,16 +109,28 @@ class Lease(Strict):
             LeaseLostError: when it is no longer this step's to give.
         """
         self.check(owner, token)
-        return self.model_copy(update={"owner": None, "purpose": "", "expires_at": now})
+        return self.model_copy(update={"owner": None, "purpose": "", "incarnation": "", "expires_at": now})
 
     def check(self, owner: str, token: int) -> None:
         """Make sure that the step that took `token` may still act.
 
         Raises:
-            LeaseLostError: when it may not.
+            OutrankedError: when a later step of the same run may.
+            LeaseLostError: when another owner may, or nobody.
         """
-        if self.owner != owner or self.token != token:
+        if self.owner != owner:
             raise self._lost(owner)
+        if self.token != token:
+            raise OutrankedError(
+                f"A later step of the same run acts on tenant {self.tenant} now.",
+                why="This one stopped before its next change.",
+                todo="Look at the later one: it goes on with the work.",
+                owner=owner,
+                token=self.token,
+            )
+
+    def _taken(self, incarnation: str, expires_at: datetime) -> Lease:
+        return self.model_copy(update={"token": self.token + 1, "incarnation": incarnation, "expires_at": expires_at})
 
     def _lost(self, owner: str) -> LeaseLostError:
         now_with = f"{self.owner} ({self.purpose})" if self.owner else "nobody"

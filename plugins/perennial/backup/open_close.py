@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from include.rules.backup.attempts import is_settled
 from include.rules.backup.quotas import check_manual_quota, month_prefix
-from include.rules.errors import LeaseBusyError, LeaseLostError, PartError, PerennialError
+from include.rules.errors import LeaseLostError, PartError, PerennialError
 from include.rules.points.failures import INTERRUPTED
 from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
@@ -20,8 +20,8 @@ from perennial.backup.step import BackupTrigger
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
-from perennial.hooks.vault.tenant_lease import TenantLease, acquire, continue_under_lease, released_after
-from perennial.steps.closing import ClosingTrigger, lease_to_close
+from perennial.hooks.vault.tenant_lease import TenantLease, released_after
+from perennial.steps.closing import ClosingTrigger, leaving_it_to_others
 from perennial.steps.trigger import StepResult
 
 
@@ -38,7 +38,7 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         settings, request = self.settings, self.backup_request
         tenant = (await read_register(settings)).tenant(request.tenant)
         wait = settings.lease_wait.total_seconds()
-        lease = await acquire(self.vault, tenant.id, self.owner, Purpose.BACKUP, wait=wait)
+        lease = await self.acquire(tenant.id, Purpose.BACKUP, wait=wait)
         try:
             point = self.holding(await self._begin(lease, request, tenant))
         except Exception:
@@ -61,16 +61,12 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         half_restored = restore.id if restore else None
         return await begin_attempt(lease, current, request, tenant, note=self.note[:1000], half_restored=half_restored)
 
-    async def on_kill(self) -> None:
-        """The step was ended from outside while it opened: no `close` will follow, so leave nothing behind."""
-        await self.remember()
+    async def call_off(self) -> None:
+        """Leave nothing behind: no `close` follows an `open` that was ended."""
         # The last write of the cancelled coroutine may still be on its way: look more than once.
         for _ in range(3):
             with suppress(PerennialError):
-                async with (
-                    continue_under_lease(self.vault, self.backup_request.tenant, self.owner) as lease,
-                    released_after(lease),
-                ):
+                async with self.under_lease(self.backup_request.tenant) as lease, released_after(lease):
                     current = await self.read_manifest()
                     if current and current.value.owner == self.owner:
                         point = LeasedPoint(lease, current)
@@ -84,14 +80,11 @@ class CloseRecoveryPointTrigger(BackupTrigger, ClosingTrigger):
     """Writes the recovery point's final state, sweeps what belongs to no attempt, and gives the lease back."""
 
     async def work(self) -> StepResult:
-        vault, request, swept = self.vault, self.backup_request, list[str]()
+        request, swept = self.backup_request, list[str]()
         # Without the lease there is nothing to close: it was closed before (and the answer lost), or somebody else has
         # taken the tenant over. What the manifest says then is what there is to say.
-        with suppress(LeaseLostError, LeaseBusyError):
-            async with (
-                lease_to_close(vault, request.tenant, self.owner, Purpose.BACKUP, self._is_unclosed) as lease,
-                released_after(lease),
-            ):
+        with leaving_it_to_others():
+            async with self.closing(request.tenant, Purpose.BACKUP, self._is_unclosed) as lease:
                 point = self.holding(await LeasedPoint.load(lease, request.recovery_point_id))
                 if point.manifest.state is not State.VERIFIED:
                     await self.complete_failures(point)

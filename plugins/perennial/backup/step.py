@@ -11,7 +11,6 @@ from include.rules.points.requests import BackupRequest
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
-from perennial.hooks.vault.tenant_lease import continue_under_lease
 from perennial.steps.trigger import StepResult, StepTrigger
 
 
@@ -60,16 +59,14 @@ class BackupStepTrigger(BackupTrigger):
         request, current = self.backup_request, await self.read_manifest()
         if current and is_settled(current.value):
             return {"message": "The recovery point is verified already: there is nothing to do."}
-        async with continue_under_lease(self.vault, request.tenant, self.owner) as lease:
+        async with self.under_lease(request.tenant) as lease:
             point = self.holding(await LeasedPoint.load(lease, request.recovery_point_id))
             result = await self.act(point)
             if any(failure.step == self.step_id for failure in point.manifest.failures):
                 await point.change(lambda manifest: manifest.with_step_done(self.step_id))
             return result
 
-    async def on_kill(self) -> None:
-        """The step was ended from outside: say so, and end what it has set going, too."""
-        await self.remember()
+    async def call_off(self) -> None:
         with suppress(PerennialError, SqlServerError):
             current = await self.read_manifest()
             if current:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from include.rules.errors import LeaseBusyError, LeaseLostError, PartError, PerennialError
+from include.rules.errors import LeaseLostError, PartError, PerennialError
 from include.rules.points.failures import describe
 from include.rules.points.leases import Purpose
 from include.rules.restore.outcome import finished, left_unclosed
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.hooks.vault.tenant_lease import released_after
 from perennial.restore.database import reopen_database
 from perennial.restore.readers import end_reading
 from perennial.restore.safety_point import close_safety_point
 from perennial.restore.site import bring_online
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.volumes import RemoveVolumesTrigger, remove_volumes
-from perennial.steps.closing import ClosingTrigger, lease_to_close
+from perennial.steps.closing import ClosingTrigger, leaving_it_to_others
 from perennial.steps.trigger import StepResult, reason_of
 
 log = logging.getLogger(__name__)
@@ -43,13 +41,10 @@ class CloseRestoreTrigger(RestoreTrigger, ClosingTrigger):
     clean_up: ClassVar[tuple[str, ...]] = (RemoveVolumesTrigger.step,)
 
     async def work(self) -> StepResult:
-        vault, request = self.vault, self.request()
+        _settings, request = self.settings, self.request()  # a missing setting is told before a form that is wrong
         # Where somebody else holds the lease, there is only to say what is where.
-        with suppress(LeaseLostError, LeaseBusyError):
-            async with (
-                lease_to_close(vault, request.target, self.owner, Purpose.RESTORE, self._is_unclosed) as lease,
-                released_after(lease),
-            ):
+        with leaving_it_to_others():
+            async with self.closing(request.target, Purpose.RESTORE, self._is_unclosed) as lease:
                 restore = self.holding(await LeasedRestore.load(lease, request.restore_id))
                 if restore.record.closed_at is None:
                     await self.complete_failures(restore)

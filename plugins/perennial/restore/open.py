@@ -13,7 +13,7 @@ from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.register import find_register
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.hooks.vault.tenant_lease import TenantLease, acquire, continue_under_lease
+from perennial.hooks.vault.tenant_lease import TenantLease
 from perennial.hooks.vault.vault import Vault
 from perennial.restore.readers import begin_reading, end_reading
 from perennial.restore.site import marker_on_site
@@ -27,7 +27,7 @@ class OpenRestoreTrigger(RestoreTrigger):
     async def work(self) -> StepResult:
         vault, request = self.vault, self.request()
         # A restore never waits for a busy tenant: the operator at night has to know at once, and who is in the way.
-        lease = await acquire(vault, request.target, self.owner, Purpose.RESTORE)
+        lease = await self.acquire(request.target, Purpose.RESTORE)
         try:
             restore = await LeasedRestore.load(lease, request.restore_id)
             check_owner(restore.record, lease.owner)
@@ -62,12 +62,11 @@ class OpenRestoreTrigger(RestoreTrigger):
             )
         check_own_place(plan, register)
 
-    async def on_kill(self) -> None:
-        """The step was ended from outside while it opened: no `close` will follow, so give the lease back."""
-        await self.remember()
+    async def call_off(self) -> None:
+        """Give the lease back: no `close` follows an `open` that was ended."""
         request = self.request()
         with suppress(PerennialError):
-            async with continue_under_lease(self.vault, request.target, self.owner) as lease:
+            async with self.under_lease(request.target) as lease:
                 await _give_up(lease, request)
 
 

@@ -49,8 +49,8 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
             "preview": record.preview,
         }
 
-    async def on_kill(self) -> None:
-        """The run was ended by hand: end the reading of the .bak too, which may take long."""
+    async def call_off(self) -> None:
+        """End the reading of the .bak, which may take long."""
         if self._surveyor:
             with suppress(PerennialError, SqlServerError):
                 await self._surveyor.stop()

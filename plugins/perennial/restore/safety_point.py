@@ -52,13 +52,12 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
         undo = f"the database cannot be brought back: {why_lost}" if why_lost else "restore it to undo this restore"
         return StepReport(f"Safety point {safety.manifest.id} holds {', '.join(parts)}: {undo}.")
 
-    async def on_kill(self) -> None:
-        """The step was ended from outside: say so, and end what SQL Server does for the safety point, too."""
-        await self.remember()
+    async def call_off(self) -> None:
+        """End what SQL Server does for the safety point."""
         with suppress(PerennialError):
             record = await self.read_record()
             for step in _steps(record.safety_request) if record and record.safety_request else ():
-                await step.on_kill()
+                await step.call_off()
 
     async def _begin(self, restore: LeasedRestore, request: BackupRequest) -> LeasedPoint | None:
         """Claim the point's id, or take up what an earlier attempt has claimed; None when there is nothing to keep."""

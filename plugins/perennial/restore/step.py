@@ -14,7 +14,6 @@ from include.rules.restore.request import RestoreRequest
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.hooks.vault.tenant_lease import continue_under_lease
 from perennial.steps.trigger import StepResult, StepTrigger
 
 
@@ -74,8 +73,9 @@ class RestoreStepTrigger(RestoreTrigger):
         """End what this step has set going elsewhere, or it would go on for nobody."""
 
     async def work(self) -> StepResult:
-        vault, request, began_at = self.vault, self.request(), datetime.now(UTC)
-        async with continue_under_lease(vault, request.target, self.owner) as lease:
+        _settings, request = self.settings, self.request()  # a missing setting is told before a form that is wrong
+        began_at = datetime.now(UTC)
+        async with self.under_lease(request.target) as lease:
             restore = self.holding(await LeasedRestore.load(lease, request.restore_id))
             outcome = await self.act(restore, await self._read_point(restore.record))
             step = RestoreStep(
@@ -84,9 +84,7 @@ class RestoreStepTrigger(RestoreTrigger):
             await restore.change(lambda record: record.with_step(step))
         return {"message": outcome.message, "seconds": round(step.seconds, 1)}
 
-    async def on_kill(self) -> None:
-        """The step was ended from outside: say so, and end what it has set going, too."""
-        await self.remember()
+    async def call_off(self) -> None:
         with suppress(PerennialError, SqlServerError):
             record = await self.read_record()
             if record:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from include.rules.errors import ConfigurationError, PerennialError
+from include.rules.errors import ConfigurationError, OutrankedError, PerennialError
 from include.rules.register.register import Register
 from include.rules.retention.explanations import explain
 from include.rules.retention.fleet import FleetPlan, plan_fleet
@@ -165,7 +165,11 @@ class Retention:
     async def _for_each(
         self, tenants: Iterable[str], work: Callable[[str], Awaitable[None]], reports: dict[str, TenantReport]
     ) -> None:
-        """Work on some tenants at a time; one tenant's trouble goes into its report and stops no other."""
+        """Work on some tenants at a time; one tenant's trouble goes into its report and stops no other.
+
+        Raises:
+            OutrankedError: when a later incarnation of this run is at work; it goes on with all tenants.
+        """
         gate = asyncio.Semaphore(TENANTS_AT_ONCE)
 
         async def one(tenant: str) -> None:
@@ -173,10 +177,17 @@ class Retention:
             async with gate:
                 try:
                     await work(tenant)
+                except OutrankedError:
+                    raise
                 except PerennialError as error:
                     report.troubles.append(trouble_of(error, tenant))
                 except Exception as error:
                     log.exception("This is an error in Perennial itself: please report it with these lines.")
                     report.not_done(f"Tenant {tenant}: {type(error).__name__}: {error}", needs_operator=True)
 
-        await asyncio.gather(*(one(tenant) for tenant in tenants))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for tenant in tenants:
+                    group.create_task(one(tenant))
+        except ExceptionGroup as outranked:  # nothing else comes out of them, and one is enough
+            raise outranked.exceptions[0] from outranked

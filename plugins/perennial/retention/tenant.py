@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from include.rules.errors import LeaseBusyError, LeaseLostError, PerennialError
+from include.rules.errors import LeaseBusyError, LeaseLostError, OutrankedError, PerennialError
 from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
 from include.rules.points.transitions import State
@@ -55,6 +55,9 @@ class JudgedPlan:
 async def carry_out(vault: Vault, judged: JudgedPlan, owner: str, now: datetime, report: TenantReport) -> None:
     """Act on one tenant under its lease; what goes wrong is written into the report.
 
+    Raises:
+        OutrankedError: when a later incarnation of the same run is at work on the tenant.
+
     Args:
         now: The moment of acting, in UTC.
     """
@@ -66,6 +69,8 @@ async def carry_out(vault: Vault, judged: JudgedPlan, owner: str, now: datetime,
         lease = await tenant_lease.acquire(vault, judged.plan.tenant, owner, Purpose.RETENTION)
         async with tenant_lease.released_after(lease), tenant_lease.renewing(lease):
             await _act(lease, judged, now, report)
+    except OutrankedError:
+        raise
     except (LeaseBusyError, LeaseLostError) as error:
         report.not_done(error, needs_operator=False)
 

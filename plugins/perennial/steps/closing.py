@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
 
+from include.rules.errors import LeaseBusyError, LeaseLostError, OutrankedError
 from include.rules.points.failures import NO_REASON, StepFailure, describe, merged, with_failures, without_step
 from include.rules.points.leases import Purpose
 from perennial.hooks.vault.leased import FencedDocument
-from perennial.hooks.vault.tenant_lease import TenantLease, acquire, continue_under_lease, renewing
-from perennial.hooks.vault.vault import Vault
+from perennial.hooks.vault.tenant_lease import TenantLease, released_after, renewing
 from perennial.steps.trigger import StepTrigger
+
+log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 20
 """How long Airflow may take to say what has become of the other steps: it only adds to what is known."""
@@ -29,6 +32,27 @@ class ClosingTrigger(StepTrigger):
     """
 
     clean_up: ClassVar[tuple[str, ...]] = ()
+
+    @asynccontextmanager
+    async def closing(
+        self, tenant: str, purpose: Purpose, is_unclosed: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[TenantLease]:
+        """The run's lease, taken once more when it was lost before the run was closed, and given back after the block.
+
+        Args:
+            is_unclosed: Says whether this run has left something open.
+
+        Raises:
+            LeaseLostError, LeaseBusyError: when there is nothing of this run's to close, or somebody else holds it.
+        """
+        version = await self.vault.lease(tenant)
+        if version and version.value.owner != self.owner and await is_unclosed():
+            lease = await self.acquire(tenant, purpose)
+            async with released_after(lease), renewing(lease):
+                yield lease
+        else:
+            async with self.under_lease(tenant) as lease, released_after(lease):
+                yield lease
 
     async def ask_airflow(self) -> tuple[StepFailure, ...]:
         """The other steps of this run that have failed, as Airflow knows them; none where it does not say."""
@@ -64,26 +88,20 @@ class ClosingTrigger(StepTrigger):
         return failure if not before or before[0].message in failure else f"{failure} Before that {describe(before)}"
 
 
-@asynccontextmanager
-async def lease_to_close(
-    vault: Vault, tenant: str, owner: str, purpose: Purpose, is_unclosed: Callable[[], Awaitable[bool]]
-) -> AsyncIterator[TenantLease]:
-    """The run's lease, taken once more when it was lost before the run was closed.
-
-    Args:
-        is_unclosed: Says whether this run has left something open.
+@contextmanager
+def leaving_it_to_others() -> Iterator[None]:
+    """Go on after a block that closes a run where another owner has the lease, or nobody: then there is nothing to
+    close, or only to say what is where.
 
     Raises:
-        LeaseLostError, LeaseBusyError: when there is nothing of this run's to close, or somebody else holds it.
+        OutrankedError: when it is a later incarnation of this run that closes it; that one says how it ended.
     """
-    version = await vault.lease(tenant)
-    if version and version.value.owner != owner and await is_unclosed():
-        lease = await acquire(vault, tenant, owner, purpose)
-        async with renewing(lease):
-            yield lease
-    else:
-        async with continue_under_lease(vault, tenant, owner) as lease:
-            yield lease
+    try:
+        yield
+    except OutrankedError:
+        raise
+    except (LeaseLostError, LeaseBusyError) as error:
+        log.warning("%s", error)
 
 
 def _failures_of_run(dag_id: str, run_id: str) -> list[StepFailure]:

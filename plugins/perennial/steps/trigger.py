@@ -10,17 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
-from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import TaskFailedEvent, TaskSuccessEvent, TriggerEvent
 
-from include.rules.errors import ConfigurationError, LeaseLostError, PerennialError, UnavailableError
+from include.rules.errors import (
+    ConfigurationError,
+    LeaseLostError,
+    OutrankedError,
+    PerennialError,
+    UnavailableError,
+)
 from include.rules.points.failures import NO_REASON
 from perennial.hooks.vault.leased import FencedDocument
-from perennial.hooks.vault.vault import Vault
-from perennial.settings import Settings
 from perennial.steps.fields import declared_fields
+from perennial.steps.incarnation import Incarnation
 
 CLEAN_UP_SECONDS = 30
 """What Airflow, too, grants `on_kill` when a user ends a task."""
@@ -31,7 +35,7 @@ StepResult = dict[str, Any]
 """What a step reports: JSON, shown in the UI as the task's XCom; under `message` a sentence for whoever reads it."""
 
 
-class StepTrigger(BaseTrigger):
+class StepTrigger(Incarnation):
     """Does the work of one step and ends its task, without ever starting a worker.
 
     Subclasses annotate their fields and write `work`. All fields are text, as templates render them; one that the class
@@ -62,37 +66,6 @@ class StepTrigger(BaseTrigger):
         arguments = {name: getattr(self, name) for name in (*self.fields, "deadline") if hasattr(self, name)}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
-    @cached_property
-    def settings(self) -> Settings:
-        """The settings of this deployment.
-
-        Raises:
-            ConfigurationError: when one is missing or cannot be used.
-        """
-        return Settings.from_environment()
-
-    @cached_property
-    def vault(self) -> Vault:
-        """The vault of this deployment; raises as `settings` does."""
-        return Vault(self.settings)
-
-    @property
-    def owner(self) -> str:
-        """Who this step works for: deployment, DAG and run, as a lease names its holder.
-
-        Raises:
-            UnavailableError: when nobody has told it.
-        """
-        instance = self.task_instance
-        if instance is None:
-            raise UnavailableError("The trigger does not know which run it works for.", todo="Clear the task.")
-        return f"{self.settings.deployment}/{instance.dag_id}/{instance.run_id}"
-
-    @property
-    def step_id(self) -> str:
-        """The step's name, as the UI has it; empty where nobody has told it."""
-        return str(self.task_instance.task_id) if self.task_instance else ""
-
     def holding(self, document: Held) -> Held:
         """The document that the step changes under the lease; what the step fails with is remembered in it."""
         self._held.append(document)
@@ -110,20 +83,50 @@ class StepTrigger(BaseTrigger):
         """What Airflow keeps of a task that has succeeded, by key."""
         return {"return_value": result}
 
+    async def call_off(self) -> None:
+        """End what this step has set going elsewhere, or it would go on for nobody; idempotent."""
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Do the work within the deadline and say how it ended; errors become a failed task, never an exception."""
+        """Do the work within the deadline and say how it ended; errors become a failed task, never an exception.
+
+        An incarnation that is outranked says nothing: the later one speaks for the task.
+        """
+        event = await self._outcome()
+        while event is None or (self.has_taken_token and await self.is_outranked()):
+            await self.stand_by()
+            self._held.clear()
+            self._why = ""
+            event = await self._outcome()
+        yield event
+
+    async def _outcome(self) -> TriggerEvent | None:
+        """How the work has ended; None when a later incarnation has taken it over."""
         try:
             result = await self.work_within_deadline()
+        except OutrankedError as error:
+            self.log.warning("%s", error)
+            return None
         except PerennialError as error:
             failure = await self.explain(error)
             self.log.error("%s", failure)
-            yield TaskFailedEvent(xcoms={"failure": failure})
+            return TaskFailedEvent(xcoms={"failure": failure})
         except Exception as error:
             self.log.exception("This is an error in Perennial itself: please report it with these lines.")
-            yield TaskFailedEvent(xcoms={"failure": await self.explain(error)})
-        else:
-            self.log.info("%s", describe(result))
-            yield TaskSuccessEvent(xcoms=self.xcoms(result))
+            return TaskFailedEvent(xcoms={"failure": await self.explain(error)})
+        self.log.info("%s", describe(result))
+        return TaskSuccessEvent(xcoms=self.xcoms(result))
+
+    async def on_kill(self) -> None:
+        """Airflow calls it when somebody has ended the task, and also when another triggerer has taken it over.
+
+        Only the first is a reason to end what the step has set going: the task is then no longer deferred, and no later
+        incarnation holds the lease's token.
+        """
+        if await self.is_outranked() or await self.is_awaited():
+            self.log.warning("Another incarnation goes on with this step: what it has set going stays.")
+            return
+        await self.remember()
+        await self.call_off()
 
     async def work_within_deadline(self) -> StepResult:
         """Do the work, for at most `deadline` seconds.
@@ -150,7 +153,8 @@ class StepTrigger(BaseTrigger):
             await self.remember(late)
             with suppress(Exception):
                 async with asyncio.timeout(CLEAN_UP_SECONDS):
-                    await self.on_kill()
+                    if not await self.is_outranked():
+                        await self.call_off()
             raise late from error
 
     async def remember(self, error: Exception | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Self, TypeVar
 
-from include.rules.errors import ConflictError, LeaseLostError
+from include.rules.errors import ConflictError, LeaseLostError, OutrankedError
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
 from perennial.hooks.vault.collection import Collection, Versioned
@@ -68,7 +68,7 @@ class FencedDocument(Generic[Document]):
         current = self._version.value
         version = await self._collection(self.vault).require(current.tenant, current.id)
         if version.value.token > self.lease.token:
-            raise LeaseLostError(
+            raise (OutrankedError if version.value.owner == self.lease.owner else LeaseLostError)(
                 f"{current.id} of tenant {current.tenant} is in the hands of a later attempt.",
                 why="This one stopped without changing it.",
                 todo="Look at the run that owns it now.",

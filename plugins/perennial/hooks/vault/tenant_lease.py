@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from include.rules.errors import LeaseBusyError, LeaseLostError, UnavailableError
-from include.rules.points.leases import Lease, Purpose
+from include.rules.points.leases import RENEWALS, Lease, Purpose
 from perennial.hooks.vault.vault import Vault
 
 
@@ -33,7 +33,7 @@ class TenantLease:
         """Make sure, right before a side effect, that no later step has taken over.
 
         Raises:
-            LeaseLostError: when one has.
+            OutrankedError, LeaseLostError: when one of the same run has; or another owner.
         """
         current = await self.vault.lease(self.tenant)
         (current.value if current else _never_taken(self.tenant)).check(self.owner, self.token)
@@ -47,18 +47,28 @@ class TenantLease:
             )
 
 
-async def acquire(vault: Vault, tenant: str, owner: str, purpose: Purpose, *, wait: float = 0) -> TenantLease:
+async def acquire(
+    vault: Vault, tenant: str, owner: str, purpose: Purpose, *, wait: float = 0, incarnation: str = ""
+) -> TenantLease:
     """Take the tenant's lease, waiting up to `wait` seconds for another holder to give it back.
+
+    Args:
+        incarnation: Which incarnation of the step takes it.
 
     Raises:
         LeaseBusyError: when it is still another's; the message names the holder.
+        OutrankedError: when a later incarnation of the same run has taken it while this one waited.
     """
     ttl, deadline = vault.settings.lease_ttl, asyncio.get_running_loop().time() + wait
+    take = _unless_outranked(
+        tenant,
+        owner,
+        incarnation,
+        lambda found: found.acquired(owner, purpose, now=_now(), ttl=ttl, incarnation=incarnation),
+    )
     while True:
         try:
-            lease = await vault.change_lease(
-                tenant, lambda current: (current or _never_taken(tenant)).acquired(owner, purpose, now=_now(), ttl=ttl)
-            )
+            lease = await vault.change_lease(tenant, take)
             return TenantLease(vault, tenant, owner, lease.token)
         except LeaseBusyError:
             if asyncio.get_running_loop().time() >= deadline:
@@ -67,16 +77,23 @@ async def acquire(vault: Vault, tenant: str, owner: str, purpose: Purpose, *, wa
 
 
 @asynccontextmanager
-async def continue_under_lease(vault: Vault, tenant: str, owner: str) -> AsyncIterator[TenantLease]:
+async def continue_under_lease(
+    vault: Vault, tenant: str, owner: str, *, incarnation: str = ""
+) -> AsyncIterator[TenantLease]:
     """Begin a step under the lease that this owner's run has acquired, and keep the lease renewed during the block.
+
+    Args:
+        incarnation: Which incarnation of the step begins.
 
     Raises:
         LeaseLostError: when the run does not hold it, at the start or, by cancelling the block, at any time later.
+        OutrankedError: when a later incarnation of the same run has begun meanwhile, or, in the same way, begins.
     """
     ttl = vault.settings.lease_ttl
-    document = await vault.change_lease(
-        tenant, lambda current: (current or _never_taken(tenant)).continued(owner, now=_now(), ttl=ttl)
+    take = _unless_outranked(
+        tenant, owner, incarnation, lambda found: found.continued(owner, now=_now(), ttl=ttl, incarnation=incarnation)
     )
+    document = await vault.change_lease(tenant, take)
     lease = TenantLease(vault, tenant, owner, document.token)
     async with renewing(lease):
         yield lease
@@ -127,7 +144,7 @@ async def renewing(lease: TenantLease) -> AsyncIterator[None]:
 async def _renew_for_ever(lease: TenantLease) -> None:
     ttl = lease.vault.settings.lease_ttl
     while True:
-        await asyncio.sleep(ttl.total_seconds() / 4)
+        await asyncio.sleep(ttl.total_seconds() / RENEWALS)
         # A vault that does not answer for a moment is no reason to stop: the lease still has most of its time.
         with suppress(UnavailableError):
             await lease.vault.change_lease(
@@ -136,6 +153,26 @@ async def _renew_for_ever(lease: TenantLease) -> None:
                     lease.owner, lease.token, now=_now(), ttl=ttl
                 ),
             )
+
+
+def _unless_outranked(
+    tenant: str, owner: str, incarnation: str, take: Callable[[Lease], Lease]
+) -> Callable[[Lease | None], Lease]:
+    """`take`, which takes the lease's next token, and takes none from an incarnation that has begun since it first
+    looked: that one is the later of the two.
+    """
+    first_token: int | None = None
+
+    def take_or_raise(current: Lease | None) -> Lease:
+        nonlocal first_token
+        found = current or _never_taken(tenant)
+        if first_token is None:
+            first_token = found.token
+        elif found.is_outranked(owner, incarnation):
+            found.check(owner, first_token)
+        return take(found)
+
+    return take_or_raise
 
 
 def _never_taken(tenant: str) -> Lease:
