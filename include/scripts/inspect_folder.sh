@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: lib/json.sh
 # needs: lib/mounts.sh
 # Tells what a folder holds and what room there is, for a restore's preview. Changes nothing.
 # The last line it writes is a JSON object:
@@ -16,11 +17,6 @@
 # OFFLINE_MARKER   file name of the marker that keeps a site offline
 # COUNT_SECONDS    when to give up counting
 set -eu
-
-# Its answers are strings of JSON: a quote or backslash in a name is escaped, a control character left out.
-json() {
-    printf '"%s"' "$(printf %s "$1" | tr -d '[:cntrl:]' | sed 's/[\\"]/\\&/g')"
-}
 
 exists=false no_folder=false mounts="" empty=true counted=true files=0 bytes=0 marker=null
 real="$(realpath -m "$TARGET")"

@@ -110,7 +110,8 @@ class LabSqlServer(LabServer):
     def move_files(self, database: str, folder: Path) -> None:
         """Lay the files of a database into another folder, as an administrator moves them to another volume."""
         files = [self.folder / "data" / f"{database}.mdf", self.folder / "log" / f"{database}_log.ldf"]
-        self.run(f"ALTER DATABASE [{database}] SET OFFLINE", f"DROP DATABASE [{database}]")
+        name = quoted(database)
+        self.run(f"ALTER DATABASE {name} SET OFFLINE", f"DROP DATABASE {name}")
         for file in files:
             for part in file.parent.glob(f"{file.name}*"):
                 shutil.move(part, folder / part.name)
@@ -118,7 +119,13 @@ class LabSqlServer(LabServer):
 
     def attach(self, database: str, data: Path, log: Path) -> None:
         """Make a database of files that are there already."""
-        self.run(f"CREATE DATABASE [{database}] ON (FILENAME = N'{data}'), (FILENAME = N'{log}') FOR ATTACH")
+        files = ", ".join(f"(FILENAME = N'{str(file).replace(chr(39), chr(39) * 2)}')" for file in (data, log))
+        self.run(f"CREATE DATABASE {quoted(database)} ON {files} FOR ATTACH")
+
+
+def quoted(name: str) -> str:
+    """A name as T-SQL writes it between brackets."""
+    return f"[{name.replace(']', ']]')}]"
 
 
 def run_on(connection: pymssql.Connection, *statements: str) -> list[tuple[Any, ...]]:
