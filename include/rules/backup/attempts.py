@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import BackupFilePart
+from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import Parts, SnapshotPart
+from include.rules.points.parts import PartName, Parts, SnapshotPart, SnapshotRole
 from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import Act, State, allows, outcomes
 from include.rules.register.tenants import Tenant
@@ -57,13 +58,13 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
     Raises:
         RefusedError: when the point is verified, or retention is taking it away.
     """
-    same_database = manifest.source.database == tenant.database
+    same_web, same_database = manifest.source.web == tenant.web, manifest.source.database == tenant.database
     claim = manifest.claim
     if claim and not (same_database and is_fresh(claim.claimed_at, now)):
         claim = claim.model_copy(update={"discarded": True})
     parts = Parts(
-        web_snapshot=_fresh_snapshot(manifest.parts.web_snapshot, tenant.web.volume, now),
-        db_snapshot=_fresh_snapshot(manifest.parts.db_snapshot, tenant.database.volume, now),
+        web_snapshot=_adoptable_snapshot(manifest, SnapshotRole.WEB, now) if same_web else None,
+        db_snapshot=_adoptable_snapshot(manifest, SnapshotRole.DATABASE, now) if same_database else None,
         bak=_fresh_file(manifest.parts.bak, now) if same_database else None,
     )
     starts = [snapshot.started_at for snapshot in (parts.web_snapshot, parts.db_snapshot) if snapshot]
@@ -79,6 +80,7 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
         parts=parts,
         claim=claim,
         database_files=manifest.database_files if same_database else (),
+        looks=_looks_that_count(manifest, same_web=same_web, same_database=same_database),
         verification=None,
         failure=None,
         failures=(),
@@ -104,8 +106,16 @@ def is_fresh(made_at: datetime, now: datetime) -> bool:
     return now - made_at < ADOPTION_AGE
 
 
-def _fresh_snapshot(part: SnapshotPart | None, volume: str, now: datetime) -> SnapshotPart | None:
-    return part if part and part.volume_id == volume and is_fresh(part.started_at, now) else None
+def _adoptable_snapshot(manifest: Manifest, role: SnapshotRole, now: datetime) -> SnapshotPart | None:
+    """The snapshot, when it is fresh and its volume was seen to be the right one before it was taken."""
+    part, look = manifest.snapshot(role), manifest.looks.get(PartName(role))
+    return part if part and look and not look.not_looked_at and is_fresh(part.started_at, now) else None
+
+
+def _looks_that_count(manifest: Manifest, *, same_web: bool, same_database: bool) -> dict[PartName, VolumeLook]:
+    """Looks by which a snapshot that an earlier attempt has asked for may still be adopted."""
+    same = {PartName.WEB_SNAPSHOT: same_web, PartName.DB_SNAPSHOT: same_database}
+    return {name: look for name, look in manifest.looks.items() if same[name] and not look.not_looked_at}
 
 
 def _fresh_file(part: BackupFilePart | None, now: datetime) -> BackupFilePart | None:

@@ -79,27 +79,22 @@ def judge_database_volume(
         reason = silent or f"the server shows no files of database {database.name} to the login"
         todo = f"Check the connection {database.connection} and its rights (README, first steps)."
         return (*findings, Finding(Weight.NOT_LOOKED_AT, reason, todo=todo))
-    return (*findings, *dict.fromkeys(one for path in paths for one in _file(path, database, seen)))
+    outside = [path for path in paths if database.mount and not is_below(path, database.mount)]
+    if outside:
+        fact = f"files of database {database.name} lie elsewhere: {', '.join(outside)}"
+        todo = "Move them to the volume, or name the volume that all files of the database lie on."
+        findings.append(Finding(Weight.DIFFERENCE, fact, f"database.mount is {database.mount}", todo))
+    folders = dict.fromkeys(folder_of(path) for path in paths if path not in outside)
+    return (*findings, *(one for folder in folders for one in _folder_of_files(folder, database, seen)))
 
 
-def _file(path: str, database: DatabaseHost, seen: HostFacts) -> tuple[Finding, ...]:
-    """What is wrong with the place of one of the database's files."""
-    if database.mount and not is_below(path, database.mount):
-        return (
-            Finding(
-                Weight.DIFFERENCE,
-                f"a file of database {database.name}, {path}, is not below {database.mount}",
-                f"database.mount is {database.mount}",
-                "Move the file to the volume, or name the volume that all files of the database lie on.",
-            ),
-        )
-    folder = folder_of(path)
-    where = f"{folder} on {database.instance}, with files of database {database.name},"
-    place = seen.places[folder]
+def _folder_of_files(folder: str, database: DatabaseHost, seen: HostFacts) -> tuple[Finding, ...]:
+    """What is wrong with a folder that holds files of the database."""
+    where, place = f"{folder} on {database.instance}", seen.places[folder]
     if place.kind != "folder":
-        todo = "Correct database.instance in tenants.yaml: is this the server's host?"
-        said = f"database.instance is {database.instance}"
-        return (Finding(Weight.DIFFERENCE, f"there is no folder {where.rstrip(',')}", said, todo),)
+        fact = f"there is no folder {where}, and files of database {database.name} lie in it"
+        todo = "Correct database.instance in tenants.yaml: is this the host of the server?"
+        return (Finding(Weight.DIFFERENCE, fact, f"database.instance is {database.instance}", todo),)
     return _on_volume(where, database, place, seen, f"database.volume is {database.volume}")
 
 

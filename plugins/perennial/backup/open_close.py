@@ -10,6 +10,7 @@ from include.rules.backup.quotas import check_manual_quota, month_prefix
 from include.rules.errors import LeaseLostError, PartError, PerennialError
 from include.rules.points.failures import INTERRUPTED
 from include.rules.points.leases import Purpose
+from include.rules.points.levels import not_looked_at
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest, Kind
 from include.rules.points.transitions import State
@@ -98,7 +99,11 @@ class CloseRecoveryPointTrigger(BackupTrigger, ClosingTrigger):
 
 def _report(version: Versioned[Manifest] | None, owner: str) -> StepResult:
     if version and version.value.state is State.VERIFIED:
-        return {"recovery_point": version.value.id, "state": str(version.value.state)}
+        manifest = version.value
+        unseen = [f"the volume of the {name} was not looked at: {why}" for name, why in not_looked_at(manifest).items()]
+        level = manifest.verification.level if manifest.verification else None
+        message = f"It is proven to level {level} only: {'; '.join(unseen)}." if unseen else None
+        return {"recovery_point": manifest.id, "state": str(manifest.state), "level": level, "message": message}
     if version is None:
         raise PartError("The run has made no recovery point.", todo="Clear the task `open` of this run.")
     manifest = version.value

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 from include.rules.backup.attempts import is_fresh
 from include.rules.errors import PartError
+from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotPart, SnapshotRole
+from perennial.backup.look import look_before_snapshot
 from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.asynchronous import LoopLocks
 from perennial.hooks.aws.ebs import Ebs
-from perennial.hooks.aws.ebs_items import Snapshot, snapshot_tags
+from perennial.hooks.aws.ebs_items import LOOK_TAG, Snapshot, snapshot_tags
 from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_transient
+from perennial.hooks.aws.host_look import FRESH_SECONDS
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
 
@@ -29,6 +32,7 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
     """Makes one snapshot part of the recovery point and records it; `verify` waits for its completion.
 
     A snapshot shows the bytes of the moment in which CreateSnapshot answers, so that there is nothing to wait for here.
+    What is on the volume is looked at before: it may not be the one that the tenant works on.
 
     Fields:
         role: Which volume, a value of SnapshotRole.
@@ -50,18 +54,37 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
         return {"snapshot": snapshot.id, "volume": snapshot.volume_id, "started_at": snapshot.started_at.isoformat()}
 
     async def _find_adoptable(self, ebs: Ebs, point: LeasedPoint, role: SnapshotRole) -> Snapshot | None:
-        """The oldest snapshot that an earlier attempt has made less than an hour ago, if there is one."""
-        volume, now = point.manifest.volume_of(role), datetime.now(UTC)
+        """The oldest snapshot that an earlier attempt has made less than an hour ago, if there is one.
+
+        It says which look came before it: one that nobody looked for, or after another look, is not adopted.
+        """
+        tags, now = snapshot_tags(point.manifest, role), datetime.now(UTC)
+        if LOOK_TAG not in tags:
+            return None
         for snapshot in await ebs.snapshots_of_point(point.manifest.id, role):
-            if snapshot.state in USABLE and snapshot.volume_id == volume and is_fresh(snapshot.started_at, now):
+            is_ours = snapshot.tags.get(LOOK_TAG) == tags[LOOK_TAG]
+            is_of_volume = snapshot.volume_id == point.manifest.volume_of(role)
+            if snapshot.state in USABLE and is_ours and is_of_volume and is_fresh(snapshot.started_at, now):
                 self.log.info("Adopting snapshot %s, which an earlier attempt asked for.", snapshot.id)
                 return snapshot
         return None
 
+    async def _look(self, point: LeasedPoint, role: SnapshotRole) -> Manifest:
+        """Look at the volume and record it before the snapshot is asked for, so that no other look can pass for it."""
+        look = await look_before_snapshot(point.vault.settings, point.manifest, role)
+        if look.not_looked_at:
+            self.log.warning("Volume %s: not looked at: %s.", point.manifest.volume_of(role), look.not_looked_at)
+        for note in look.notes:
+            self.log.info("Volume %s: %s.", point.manifest.volume_of(role), note)
+        return await point.change(lambda manifest: manifest.with_look(role, look))
+
     async def _create(self, ebs: Ebs, point: LeasedPoint, role: SnapshotRole) -> Snapshot:
         manifest, pause = point.manifest, point.vault.settings.poll.total_seconds()
-        volume = manifest.volume_of(role)
+        volume, loop, look_again_at = manifest.volume_of(role), asyncio.get_running_loop(), 0.0
         while True:
+            if loop.time() >= look_again_at:
+                look_again_at = loop.time() + FRESH_SECONDS
+                manifest = await self._look(point, role)
             await point.lease.check()
             try:
                 return await ebs.create_snapshot(volume, snapshot_tags(manifest, role), f"Perennial {manifest.id}")

@@ -2,7 +2,8 @@
 
 Level 1, complete: both snapshots completed, every file of the .bak present with the size, ETag and checksums that were
 recorded.
-Level 2, readable: RESTORE VERIFYONLY WITH CHECKSUM passes and the header shows this database, this backup, these LSNs.
+Level 2, readable: RESTORE VERIFYONLY WITH CHECKSUM passes and the header shows this database, this backup, these LSNs;
+and each snapshot's volume was seen, before, to be the one that the tenant works on.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from include.rules.backup.headers import header_differences
 from include.rules.errors import DamagedBackupError, PartError, UnavailableError
 from include.rules.points.backup_files import BackupFilePart, StoredFile
+from include.rules.points.levels import not_looked_at, provable_level
 from include.rules.points.manifest import Manifest, Verification
 from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from perennial.backup.snapshot_poller import poller
@@ -46,14 +48,17 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
             if bak:
                 await self._check_readable(point, bak)
                 checks += ["files present", "RESTORE VERIFYONLY WITH CHECKSUM", "RESTORE HEADERONLY"]
-                level = 2
+                level = provable_level(manifest)
         except DamagedBackupError:
             # No later attempt may adopt it.
             await point.change(lambda m: m.without_part(PartName.BAK))
             raise
         proof = Verification(level=level, at=datetime.now(UTC), checks=tuple(checks))
         await point.change(lambda m: m.verified(proof))
-        return {"recovery_point": manifest.id, "level": proof.level}
+        unseen = {str(name): reason for name, reason in not_looked_at(manifest).items()}
+        for name, reason in unseen.items():
+            self.log.warning("The volume of the %s was not looked at: %s.", name, reason)
+        return {"recovery_point": manifest.id, "level": proof.level, "not_looked_at": unseen or None}
 
     async def stop(self, manifest: Manifest) -> None:
         if manifest.parts.bak:  # reading it may take as long as the backup did

@@ -13,6 +13,7 @@ from include.rules.errors import PerennialError
 from include.rules.register.findings import Finding, Weight
 from include.rules.register.tenants import Tenant
 from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.register_check.volumes import check_volumes
 from perennial.settings import Settings
 
 
@@ -33,4 +34,4 @@ class Check:
             return (Finding(Weight.NOT_LOOKED_AT, str(error), todo="Check the server and the Airflow connection."),)
 
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (Check("volumes", check_volumes),)

@@ -12,6 +12,7 @@ from typing import ClassVar
 from include.rules.backup.attempts import is_settled
 from include.rules.errors import PerennialError, RefusedError
 from include.rules.points.backup_files import DatabaseFile
+from include.rules.points.levels import provable_level
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.requests import BackupRequest
@@ -27,6 +28,9 @@ from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.leased import LeasedPoint, LeasedRestore
 from perennial.restore.step import RestoreStepTrigger, StepReport, server_must_answer
 from perennial.settings import Settings
+
+SEEN = 2
+"""The level that only a point reaches whose volumes were looked at."""
 
 
 class TakeSafetyPointTrigger(RestoreStepTrigger):
@@ -48,6 +52,8 @@ class TakeSafetyPointTrigger(RestoreStepTrigger):
             for step in _steps(request):
                 await step.act(safety)
             await end_attempt(safety)
+        if provable_level(safety.manifest) < SEEN and not restore.record.has_changed_the_site:
+            raise _unseen_error(safety.manifest)
         parts = safety.manifest.parts.names
         undo = f"the database cannot be brought back: {why_lost}" if why_lost else "restore it to undo this restore"
         return StepReport(f"Safety point {safety.manifest.id} holds {', '.join(parts)}: {undo}.")
@@ -84,6 +90,15 @@ async def close_safety_point(restore: LeasedRestore) -> str:
     if point.manifest.closed_at is None:
         await end_attempt(point)
     return ""
+
+
+def _unseen_error(manifest: Manifest) -> RefusedError:
+    """Of a point that an earlier version has taken: the snapshot step of this one lets none pass."""
+    return RefusedError(
+        f"Safety point {manifest.id} of tenant {manifest.tenant} was taken without a look at its volumes.",
+        why="Nobody knows whether it is a way back, so nothing was overwritten.",
+        todo="Start a new restore: it takes a new one.",
+    )
 
 
 def _steps(request: str) -> tuple[BackupStepTrigger, ...]:

@@ -79,6 +79,7 @@ def test_two_runs_of_one_day_at_once_end_in_one_recovery_point(world: World, mon
 @pytest.mark.parametrize("name", ["odd]name", "o'brien", "x]; DROP DATABASE y --"])
 def test_a_database_with_a_strange_name_is_backed_up_like_any_other(world: World, name: str) -> None:
     world.sql.run(f"CREATE DATABASE [{name.replace(']', ']]')}]")
+    world.sql.move_files(name, world.database_host.folder)
     world.entries["acme"]["database"]["name"] = name
     world.write_register()
     world.back_up(TODAY)

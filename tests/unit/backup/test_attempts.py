@@ -9,6 +9,7 @@ import pytest
 from include.rules.backup.attempts import is_settled, next_attempt, resumed
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import DatabaseFile, FileType
+from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.transitions import State
@@ -17,12 +18,13 @@ from tests.unit.builders import NOW, backup_file, running, snapshot, tenant, ver
 
 LATER = NOW + timedelta(minutes=30)
 TOO_LATE = NOW + timedelta(minutes=60)
+LOOK = VolumeLook(at=NOW)
 
 
 def failed_with_all_parts() -> Manifest:
     manifest = running()
     for role in SnapshotRole:
-        manifest = manifest.with_snapshot(role, snapshot(manifest.volume_of(role)))
+        manifest = manifest.with_look(role, LOOK).with_snapshot(role, snapshot(manifest.volume_of(role)))
     return manifest.with_backup_file(backup_file(manifest)).with_failure("disk full").closed(NOW)
 
 
@@ -66,7 +68,23 @@ def test_a_new_attempt_does_not_adopt_parts_of_another_volume_or_database() -> N
     web = {**moved["web"], "volume": "vol-0000ffff"}
     assert again(failed_with_all_parts(), web=web).parts.missing() == ("web_snapshot",)
     database = {**moved["database"], "name": "another"}
-    assert again(failed_with_all_parts(), database=database).parts.missing() == ("bak",)
+    assert again(failed_with_all_parts(), database=database).parts.missing() == ("db_snapshot", "bak")
+
+
+@pytest.mark.parametrize("change", [{"path": "/srv/acme/new"}, {"mount": "/srv"}, {"instance": "i-0000ffff"}])
+def test_a_snapshot_is_not_adopted_when_the_register_says_something_else_of_its_volume_now(
+    change: dict[str, str],
+) -> None:
+    manifest = again(failed_with_all_parts(), web={**tenant().model_dump()["web"], **change})
+    assert manifest.parts.missing() == ("web_snapshot",)
+    assert set(manifest.looks) == {"db_snapshot"}
+
+
+@pytest.mark.parametrize("looks", [{}, {"web_snapshot": VolumeLook(at=NOW, not_looked_at="the host was silent")}])
+def test_a_snapshot_of_a_volume_that_nobody_has_seen_is_not_adopted(looks: dict[PartName, VolumeLook]) -> None:
+    manifest = failed_with_all_parts()
+    seen = {PartName.DB_SNAPSHOT: LOOK, **looks}
+    assert again(manifest.model_copy(update={"looks": seen})).parts.missing() == ("web_snapshot",)
 
 
 def test_file_names_are_never_used_twice_over_all_attempts() -> None:

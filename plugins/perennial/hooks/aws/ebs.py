@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from include.rules.points.parts import SnapshotRole
+from include.rules.register.host_facts import Attachment
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.ebs_items import (
     PART_TAG,
@@ -23,6 +24,7 @@ from perennial.hooks.aws.ebs_items import (
     VAULT_TAG,
     Snapshot,
     Volume,
+    read_attachments,
     read_snapshot,
     read_volume,
 )
@@ -145,6 +147,15 @@ class Ebs:
         volumes = await self._volumes([{"Name": "volume-id", "Values": [volume_id]}])
         return volumes[0] if volumes else None
 
+    async def attachments(self, volume_ids: Iterable[str]) -> dict[str, tuple[Attachment, ...] | None]:
+        """The attachments of volumes, by id; None for one that AWS does not show."""
+        ids = sorted(volume_ids)
+        shown: dict[str, tuple[Attachment, ...]] = {}
+        for start in range(0, len(ids), IDS_PER_CALL):
+            chunk = [{"Name": "volume-id", "Values": ids[start : start + IDS_PER_CALL]}]
+            shown |= {item["VolumeId"]: read_attachments(item) for item in await self._volume_items(chunk)}
+        return {volume_id: shown.get(volume_id) for volume_id in ids}
+
     async def devices_in_use(self, instance: str) -> set[str]:
         """Device names that volumes of the instance occupy, for instance `/dev/sdf`."""
         return {
@@ -196,7 +207,10 @@ class Ebs:
         return sorted(snapshots, key=lambda snapshot: (snapshot.started_at, snapshot.id))
 
     async def _volumes(self, filters: list[dict[str, Any]]) -> list[Volume]:
+        return [read_volume(item) for item in await self._volume_items(filters)]
+
+    async def _volume_items(self, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ec2 = await aws_client("ec2", self.conn_id)
         pages = ec2.get_paginator("describe_volumes").paginate(Filters=filters)
         with translate_errors("AWS could not be asked for volumes"):
-            return [read_volume(item) async for page in pages for item in page["Volumes"]]
+            return [item async for page in pages for item in page["Volumes"]]

@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import PartName, SnapshotRole
+from include.rules.register.host_facts import Attachment
 
 VAULT_TAG = "perennial:vault"
 TENANT_TAG = "perennial:tenant"
 POINT_TAG = "perennial:recovery-point"
 PART_TAG = "perennial:part"
 RESTORE_TAG = "perennial:restore"
+LOOK_TAG = "perennial:looked-at"
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,11 @@ class Volume:
 
 
 def snapshot_tags(manifest: Manifest, role: SnapshotRole) -> dict[str, str]:
-    """Tags of a part's snapshot: the tenant's own billing tags and those by which it is found again."""
+    """Tags of a part's snapshot: the tenant's billing tags, those to find it by, and when its volume was seen."""
+    look = manifest.looks.get(PartName(role))
     return {
         **manifest.source.tags,
+        **({LOOK_TAG: look.at.isoformat()} if look else {}),
         "Name": f"{manifest.id} {role.value}",
         TENANT_TAG: manifest.tenant,
         "perennial:kind": manifest.kind.value,
@@ -89,4 +93,12 @@ def read_volume(item: Mapping[str, Any]) -> Volume:
         instance=attachment.get("InstanceId", ""),
         device=attachment.get("Device", ""),
         attachment=attachment.get("State", ""),
+    )
+
+
+def read_attachments(item: Mapping[str, Any]) -> tuple[Attachment, ...]:
+    """All attachments of an item of DescribeVolumes; a volume may be attached to several instances (Multi-Attach)."""
+    return tuple(
+        Attachment(instance=one.get("InstanceId", ""), device=one.get("Device", ""), state=one.get("State", ""))
+        for one in item.get("Attachments", ())
     )

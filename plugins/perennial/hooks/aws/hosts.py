@@ -104,6 +104,7 @@ class Hosts:
         *,
         label: str,
         limit: int,
+        start_within: int = START_WITHIN,
     ) -> Outcome:
         """Run a script to its end, or take part in one that an earlier attempt has started.
 
@@ -114,6 +115,7 @@ class Hosts:
             parameters: Variables that the script finds in its environment.
             label: Comment of the command, at most 100 characters; unique to what this run is for.
             limit: Seconds after which SSM ends the script.
+            start_within: Seconds in which the host's agent must begin; SSM takes 30 at least.
 
         Raises:
             ScriptError: when the script fails or never begins; the message shows what it wrote.
@@ -121,7 +123,7 @@ class Hosts:
             UnavailableError: when SSM does not answer: the script may be running.
         """
         command = await self._command_under_way(instance, label) or await self._send(
-            instance, platform, script, parameters, label, limit
+            instance, platform, script, parameters, label, limit, start_within
         )
         outcome = await self._outcome(instance, command)
         if outcome.status != "Success":
@@ -158,7 +160,14 @@ class Hosts:
         return True
 
     async def _send(
-        self, instance: str, platform: Platform, script: str, parameters: Mapping[str, str], label: str, limit: int
+        self,
+        instance: str,
+        platform: Platform,
+        script: str,
+        parameters: Mapping[str, str],
+        label: str,
+        limit: int,
+        start_within: int,
     ) -> str:
         lines = await asyncio.to_thread(script_lines, platform, script, parameters)
         ssm = await aws_client("ssm", self.conn_id, resend=False)
@@ -170,7 +179,7 @@ class Hosts:
                 InstanceIds=[instance],
                 DocumentName=DOCUMENTS[platform],
                 Comment=label[:100],
-                TimeoutSeconds=START_WITHIN,
+                TimeoutSeconds=start_within,
                 Parameters={"commands": lines, "executionTimeout": [str(limit)]},
             )
         return str(answer["Command"]["CommandId"])

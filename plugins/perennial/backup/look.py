@@ -1,0 +1,105 @@
+"""The look before a snapshot: is the volume that the register names the one that the tenant's host works on?"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from include.rules.errors import PartError, PerennialError, RefusedError
+from include.rules.points.looks import VolumeLook
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
+from include.rules.points.requests import Kind
+from include.rules.register.findings import Finding, Weight, of_weight
+from include.rules.register.host_facts import HostFacts
+from include.rules.register.tenants import DatabaseHost, Tenant, WebHost
+from include.rules.register.volumes import folders_to_look_at, judge_database_volume, judge_web_volume
+from perennial.hooks.aws.host_look import FRESH_SECONDS, HostLook, Question
+from perennial.hooks.register import find_register
+from perennial.hooks.sql_server import tsql
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.server import SqlServer
+from perennial.settings import Settings
+
+
+async def look_before_snapshot(settings: Settings, manifest: Manifest, role: SnapshotRole) -> VolumeLook:
+    """Look at a volume of which a snapshot is about to be taken.
+
+    Tenants of a host share what was seen there in the last five minutes. Not so a safety point: its site went offline a
+    moment ago, and whatever is mounted now is about to be overwritten; one command more is cheap beside that.
+
+    Raises:
+        PartError: when something is not as the register says, at a second look, too.
+        RefusedError: when a safety point's volume could not be looked at.
+    """
+    loop, is_safety = asyncio.get_running_loop(), manifest.kind is Kind.SAFETY
+    since = loop.time() - (0 if is_safety else FRESH_SECONDS)
+    findings = await look_at_volume(settings, manifest.source, role, since=since, is_overwritten=is_safety)
+    if of_weight(Weight.DIFFERENCE, findings):
+        # A disk may just be moving, and the first look may be minutes old.
+        await asyncio.sleep(settings.poll.total_seconds())
+        findings = await look_at_volume(settings, manifest.source, role, since=loop.time(), is_overwritten=is_safety)
+    look = VolumeLook.of(findings, datetime.now(UTC))
+    if differences := of_weight(Weight.DIFFERENCE, findings):
+        raise PartError(
+            f"Volume {manifest.volume_of(role)} of tenant {manifest.tenant} was not snapshotted: "
+            f"{'; '.join(one.text for one in differences)}.",
+            why=f"The {role.value} of recovery point {manifest.id} would hold something else than the tenant works on.",
+            todo=" ".join(dict.fromkeys(one.todo for one in differences)),
+        )
+    if is_safety and look.not_looked_at:
+        raise RefusedError(
+            f"Volume {manifest.volume_of(role)} of tenant {manifest.tenant} could not be looked at: "
+            f"{look.not_looked_at}.",
+            why="Nobody knows whether a snapshot of it would be a way back, so nothing was overwritten.",
+            todo="Mend that, then clear the task `open` of this run.",
+        )
+    return look
+
+
+async def look_at_volume(
+    settings: Settings, tenant: Tenant, role: SnapshotRole, *, since: float, is_overwritten: bool = False
+) -> tuple[Finding, ...]:
+    """What a look at one of a tenant's volumes finds; nothing is changed.
+
+    Args:
+        since: Time of the running loop; what was seen earlier does not count.
+        is_overwritten: Whether a restore is about to overwrite it, so that there is nothing to lose in a folder that is
+            missing or empty.
+    """
+    try:
+        if role is SnapshotRole.WEB:
+            seen = await _look_at_host(settings, tenant.web, (), since)
+            allowed = tenant.plan.allow_empty_folder
+            return judge_web_volume(tenant.web, seen, may_be_empty=allowed, may_be_missing=is_overwritten)
+        files, silent = await _files_of(settings, tenant.database)
+        seen = await _look_at_host(settings, tenant.database, files, since)
+        return judge_database_volume(tenant.database, seen, files, silent=silent)
+    except PerennialError as error:
+        return (Finding(Weight.NOT_LOOKED_AT, error.what.rstrip("."), todo=error.todo),)
+
+
+async def _files_of(settings: Settings, database: DatabaseHost) -> tuple[tuple[str, ...], str]:
+    """Paths of the database's own files, and why its server does not name them."""
+    try:
+        rows = await SqlServer(database.connection).run(tsql.database_files(database.name), pauses=settings.pauses)
+    except SqlServerError as error:
+        return (), str(error).rstrip(".")
+    return tuple(str(row["physical_name"]) for row in rows), ""
+
+
+async def _look_at_host(
+    settings: Settings, host: WebHost | DatabaseHost, files: tuple[str, ...], since: float
+) -> HostFacts:
+    async def neighbours() -> Question:
+        try:
+            register = await find_register(settings)
+        except PerennialError:
+            return Question()  # a register that is being written keeps nobody from looking
+        tenants = register.tenants.values() if register else ()
+        hosts = [one for tenant in tenants for one in (tenant.web, tenant.database)]
+        same = [one for one in hosts if (one.instance, one.platform) == (host.instance, host.platform)]
+        return Question(frozenset().union(*map(folders_to_look_at, same)), frozenset(one.volume for one in same))
+
+    question = Question(folders_to_look_at(host, files), frozenset({host.volume}))
+    return await HostLook(settings, host.instance, host.platform, neighbours).facts(question, since=since)

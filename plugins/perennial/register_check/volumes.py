@@ -1,0 +1,21 @@
+"""Are the tenant's volumes attached, mounted and used as the register says: the same look as before every snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+
+from include.rules.points.parts import SnapshotRole
+from include.rules.register.findings import Finding
+from include.rules.register.tenants import Tenant
+from perennial.backup.look import look_at_volume
+from perennial.settings import Settings
+
+JUST_NOW = 60.0
+"""Seconds in which a look counts as one of this run: the tenants of a host share it, those of an earlier run do not."""
+
+
+async def check_volumes(tenant: Tenant, settings: Settings) -> tuple[Finding, ...]:
+    """Look at both volumes of a tenant."""
+    since = asyncio.get_running_loop().time() - JUST_NOW
+    looks = (look_at_volume(settings, tenant, role, since=since) for role in SnapshotRole)
+    return tuple(finding for found in await asyncio.gather(*looks) for finding in found)
