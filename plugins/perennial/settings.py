@@ -78,6 +78,11 @@ class Settings:
         """
         return tuple(self.poll.total_seconds() * 2**number for number in range(5))
 
+    @property
+    def second_look(self) -> timedelta:
+        """How long after a first look that found damage the second one is taken: a minute."""
+        return 12 * self.poll
+
     def run_label(self, what: str) -> str:
         """A name for something that runs elsewhere (a session, a script), by which a later attempt finds it again.
 

@@ -59,6 +59,7 @@ class BackupFileClaim(Strict):
         keys: Keys of the objects in the vault, in the order of the statement's URLs; one for each stripe.
         name: The backup's NAME in its header and in msdb: how a finished backup is recognised after any crash.
         discarded: True when what was written there must not be adopted (damaged, or too old for a new attempt).
+        met_limit: True when its files could not hold the backup: the next claim has more of them.
     """
 
     number: int = Field(ge=1)
@@ -66,6 +67,7 @@ class BackupFileClaim(Strict):
     name: str = Field(max_length=128)
     claimed_at: AwareDatetime
     discarded: bool = False
+    met_limit: bool = False
 
 
 class BackupFilePart(Strict):
@@ -107,6 +109,13 @@ def file_names(number: int, stripes: int) -> tuple[str, ...]:
     if stripes == 1:
         return (f"{stem_of(number)}.bak",)
     return tuple(f"{stem_of(number)}-{stripe:02d}.bak" for stripe in range(1, stripes + 1))
+
+
+def stripes_after(claim: BackupFileClaim | None, needed: int) -> int:
+    """How many files the next claim has: `needed`, but twice as many as the last one had when that was too few."""
+    if claim is None or not claim.met_limit:
+        return needed
+    return min(MOST_STRIPES, max(needed, 2 * len(claim.keys)))
 
 
 def stripes_needed(tenant: str, used_bytes: int, stripe_bytes: int) -> int:

@@ -11,15 +11,17 @@ import asyncio
 from datetime import UTC, datetime
 
 from include.rules.errors import PartError
-from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, stripes_needed
+from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, stripes_after, stripes_needed
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.points.requests import Kind
 from perennial.backup.attempt import stop_backup
 from perennial.backup.step import BackupStepTrigger
+from perennial.backup.tries import Tries
 from perennial.hooks.asynchronous import LoopLocks
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.faults import Fault
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Row, Session
 from perennial.hooks.sql_server.space import space_used
@@ -29,16 +31,11 @@ from perennial.steps.trigger import StepResult
 BUSY = 3023
 """Another backup of the same database is running (somebody else's): they must be serialised, so wait for it."""
 
-AGAIN = frozenset({3202, 3204, 3271, 3296})
-"""Writing failed half-way, the statement was aborted, or the file is there: worth another try with a new one."""
-
-HINTS = {
-    3201: "Check that the vault's bucket exists and that SQL Server has a CREDENTIAL for it (README, first steps).",
-    911: "Check the database's name in tenants.yaml.",
-    916: "Give the connection's login a user in the database, with the role db_backupoperator.",
-    262: "Give the connection's login the role db_backupoperator in the database.",
-    18456: "Check login and password of the Airflow connection.",
+ADVICE = {
+    Fault.DAMAGE: "See with DBCC CHECKDB what is damaged in the database itself, and mend or restore it",
+    Fault.LIMIT: "Lower PERENNIAL_STRIPE_MB, so that the .bak has more files from the first",
 }
+"""What an operator does where a backup, which only reads the database and writes new files, has met such a fault."""
 
 _turns = LoopLocks()
 """Only one waiting tenant of a server asks it for a free slot; the others wait here without a connection."""
@@ -81,7 +78,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         """Find the backup of an earlier attempt, or run the statement, each time into a file of its own, until it
         succeeds; returns the row that msdb has of it.
         """
-        pauses, claimed = iter(point.vault.settings.pauses), False
+        tries, claimed = Tries(point.vault.settings.pauses), False
         while True:
             try:
                 row = await self._find_earlier_backup(point)
@@ -91,9 +88,10 @@ class BackupDatabaseTrigger(BackupStepTrigger):
             except SqlServerError as error:
                 # A backup that was not let begin has written nothing: its claim is still good.
                 claimed = error.number == BUSY
-                again = error.number in AGAIN or error.lost_connection
-                pause = point.vault.settings.pauses[-1] if claimed else next(pauses, None)
-                if pause is None or not (claimed or again):
+                pause = point.vault.settings.pauses[-1] if claimed else tries.pause_after(error, point.manifest.claim)
+                if error.met_file_limit:
+                    await point.change(lambda manifest: manifest.model_copy(update={"claim": _too_small(manifest)}))
+                if pause is None:
                     raise self._backup_error(point, str(error), error) from error
                 self.log.warning("%s Trying again in %.0f s.", error, pause)
             await asyncio.sleep(pause)
@@ -102,7 +100,8 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         """Claim a file name for each stripe that the database needs as it is now, and record where its files lie."""
         manifest = point.manifest
         space = await space_used(SqlServer(manifest.source.database.connection), manifest.source.database.name)
-        stripes = stripes_needed(manifest.tenant, space.used_bytes, point.vault.settings.stripe_bytes)
+        needed = stripes_needed(manifest.tenant, space.used_bytes, point.vault.settings.stripe_bytes)
+        stripes = stripes_after(manifest.claim, needed)
         await point.change(
             lambda m: m.with_database_files(space.files).with_claim(point.prefix, datetime.now(UTC), stripes=stripes)
         )
@@ -183,14 +182,20 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         )
 
     def _backup_error(self, point: LeasedPoint, reason: str, error: SqlServerError | None = None) -> PartError:
-        manifest = point.manifest
+        manifest, advice = point.manifest, "Check the server"
+        if error:
+            advice = ADVICE.get(error.fault, error.advice)
         return PartError(
             f"The database of tenant {manifest.tenant} could not be backed up: {reason}",
             why=f"Recovery point {manifest.id} has no .bak.",
-            todo=HINTS.get(error.number if error else 0, "Check the server, then clear the task `open` of this run."),
+            todo=f"{advice}, then clear the task `open` of this run.",
             database=manifest.source.database.name,
             server=manifest.source.database.connection,
         )
+
+
+def _too_small(manifest: Manifest) -> BackupFileClaim:
+    return _claim_of(manifest).model_copy(update={"met_limit": True})
 
 
 def _claim_of(manifest: Manifest) -> BackupFileClaim:

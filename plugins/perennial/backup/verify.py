@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 from include.rules.backup.headers import header_differences
 from include.rules.errors import DamagedBackupError, PartError, UnavailableError
@@ -20,7 +21,7 @@ from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from perennial.backup.snapshot_poller import poller
 from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.sql_server.errors import SqlServerError
-from perennial.hooks.sql_server.read_backup import read_backup
+from perennial.hooks.sql_server.read_backup import look_twice, read_backup
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
@@ -43,7 +44,7 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
         bak = manifest.parts.bak
         try:
             if bak:
-                await self._check_files(point, bak)
+                await look_twice(partial(self._check_files, point, bak), point.vault.settings)
             await point.change(lambda m: m.complete())
             if bak:
                 await self._check_readable(point, bak)
@@ -91,14 +92,14 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
         server = SqlServer(manifest.source.database.connection, settings.run_label(f"verify {bak.name}"))
         await point.lease.check()
         try:
-            headers = await read_backup(server, point.vault.backup_file_urls(bak.keys), pauses=settings.pauses)
+            headers = await read_backup(server, point.vault.backup_file_urls(bak.keys), settings)
         except SqlServerError as error:
             if error.is_damage:
                 raise _damage_error(manifest, bak, str(error)) from error
             raise UnavailableError(
                 f"The .bak of tenant {manifest.tenant} could not be verified: {error}",
                 why=f"Recovery point {manifest.id} is complete but not verified.",
-                todo="Check the server, then clear the task `open` of this run: nothing is made anew.",
+                todo=f"{error.advice}, then clear the task `open` of this run: nothing is made anew.",
                 server=server.conn_id,
             ) from error
         differences = header_differences(headers, manifest, bak)

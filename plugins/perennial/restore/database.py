@@ -62,7 +62,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             raise PartError(
                 f"The database of tenant {restore.record.tenant} was not restored: {error}",
                 why=f"Nobody knows the state of database {plan.database}." if has_begun else "It was not touched.",
-                todo="Bring the server up, then clear the task `open` of this run.",
+                todo=f"{error.advice}, then clear the task `open` of this run.",
                 server=server.conn_id,
             ) from error
 

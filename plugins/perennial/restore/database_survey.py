@@ -84,7 +84,7 @@ class DatabaseSurveyor:
         urls = self.vault.backup_file_urls(bak.keys)
         with self._server_must_answer():
             try:
-                headers = await read_backup(self._server(), urls, pauses=self.vault.settings.pauses)
+                headers = await read_backup(self._server(), urls, self.vault.settings)
             except SqlServerError as error:
                 if error.is_damage:
                     return f"the .bak is damaged ({error})"

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from typing import Any
 
 import pymssql
 import pytest
@@ -80,6 +81,71 @@ def test_a_login_that_may_not_back_up_is_told_which_right_it_lacks(
     with pytest.raises(PartError, match=r"BACKUP DATABASE permission denied in database"):
         world.run(BACKUP, TODAY)
     world.sql.run("DROP LOGIN [weak]")
+
+
+def test_files_too_small_for_the_backup_lead_to_more_of_them(world: World) -> None:
+    for step in chain_before(BACKUP):
+        world.run(step, TODAY)
+    with world.sql.failing("sql:Backup", number=3202, os_error=87, percent=90, times=2):
+        result = world.run(BACKUP, TODAY)
+    keys = [str(key).rpartition("/")[2] for key in result["keys"]]
+    assert keys == [f"full-03-0{stripe}.bak" for stripe in range(1, 5)]
+    for step in chain_from(VERIFY):
+        world.run(step, TODAY)
+    assert_one_of_each(world, TODAY)
+
+
+def test_files_that_stay_too_small_end_the_attempt_and_the_next_begins_with_more(world: World) -> None:
+    for step in chain_before(BACKUP):
+        world.run(step, TODAY)
+    with world.sql.failing("sql:Backup", number=3202, os_error=1117, times=None) as faults:
+        with pytest.raises(PartError, match=r"error 3202.*Lower PERENNIAL_STRIPE_MB"):
+            world.run(BACKUP, TODAY)
+        assert len(faults.report()["hits"]) == 3
+    assert len(world.run(BACKUP, TODAY)["keys"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("number", "system", "advice"),
+    [(3201, 5, "has a CREDENTIAL for it"), (3202, 86, "Grant the right"), (3202, 112, "Make room")],
+)
+def test_a_backup_that_would_only_be_refused_again_is_tried_once(
+    world: World, number: int, system: int, advice: str
+) -> None:
+    for step in chain_before(BACKUP):
+        world.run(step, TODAY)
+    with world.sql.failing("sql:Backup", number=number, os_error=system, times=None) as faults:
+        with pytest.raises(PartError, match=rf"error {number}.*{advice}"):
+            world.run(BACKUP, TODAY)
+        assert len(faults.report()["hits"]) == 1
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"drop": True},
+        {"drop": True, "after": True},
+        {"number": 18401, "severity": 14, "message": "Server is in script upgrade mode."},
+    ],
+)
+def test_a_server_that_hangs_up_or_is_not_ready_is_asked_again(world: World, rule: dict[str, Any]) -> None:
+    for step in chain_before(BACKUP):
+        world.run(step, TODAY)
+    with world.sql.failing("sql:Login", match="sa", times=3, **rule) as faults:
+        world.run(BACKUP, TODAY)
+        assert len(faults.report()["hits"]) == 3
+    for step in chain_from(VERIFY):
+        world.run(step, TODAY)
+    assert_one_of_each(world, TODAY)
+
+
+def test_a_login_that_is_refused_is_not_asked_for_again(world: World) -> None:
+    for step in chain_before(BACKUP):
+        world.run(step, TODAY)
+    with world.sql.failing("sql:Login", number=18456, times=None) as faults:
+        with pytest.raises(PartError, match="Check login and password"):
+            world.run(BACKUP, TODAY)
+        assert len(faults.report()["hits"]) == 1
 
 
 def test_a_backup_whose_connection_was_killed_is_made_again_in_a_new_file(world: World) -> None:

@@ -59,7 +59,7 @@ def put_in_place(session: Session, database: str, files: Sequence[str], scratch:
                 error,
                 f"The files of the snapshot could not take the place of database {database}: {error}",
                 why=f"They are sound, and attached as database {scratch}. {access}",
-                todo="Mend what SQL Server complains about, then begin the restore again: it goes on from here.",
+                todo=f"{error.advice}, then begin the restore again: it goes on from here.",
             ) from error
     open_again(session, database)
 
@@ -91,7 +91,7 @@ def _attach_and_check(session: Session, database: str, files: Sequence[str], unt
             error,
             f"The files from the snapshot could not be attached as database {database}: {error}",
             why=untouched,
-            todo="Mend what SQL Server complains about and copy the files again, or restore from the backup file.",
+            todo=f"{error.advice} and copy the files again, or restore from the backup file.",
         ) from error
     try:
         session.run(tsql.check_database(database))
@@ -107,5 +107,5 @@ def _check_error(database: str, error: SqlServerError, untouched: str) -> PartEr
     if error.is_corruption:
         todo = "Restore from the backup file, or from another recovery point."
         return refusal_error(error, what, why=f"They are damaged and were dropped. {untouched}", todo=todo)
-    todo = "Mend what SQL Server complains about, then begin the restore again: it goes on from here."
+    todo = f"{error.advice}, then begin the restore again: it goes on from here."
     return refusal_error(error, what, why=f"They are attached still. {untouched}", todo=todo)

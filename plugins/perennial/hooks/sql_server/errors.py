@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from include.rules.errors import UnavailableError
-from perennial.hooks.sql_server.faults import CONNECTION, CORRUPTION, SUMMARIES, Fault, advice_for, fault_of
+from perennial.hooks.sql_server.faults import (
+    CONNECTION,
+    CORRUPTION,
+    SUMMARIES,
+    WITH_SYSTEM_NUMBER,
+    Fault,
+    advice_for,
+    fault_of,
+    meets_file_limit,
+)
 
 LOST = (
     "Could not set connection properties",  # the server has hung up after the login
@@ -67,6 +76,16 @@ class SqlServerError(Exception):
     def is_transient(self) -> bool:
         """True when the same may succeed a little later."""
         return self.fault is Fault.TRANSIENT
+
+    @property
+    def is_unexplained_io(self) -> bool:
+        """True when reading or writing has failed for a reason that is not in the table."""
+        return self.number in WITH_SYSTEM_NUMBER and self.fault is Fault.UNKNOWN
+
+    @property
+    def met_file_limit(self) -> bool:
+        """True when one file of a backup cannot hold its share: it wants more files."""
+        return meets_file_limit(self.number, self.message)
 
     @property
     def lost_connection(self) -> bool:

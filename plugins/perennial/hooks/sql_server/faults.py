@@ -62,6 +62,9 @@ lacks (2557, 2571, 7983), memory (8902), no room in tempdb (8921), a fault of th
 SUMMARIES = frozenset({598, 1802, 1813, 3013, 3041, 3119, 5069, 5181})
 """Numbers that only say that a statement has failed: the cause came before, under a number of its own."""
 
+_FILE_LIMITS = frozenset({3063, 3236, 3238})
+"""Numbers by which SQL Server says that one file of a backup cannot hold what is to be written to it."""
+
 _BY_NUMBER: Mapping[Fault, frozenset[int]] = {
     Fault.TRANSIENT: CONNECTION
     | {17142, 17187, 17188, 17189, 17191, 17197, 18401, 18451, 18461}  # the server starts, stops or is being upgraded
@@ -104,7 +107,7 @@ _BY_NUMBER: Mapping[Fault, frozenset[int]] = {
         {229, 230, 262, 297, 300, 911, 916, 923, 2557, 2571, 3078, 3110, 3233, 3265, 3279, 3288, 3289, 4060, 5011}
         | {6102, 7983, 15151, 15247, 18452, 18456, 18470, 18486, 18487, 18488, 20014, 33111}
     ),
-    Fault.LIMIT: frozenset({1827, 3063, 3205, 3214, 3236, 3238, 5033, 5150, 5192, 8657}),
+    Fault.LIMIT: _FILE_LIMITS | {1827, 3205, 3214, 5033, 5150, 5192, 8657},
     Fault.SPACE: frozenset({1101, 1105, 1121, 1803, 3140, 3257, 5128, 9002}),
     # Severity 14 means a right, but not in these: states of a database, and duplicate keys.
     Fault.UNKNOWN: SUMMARIES - {3013} | {926, 927, 942, 943, 946, 954, 976, 978, 979, 2601, 2627},
@@ -113,7 +116,7 @@ _BY_NUMBER: Mapping[Fault, frozenset[int]] = {
 _WRITES = frozenset({3202, 5149})
 """Numbers of a write that failed. Whatever the disk says then, nothing has been found damaged."""
 
-_WITH_SYSTEM_NUMBER = _WRITES | {
+WITH_SYSTEM_NUMBER = _WRITES | {
     823,
     3017,
     3061,
@@ -195,7 +198,7 @@ def fault_of(number: int, message: str = "", severity: int = 0) -> Fault:
         message: Its text in any language; read only where the number has an operating system's number beside it.
         severity: As the server sent it; 0 where it is not known. For one of SUMMARIES that of the cause.
     """
-    if number in _WITH_SYSTEM_NUMBER:
+    if number in WITH_SYSTEM_NUMBER:
         fault = _system_fault(message)
         return Fault.UNKNOWN if fault is Fault.DAMAGE and number in _WRITES else fault
     by_severity = _BY_SEVERITY.get(severity, Fault.UNKNOWN)
@@ -213,6 +216,12 @@ def system_number(message: str) -> int | None:
         return None
     found = _BARE.search(text)
     return int(found[1]) if found else None
+
+
+def meets_file_limit(number: int, message: str) -> bool:
+    """True when one file of a backup has met the limit of what it can hold in its store: more files hold more."""
+    met = number in WITH_SYSTEM_NUMBER and device_of(message) is Device.URL and _system_fault(message) is Fault.LIMIT
+    return met or number in _FILE_LIMITS
 
 
 def device_of(message: str) -> Device:

@@ -141,4 +141,4 @@ def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str)
 def _advice(error: SqlServerError) -> str:
     if error.is_damage or error.is_corruption:
         return "Restore the database from the snapshot of its volume, or from another recovery point."
-    return "Mend what SQL Server complains about, then begin the restore again."
+    return f"{error.advice}, then begin the restore again."

@@ -44,8 +44,8 @@ class SqlServer:
         Within `one_session` the connection is that of the conversation before, and stays open for the next.
 
         Args:
-            pauses: Seconds to wait before each new beginning when the connection was lost; only for a conversation
-                that may be repeated.
+            pauses: Seconds to wait before each new beginning after a lost connection or another error that may pass;
+                only for a conversation that may be repeated.
 
         Raises:
             SqlServerError: when the server cannot be reached or refuses a statement.
@@ -55,7 +55,7 @@ class SqlServer:
             try:
                 return await self._talk_once(conversation)
             except SqlServerError as error:
-                if not error.lost_connection:
+                if not error.is_transient:
                     raise
                 log.warning("%s Trying again in %.0f s.", error, pause)
             await asyncio.sleep(pause)
