@@ -33,6 +33,10 @@ HUNG_UP = 20017
 """Number of DB-Library for a connection that the server has closed."""
 
 
+UNNAMED = 20018
+"""Number of DB-Library for a message of the server, whose own number is not known."""
+
+
 @dataclass(frozen=True)
 class ServerMessage:
     """One error that the server has sent; DB-Library hands its number to nobody."""

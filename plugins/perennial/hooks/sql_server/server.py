@@ -18,7 +18,8 @@ from asgiref.sync import sync_to_async
 from include.rules.errors import ConfigurationError
 from perennial.hooks.asynchronous import run_in_thread
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.errors import HUNG_UP, UNNAMED, SqlServerError
+from perennial.hooks.sql_server.refused_login import why_refused
 from perennial.hooks.sql_server.session import KeptSession, Row, Session
 
 log = logging.getLogger(__name__)
@@ -105,12 +106,11 @@ class SqlServer:
             raise
 
     def _open(self, connection: Connection | None, abandoned: threading.Event) -> Session:
+        hook = MsSqlHook(mssql_conn_id=self.conn_id, schema="master", connection=connection)
         try:
-            pymssql_connection = MsSqlHook(
-                mssql_conn_id=self.conn_id, schema="master", connection=connection
-            ).get_conn()
+            pymssql_connection = hook.get_conn()
         except pymssql.Error as error:
-            raise SqlServerError.of(error) from error
+            raise _login_error(error, connection) from error
         pymssql_connection.autocommit(True)
         session = Session(pymssql_connection, abandoned)
         session.listen()
@@ -150,3 +150,20 @@ class SqlServer:
             port=configured.port or 1433,
             extra=json.dumps(extra),
         )
+
+
+def _login_error(error: pymssql.Error, connection: Connection | None) -> SqlServerError:
+    refusal = SqlServerError.of(error)
+    if refusal.number != UNNAMED or connection is None:
+        return refusal
+    known = why_refused(
+        {
+            "server": connection.host,
+            "user": connection.login,
+            "password": connection.password,
+            "port": str(connection.port),
+            "database": "master",
+            **{name: value for name, value in connection.extra_dejson.items() if name != "sqlalchemy_scheme"},
+        }
+    )
+    return SqlServerError.of(known) if known else SqlServerError(HUNG_UP, "The login was refused, and is not any more.")
