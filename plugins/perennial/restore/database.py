@@ -15,6 +15,7 @@ from perennial.hooks.aws.hosts import Hosts
 from perennial.hooks.sql_server import databases
 from perennial.hooks.sql_server.access import let_users_in
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
+from perennial.hooks.sql_server.read_backup import look_twice
 from perennial.hooks.sql_server.restore import (
     check_readable,
     drop_half_restored,
@@ -79,6 +80,9 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             raise PartError(f"Recovery point {point.id} has no .bak.", todo="Restore another recovery point.")
         name, urls = record.plan.database, restore.vault.backup_file_urls(bak.keys)
 
+        def readable(session: Session) -> None:
+            check_readable(session, urls)
+
         def talk(session: Session) -> None:
             if record.plan.replaces_database:
                 restore_over(session, name, urls)
@@ -87,7 +91,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
 
         async with server.one_session():
             await self._end_earlier_attempt(server, restore)
-            await server.talk(lambda session: check_readable(session, urls), pauses=pauses)
+            await look_twice(lambda: server.talk(readable, pauses=pauses), restore.vault.settings)
             await begin_on_database(restore, server)
             await server.talk(talk, pauses=pauses)
         return StepReport(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
@@ -135,7 +139,8 @@ class CheckRestoreTrigger(RestoreStepTrigger):
             database=name,
             server=server.conn_id,
         ):
-            orphans = await server.talk(talk, pauses=restore.vault.settings.pauses)
+            settings = restore.vault.settings
+            orphans = await look_twice(lambda: server.talk(talk, pauses=settings.pauses), settings)
         clean = f"Database {name} is online and DBCC CHECKDB found no errors."
         return StepReport(" ".join([clean, *(f"User {o.name} has no login: {o.remedy}" for o in orphans)]))
 

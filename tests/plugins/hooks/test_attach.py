@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 
 from include.rules.errors import DamagedBackupError, PartError, RefusedError
-from perennial.hooks.sql_server import access, tsql
+from perennial.hooks.sql_server import access, attach, tsql
 from perennial.hooks.sql_server.attach import attach_as_new, attach_beside, put_in_place
 from perennial.hooks.sql_server.databases import check
+from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Session
 from tests.support import sweeps
 from tests.support.databases import NEW, OLD, DatabasesUnderTest, corrupt
@@ -76,7 +77,36 @@ def test_what_has_been_done_is_seen_and_left_alone(databases: DatabasesUnderTest
     assert databases.rows(name) == NEW
 
 
-def test_damaged_files_are_dropped_and_the_standing_database_is_not_touched(databases: DatabasesUnderTest) -> None:
+def test_files_that_only_once_seemed_damaged_are_attached(
+    databases: DatabasesUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attach, "SECOND_LOOK", 0.1)
+    name, files, scratch = snapshotted(databases)
+    with databases.server.failing("sql:CheckDatabase", number=8939):
+        databases.talk(attach_in_place_of, name, files, scratch)
+    assert databases.rows(name) == OLD
+
+
+@pytest.mark.parametrize(("number", "severity"), [(8902, 17), (2571, 14), (8921, 16), (823, 24)])
+def test_a_check_that_could_not_be_made_drops_nothing(
+    databases: DatabasesUnderTest, number: int, severity: int
+) -> None:
+    name, files, scratch = snapshotted(databases)
+    rule = {"number": number, "severity": severity, "message": "The check was not made: error 1450(resources)."}
+    with (
+        databases.server.failing("sql:CheckDatabase", times=None, **rule),
+        pytest.raises((PartError, SqlServerError)) as caught,
+    ):
+        databases.talk(attach_in_place_of, name, files, scratch)
+    assert not isinstance(caught.value, DamagedBackupError)
+    assert databases.state(scratch) == "ONLINE MULTI_USER"
+    assert databases.rows(name) == NEW
+
+
+def test_damaged_files_are_dropped_and_the_standing_database_is_not_touched(
+    databases: DatabasesUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attach, "SECOND_LOOK", 0.1)
     name, files, scratch = snapshotted(databases)
     corrupt(files[0])
     with databases.server.connect(name), pytest.raises(DamagedBackupError) as caught:

@@ -6,6 +6,7 @@ They are attached under a name that nobody knows and checked there, before anyth
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from include.rules.errors import PartError, RefusedError
@@ -15,6 +16,9 @@ from perennial.hooks.sql_server.databases import refusal_error, survey
 from perennial.hooks.sql_server.drop import drop_database
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Session
+
+SECOND_LOOK = 10.0
+"""Seconds after which attached files that seem damaged are checked again."""
 
 
 def attach_beside(session: Session, database: str, files: Sequence[str], scratch: str) -> None:
@@ -94,11 +98,22 @@ def _attach_and_check(session: Session, database: str, files: Sequence[str], unt
             todo=f"{error.advice} and copy the files again, or restore from the backup file.",
         ) from error
     try:
-        session.run(tsql.check_database(database))
+        _check_twice(session, database)
     except SqlServerError as error:
         if error.is_corruption:
             drop_database(session, database)
         raise _check_error(database, error, untouched) from error
+
+
+def _check_twice(session: Session, database: str) -> None:
+    """Run DBCC CHECKDB; errors are believed when a second look finds them, too: a disk may have had a bad moment."""
+    try:
+        session.run(tsql.check_database(database))
+    except SqlServerError as error:
+        if not error.is_corruption:
+            raise
+        time.sleep(SECOND_LOOK)
+        session.run(tsql.check_database(database))
 
 
 def _check_error(database: str, error: SqlServerError, untouched: str) -> PartError | SqlServerError:

@@ -121,10 +121,10 @@ def check(session: Session, database: str) -> None:
 def refusal_error(error: SqlServerError, what: str, *, why: str, todo: str) -> PartError | SqlServerError:
     """The error to raise for what SQL Server has refused.
 
-    A lost connection, and whatever else may pass, stays what it is, because the conversation may be begun again. Damage
-    becomes a DamagedBackupError: the server and the request are in order, and another source may do.
+    A lost connection stays what it is, because the conversation may be begun again. Damage becomes a
+    DamagedBackupError: the server and the request are in order, and another source may do.
     """
-    if error.is_transient:
+    if error.lost_connection:
         return error
     kind = DamagedBackupError if error.is_damage or error.is_corruption else PartError
     return kind(what, why=why, todo=todo)

@@ -127,6 +127,12 @@ class SqlServerError(Exception):
         return cls(number, message, heard[0].severity if number in SUMMARIES else max(one.severity for one in heard))
 
 
+def may_pass(error: Exception) -> bool:
+    """True when SQL Server's refusal, which `error` is or was raised for, may not be its answer a little later."""
+    refusal = error if isinstance(error, SqlServerError) else error.__cause__
+    return isinstance(refusal, SqlServerError) and refusal.is_transient
+
+
 @contextmanager
 def translate_sql_errors(
     what: str, *, why: str, then: str = "clear the task `open` of this run", **ids: object

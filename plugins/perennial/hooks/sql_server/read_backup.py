@@ -10,6 +10,7 @@ from typing import TypeVar
 from include.rules.errors import DamagedBackupError
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.faults import Fault
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Row
 from perennial.settings import Settings
@@ -36,7 +37,7 @@ async def read_backup(server: SqlServer, urls: Sequence[str], settings: Settings
 
 
 async def look_twice(look: Callable[[], Awaitable[Result]], settings: Settings) -> Result:
-    """Look at a backup; what seems damaged is looked at again some time later, and only then believed to be.
+    """Look at a backup, or a database; what seems damaged is believed to be when a later second look finds it, too.
 
     A proxy, a store or a network on a bad day can cut a good backup short, and a good one that was thrown away is gone.
 
@@ -46,7 +47,7 @@ async def look_twice(look: Callable[[], Awaitable[Result]], settings: Settings) 
     try:
         return await look()
     except (DamagedBackupError, SqlServerError) as error:
-        if isinstance(error, SqlServerError) and not error.is_damage:
+        if isinstance(error, SqlServerError) and error.fault is not Fault.DAMAGE:
             raise
         pause = settings.second_look.total_seconds()
         log.warning("%s Looking again in %.0f s.", error, pause)

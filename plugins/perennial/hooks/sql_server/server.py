@@ -15,10 +15,10 @@ from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 from airflow.sdk import Connection
 from asgiref.sync import sync_to_async
 
-from include.rules.errors import ConfigurationError
+from include.rules.errors import ConfigurationError, PerennialError
 from perennial.hooks.asynchronous import run_in_thread
 from perennial.hooks.sql_server import tsql
-from perennial.hooks.sql_server.errors import HUNG_UP, UNNAMED, SqlServerError
+from perennial.hooks.sql_server.errors import HUNG_UP, UNNAMED, SqlServerError, may_pass
 from perennial.hooks.sql_server.refused_login import why_refused
 from perennial.hooks.sql_server.session import KeptSession, Row, Session
 
@@ -55,8 +55,8 @@ class SqlServer:
         for pause in pauses:
             try:
                 return await self._talk_once(conversation)
-            except SqlServerError as error:
-                if not error.is_transient:
+            except (SqlServerError, PerennialError) as error:
+                if not may_pass(error):
                     raise
                 log.warning("%s Trying again in %.0f s.", error, pause)
             await asyncio.sleep(pause)
