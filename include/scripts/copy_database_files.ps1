@@ -4,13 +4,16 @@
 # earlier attempt has finished it) and refused otherwise. A file carries its name only once it is whole and on the disk.
 # The last line it writes is a JSON object: files, bytes, seconds.
 #
-# VOLUME_ID    see lib/volume.ps1
-# FILES        one a line: path on the volume, a tab, absolute path to write; its folder must be there
+# VOLUME_ID           see lib/volume.ps1
+# FILES               one a line: path on the volume, a tab, absolute path to write; its folder must be there
+# ONLY_LOOK_SECONDS   look whether the files could be copied, without reading them, and change nothing; 0 to copy
 
 $clock = [Diagnostics.Stopwatch]::StartNew()
+$onlyLook = "$Env:ONLY_LOOK_SECONDS" -notin '', '0'
 
 function Test-Equal([string] $One, [string] $Other) {
     if ((New-Object IO.FileInfo $One).Length -ne (New-Object IO.FileInfo $Other).Length) { return $false }
+    if ($onlyLook) { return $true }
     $hashes = @($One, $Other | ForEach-Object { (Get-FileHash -LiteralPath $_ -Algorithm SHA256).Hash })
     return $hashes[0] -eq $hashes[1]
 }
@@ -35,7 +38,10 @@ function Read-Line([string] $Line) {
 
 function Test-Room($Files) {
     foreach ($disk in $Files | Where-Object { -not $_.Done } | Group-Object { [IO.Path]::GetPathRoot($_.Target) }) {
-        $needed = [long] ($disk.Group | ForEach-Object { $_.Size } | Measure-Object -Sum).Sum
+        # What an earlier attempt has left of a file gives its room back before the file is copied.
+        $left = $disk.Group | Where-Object { [IO.File]::Exists($_.Part) } |
+            ForEach-Object { (New-Object IO.FileInfo $_.Part).Length } | Measure-Object -Sum
+        $needed = [long] ($disk.Group | ForEach-Object { $_.Size } | Measure-Object -Sum).Sum - [long] $left.Sum
         $free = (New-Object IO.DriveInfo $disk.Name).AvailableFreeSpace
         if ($needed -gt $free) {
             Stop-Untouched "$($disk.Name) has $free bytes free and $needed are needed"
@@ -61,9 +67,9 @@ try {
     if ($files.Count -eq 0) { Stop-Untouched 'No file was named' }
     $twice = @($files | Group-Object { $_.Target } | Where-Object { $_.Count -gt 1 })
     if ($twice.Count -gt 0) { Stop-Untouched "$($twice[0].Name) is named twice" }
-    foreach ($file in $files) { [IO.File]::Delete($file.Part) }
+    if (-not $onlyLook) { foreach ($file in $files) { [IO.File]::Delete($file.Part) } }
     Test-Room $files
-    $wanted = @($files | Where-Object { -not $_.Done })
+    $wanted = @($files | Where-Object { -not $_.Done -and -not $onlyLook })
     foreach ($file in $wanted) { Copy-ToPart $file }
     foreach ($file in $wanted) { [IO.File]::Move($file.Part, $file.Target) }
     $bytes = [long] ($files | ForEach-Object { $_.Size } | Measure-Object -Sum).Sum

@@ -1,15 +1,18 @@
 # needs: lib/volume.ps1
 # Brings the files of a tenant back: makes TARGET the same as SOURCE on the attached volume, or only PATHS of it.
-# May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds, and
-# links_left_out: how many linked folders (junctions, mount points) of the snapshot were not made again.
+# May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds, counted
+# (false when not all was, because the time was up), checked_by (what has compared TARGET with SOURCE; empty when nothing
+# was copied), and links_left_out: how many linked folders (junctions, mount points) of the snapshot were not made again.
 #
-# VOLUME_ID         see lib/volume.ps1
-# SOURCE            the folder on that volume, relative to its root ("." for all of it)
-# TARGET            the folder to overwrite, absolute
-# OFFLINE_MARKER    file name; at the root of TARGET it keeps the site offline and is neither copied nor deleted
-# PATHS             paths below SOURCE, one a line: only these are brought back; empty for all. Folders on the way to
-#                   them that TARGET does not have are made with SOURCE's rights, attributes and times; others stay
-# MUST_BE_NEW       yes: refuse a TARGET that holds anything, or that has no room for what is brought back
+# VOLUME_ID           see lib/volume.ps1
+# SOURCE              the folder on that volume, relative to its root ("." for all of it)
+# TARGET              the folder to overwrite, absolute
+# OFFLINE_MARKER      file name; at the root of TARGET it keeps the site offline and is neither copied nor deleted
+# PATHS               paths below SOURCE, one a line: only these are brought back; empty for all. Folders on the way to
+#                     them that TARGET does not have are made with SOURCE's rights, attributes and times; others stay
+# MUST_BE_NEW         yes: refuse a TARGET that holds anything
+# ONLY_LOOK_SECONDS   look whether all of it could be brought back, counting files for so long, and change nothing; 0 to
+#                     copy
 #
 # What came back is what the snapshot holds, and this is why, with each byte of the volume read once:
 # - Robocopy copies every file, also where size and time are the same (/IS /IT): those can be forged. Windows reports
@@ -22,6 +25,8 @@
 # target to wherever they lead, leaves a file that stands where a folder belongs, and must not delete the marker.
 
 $clock = [Diagnostics.Stopwatch]::StartNew()
+$limit = [double] "0$Env:ONLY_LOOK_SECONDS"
+$counted = $true
 $own = 'System Volume Information', '$RECYCLE.BIN'
 
 function Get-Parts([string] $Path) {
@@ -129,6 +134,7 @@ function Set-AsInSource([string] $Path) {
 # The files below a folder, and its linked folders, into which it does not look.
 function Get-FilesBelow([string] $Folder) {
     foreach ($item in (New-Object IO.DirectoryInfo "$Folder\").GetFileSystemInfos()) {
+        if ($limit -gt 0 -and $clock.Elapsed.TotalSeconds -gt $limit) { $script:counted = $false; return }
         if ($Folder -eq $source -and ($own + $Env:OFFLINE_MARKER) -contains $item.Name) { continue }
         if ((Get-Kind $item.FullName) -eq 'folder') { Get-FilesBelow $item.FullName } else { $item }
     }
@@ -146,31 +152,38 @@ function Get-Chosen {
 # linked folders, which are never looked into.
 function Test-Target {
     if ('file', 'linked file' -contains (Get-Kind $target)) { Stop-Untouched "$target is no folder" }
-    if ($Env:MUST_BE_NEW -ne 'yes') { return }
-    if ([IO.Directory]::Exists($target)) {
+    if ($Env:MUST_BE_NEW -eq 'yes' -and [IO.Directory]::Exists($target)) {
         $there = (New-Object IO.DirectoryInfo $target).GetFileSystemInfos() |
             Where-Object { $_.Name -ne $Env:OFFLINE_MARKER }
         if ($there) { Stop-Untouched "$target is not empty any more, and what is in it would be gone" }
     }
-    $files = @(Get-Chosen | Where-Object { $_ -is [IO.FileInfo] })
-    $needed = [long] ($files | Measure-Object -Property Length -Sum).Sum
+}
+
+# What the copy takes at its worst: what is not in the snapshot is deleted first, then each file takes the room of its
+# own old self and what it has grown by.
+function Test-Room {
+    $needed = [long] 0
+    foreach ($thing in $selected | ForEach-Object { Get-ObstaclesOf $_ }) {
+        if ($thing -is [IO.FileInfo]) { $needed -= $thing.Length }
+        elseif ((Get-Kind $thing.FullName) -eq 'folder') {
+            $inside = Get-FilesBelow $thing.FullName | Where-Object { $_ -is [IO.FileInfo] }
+            $needed -= [long] ($inside | Measure-Object -Property Length -Sum).Sum
+        }
+    }
+    foreach ($file in Get-Chosen | Where-Object { $_ -is [IO.FileInfo] }) {
+        $today = New-Object IO.FileInfo ($target + '\' + $file.FullName.Substring($source.Length).TrimStart('\'))
+        if ($today.Exists) { $needed += [Math]::Max([long] 0, $file.Length - $today.Length) }
+        else { $needed += $file.Length }
+    }
     $free = (New-Object IO.DriveInfo ([IO.Path]::GetPathRoot($target))).AvailableFreeSpace
-    if ($needed -gt $free) { Stop-Untouched "$target would need $needed bytes, and its disk has $free left" }
+    if ($needed -gt $free) {
+        Stop-Untouched ("$target would need $needed bytes more than are freed before they are needed, " +
+            "and its disk has $free left")
+    }
 }
 
-if ($Env:OFFLINE_MARKER -notmatch '^[A-Za-z0-9._-]*[A-Za-z0-9_-]$') {
-    Stop-Untouched "OFFLINE_MARKER '$Env:OFFLINE_MARKER' is not a plain file name"
-}
-try { $root = Mount-SnapshotVolume }
-catch { Stop-Untouched "The volume $Env:VOLUME_ID cannot be brought online ($_)" }
-try {
-    $source = (Get-OnVolume $root $Env:SOURCE 'folder').TrimEnd('\')
-    $target = $Env:TARGET.Replace('/', '\').TrimEnd('\')
-    $missing = New-Object 'Collections.Generic.List[string]'
-    $selected = @("$Env:PATHS".Split("`n") | Where-Object { $_.Trim() } | ForEach-Object { Test-Selected $_ })
-    if ($selected.Count -eq 0) { $selected = @('') }
-    Test-Target
-
+# Makes TARGET what SOURCE is, and makes sure that it has become it.
+function Restore-Files {
     [void] [IO.Directory]::CreateDirectory($target)
     $selected | ForEach-Object { Get-ObstaclesOf $_ } | ForEach-Object { Remove-Thing $_ }
     foreach ($folder in $missing) { [void] [IO.Directory]::CreateDirectory("$target\$folder") }
@@ -186,6 +199,26 @@ try {
         $differences | Select-Object -First 20 | ForEach-Object { [Console]::Error.WriteLine("$_".Trim()) }
         exit 1
     }
+}
+
+if ($Env:OFFLINE_MARKER -notmatch '^[A-Za-z0-9._-]*[A-Za-z0-9_-]$') {
+    Stop-Untouched "OFFLINE_MARKER '$Env:OFFLINE_MARKER' is not a plain file name"
+}
+try { $root = Mount-SnapshotVolume }
+catch { Stop-Untouched "The volume $Env:VOLUME_ID cannot be brought online ($_)" }
+try {
+    $source = (Get-OnVolume $root $Env:SOURCE 'folder').TrimEnd('\')
+    $target = $Env:TARGET.Replace('/', '\').TrimEnd('\')
+    $missing = New-Object 'Collections.Generic.List[string]'
+    $selected = @("$Env:PATHS".Split("`n") | Where-Object { $_.Trim() } | ForEach-Object { Test-Selected $_ })
+    if ($selected.Count -eq 0) { $selected = @('') }
+    Test-Target
+    Test-Room
+    $checkedBy = ''
+    if ($limit -eq 0) {
+        Restore-Files
+        $checkedBy = 'robocopy'
+    }
     $items = @(Get-Chosen)
     $files = @($items | Where-Object { $_ -is [IO.FileInfo] })
     $bytes = [long] ($files | Measure-Object -Property Length -Sum).Sum
@@ -195,6 +228,7 @@ finally {
 }
 @{
     files = $files.Count; bytes = $bytes; links_left_out = $items.Count - $files.Count
+    counted = $counted; checked_by = $checkedBy
     seconds = [Math]::Round($clock.Elapsed.TotalSeconds, 3)
 } | ConvertTo-Json -Compress
 exit 0

@@ -1,75 +1,42 @@
 # shellcheck shell=sh disable=SC2153,SC2154
 # needs: lib/volume.sh
 # needs: lib/mounts.sh
+# needs: lib/room.sh
+# needs: lib/before_copy.sh
+# needs: lib/after_copy.sh
 # Brings the files of a tenant back: makes TARGET the same as SOURCE on the attached volume, or only PATHS of it.
-# May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds.
+# Everything that would stop it is looked at first, and refused before anything is changed.
+# May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds, counted
+# (false when not all was, because the time was up) and checked_by (what has compared TARGET with SOURCE; empty when
+# nothing was copied).
 #
-# VOLUME_ID, MOUNT_NAME   see lib/volume.sh
+# VOLUME_ID, MOUNT_NAME, DEVICE, VOLUME_GIB   see lib/volume.sh
 # SOURCE                  the folder on that volume, relative to its root ("." for all of it)
 # TARGET                  the folder to overwrite, absolute
 # OFFLINE_MARKER          file name; at the root of TARGET it keeps the site offline and is neither copied nor deleted
 # PATHS                   paths below SOURCE, one a line: only these are brought back; empty for all. Folders on the way
 #                         to them that TARGET does not have are made with SOURCE's owner, mode and times; others stay
-# MUST_BE_NEW             yes: refuse a TARGET that holds anything, or that has no room for what is brought back
+# MUST_BE_NEW             yes: refuse a TARGET that holds anything
+# ONLY_LOOK_SECONDS       look whether all of it could be brought back, counting files for so long, and change nothing;
+#                         0 to copy
 #
 # What came back is what the snapshot holds, and this is why, with each byte of the volume read once:
 # - cp copies every file, also where size and time are the same: those can be forged. (rsync alone would skip them.)
 # - The kernel reports what it cannot read or write, and cp fails on it; `sync` waits for the disk and its errors.
-# - Then rsync looks for what it would still change in names, kinds, sizes, times to the nanosecond, modes, owners,
-#   links, ACLs and extended attributes, and there may be nothing, but for attributes of folders that were there before:
-#   those it mends. A file that somebody has written to since it was copied has another time.
+# - Then rsync looks for what it would still change in names, kinds, sizes, times, modes, owners, links, ACLs and
+#   extended attributes, and there may be nothing, but for attributes of folders that were there before: those it mends.
+#   A file that somebody has written to since it was copied has another time. Times are compared as exactly as the
+#   file system of TARGET keeps them, which a file made there tells: ext4 with inodes of 128 bytes keeps whole seconds.
+#   rsync before 3.1.3 knows whole seconds only; where there is more to compare, find lists the times of both sides.
 # Not proven: that no bit fell over in this host's memory on the way. Comparing all bytes (diff -r) would not prove that
 # either: it reads TARGET from that memory, not from the disk, and a volume larger than memory a second time, over the
 # network. Measured with bench/restore_files.py: rsync copying by itself takes twice the processor time of cp, and its
 # hashes compare two processes of one host with each other. The price of trusting no size and time: all blocks are new
-# to the next snapshot. Where there is no rsync, everything is compared by diff, contents but not attributes.
+# to the next snapshot. Where there is no rsync, everything is compared by diff, contents but not attributes, and by
+# find, which lists kinds, sizes, times, modes and owners.
 set -eu
 
 began="$(date +%s.%N)"
-
-check_path() {
-    case "/$1/" in
-        */../* | */./* | *//*) refuse "'$1' is not a path below the folder" ;;
-        "/$OFFLINE_MARKER/") refuse "'$1' keeps the site offline during a restore and is not brought back" ;;
-    esac
-    [ -e "$source/$1" ] || [ -L "$source/$1" ] || refuse "The snapshot has no '$1' in the folder $SOURCE"
-    parent="" rest="$1"
-    while [ "$rest" != "${rest#*/}" ]; do
-        parent="${parent:+$parent/}${rest%%/*}" rest="${rest#*/}"
-        [ ! -L "$source/$parent" ] || refuse "'$parent' is a symbolic link in the snapshot: name the path that it means"
-        if [ -L "$TARGET/$parent" ] || { [ -e "$TARGET/$parent" ] && [ ! -d "$TARGET/$parent" ]; }; then
-            refuse "'$parent' in $TARGET is no folder today, as it is in the snapshot: bring back '$parent' itself"
-        fi
-        if [ ! -e "$TARGET/$parent" ]; then missing="$missing$parent
-"; fi
-    done
-}
-
-# Looked at once more right before the copy: the preview may be days old.
-check_target() { # check_target PATH...
-    if [ -L "$TARGET" ] && [ ! -e "$TARGET" ]; then refuse "$TARGET is a link that leads nowhere"; fi
-    if [ ! -e "$TARGET" ]; then return; fi
-    [ -d "$TARGET" ] || refuse "$TARGET is no folder"
-    if [ "$MUST_BE_NEW" = yes ] && [ -n "$(cd "$TARGET" && find . -mindepth 1 ! -path "./$OFFLINE_MARKER" -print -quit)" ]; then
-        refuse "$TARGET is not empty any more, and what is in it would be gone"
-    fi
-    # Of another disk's files the snapshot has nothing: they would all be deleted.
-    mounts="$(mounts_below "$TARGET")"
-    for path; do
-        # By the environment: awk would take backslashes of a -v for escapes.
-        mount="$(printf '%s\n' "$mounts" | chosen="${path#./}" awk '
-            $0 != "" && (ENVIRON["chosen"] == "." || index($0 "/", ENVIRON["chosen"] "/") == 1) { print; exit }')"
-        [ -z "$mount" ] || refuse "Another disk is mounted on '$mount' in $TARGET: unmount it, or name other paths"
-    done
-}
-
-check_room() { # check_room PATH...
-    needed="$(cd "$source" && du -sc --block-size=1 -- "$@" | tail -n 1 | cut -f 1)"
-    above="$TARGET"
-    while [ ! -d "$above" ]; do above="$(dirname "$above")"; done
-    free="$(df --block-size=1 --output=avail "$above" | tail -n 1 | tr -d ' ')"
-    [ "$needed" -le "$free" ] || refuse "$TARGET would need $needed bytes, and its disk has $free left"
-}
 
 make_missing() {
     printf %s "$missing" | while IFS= read -r folder; do
@@ -87,14 +54,6 @@ settle_missing() { # last, because what is put into a folder changes its time
     printf %s "$missing" | while IFS= read -r folder; do
         like_source "$folder"
     done
-}
-
-# Lists what cp has left other than the source has it, but for the attributes of folders, which rsync mends here, and
-# names of one file that two runs of cp made two files. (--modify-window=-1: times to the nanosecond, since rsync 3.1.3)
-differences_by_rsync() {
-    listed="$(cd "$source" && rsync -aHAX --numeric-ids --modify-window=-1 --relative --no-implied-dirs --delete \
-        --exclude="/$OFFLINE_MARKER" --itemize-changes "$@" "$TARGET/")" || exit
-    printf %s "$listed" | grep -v -e '^\.d' -e '^hf' || true
 }
 
 # What is not in the source, or is there as something else, has to go before cp can take its place.
@@ -123,21 +82,16 @@ copy() {
     fi
 }
 
-differences_by_diff() {
-    # Sockets, pipes and devices have no content to compare: two of a kind are the same.
-    same_kind='is a (fifo|socket|block special file|character special file) while file .* is a \1$'
-    for path; do
-        if [ -L "$source/$path" ] || { [ ! -d "$source/$path" ] && [ ! -f "$source/$path" ]; }; then continue; fi
-        LC_ALL=C diff -rq --no-dereference "$source/$path" "$TARGET/$path" || true
-    done | grep -vE "$same_kind" | grep -vxF \
-        -e "Only in $source/.: $OFFLINE_MARKER" -e "Only in $TARGET/.: $OFFLINE_MARKER" \
-        -e "Files $source/./$OFFLINE_MARKER and $TARGET/./$OFFLINE_MARKER differ" || true
+answer() { # answer FILES BYTES COUNTED CHECKED_BY
+    printf '{"files": %s, "bytes": %s, "counted": %s, "checked_by": "%s", "seconds": %s}\n' \
+        "$1" "$2" "$3" "$4" "$(seconds_since "$began")"
 }
 
 case "$OFFLINE_MARKER" in
     "" | . | .. | *[!A-Za-z0-9._-]*) refuse "OFFLINE_MARKER '$OFFLINE_MARKER' is not a plain file name" ;;
 esac
-mount_volume
+need_tools find sort cp du df stat timeout tr
+mount_volume "$SOURCE"
 check_on_volume folder "$SOURCE"
 source="$found"
 
@@ -154,24 +108,29 @@ $PATHS
 END
 if [ $# -eq 0 ]; then set -- .; fi
 check_target "$@"
-if [ "$MUST_BE_NEW" = yes ]; then check_room "$@"; fi
+check_file_system
+check_content "$@"
+if [ "$ONLY_LOOK_SECONDS" != 0 ]; then
+    answer "$files" "$bytes" "$([ "$counted" = all ] && echo true || echo false)" ""
+    exit
+fi
 mkdir -p "$TARGET" || refuse "The folder $TARGET cannot be made"
+measure_times
+choose_check
 
 remove_obstacles "$@"
 make_missing
 copy "$@"
-if command -v rsync >/dev/null; then
-    differences="$(differences_by_rsync "$@")"
-else
-    differences="$(differences_by_diff "$@")"
-fi
+differences="$(list_differences "$@")"
 settle_missing
-sync -f "$TARGET"
+sync -f "$TARGET" 2>/dev/null || sync # of coreutils before 8.24
 if [ -n "$differences" ]; then
     echo "After the copy $TARGET is not what the snapshot holds (is something writing to it?):" >&2
     echo "$differences" | head -n 20 >&2
     exit 1
 fi
 (cd "$TARGET" && find "$@" -type f ! -path "./$OFFLINE_MARKER" -printf '%s\n') |
-    awk -v seconds="$(seconds_since "$began")" \
-        '{ bytes += $1 } END { printf "{\"files\": %d, \"bytes\": %.0f, \"seconds\": %s}\n", NR, bytes, seconds }'
+    awk '{ bytes += $1 } END { printf "%d %.0f\n", NR, bytes }' | {
+    read -r files bytes
+    answer "$files" "$bytes" true "$checked_by"
+}

@@ -9,6 +9,8 @@
 #   files, bytes how many files and how much content, as far as counted; linked folders are not looked into
 #   counted      false when not all was counted, because the time was up or folders came and went meanwhile
 #   free_bytes   room for more on its disk
+#   free_inodes  always null: NTFS makes as many files as there is room for
+#   writable     always true: only writing tells, and nothing is written here
 #   marker       null, the id of the restore whose marker lies there, or "unknown" when it is somebody else's
 #   free_letter  whether a drive letter is free, for the volume with the files
 #
@@ -22,6 +24,8 @@ $answer = @{ exists = $false; empty = $true; files = 0; bytes = [long] 0; counte
 $answer.no_folder = [IO.File]::Exists($Env:TARGET)
 $answer.real = $Env:TARGET
 $answer.mounts = @()
+$answer.free_inodes = $null
+$answer.writable = $true
 $marker = [IO.Path]::Combine($Env:TARGET, $Env:OFFLINE_MARKER)
 $waiting = New-Object 'Collections.Generic.Stack[IO.DirectoryInfo]'
 if ([IO.Directory]::Exists($Env:TARGET)) {

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # needs: lib/json.sh
 # needs: lib/mounts.sh
+# needs: lib/room.sh
 # Tells what a folder holds and what room there is, for a restore's preview. Changes nothing.
 # The last line it writes is a JSON object:
 #   exists       whether the folder is there
@@ -10,7 +11,9 @@
 #   empty        whether nothing is in it, the marker apart
 #   files, bytes how many files and how much content, as far as counted
 #   counted      false when not all was counted, because the time was up or files came and went meanwhile
-#   free_bytes   room for more on its file system (on that of the nearest folder above it when it is missing)
+#   free_bytes   room for more on its file system (on that of the nearest folder above it when it is missing), or null
+#   free_inodes  how many files more, or null where the file system makes as many as it needs
+#   writable     false when nothing can be written there: a read-only file system, or a locked folder
 #   marker       null, the id of the restore whose marker lies there, or "unknown" when it is somebody else's
 #
 # TARGET           the folder, absolute
@@ -19,7 +22,7 @@
 set -eu
 
 exists=false no_folder=false mounts="" empty=true counted=true files=0 bytes=0 marker=null
-real="$(realpath -m "$TARGET")"
+real="$(readlink -m "$TARGET")"
 if [ -d "$TARGET" ]; then
     exists=true
     cd "$TARGET"
@@ -47,10 +50,11 @@ elif [ -e "$TARGET" ] || [ -L "$TARGET" ]; then
     no_folder=true
 fi
 
-above="$TARGET"
-while [ ! -d "$above" ]; do above="$(dirname "$above")"; done
-free="$(df --block-size=1 --output=avail "$above" | tail -n 1 | tr -d ' ')"
+above="$(nearest_folder "$TARGET")"
+bytes_left="$(free_bytes "$above")" inodes_left="$(free_inodes "$above")"
+if [ -w "$above" ]; then writable=true; else writable=false; fi
 printf '{"exists": %s, "no_folder": %s, "real": %s, "mounts": [%s], "empty": %s, ' \
     "$exists" "$no_folder" "$(json "$real")" "${mounts%, }" "$empty"
-printf '"files": %s, "bytes": %s, "counted": %s, "free_bytes": %s, "marker": %s}\n' \
-    "$files" "$bytes" "$counted" "$free" "$marker"
+printf '"free_bytes": %s, "free_inodes": %s, "writable": %s, ' \
+    "${bytes_left:-null}" "${inodes_left:-null}" "$writable"
+printf '"files": %s, "bytes": %s, "counted": %s, "marker": %s}\n' "$files" "$bytes" "$counted" "$marker"

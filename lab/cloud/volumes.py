@@ -59,6 +59,7 @@ class VolumesOnFolders(EC2Backend):
         volume = self.volumes[plain.id] = TimedVolume(  # type: ignore[abstract]
             plain, self.volume_seconds
         )
+        self.plane.note_size(volume.id, volume.size)
         if snapshot_id:
             self.plane.copy(self.plane.snapshot(snapshot_id), self.plane.volume(volume.id))
         else:

@@ -16,7 +16,7 @@ from perennial.hooks.aws.host_scripts import SCRIPTS, script_lines
 
 SCRIPT_NAMES = sorted(file.stem for file in SCRIPTS.glob("*.sh"))
 FILES = sorted(SCRIPTS.rglob("*.ps1"))
-OF_LINUX_ONLY = {"MOUNT_NAME"}
+OF_LINUX_ONLY = {"MOUNT_NAME", "DEVICE", "VOLUME_GIB"}
 ANSWERED_BY_WINDOWS_ONLY = {"links_left_out", "free_letter"}
 _COMMENTS = re.compile(r"^#.*$", re.MULTILINE)
 
@@ -53,7 +53,7 @@ def answers(text: str) -> set[str]:
         return {
             name for names in re.findall(r"^ {2}((?:\w+, )*\w+) +\S", lines, re.MULTILINE) for name in names.split(", ")
         }
-    return set(re.findall(r"\b(files|bytes|seconds|links_left_out|site)\b(?=[ ,.:])", lines))
+    return set(re.findall(r"\b(files|bytes|seconds|counted|checked_by|links_left_out|site)\b(?=[ ,.:])", lines))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -123,5 +123,5 @@ def test_a_parameter_is_data_and_never_code(value: str) -> None:
 def test_what_a_script_needs_stands_before_it(platform: Platform) -> None:
     text = whole("copy_tree", platform)
     definition = {Platform.LINUX: "mount_volume() {", Platform.WINDOWS: "function Mount-SnapshotVolume {"}[platform]
-    use = {Platform.LINUX: "\nmount_volume\n", Platform.WINDOWS: "$root = Mount-SnapshotVolume"}[platform]
+    use = {Platform.LINUX: '\nmount_volume "', Platform.WINDOWS: "$root = Mount-SnapshotVolume"}[platform]
     assert 0 <= text.index(definition) < text.index(use)

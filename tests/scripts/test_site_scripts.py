@@ -112,8 +112,10 @@ def test_looking_at_a_folder_counts_files_and_bytes_and_changes_nothing(host: Ho
     free = found.pop("free_bytes")
     assert isinstance(free, int)
     assert free == pytest.approx(shutil.disk_usage(host.site).free, rel=0.05)
+    assert int(str(found.pop("free_inodes"))) > 0
     assert found == {
         "exists": True,
+        "writable": True,
         "no_folder": False,
         "real": str(host.site),
         "mounts": [],

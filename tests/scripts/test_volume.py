@@ -10,7 +10,7 @@ from include.rules.register.tenants import Platform
 from lab.cloud.hosts import host_environment
 from lab.testing.deadlines import within
 from perennial.hooks.aws.host_scripts import script_lines
-from tests.support.host_scripts import MARKER
+from tests.support.host_scripts import PLACES
 
 
 def test_the_disk_is_found_by_its_serial_number_also_where_device_paths_have_spaces(tmp_path: Path) -> None:
@@ -23,11 +23,10 @@ def test_the_disk_is_found_by_its_serial_number_also_where_device_paths_have_spa
         (volume / "site" / "index.html").write_text(volume_id)
         (host / "dev" / device).symlink_to(volume)
     parameters = {
+        **PLACES,
         "VOLUME_ID": "vol-0b",
-        "MOUNT_NAME": "perennial-under-test",
         "SOURCE": "site",
         "TARGET": str(host / "srv" / "site"),
-        "OFFLINE_MARKER": MARKER,
         "PATHS": "",
         "MUST_BE_NEW": "no",
     }

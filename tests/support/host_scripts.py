@@ -20,6 +20,15 @@ from perennial.hooks.aws.host_scripts import script_lines
 
 MARKER = "app_offline.htm"
 MOUNT = "perennial-under-test"
+PLACES = {
+    "MOUNT_NAME": MOUNT,
+    "DEVICE": "/dev/sdg",
+    "VOLUME_GIB": "8",
+    "OFFLINE_MARKER": MARKER,
+    "ONLY_LOOK_SECONDS": "0",
+}
+"""What the scripts that read from a volume of the lab are told of it, beside its id."""
+
 IS_ROOT = os.geteuid() == 0
 """Whether scripts on hosts, which run with this process's rights, may give files to somebody else."""
 
@@ -37,8 +46,7 @@ class HostWithVolume:
 
     def run(self, script: str, **parameters: str) -> ScriptResult:
         """Run a script to its end, in /bin/sh as the agent does; `path` are the folders of its programs."""
-        places = {"VOLUME_ID": self.volume_id, "MOUNT_NAME": MOUNT, "OFFLINE_MARKER": MARKER}
-        lines = script_lines(Platform.LINUX, script, places | parameters)
+        lines = script_lines(Platform.LINUX, script, {**PLACES, "VOLUME_ID": self.volume_id, **parameters})
         file = self.cloud.host_path(self.instance, f"/tmp/{script}.sh")
         file.parent.mkdir(exist_ok=True)
         file.write_text("\n".join(lines) + "\n")

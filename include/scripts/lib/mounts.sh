@@ -3,7 +3,7 @@
 
 # Lists the mount points below a folder, relative to it. Other disks show there: no snapshot of this one has their files.
 mounts_below() { # mounts_below FOLDER
-    folder="$(realpath "$1")"
+    folder="$(readlink -f "$1")"
     # The kernel writes spaces, tabs, newlines and backslashes as \040 and so on (proc(5), mountinfo).
     awk '{ print $5 }' /proc/self/mountinfo | sed 's/\\/\\0/g' | while IFS= read -r point; do
         point="$(printf %b "$point")"

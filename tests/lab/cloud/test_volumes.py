@@ -38,9 +38,11 @@ def test_an_attached_volume_shows_on_its_host_under_its_device_name(lab_cloud: L
 def test_a_host_lists_its_disks_by_the_serial_number_aws_gives_them(lab_cloud: LabCloud) -> None:
     instance = lab_cloud.make_instance()
     volume = lab_cloud.make_volume(instance, "/dev/sdf")
-    listed = lab_cloud.run(instance, "lsblk --nodeps --noheadings --output SERIAL,PATH").stdout
-    disks = dict(line.split(maxsplit=1) for line in listed.splitlines())
-    assert disks[volume.replace("-", "")] == str(lab_cloud.host_path(instance, "/dev/sdf"))
+    asked = "lsblk --pairs --paths --bytes --noheadings --nodeps --output KNAME,SIZE,SERIAL"
+    device = lab_cloud.host_path(instance, "/dev/sdf")
+    found = f'KNAME="{device}" SIZE="{8 * 2**30}" SERIAL="{volume.replace("-", "")}"'
+    disks = lab_cloud.run(instance, asked).stdout.splitlines()
+    assert found in disks
     assert len(disks) == 2  # the boot volume is the other
 
 

@@ -39,7 +39,7 @@ def script_lines(platform: Platform, script: str, parameters: Mapping[str, str])
 
     Args:
         script: Name below include/scripts/, without suffix.
-        parameters: Variables that the script finds in its environment.
+        parameters: Variables that the script finds; on Windows in its environment.
 
     Raises:
         FileNotFoundError: there is no such script for this platform.
@@ -60,7 +60,8 @@ def _encoded(value: str) -> str:
 
 def _shell_variable(key: str, value: str) -> str:
     # The dot keeps a value's own trailing newlines from being cut off by the substitution.
-    return f'{key}="$(printf %s {_encoded(value)} | base64 -d; printf .)"; export {key}="${{{key}%.}}"'
+    # Not exported: Linux starts no program with a variable of more than 128 KiB (execve(2), MAX_ARG_STRLEN).
+    return f'{key}="$(printf %s {_encoded(value)} | base64 -d; printf .)"; {key}="${{{key}%.}}"'
 
 
 def _powershell_variable(key: str, value: str) -> str:
