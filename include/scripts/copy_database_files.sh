@@ -42,7 +42,8 @@ check() {
     folder="$(dirname "$2")" name="$(basename "$2").part"
     [ -d "$folder" ] || refuse "The folder of $2 does not exist on this host"
     [ -w "$folder" ] || refuse "$folder cannot be written to: its file system is read-only, or it is locked (chattr)"
-    [ "$(printf %s "$name" | wc -c)" -le "$(stat -f -c %l "$folder")" ] || refuse "The name of $2 is too long for its disk"
+    [ "$(printf %s "$name" | wc -c)" -le "$(stat -f -c %l "$folder")" ] ||
+        refuse "The name of $2 is too long for its disk"
     if [ -e "$2" ] || [ -L "$2" ]; then
         is_whole "$1" "$2" || refuse "$2 exists and is not a copy of $1"
     fi

@@ -1,8 +1,9 @@
 # needs: lib/volume.ps1
 # Brings the files of a tenant back: makes TARGET the same as SOURCE on the attached volume, or only PATHS of it.
 # May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds, counted
-# (false when not all was, because the time was up), checked_by (what has compared TARGET with SOURCE; empty when nothing
-# was copied), and links_left_out: how many linked folders (junctions, mount points) of the snapshot were not made again.
+# (false when not all was, because the time was up), checked_by (what has compared TARGET with SOURCE; empty when
+# nothing was copied), and links_left_out: how many linked folders (junctions, mount points) of the snapshot were not
+# made again.
 #
 # VOLUME_ID           see lib/volume.ps1
 # SOURCE              the folder on that volume, relative to its root ("." for all of it)
@@ -177,8 +178,8 @@ function Test-Room {
     }
     $free = (New-Object IO.DriveInfo ([IO.Path]::GetPathRoot($target))).AvailableFreeSpace
     if ($needed -gt $free) {
-        Stop-Untouched ("$target would need $needed bytes more than are freed before they are needed, " +
-            "and its disk has $free left")
+        Stop-Untouched ("$target would need $needed bytes beyond those that are freed in time, and its disk " +
+            "has $free left")
     }
 }
 

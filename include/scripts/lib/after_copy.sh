@@ -4,7 +4,10 @@
 # What the file system of TARGET makes of a time tells how exactly two times can be the same there.
 measure_times() { # sets fraction: how many digits of a second are kept; refuses where nothing can be made
     probe="$TARGET/.$MOUNT_NAME.probe" changed="$(stat -c %y "$TARGET")"
-    (: >"$probe" && touch -d @1234567891.123456789 "$probe") || refuse "No file can be made in $TARGET"
+    (: >"$probe" && touch -d @1234567891.123456789 "$probe") || {
+        rm -f "$probe"
+        refuse "No file can be made in $TARGET"
+    }
     kept="$(stat -c %.9Y "$probe")"
     rm -f "$probe"
     touch -d "$changed" "$TARGET"
@@ -21,8 +24,8 @@ measure_times() { # sets fraction: how many digits of a second are kept; refuses
 differences_by_rsync() {
     window=0
     if [ "$checked_by" = rsync ] && [ "$fraction" = 9 ]; then window=-1; fi
-    listed="$(cd "$source" && rsync -aHAX --numeric-ids "--modify-window=$window" --relative --no-implied-dirs --delete \
-        --exclude="/$OFFLINE_MARKER" --itemize-changes "$@" "$TARGET/")" || exit
+    listed="$(cd "$source" && rsync -aHAX --numeric-ids --modify-window="$window" --relative --no-implied-dirs \
+        --delete --exclude="/$OFFLINE_MARKER" --itemize-changes "$@" "$TARGET/")" || exit
     printf %s "$listed" | grep -v -e '^\.d' -e '^hf' || true
 }
 

@@ -27,7 +27,8 @@ check_target() { # check_target PATH...
     on_disk="$(nearest_folder "$TARGET")"
     [ -w "$on_disk" ] || refuse "$on_disk cannot be written to: its file system is read-only, or it is locked"
     [ -d "$TARGET" ] || return 0
-    if [ "$MUST_BE_NEW" = yes ] && [ -n "$(cd "$TARGET" && find . -mindepth 1 ! -path "./$OFFLINE_MARKER" -print -quit)" ]; then
+    present="$(cd "$TARGET" && find . -mindepth 1 ! -path "./$OFFLINE_MARKER" -print -quit)"
+    if [ "$MUST_BE_NEW" = yes ] && [ -n "$present" ]; then
         refuse "$TARGET is not empty any more, and what is in it would be gone"
     fi
     # Of another disk's files the snapshot has nothing: they would all be deleted.
@@ -35,7 +36,8 @@ check_target() { # check_target PATH...
     refuse_chosen "The kernel has open as a disk or as swap space" "end that" "$(disk_files_below "$TARGET")" "$@"
 }
 
-refuse_chosen() { # refuse_chosen WHAT TODO FILES PATH...: when one of FILES lies in a chosen path, or the other way round
+# When one of FILES lies in a chosen path, or a chosen path in it.
+refuse_chosen() { # refuse_chosen WHAT TODO FILES PATH...
     what="$1" todo="$2" files="$3"
     shift 3
     while IFS= read -r file; do
@@ -188,12 +190,13 @@ its file system is read-only"
 $sums
 END
     [ "$counted" != unreadable ] || refuse "The snapshot's folder $SOURCE cannot be read to its end"
-    [ "$longest" -le "$(stat -f -c %l "$on_disk")" ] ||
-        refuse "The snapshot has names of $longest bytes, and the file system of $TARGET takes $(stat -f -c %l "$on_disk")"
+    longest_there="$(stat -f -c %l "$on_disk")"
+    [ "$longest" -le "$longest_there" ] ||
+        refuse "The snapshot has names of $longest bytes, and the file system of $TARGET takes $longest_there"
     free="$(free_bytes "$on_disk")"
     [ "$needed" -le "${free:-$needed}" ] ||
-        refuse "$TARGET would need $needed bytes more than are freed before they are needed, and its disk has $free left"
+        refuse "$TARGET would need $needed bytes beyond those that are freed in time, and its disk has $free left"
     free="$(free_inodes "$on_disk")"
     [ "$inodes" -le "${free:-$inodes}" ] ||
-        refuse "$TARGET would need $inodes inodes more, and its file system has $free left: too many small files are on it"
+        refuse "$TARGET would need $inodes inodes more, and its file system has $free left: it holds too many files"
 }
