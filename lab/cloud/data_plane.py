@@ -23,7 +23,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-
 PARTITION_TABLE = ".partition-table"
 
 
