@@ -64,6 +64,11 @@ class Parts(Strict):
         return tuple(name for name in PartName if self.get(name) is None)
 
     @property
+    def identities(self) -> tuple[str, ...]:
+        """What tells these parts from others of the same point: ids of its snapshots, and the keys of its .bak."""
+        return (*self.snapshot_ids, *(self.bak.keys if self.bak else ()))
+
+    @property
     def snapshot_ids(self) -> tuple[str, ...]:
         """Ids of the snapshots that are there, in the same order."""
         return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part)

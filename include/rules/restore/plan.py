@@ -32,6 +32,7 @@ class RestorePlan(Strict):
         why_unsavable: Why no safety point can keep the database that is overwritten; empty when one can, or when none
             is overwritten. Stored as `loses_database`.
         approvals: Why somebody has to approve it; empty when nobody has to.
+        parts: What the recovery point held when the plan was made (`Parts.identities`); empty in plans of before.
     """
 
     source: str
@@ -46,6 +47,7 @@ class RestorePlan(Strict):
     replaces_database: bool = False
     why_unsavable: str = Field(default="", validation_alias="loses_database", serialization_alias="loses_database")
     approvals: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def overwrites(self) -> bool:
@@ -111,6 +113,7 @@ def plan_restore(
         replaces_database=database is not None and request.database is None,
         why_unsavable=unsavable,
         approvals=tuple(approvals),
+        parts=manifest.parts.identities,
     )
 
 

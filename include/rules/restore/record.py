@@ -65,6 +65,7 @@ class RestoreRecord(Strict):
         tenant: Whose place the restore goes to, and whose lease it holds.
         registered: True when the register knew the tenant as the plan was made.
         preview: What the operator was shown before anything was touched.
+        earlier_plans: Plans that were shown before the present one, by their seal.
         owner, token: The run, and the fencing token under which the record was last written.
         volumes: The volumes made from snapshots, by the part's name, while they exist.
         copied_files: Where the database's files were, or are being, copied to from the snapshot of its volume.
@@ -92,6 +93,7 @@ class RestoreRecord(Strict):
     plan: RestorePlan
     registered: bool = False
     preview: str = ""
+    earlier_plans: dict[str, RestorePlan] = Field(default_factory=dict)
     state: RestoreState = RestoreState.PLANNED
     owner: str
     token: int = 0

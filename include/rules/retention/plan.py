@@ -117,8 +117,12 @@ class RetentionPlan:
     @property
     def fingerprint(self) -> str:
         """A hash of what goes: of the points to expire and to delete, and of nothing else, in hexadecimal."""
-        losses = sorted(f"{v.action} {v.point.id}" for v in self.to(Action.EXPIRE, Action.DELETE))
-        return hashlib.sha256("\n".join([self.tenant, *losses]).encode()).hexdigest()
+        return hashlib.sha256("\n".join([self.tenant, *self.losses]).encode()).hexdigest()
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What goes, a line for each point: what happens to it, and its id."""
+        return tuple(sorted(f"{v.action} {v.point.id}" for v in self.to(Action.EXPIRE, Action.DELETE)))
 
 
 def plan_retention(

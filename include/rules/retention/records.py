@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
+from include.rules.points.approvals import seal_of, why_not_approved
 from include.rules.points.requests import APPROVE_WITHIN
 from include.rules.register.tenants import Strict, TenantId
 
 VALID_FOR = APPROVE_WITHIN + timedelta(days=1)
 """How old a plan may be when it is carried out: an approval of the last minute, and a run that is cleared after it."""
+
+MOST_KEPT = 5
+"""Plans before the present one that a shown plan remembers, to say in what they differ."""
 
 LONGEST_RUN = timedelta(days=1)
 """Longer than any run of retention is at work between the moment for which it plans and its end."""
@@ -46,7 +50,10 @@ class ShownPlan(Strict):
         now: The moment (UTC) for which it was made; it is made again for the same moment.
         fingerprint: The hash of what goes; empty where there was no plan, for want of points or of an entry.
         asked: True when the person's approval was asked for.
-        used_at: When points were marked by it; None before. What was taken back since is not to go a second time.
+        goes: What goes, a line for each point; empty in plans of before.
+        earlier: What went by the plans that the same run has shown before, by their seals.
+        used_at: When points were marked by it, or by an earlier one of the same run; None before. What was taken back
+            since is not to go a second time.
     """
 
     version: int = 1
@@ -55,12 +62,32 @@ class ShownPlan(Strict):
     now: AwareDatetime
     fingerprint: str
     asked: bool
+    goes: tuple[str, ...] = ()
+    earlier: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     used_at: AwareDatetime | None = None
 
     @property
     def id(self) -> str:
         """A tenant has one plan at a time, so that it goes by the tenant's name."""
         return self.tenant
+
+    def after(self, before: ShownPlan | None) -> ShownPlan:
+        """This plan in the place of another one; of the same run's it remembers what went, and that it was used."""
+        if before is None or before.owner != self.owner:
+            return self
+        earlier = {**before.earlier, seal_of(before.fingerprint): before.goes}
+        return self.model_copy(
+            update={"earlier": dict(list(earlier.items())[-MOST_KEPT:]), "used_at": self.used_at or before.used_at}
+        )
+
+    def why_not_approved(self, approved: str) -> str:
+        """Why it may not be carried out by this approval, to follow the plan's name; empty while it may."""
+        shown = self.earlier.get(approved)
+        changes = []
+        if shown is not None:
+            for word, names in (("no longer", set(shown) - set(self.goes)), ("now also", set(self.goes) - set(shown))):
+                changes += [f"{word}: {', '.join(sorted(names))}"] if names else []
+        return why_not_approved(approved, self.fingerprint, asks=self.asked, changes=changes)
 
     def used(self, now: datetime) -> ShownPlan:
         """Points were marked by it."""

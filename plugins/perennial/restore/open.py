@@ -6,7 +6,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from include.rules.errors import PerennialError, RefusedError
+from include.rules.points.approvals import NOT_TOLD
 from include.rules.points.leases import Purpose
+from include.rules.restore.approval import check_approved
 from include.rules.restore.choice import check_own_place
 from include.rules.restore.owner import check_owner
 from include.rules.restore.record import RestoreRecord, RestoreState
@@ -22,7 +24,13 @@ from perennial.steps.trigger import StepResult
 
 
 class OpenRestoreTrigger(RestoreTrigger):
-    """Takes the tenant's lease, makes sure that the plan still holds, and begins to carry it out."""
+    """Takes the tenant's lease, makes sure that the plan still holds, and begins to carry it out.
+
+    Fields:
+        approved: The seal of the plan that was approved.
+    """
+
+    approved: str = NOT_TOLD
 
     async def work(self) -> StepResult:
         vault, request = self.vault, self.request()
@@ -51,6 +59,7 @@ class OpenRestoreTrigger(RestoreTrigger):
                 why="Carried out again it would overwrite what users have done since; nothing was restored.",
                 todo="Start a new restore.",
             )
+        check_approved(record, self.approved)
         register, plan = await find_register(self.settings), record.plan
         now_there = register.tenants.get(plan.target.id) if register else None
         place = (now_there.web, now_there.database) if now_there else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from perennial.steps.approval import APPROVED
 from perennial.steps.operator import PreviewOperator, StepOperator
 
 LONG = timedelta(hours=12)
@@ -24,9 +25,10 @@ class PreviewRestoreOperator(PreviewOperator, RestoreOperator):
 
 
 class OpenRestoreOperator(RestoreOperator):
-    """Take the tenant's lease and begin to carry the plan out."""
+    """Take the tenant's lease and begin to carry out the plan that was approved."""
 
     trigger = "perennial.restore.open.OpenRestoreTrigger"
+    approved: str = APPROVED
 
 
 class TakeSiteOfflineOperator(RestoreOperator):

@@ -6,6 +6,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from include.rules.errors import ConflictError, LeaseBusyError, PerennialError, RefusedError
+from include.rules.points.approvals import sealed
+from include.rules.restore.approval import fingerprint, replanned
 from include.rules.restore.choice import (
     check_own_place,
     check_scope,
@@ -70,14 +72,13 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)
         check_own_place(plan, register)
         earlier = await vault.latest_restores(request.target, EARLIER)
+        shown = (preview(plan, point, survey, earlier, now), note_passed_over(manifests, point))
         return RestoreRecord(
             id=request.restore_id,
             tenant=request.target,
             plan=plan,
             registered=is_registered(request.target, register),
-            preview="\n\n".join(
-                filter(None, (preview(plan, point, survey, earlier, now), note_passed_over(manifests, point)))
-            ),
+            preview=sealed("\n\n".join(filter(None, shown)), fingerprint(plan)),
             owner=owner,
             planned_at=now,
         )
@@ -107,6 +108,6 @@ async def _write(vault: Vault, record: RestoreRecord) -> RestoreRecord:
                     why="Its plan cannot change any more.",
                     todo="Clear the task `open` to carry the plan out again, or start a new restore.",
                 )
-            return (await vault.restores.replace(record, current.etag)).value
+            return (await vault.restores.replace(replanned(record, current.value), current.etag)).value
         except ConflictError:
             continue

@@ -98,9 +98,15 @@ class Retention:
         expires = plan is not None and bool(plan.to(Action.EXPIRE))
         needs_approval = (expires or bool(objections)) and all(objection.approvable for objection in objections)
         fingerprint = plan.fingerprint if plan else ""
-        return ShownPlan(
-            tenant=tenant, owner=self.owner, now=self.now, fingerprint=fingerprint, asked=needs_approval
-        ), report
+        shown = ShownPlan(
+            tenant=tenant,
+            owner=self.owner,
+            now=self.now,
+            fingerprint=fingerprint,
+            asked=needs_approval,
+            goes=plan.losses if plan else (),
+        )
+        return shown, report
 
     async def run_for_tenant(self, shown: ShownPlan) -> FleetReport:
         """Carry out the plan of one tenant as it was shown, and approved where that was asked for."""

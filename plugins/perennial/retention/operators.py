@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from perennial.steps.approval import APPROVED
 from perennial.steps.operator import PreviewOperator, StepOperator
 
 
@@ -24,6 +25,7 @@ class CarryOutRetentionOperator(RetentionOperator):
     """Mark, take back, delete and sweep, for the fleet or for one tenant; fails when something needs a person."""
 
     trigger = "perennial.retention.steps.CarryOutRetentionTrigger"
+    approved: str = APPROVED
     deadline = timedelta(hours=12)
 
 

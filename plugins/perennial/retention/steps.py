@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from include.rules.errors import ConfigurationError, ConflictError, PartError, RefusedError
+from include.rules.points.approvals import NOT_TOLD, sealed
 from include.rules.register.tenants import TENANT_ID
 from include.rules.retention.records import ShownPlan
 from include.rules.retention.reports import Deed, FleetReport
@@ -64,12 +65,20 @@ class PreviewRetentionTrigger(PreviewTrigger, RetentionTrigger):
         self.log.info("%s", report.text())
         needs_approval = shown.asked and not self.is_dry
         if not self.is_dry:
-            await vault.shown_plans.put(shown)
-        return {"tenant": tenant, "approval": needs_approval, "preview": f"```\n{report.text()}\n```"}
+            before = await vault.shown_plans.get(tenant, tenant)
+            await vault.shown_plans.put(shown.after(before.value if before else None))
+        text = sealed(f"```\n{report.text()}\n```", shown.fingerprint)
+        return {"tenant": tenant, "approval": needs_approval, "preview": text}
 
 
 class CarryOutRetentionTrigger(RetentionTrigger):
-    """Marks, takes back, deletes and sweeps; fails at its end when something needs a person."""
+    """Marks, takes back, deletes and sweeps; fails at its end when something needs a person.
+
+    Fields:
+        approved: The seal of the plan that was approved; of no matter to a run of the fleet.
+    """
+
+    approved: str = NOT_TOLD
 
     async def work(self) -> StepResult:
         vault, tenant = self.vault, self.chosen()
@@ -110,17 +119,18 @@ class CarryOutRetentionTrigger(RetentionTrigger):
         """The plan that the task `preview` of this very run has shown.
 
         Raises:
-            RefusedError: when there is none, another run has shown one since, or it was carried out or is too old.
+            RefusedError: when there is none, another run has shown one since, it is not the one that was approved, or
+                it was carried out or is too old.
         """
         version = await vault.shown_plans.get(tenant, tenant)
         if version is None or version.value.owner != self.owner:
             raise RefusedError(
                 f"The plan of tenant {tenant} that this run has shown is no longer there.",
                 why="Another run may have shown a newer one; nothing was expired or deleted.",
-                todo="Clear the task `preview` of this run, and look at the plan again.",
+                todo=f"Start `retention` with `tenant: {tenant}` again and look at the new plan.",
                 shown_by=version.value.owner if version else "nobody",
             )
-        void = version.value.why_void(now)
+        void = version.value.why_not_approved(self.approved) or version.value.why_void(now)
         if void:
             raise RefusedError(
                 f"The plan of tenant {tenant} that this run has shown {void}.",

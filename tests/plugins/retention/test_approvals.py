@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include.rules.errors import PerennialError
+from include.rules.points.approvals import NOBODY, seal_in
+from include.rules.points.holds import Hold
 from include.rules.points.leases import Lease
+from include.rules.points.manifest import Manifest
+from include.rules.retention.expiry import held
 from include.rules.retention.reports import Deed
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.retention_runs import carry_out, preview
@@ -82,10 +86,50 @@ def test_a_plan_that_has_changed_since_it_was_approved_is_not_carried_out(too_ma
     assert too_many.state(later) == "verified"
 
 
+def test_a_plan_that_was_shown_anew_is_not_carried_out_by_the_approval_of_the_old_one(too_many: Stock) -> None:
+    approved = seal_in(preview(too_many)["preview"])
+    later = too_many.add(NOW - 80 * DAY)
+    shown_anew = seal_in(preview(too_many)["preview"])
+    before = too_many.everything()
+    with pytest.raises(PerennialError, match=rf"is not the one that was approved: now also: expire {later.id}\. "):
+        carry_out(too_many, approved=approved)
+    assert too_many.everything() == before
+    assert len(carry_out(too_many, approved=shown_anew)["marked"]) == 11
+
+
+def test_a_plan_that_spares_a_point_of_the_approved_one_names_it(too_many: Stock) -> None:
+    approved = seal_in(preview(too_many)["preview"])
+    (spared, *_) = sorted(point.id for point in too_many.run(too_many.vault.manifests("acme")))
+    too_many.run(too_many.vault.change_point("acme", spared, held_for_a_case))
+    preview(too_many)
+    with pytest.raises(PerennialError, match=rf"no longer: expire {spared}"):
+        carry_out(too_many, approved=approved)
+
+
+def held_for_a_case(manifest: Manifest) -> Manifest:
+    return held(manifest, Hold(reason="case 4711", author="ada", placed_at=NOW))
+
+
+def test_a_plan_that_asks_is_not_carried_out_where_the_approval_was_skipped(too_many: Stock) -> None:
+    preview(too_many)
+    before = too_many.everything()
+    with pytest.raises(PerennialError, match="has to be approved, and nobody was asked"):
+        carry_out(too_many, approved=NOBODY)
+    assert too_many.everything() == before
+
+
+def test_a_plan_shown_anew_after_one_was_carried_out_needs_a_run_of_its_own(too_many: Stock) -> None:
+    carry_out(too_many, approved=seal_in(preview(too_many)["preview"]))
+    too_many.add(NOW - 80 * DAY)
+    again = seal_in(preview(too_many)["preview"])
+    with pytest.raises(PerennialError, match=r"was carried out on .* already.*Start `retention`"):
+        carry_out(too_many, approved=again)
+
+
 def test_nobody_carries_out_a_plan_that_another_run_has_shown(too_many: Stock) -> None:
     preview(too_many, "one")
     preview(too_many, "two")
-    with pytest.raises(PerennialError, match=r"no longer there.*Clear the task `preview`"):
+    with pytest.raises(PerennialError, match=r"no longer there.*Start `retention` with"):
         carry_out(too_many, "one")
     assert len(carry_out(too_many, "two")["marked"]) == 10
 

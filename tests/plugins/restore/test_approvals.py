@@ -1,0 +1,102 @@
+"""What was approved is what is carried out: a preview that is made anew after its question was put."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from include.rules.errors import RefusedError
+from include.rules.points.approvals import NOBODY, NOT_TOLD, seal_in
+from include.rules.points.backup_files import BackupFilePart
+from include.rules.points.manifest import Manifest
+from include.rules.restore.record import RestoreState
+from perennial.restore.open import OpenRestoreTrigger
+from perennial.restore.preview import PreviewRestoreTrigger
+from tests.support.restores import POINT, assert_nothing_is_left, backed_up, record, state
+from tests.support.steps import TODAY, Step
+from tests.support.world import World
+
+__all__ = ["backed_up"]
+
+pytestmark = pytest.mark.lab
+
+PREVIEW: Step = (PreviewRestoreTrigger, {"approval_task": "approval"})
+LATER = "acme|manual|2026-11-23T11:00:00Z"
+
+
+def previewed(world: World, **form: Any) -> str:
+    """Preview a restore; the seal of the plan that the question shows."""
+    return seal_in(world.run_restore_step(PREVIEW, **form)["preview"])
+
+
+def opened(world: World, approved: str, **form: Any) -> None:
+    world.run_restore_step((OpenRestoreTrigger, {"approved": approved}), **form)
+
+
+def refused(world: World, approved: str, **form: Any) -> str:
+    """What `open` says; it has to leave everything as it was."""
+    before = state(world)
+    with pytest.raises(RefusedError) as caught:
+        opened(world, approved, **form)
+    assert state(world) == before
+    assert record(world, **form).state is RestoreState.PLANNED
+    assert_nothing_is_left(world)
+    return str(caught.value)
+
+
+def test_a_newer_point_of_a_preview_made_anew_is_not_restored_by_the_old_approval(backed_up: World) -> None:
+    approved = previewed(backed_up, approval=True)
+    backed_up.back_up(LATER)
+    assert previewed(backed_up, approval=True) != approved
+    message = refused(backed_up, approved, approval=True)
+    assert f"recovery point: {POINT}, now acme-manual-20261123T110000Z" in message
+    assert "Start a new restore, and look at its preview." in message
+    opened(backed_up, previewed(backed_up, approval=True), approval=True)
+
+
+def test_a_preview_made_anew_that_shows_the_same_plan_is_still_approved(backed_up: World) -> None:
+    approved = previewed(backed_up, approval=True)
+    (backed_up.site("acme") / "more.txt").write_text("sizes and counts of the preview are no deeds")
+    assert previewed(backed_up, approval=True) == approved
+    opened(backed_up, approved, approval=True)
+
+
+def test_a_skipped_approval_is_none_for_a_plan_that_wants_one(backed_up: World) -> None:
+    previewed(backed_up)
+    bak = backed_up.manifest(TODAY).parts.bak
+    assert bak
+    backed_up.write_file(bak.keys[0], b"shorter")
+    previewed(backed_up)  # the snapshot has to stand in for the .bak: somebody has to approve that
+    message = refused(backed_up, NOBODY)
+    assert "has to be approved, and nobody was asked" in message
+
+
+def test_an_approval_of_a_plan_that_wanted_one_is_none_for_another_that_wants_none(backed_up: World) -> None:
+    bak = backed_up.manifest(TODAY).parts.bak
+    assert bak
+    body = backed_up.read_file(bak.keys[0])
+    backed_up.write_file(bak.keys[0], b"shorter")
+    approved = previewed(backed_up)
+    backed_up.write_file(bak.keys[0], body)
+    previewed(backed_up)
+    message = refused(backed_up, approved)
+    assert "database from: snapshot, now backup file" in message
+
+
+@pytest.mark.parametrize("approved", [NOT_TOLD, NOBODY])
+def test_a_point_that_was_made_anew_since_the_preview_is_not_restored(backed_up: World, approved: str) -> None:
+    previewed(backed_up)
+
+    def another_file(part: BackupFilePart) -> BackupFilePart:
+        files = tuple(file.model_copy(update={"key": f"{file.key}-2"}) for file in part.files)
+        return part.model_copy(update={"files": files})
+
+    def made_anew(manifest: Manifest) -> Manifest:
+        assert manifest.parts.bak
+        parts = manifest.parts.model_copy(update={"bak": another_file(manifest.parts.bak)})
+        return manifest.model_copy(update={"parts": parts})
+
+    backed_up.change_manifest(TODAY, made_anew)
+    message = refused(backed_up, approved)
+    assert f"Recovery point {POINT} of tenant acme was made anew since this restore was planned" in message
