@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,15 @@ class Holdings:
         """Put something else in the place of a backup file."""
         place = self.vault.documents
         self.storage.client().put_object(Bucket=place.bucket, Key=place.prefix + key, Body=body)
+
+    @contextmanager
+    def vault_away(self, action: str, match: str = "") -> Iterator[None]:
+        """The vault's store refuses these calls meanwhile."""
+        self.storage.faults.add(action, match=match, code="AccessDenied", status=403, times=None)
+        try:
+            yield
+        finally:
+            self.storage.faults.clear()
 
     def record_files_as_they_are(self, request: str) -> None:
         """Let the manifest hold the backup files as the vault has them now, as if they had always been so."""

@@ -20,8 +20,8 @@ INTERRUPTED = "The run was ended before it was done."
 """What is known of an attempt of which no step has failed."""
 
 NO_REASON = (
-    "the task was ended from outside before it could say why: marked by hand, or ended by Airflow. The run's audit log "
-    "in Airflow says by whom"
+    "The task was ended from outside before it could say why: somebody has marked it, or Airflow has ended it. The "
+    "run's audit log in Airflow says who."
 )
 """What is known of a step that has failed and left no word."""
 
