@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -67,9 +67,11 @@ class DatabasesUnderTest:
     folder: Path
 
     @contextmanager
-    def session(self, kind: type[Session] = Session, **fields: Any) -> Iterator[Any]:
-        """A session in master, as Perennial's own are."""
-        connection = self.server.connect()
+    def session(
+        self, kind: type[Session] = Session, login: Mapping[str, str] | None = None, **fields: Any
+    ) -> Iterator[Any]:
+        """A session in master, as Perennial's own are; of the administrator, or of another login."""
+        connection = self.server.connect(**(login or {}))
         try:
             session = kind(connection, threading.Event(), **fields)
             session.listen()

@@ -8,6 +8,7 @@ from typing import Any
 
 from include.rules.backup.attempts import first_attempt
 from include.rules.points.backup_files import BackupFilePart, StoredFile
+from include.rules.points.database_settings import DatabaseSettings
 from include.rules.points.manifest import Manifest, Verification
 from include.rules.points.parts import SnapshotPart, SnapshotRole
 from include.rules.points.requests import BackupRequest
@@ -58,6 +59,12 @@ def running(text: str = "acme|daily|2026-11-23", now: datetime = NOW) -> Manifes
     """A recovery point whose first attempt has just begun."""
     backup_request = request(text)
     return first_attempt(backup_request, tenant(backup_request.tenant), owner="lab/tenant_backup/one", token=1, now=now)
+
+
+def database_settings(**changes: Any) -> DatabaseSettings:
+    """Settings of a database with nothing switched on, whose owner is sa."""
+    plain = {"server": "SQL-1", "owner": "sa", "owner_sid": "01", "compatibility_level": 160, "recovery_model": "FULL"}
+    return DatabaseSettings.model_validate({**plain, **changes})
 
 
 def snapshot(volume: str, started_at: datetime = NOW, snapshot_id: str = "snap-0123456789abcdef0") -> SnapshotPart:

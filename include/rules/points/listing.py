@@ -32,8 +32,15 @@ def _row(manifest: Manifest) -> tuple[str, ...]:
         str(manifest.verification.level) if manifest.verification else "-",
         ", ".join(parts) or "nothing",
         _fate(manifest),
-        " ".join((manifest.failure or manifest.note).split())[:80],
+        _note(manifest),
     )
+
+
+def _note(manifest: Manifest) -> str:
+    """What a restore elsewhere takes besides the point, if anything; then why it failed, or what somebody noted."""
+    encryption = manifest.database_settings.encryption if manifest.database_settings else None
+    needs = f"needs {encryption.described}; " if encryption else ""
+    return f"{needs}{' '.join((manifest.failure or manifest.note).split())[:80]}".removesuffix("; ")
 
 
 def _fate(manifest: Manifest) -> str:

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, DatabaseFile, file_names, stem_of
+from include.rules.points.database_settings import DatabaseSettings
 from include.rules.points.failures import INTERRUPTED, StepFailure, with_failures, without_step
 from include.rules.points.holds import Hold, PastHold
 from include.rules.points.looks import VolumeLook
@@ -60,6 +61,8 @@ class Manifest(Strict):
         source: The tenant as the register described it when the attempt began.
         database_files: The database's files when the .bak was made, to find them in the snapshot of their volume; empty
             in manifests of version 1.
+        database_settings: What lay around the data when the .bak was made, for a restore to put back or to name; None
+            where nobody has asked, as in older manifests.
         looks: What was seen of a snapshot's volume before it was taken, by part; empty in manifests from before there
             were looks.
         failure: Why the last attempt failed, its first cause first; None otherwise.
@@ -89,6 +92,7 @@ class Manifest(Strict):
     parts: Parts = Parts()
     claim: BackupFileClaim | None = None
     database_files: tuple[DatabaseFile, ...] = ()
+    database_settings: DatabaseSettings | None = None
     looks: dict[PartName, VolumeLook] = Field(default_factory=dict)
     verification: Verification | None = None
     failure: str | None = None
@@ -119,6 +123,12 @@ class Manifest(Strict):
         """What a hold makes of an expiring point; None when it is not expiring, or its deletion has begun."""
         expiring = self.state is State.EXPIRING and self.expiry and self.expiry.deletion_began_at is None
         return self.expiry.previous_state if expiring and self.expiry else None
+
+    @property
+    def warning(self) -> str:
+        """What a restore on another server takes besides the point; empty when nothing is known of it."""
+        encryption = self.database_settings.encryption if self.database_settings else None
+        return encryption.warning if encryption else ""
 
     def moved(self, act: Act, to: State | None = None, **changes: object) -> Manifest:
         """Do `act` to the point: its next state by the table of transitions, and these changes of other fields with it.
@@ -186,9 +196,9 @@ class Manifest(Strict):
         )
         return self.model_copy(update={"claim": claim})
 
-    def with_database_files(self, files: tuple[DatabaseFile, ...]) -> Manifest:
-        """Record where the files of the database lie."""
-        return self.model_copy(update={"database_files": files})
+    def with_database(self, files: tuple[DatabaseFile, ...], settings: DatabaseSettings) -> Manifest:
+        """Record where the files of the database lie, and what lies around its data."""
+        return self.model_copy(update={"database_files": files, "database_settings": settings})
 
     def with_backup_file(self, part: BackupFilePart) -> Manifest:
         """Record the finished .bak."""

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from include.rules.points.database_settings import DatabaseSettings
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import DatabaseHost, Strict, Tenant, WebHost
 from include.rules.restore.databases import check_database_name, database_source, why_unsavable
 from include.rules.restore.folders import check_files, check_folder, paths_for
 from include.rules.restore.request import DatabaseSource, RestoreRequest, RestoreScope
+from include.rules.restore.settings import check_server_takes, is_own_place, keeps_cdc, wanted_settings
 from include.rules.restore.survey import Survey
 
 
@@ -31,6 +33,8 @@ class RestorePlan(Strict):
         replaces_files, replaces_database: True when the target's own are overwritten.
         why_unsavable: Why no safety point can keep the database that is overwritten; empty when one can, or when none
             is overwritten. Stored as `loses_database`.
+        database_settings: What should lie around the database's data when it is back; None where nobody knows.
+        keep_cdc: True when the restore is to keep change data capture.
         approvals: Why somebody has to approve it; empty when nobody has to.
         parts: What the recovery point held when the plan was made (`Parts.identities`); empty in plans of before.
     """
@@ -46,6 +50,8 @@ class RestorePlan(Strict):
     replaces_files: bool = False
     replaces_database: bool = False
     why_unsavable: str = Field(default="", validation_alias="loses_database", serialization_alias="loses_database")
+    database_settings: DatabaseSettings | None = None
+    keep_cdc: bool = False
     approvals: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
 
@@ -93,7 +99,10 @@ def plan_restore(
         foreign = {**{name: other for name, other in others.items() if name != target.id}, **own}
         check_folder(manifest, target, folder, paths, survey.host.folder, foreign.values())
     source, approvals, unsavable = DatabaseSource.BACKUP_FILE, _approvals(request, target), ""
+    found, settings = survey.database, None
     if database:
+        settings = wanted_settings(manifest, found.settings, in_place=is_own_place(manifest, target.database, database))
+        check_server_takes(manifest, settings, found.server, target.database.connection, suggestion)
         check_database_name(request, target, database, survey, others)
         source, why = database_source(request, manifest, survey, suggestion)
         approvals += [why] if why else []
@@ -112,6 +121,8 @@ def plan_restore(
         replaces_files=folder is not None and request.folder is None,
         replaces_database=database is not None and request.database is None,
         why_unsavable=unsavable,
+        database_settings=settings,
+        keep_cdc=keeps_cdc(settings, found.server),
         approvals=tuple(approvals),
         parts=manifest.parts.identities,
     )

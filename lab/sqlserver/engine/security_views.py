@@ -10,7 +10,6 @@ from lab.sqlserver.engine import permissions
 from lab.sqlserver.engine.instance import Instance
 from lab.sqlserver.engine.principals import ADMINISTRATOR_SID, users
 from lab.sqlserver.engine.sessions import Session
-from lab.sqlserver.errors import SqlServerError
 
 Row = tuple[object, ...]
 
@@ -52,9 +51,7 @@ def asymmetric_keys(_instance: Instance, _session: Session, _connection: apsw.Co
 
 
 def encryption_keys(instance: Instance, session: Session, _connection: apsw.Connection) -> Iterator[Row]:
-    """Raises SqlServerError 300 without VIEW SERVER STATE."""
-    if not permissions.login_of(instance, session).may("VIEW SERVER STATE"):
-        raise SqlServerError(300, "VIEW SERVER STATE").then(297)
+    permissions.check_sees_server(instance, session)
     for database in instance.databases.all():
         if database.encryptor:
             state = _ENCRYPTED if database.encrypted else _UNENCRYPTED

@@ -136,7 +136,12 @@ def object_id(number: int) -> int:
     return 245_575_913 + 16_000_057 * number % 1_900_000_000
 
 
+def _configurations(_instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    yield "contained database authentication", 1
+
+
 VIEWS: dict[str, View] = {
+    "configurations": View("name NVARCHAR(35); value_in_use INT", _configurations),
     "databases": View(
         "name SYSNAME; database_id INT; create_date DATETIME; compatibility_level TINYINT; "
         "collation_name SYSNAME; user_access TINYINT; user_access_desc NVARCHAR(60); is_read_only BIT; "

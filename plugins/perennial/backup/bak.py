@@ -52,6 +52,8 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         row = await self._back_up_until_done(point)
         part = await self._part(point, row)
         await point.change(lambda manifest: manifest.with_backup_file(part))
+        if warning := point.manifest.warning:
+            self.log.warning("%s", warning)
         return {"keys": list(part.keys), "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
 
     async def stop(self, manifest: Manifest) -> None:
@@ -103,7 +105,9 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         needed = stripes_needed(manifest.tenant, space.used_bytes, point.vault.settings.stripe_bytes)
         stripes = stripes_after(manifest.claim, needed)
         await point.change(
-            lambda m: m.with_database_files(space.files).with_claim(point.prefix, datetime.now(UTC), stripes=stripes)
+            lambda m: m.with_database(space.files, space.settings).with_claim(
+                point.prefix, datetime.now(UTC), stripes=stripes
+            )
         )
 
     async def _back_up(self, point: LeasedPoint) -> Row:

@@ -24,7 +24,6 @@ from perennial.hooks.sql_server.restore import (
 )
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Session
-from perennial.hooks.sql_server.users import OrphanedUser, orphaned_users
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.begun import begin_on_database, withdraw_if_untouched
 from perennial.restore.database_files import (
@@ -35,6 +34,7 @@ from perennial.restore.database_files import (
     own_name,
     put_in_place,
 )
+from perennial.restore.settings import describe_settings, not_put_back, put_settings_back
 from perennial.restore.step import RestoreStepTrigger, StepReport, server_must_answer
 from perennial.restore.volumes import COPY_LABELS
 
@@ -50,9 +50,9 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             return StepReport("No database was asked for.")
         server = SqlServer(plan.target.database.connection, restore.vault.settings.run_label(restore.record.id))
         try:
-            if plan.database_from is DatabaseSource.SNAPSHOT:
-                return await self._from_snapshot(restore, point, server)
-            return await self._from_backup_file(restore, point, server)
+            from_snapshot = plan.database_from is DatabaseSource.SNAPSHOT
+            bring_back = self._from_snapshot if from_snapshot else self._from_backup_file
+            report = await bring_back(restore, point, server)
         except (PartError, RefusedError) as error:
             with suppress(SqlServerError):  # nobody knows: the mark stays
                 if await withdraw_if_untouched(restore, server):
@@ -66,6 +66,16 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
                 todo=f"{error.advice}, then clear the task `open` of this run.",
                 server=server.conn_id,
             ) from error
+        settings = await self._put_settings_back(restore, point, server)
+        return StepReport(f"{report.message} {settings}".strip(), report.bytes)
+
+    async def _put_settings_back(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> str:
+        """Sentences on what became of the settings; whatever the server says, the data is back."""
+        plan, pauses = restore.record.plan, restore.vault.settings.pauses
+        try:
+            return await server.talk(lambda session: put_settings_back(session, plan, point), pauses=pauses)
+        except SqlServerError as error:
+            return not_put_back(error)
 
     async def stop(self, record: RestoreRecord) -> None:
         database, settings = record.plan.target.database, self.settings
@@ -85,9 +95,9 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
 
         def talk(session: Session) -> None:
             if record.plan.replaces_database:
-                restore_over(session, name, urls)
+                restore_over(session, name, urls, keep_cdc=record.plan.keep_cdc)
             else:
-                restore_as_new(session, name, urls, stem=own_name(record))
+                restore_as_new(session, name, urls, stem=own_name(record), keep_cdc=record.plan.keep_cdc)
 
         async with server.one_session():
             await self._end_earlier_attempt(server, restore)
@@ -129,9 +139,9 @@ class CheckRestoreTrigger(RestoreStepTrigger):
             return StepReport("Every file was compared when it was copied.")
         name, server = plan.database, SqlServer(plan.target.database.connection)
 
-        def talk(session: Session) -> tuple[OrphanedUser, ...]:
+        def talk(session: Session) -> str:
             databases.check(session, name)
-            return orphaned_users(session, name)
+            return describe_settings(session, plan, point)
 
         with translate_sql_errors(
             f"The restored database of tenant {restore.record.tenant} could not be checked",
@@ -140,9 +150,8 @@ class CheckRestoreTrigger(RestoreStepTrigger):
             server=server.conn_id,
         ):
             settings = restore.vault.settings
-            orphans = await look_twice(lambda: server.talk(talk, pauses=settings.pauses), settings)
-        clean = f"Database {name} is online and DBCC CHECKDB found no errors."
-        return StepReport(" ".join([clean, *(f"User {o.name} has no login: {o.remedy}" for o in orphans)]))
+            around = await look_twice(lambda: server.talk(talk, pauses=settings.pauses), settings)
+        return StepReport(f"Database {name} is online and DBCC CHECKDB found no errors. {around}".strip())
 
 
 async def reopen_database(restore: LeasedRestore) -> str:

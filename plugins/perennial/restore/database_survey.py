@@ -7,16 +7,24 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from include.rules.backup.headers import header_differences
+from include.rules.errors import RefusedError
+from include.rules.points.database_settings import DatabaseSettings
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.register.tenants import Tenant
 from include.rules.restore.database_survey import DatabaseSurvey
 from include.rules.restore.request import DatabaseSource, RestoreRequest
+from include.rules.restore.server_facts import ServerFacts
+from include.rules.restore.survey import not_restorable
 from perennial.hooks.sql_server import databases
+from perennial.hooks.sql_server.database_settings import read_settings
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
 from perennial.hooks.sql_server.read_backup import read_backup
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.vault import Vault
+
+NO_CERTIFICATE = 33111
+"""Number by which SQL Server says that it lacks the certificate that a database or a backup is encrypted by."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,7 @@ class DatabaseSurveyor:
             return DatabaseSurvey()
         async with asyncio.TaskGroup() as group:
             database = group.create_task(self._database())
+            settings = group.create_task(self._settings())
             file = group.create_task(self._backup_file()) if self._wants_file else None
         facts = database.result()
         return DatabaseSurvey(
@@ -52,6 +61,8 @@ class DatabaseSurveyor:
             bytes=facts.size_bytes,
             files=facts.described,
             backup_file=file.result() if file else "",
+            settings=settings.result()[0],
+            server=settings.result()[1],
         )
 
     async def stop(self) -> None:
@@ -70,6 +81,14 @@ class DatabaseSurveyor:
                 lambda session: databases.survey(session, name), pauses=self.vault.settings.pauses
             )
 
+    async def _settings(self) -> tuple[DatabaseSettings | None, ServerFacts]:
+        name, recorded = self.request.database or self.target.database.name, self.point.database_settings
+        with self._server_must_answer():
+            return await self._server().talk(
+                lambda session: read_settings(session, name, recorded.encryption if recorded else None),
+                pauses=self.vault.settings.pauses,
+            )
+
     async def _backup_file(self) -> str:
         """Why the .bak cannot be restored from; empty when every byte of it has been read and found right."""
         bak = self.point.parts.bak
@@ -86,6 +105,8 @@ class DatabaseSurveyor:
             try:
                 headers = await read_backup(self._server(), urls, self.vault.settings)
             except SqlServerError as error:
+                if error.number == NO_CERTIFICATE:
+                    raise self._certificate_error(error) from error
                 if error.is_damage:
                     return f"the .bak is damaged ({error})"
                 raise
@@ -94,6 +115,16 @@ class DatabaseSurveyor:
             f"the .bak is another backup than the one that was verified ({', '.join(differences)})"
             if differences
             else ""
+        )
+
+    def _certificate_error(self, error: SqlServerError) -> RefusedError:
+        recorded = self.point.database_settings
+        needed = recorded.encryption.described if recorded and recorded.encryption else "the certificate that it takes"
+        return not_restorable(
+            self.point,
+            f"its database is encrypted, and {self.target.database.connection} does not have {needed} ({error})",
+            "Create it there from its backup (CREATE CERTIFICATE ... FROM FILE ... WITH PRIVATE KEY), then start the "
+            "restore again.",
         )
 
     def _server(self) -> SqlServer:

@@ -25,6 +25,7 @@ from include.rules.restore.request import RestoreRequest
 from perennial.hooks.register import find_register
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.vault.vault import Vault
+from perennial.restore.settings import preview_settings
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.survey import Surveyor
 from perennial.steps.trigger import PreviewTrigger, StepResult
@@ -72,7 +73,11 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)
         check_own_place(plan, register)
         earlier = await vault.latest_restores(request.target, EARLIER)
-        shown = (preview(plan, point, survey, earlier, now), note_passed_over(manifests, point))
+        shown = (
+            preview(plan, point, survey, earlier, now),
+            preview_settings(plan, point, survey.database),
+            note_passed_over(manifests, point),
+        )
         return RestoreRecord(
             id=request.restore_id,
             tenant=request.target,

@@ -12,7 +12,7 @@ from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 from lab.testing.deadlines import within
 from lab.testing.sql_server import WAIT_SECONDS
 from lab.waiting import wait_until
-from perennial.hooks.sql_server import tsql
+from perennial.hooks.sql_server import tsql, tsql_settings
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Session
@@ -85,7 +85,7 @@ def test_a_connection_is_left_in_master(world: World) -> None:
 
     async def look_inside() -> object:
         async with talking.one_session():
-            await talking.run(tsql.space_used(database))
+            await talking.run(tsql_settings.space_and_settings(database))
             return (await talking.run(SPID))[0]["name"]
 
     assert world.runner.run(look_inside()) == "master"

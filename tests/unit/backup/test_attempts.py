@@ -14,7 +14,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.retention.expiry import marked
-from tests.unit.builders import NOW, backup_file, running, snapshot, tenant, verified
+from tests.unit.builders import NOW, backup_file, database_settings, running, snapshot, tenant, verified
 
 LATER = NOW + timedelta(minutes=30)
 TOO_LATE = NOW + timedelta(minutes=60)
@@ -98,9 +98,11 @@ def test_file_names_are_never_used_twice_over_all_attempts() -> None:
 
 def test_where_the_files_of_another_database_lie_is_forgotten() -> None:
     files = (DatabaseFile(logical_name="shop", physical_path="/data/shop.mdf", type=FileType.ROWS),)
-    manifest = failed_with_all_parts().with_database_files(files)
+    manifest = failed_with_all_parts().with_database(files, database_settings())
     assert again(manifest).database_files == files
-    assert again(manifest, database={**tenant().model_dump()["database"], "name": "another"}).database_files == ()
+    assert again(manifest).database_settings == database_settings()
+    of_another = again(manifest, database={**tenant().model_dump()["database"], "name": "another"})
+    assert (of_another.database_files, of_another.database_settings) == ((), None)
 
 
 def test_the_same_run_goes_on_with_its_own_attempt() -> None:

@@ -39,13 +39,14 @@ def check_readable(session: Session, urls: Sequence[str]) -> None:
         ) from error
 
 
-def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
+def restore_over(session: Session, database: str, urls: Sequence[str], *, keep_cdc: bool = False) -> None:
     """Restore a backup over `database`: there, offline, suspect, left over from a broken restore, or not at all.
 
     Everybody is kept out while it lasts and let in again whatever happens.
 
     Args:
         urls: The backup's files, all its stripes.
+        keep_cdc: True to keep change data capture.
 
     Raises:
         DamagedBackupError: when the backup cannot be restored because it is damaged.
@@ -56,7 +57,7 @@ def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
     claim(session, database)
     try:
         take_offline(session, database)
-        _restore(session, database, urls, stem=database)
+        _restore(session, database, urls, stem=database, keep_cdc=keep_cdc)
     except SqlServerError as error:
         if error.lost_connection:
             raise
@@ -70,13 +71,14 @@ def restore_over(session: Session, database: str, urls: Sequence[str]) -> None:
     open_again(session, database)
 
 
-def restore_as_new(session: Session, database: str, urls: Sequence[str], *, stem: str) -> None:
+def restore_as_new(session: Session, database: str, urls: Sequence[str], *, stem: str, keep_cdc: bool = False) -> None:
     """Restore a backup as a new database, whose files get names of their own; nothing that exists is overwritten.
 
     Args:
         urls: The backup's files, all its stripes.
         stem: What its files are named after, and nobody else's. A database made of such files is an earlier attempt
             of this very restore, and is dropped first; its name alone says nothing, anybody may have made it.
+        keep_cdc: True to keep change data capture.
 
     Raises:
         RefusedError: when a database of that name exists and is not this restore's, or another restore is at work.
@@ -92,7 +94,7 @@ def restore_as_new(session: Session, database: str, urls: Sequence[str], *, stem
         )
     try:
         drop_database(session, database)
-        _restore(session, database, urls, stem=stem)
+        _restore(session, database, urls, stem=stem, keep_cdc=keep_cdc)
     except SqlServerError as error:
         if error.lost_connection:
             raise
@@ -121,7 +123,7 @@ def drop_half_restored(session: Session, database: str, *, stem: str) -> bool:
     return facts.state != RESTORING
 
 
-def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str) -> None:
+def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str, keep_cdc: bool) -> None:
     """Restore to the database's own files where it has them, to new ones where not; nobody is in it any more."""
     facts = survey(session, database)
     files = session.run(tsql.file_list(urls))
@@ -129,7 +131,7 @@ def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str)
     for tries_left in reversed(range(STRAY_FILES)):
         places = database_places(stem, files, facts.files, paths_in_use, facts.data_folder, facts.log_folder)
         try:
-            session.run(tsql.restore_database(database, urls, places, replace=facts.state != ""))
+            session.run(tsql.restore_database(database, urls, places, replace=facts.state != "", keep_cdc=keep_cdc))
             return
         except SqlServerError as error:
             if error.number != FILE_EXISTS or not tries_left:

@@ -62,14 +62,18 @@ def file_list(urls: Sequence[str]) -> str:
     return f"RESTORE FILELISTONLY FROM {devices(urls)}"
 
 
-def restore_database(database: str, urls: Sequence[str], moves: Mapping[str, str], *, replace: bool) -> str:
+def restore_database(
+    database: str, urls: Sequence[str], moves: Mapping[str, str], *, replace: bool, keep_cdc: bool = False
+) -> str:
     """Restore a backup as `database`, each logical file to the path that `moves` gives it.
 
     Args:
         replace: True where a database of that name is there and is to be overwritten, whatever it is.
+        keep_cdc: True to keep change data capture, which is lost on another server or under another name.
     """
     moved = [f"MOVE {text(logical)} TO {text(path)}" for logical, path in moves.items()]
-    options = [*moved, *(["REPLACE"] if replace else []), "CHECKSUM", "RECOVERY", "STATS = 5"]
+    flags = [flag for flag, is_set in {"REPLACE": replace, "KEEP_CDC": keep_cdc}.items() if is_set]
+    options = [*moved, *flags, "CHECKSUM", "RECOVERY", "STATS = 5"]
     return f"RESTORE DATABASE {name(database)} FROM {devices(urls)} WITH {', '.join(options)}"
 
 
@@ -131,19 +135,6 @@ def database_files(database: str) -> str:
 def files_of_others(database: str) -> str:
     """Where the files of all other databases lie."""
     return f"SELECT physical_name FROM sys.master_files WHERE database_id <> COALESCE(DB_ID({text(database)}), 0)"
-
-
-def space_used(database: str) -> str:
-    """The files of a database, and how many 8 KB pages of each are in use, data and log.
-
-    Asked inside the database, which is left again: FILEPROPERTY (learn.microsoft.com, same name) answers any of its
-    users. It knows nothing of FILESTREAM containers, whose `size` is what they hold.
-    """
-    return (
-        f"USE {name(database)}; SELECT name, physical_name, type_desc, "
-        "COALESCE(FILEPROPERTY(name, N'SpaceUsed'), size) AS pages FROM sys.database_files ORDER BY file_id; "
-        "USE master"
-    )
 
 
 def default_folders() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perennial.hooks.sql_server import tsql
+from perennial.hooks.sql_server.rights import SEES_LOGINS, missing_rights
 from perennial.hooks.sql_server.session import Session
 
 
@@ -23,11 +24,13 @@ class OrphanedUser:
     remedy: str
 
 
-def orphaned_users(session: Session, database: str) -> tuple[OrphanedUser, ...]:
+def orphaned_users(session: Session, database: str) -> tuple[OrphanedUser, ...] | None:
     """Users of an online database whose `sid` no login has; not the built-in ones, nor those without a login.
 
-    The session's login has to see all others (VIEW ANY DEFINITION): those it does not see count as missing.
+    None when nobody can know: to a login without VIEW ANY DEFINITION those of others look as if they were not there.
     """
+    if missing_rights(session, database, (SEES_LOGINS,)):
+        return None
     orphans = session.run(tsql.orphaned_users(database))
     logins = {str(row["name"]).casefold(): str(row["name"]) for row in session.run(tsql.logins())}
     return tuple(
