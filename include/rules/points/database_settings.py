@@ -80,3 +80,8 @@ class DatabaseSettings(Strict):
     recovery_model: str
     containment: str = "NONE"
     encryption: Encryption | None = None
+
+
+def restore_warning(settings: DatabaseSettings | None) -> str:
+    """What a restore on another server takes besides the recovery point; empty when nothing is known of it."""
+    return settings.encryption.warning if settings and settings.encryption else ""

@@ -124,12 +124,6 @@ class Manifest(Strict):
         expiring = self.state is State.EXPIRING and self.expiry and self.expiry.deletion_began_at is None
         return self.expiry.previous_state if expiring and self.expiry else None
 
-    @property
-    def warning(self) -> str:
-        """What a restore on another server takes besides the point; empty when nothing is known of it."""
-        encryption = self.database_settings.encryption if self.database_settings else None
-        return encryption.warning if encryption else ""
-
     def moved(self, act: Act, to: State | None = None, **changes: object) -> Manifest:
         """Do `act` to the point: its next state by the table of transitions, and these changes of other fields with it.
 

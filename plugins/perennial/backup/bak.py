@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from include.rules.errors import PartError
 from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, stripes_after, stripes_needed
+from include.rules.points.database_settings import restore_warning
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.points.requests import Kind
@@ -52,7 +53,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         row = await self._back_up_until_done(point)
         part = await self._part(point, row)
         await point.change(lambda manifest: manifest.with_backup_file(part))
-        if warning := point.manifest.warning:
+        if warning := restore_warning(point.manifest.database_settings):
             self.log.warning("%s", warning)
         return {"keys": list(part.keys), "size_bytes": part.size_bytes, "backup_set": part.backup_set_uuid}
 

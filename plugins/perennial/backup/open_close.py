@@ -8,6 +8,7 @@ from contextlib import suppress
 from include.rules.backup.attempts import is_settled
 from include.rules.backup.quotas import check_manual_quota, month_prefix
 from include.rules.errors import LeaseLostError, PartError, PerennialError
+from include.rules.points.database_settings import restore_warning
 from include.rules.points.failures import INTERRUPTED
 from include.rules.points.leases import Purpose
 from include.rules.points.levels import not_looked_at
@@ -102,7 +103,8 @@ def _report(version: Versioned[Manifest] | None, owner: str) -> StepResult:
         manifest = version.value
         unseen = [f"the volume of the {name} was not looked at: {why}" for name, why in not_looked_at(manifest).items()]
         level = manifest.verification.level if manifest.verification else None
-        message = f"It is proven to level {level} only: {'; '.join(unseen)}." if unseen else None
+        level_note = f"It is proven to level {level} only: {'; '.join(unseen)}." if unseen else ""
+        message = f"{level_note} {restore_warning(manifest.database_settings)}".strip() or None
         return {"recovery_point": manifest.id, "state": str(manifest.state), "level": level, "message": message}
     if version is None:
         raise PartError("The run has made no recovery point.", todo="Clear the task `open` of this run.")

@@ -39,7 +39,7 @@ def switched_on(databases: DatabasesUnderTest, owner: str) -> str:
 
 def settings(databases: DatabasesUnderTest, name: str) -> DatabaseSettings:
     found, _ = databases.talk(read_settings, name)
-    assert found
+    assert isinstance(found, DatabaseSettings)
     return found
 
 
