@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from pydantic import AwareDatetime, Field
 
+from include.rules.points.moments import in_utc
 from include.rules.register.tenants import Strict
 
 
@@ -29,8 +30,8 @@ class Hold(Strict):
         return f"{f'until {self.until}' if self.until else 'for ever'} ({self.reason}, placed by {self.author})"
 
     def is_active(self, now: datetime) -> bool:
-        """True while the point must not go; `now` is in UTC."""
-        return self.until is None or now.date() <= self.until
+        """True while the point must not go; the last day is one of UTC, whatever zone `now` is in."""
+        return self.until is None or in_utc(now).date() <= self.until
 
 
 class PastHold(Hold):

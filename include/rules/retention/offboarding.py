@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from pydantic import AwareDatetime
 
+from include.rules.points.moments import in_utc
 from include.rules.register.tenants import RetentionPolicy, Strict, TenantId
 
 
@@ -30,5 +31,5 @@ class Offboarding(Strict):
         return self.tenant
 
     def is_over(self, now: datetime) -> bool:
-        """True once nothing but holds keeps the tenant's points; `now` is in UTC."""
-        return now.date() > self.final_until
+        """True once nothing but holds keeps the tenant's points; that day is one of UTC, in any zone of `now`."""
+        return in_utc(now).date() > self.final_until

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from include.rules.points.holds import Hold
 from include.rules.points.manifest import Expiry, Manifest
+from include.rules.points.moments import in_utc
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 
 
 @dataclass(frozen=True, slots=True)
 class TimelinePoint:
-    """One recovery point on a tenant's timeline; all moments are in UTC.
+    """One recovery point on a tenant's timeline; all moments are taken to UTC, and one without a zone is refused.
 
     Attributes:
         time: The moment that the point shows (start of its first snapshot); of a point without a snapshot, the moment
@@ -39,6 +40,10 @@ class TimelinePoint:
     half_restored: str | None = None
     needs: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("time", "since"):
+            object.__setattr__(self, name, in_utc(getattr(self, name)))
+
     @classmethod
     def of(cls, manifest: Manifest, needs: Collection[str] = ()) -> TimelinePoint:
         """What retention knows of the point with this manifest; `needs` as above."""
@@ -47,8 +52,8 @@ class TimelinePoint:
             tenant=manifest.tenant,
             kind=manifest.kind,
             state=manifest.state,
-            time=(manifest.time or manifest.opened_at).astimezone(UTC),
-            since=(manifest.closed_at or manifest.opened_at).astimezone(UTC),
+            time=manifest.time or manifest.opened_at,
+            since=manifest.closed_at or manifest.opened_at,
             owner=manifest.owner,
             hold=manifest.hold,
             locked_until=manifest.locked_until,
