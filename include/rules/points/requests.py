@@ -21,12 +21,13 @@ APPROVE_WITHIN = timedelta(days=2)
 
 
 class Kind(StrEnum):
-    """Why a recovery point was taken."""
+    """Why a recovery point was taken; an imported one was made before Perennial, and counts as a daily one."""
 
     DAILY = "daily"
     HOURLY = "hourly"
     MANUAL = "manual"
     SAFETY = "safety"
+    IMPORTED = "imported"
 
 
 SLOT_FORMATS = {
@@ -34,6 +35,7 @@ SLOT_FORMATS = {
     Kind.HOURLY: "%Y%m%dT%H",
     Kind.MANUAL: "%Y%m%dT%H%M%SZ",
     Kind.SAFETY: "%Y%m%dT%H%M%SZ",
+    Kind.IMPORTED: "%Y%m%dT%H%M%SZ",
 }
 
 
