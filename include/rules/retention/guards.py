@@ -16,6 +16,7 @@ from include.rules.retention.objections import Guard, Objection, ask_approval
 from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.plan import Action, RetentionPlan
 from include.rules.retention.reasons import eligible, last_verified
+from include.rules.retention.records import RULES_VERSION, AppliedPolicy
 
 STALE_AFTER = timedelta(hours=48)
 
@@ -42,9 +43,25 @@ def check_tenant(
     elif offboarding and (tenant or offboarding.is_over(now)):
         objections.append(_offboarded(plan, tenant, offboarding))
     else:
-        objections.append(_stale(plan, tenant, now) if tenant else None)
-        objections += [_nothing_kept(plan), too_many(plan, now, last_run), too_many_hourly(plan, now, last_run)]
+        final = [_stale(plan, tenant, now) if tenant else None, _nothing_kept(plan)]
+        # What nobody may approve comes first: while it stands, nobody is asked how many may go.
+        asking = [] if any(final) else [too_many(plan, now, last_run), too_many_hourly(plan, now, last_run)]
+        objections += [*final, *asking]
     return tuple(objection for objection in objections if objection)
+
+
+def applied_after(plan: RetentionPlan, tenant: Tenant | None, *, now: datetime, owner: str) -> AppliedPolicy | None:
+    """What to record once a plan that nothing stopped, or a person has approved, was carried out; None where the record
+    stays as it is.
+
+    A plan that takes nothing away is stopped by nothing. It counts as an acceptance of its policy all the same, but not
+    while backups do not come in: then nobody has seen yet what the policy takes.
+    """
+    applied, acts = plan.circumstances.applied, bool(plan.to(Action.EXPIRE, Action.DELETE))
+    accepted = applied is not None and applied.covers(plan.policy)
+    if not acts and (accepted or (tenant and _stale(plan, tenant, now))):
+        return None
+    return AppliedPolicy(tenant=plan.tenant, policy=plan.policy, rules=RULES_VERSION, at=now, owner=owner)
 
 
 def after_approval(objections: Iterable[Objection], plan: RetentionPlan, approved: str) -> tuple[Objection, ...]:

@@ -15,21 +15,24 @@ from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
 
+from include.rules.points.moments import in_utc
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.reasons import (
     Reason,
+    Reasons,
     eligible,
     last_verified,
+    manual_places,
     needed,
     needed_by_half_restored,
-    newest_manual,
     protected,
-    tiers,
     unsettled,
     young,
 )
+from include.rules.retention.records import AppliedPolicy
+from include.rules.retention.representatives import tiers
 from include.rules.retention.timeline import TimelinePoint
 
 ABANDONED_AFTER = timedelta(hours=24)
@@ -75,6 +78,7 @@ class Circumstances:
         offboarding: The record that the tenant has left; None for all others.
         lost: Ids of the recovery points that count as failed because parts of them have gone; not yet written down.
         left_over: True when there are parts that belong to no point any more, and would be swept.
+        applied: By what retention last acted on the tenant; None before the first time.
     """
 
     lease_owner: str | None = None
@@ -83,6 +87,7 @@ class Circumstances:
     offboarding: Offboarding | None = None
     lost: frozenset[str] = frozenset()
     left_over: bool = False
+    applied: AppliedPolicy | None = None
 
 
 NOTHING_ELSE = Circumstances()
@@ -138,16 +143,16 @@ def plan_retention(
         tenant: The tenant's id.
         points: All of the tenant's points, in any order.
         policy: What the tenant's plan keeps.
-        now: The moment of the decision, in UTC.
+        now: The moment of the decision, in any zone: days and weeks are those of UTC.
 
     Raises:
         ValueError: when a point is another tenant's or stands twice: then the caller has mixed something up, and a plan
-            made from it could lose a backup.
+            made from it could lose a backup. Or when `now` names no zone.
     """
-    by_id = _by_id(tenant, points)
+    by_id, now = _by_id(tenant, points), in_utc(now)
     reasons: dict[str, list[Reason]] = defaultdict(list)
     ranked = eligible(by_id.values(), now)
-    by_policy = _by_policy(ranked, policy, now, circumstances.offboarding)
+    by_policy = _by_policy(ranked, by_id, policy, now, circumstances.offboarding)
     by_state = chain(unsettled(by_id.values(), now), protected(by_id.values(), policy, now, circumstances.reading))
     for point, reason in chain(by_policy, by_state, needed_by_half_restored(by_id, circumstances.unfinished)):
         reasons[point.id].append(reason)
@@ -173,13 +178,17 @@ def _by_id(tenant: str, points: Iterable[TimelinePoint]) -> dict[str, TimelinePo
 
 
 def _by_policy(
-    ranked: list[TimelinePoint], policy: RetentionPolicy, now: datetime, offboarding: Offboarding | None
-) -> Iterable[tuple[TimelinePoint, Reason]]:
+    ranked: list[TimelinePoint],
+    by_id: Mapping[str, TimelinePoint],
+    policy: RetentionPolicy,
+    now: datetime,
+    offboarding: Offboarding | None,
+) -> Reasons:
     """What the policy wants, and the last verified point; of a tenant that has left for good, nothing."""
     if offboarding and offboarding.is_over(now):
         return
-    yield from tiers(ranked, policy, now)
-    yield from newest_manual(ranked, policy, now)
+    yield from tiers(ranked, by_id, policy, now)
+    yield from manual_places(ranked, policy, now)
     yield from young(ranked, policy, now)
     newest = last_verified(ranked)
     if newest:

@@ -11,10 +11,10 @@ from datetime import date, datetime, timedelta
 from itertools import takewhile
 from typing import NamedTuple
 
+from include.rules.points.moments import last_whole_day
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import WHOLE, State
 from include.rules.register.tenants import RetentionPolicy
-from include.rules.retention.periods import DAY, MONTH, WEEK, YEAR, Window
 from include.rules.retention.timeline import TimelinePoint
 
 CLOCK_SKEW = timedelta(minutes=5)
@@ -57,31 +57,22 @@ def eligible(points: Iterable[TimelinePoint], now: datetime) -> list[TimelinePoi
     return sorted([point for point in points if point.effective_state in WHOLE and point.time <= latest], key=rank)
 
 
-def windows(policy: RetentionPolicy) -> tuple[Window, ...]:
-    """The tiers of a policy that are not empty, the finest first."""
-    earlier = [(DAY, policy.daily - 1), (WEEK, policy.weekly), (MONTH, policy.monthly)]
-    nonempty = [Window(unit, before) for unit, before in earlier if before > (-1 if unit is DAY else 0)]
-    if policy.yearly:
-        nonempty.append(Window(YEAR, None if policy.yearly == "all" else policy.yearly))
-    return tuple(nonempty)
+def manual_places(ranked: Sequence[TimelinePoint], policy: RetentionPolicy, now: datetime) -> Reasons:
+    """Manual points of any age: those that can be restored take the places first, the newest before all; then those of
+    a half restored tenant, then pending ones. A held point uses no place, nor does one that still awaits its
+    verification: both stay without.
 
-
-def tiers(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetime) -> Reasons:
-    """Daily points: of every period inside a window, the best point stands for it."""
-    daily = [point for point in ranked if point.kind is Kind.DAILY]
-    for window in windows(policy):
-        number_of, current, start = window.unit.number, window.unit.number(now), window.start(now)
-        best = {number_of(point.time): point for point in daily if point.time >= start}
-        for number in sorted(best):
-            until = window.leaves_on(number) or FOR_EVER
-            yield best[number], Reason(window.unit.name(number), until, firm=number < current)
-
-
-def newest_manual(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetime) -> Reasons:
-    """Manual points: the newest ones of any age; those under a hold use no place."""
-    manual = [p for p in ranked if p.kind is Kind.MANUAL and not (p.hold and p.hold.is_active(now))]
-    manual.sort(key=lambda point: (point.time, point.id), reverse=True)
-    for place, point in enumerate(manual[: policy.manual], start=1):
+    Args:
+        ranked: Points by their `rank`, the best last, as `eligible` gives them.
+    """
+    rivals = [
+        point
+        for point in reversed(ranked)
+        if point.kind is Kind.MANUAL
+        and not (point.hold and point.hold.is_active(now))
+        and not awaits_verification(point, now)
+    ]
+    for place, point in enumerate(rivals[: policy.manual], start=1):
         yield point, Reason(f"manual {place} of {policy.manual}", firm=False)
 
 
@@ -92,7 +83,7 @@ def young(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetim
         age = ages.get(point.kind)
         if age and now - point.time < age:
             limit = f"{policy.hourly_hours} hours" if point.kind is Kind.HOURLY else f"{policy.safety_days} days"
-            yield point, Reason(f"{point.kind}, younger than {limit}", (point.time + age).date())
+            yield point, Reason(f"{point.kind}, younger than {limit}", last_whole_day(point.time + age))
 
 
 def last_verified(ranked: Sequence[TimelinePoint]) -> TimelinePoint | None:
@@ -109,6 +100,11 @@ def last_verified(ranked: Sequence[TimelinePoint]) -> TimelinePoint | None:
     return next((point for point in as_good if point.kind is not Kind.SAFETY), best)
 
 
+def awaits_verification(point: TimelinePoint, now: datetime) -> bool:
+    """True while a complete point has time to be verified."""
+    return point.effective_state is State.PENDING and now - point.since < VERIFICATION_GRACE
+
+
 def unsettled(points: Iterable[TimelinePoint], now: datetime) -> Reasons:
     """Points that are no plain backups (yet): awaiting verification, failed, running, or of the future."""
     latest = now + CLOCK_SKEW
@@ -118,10 +114,10 @@ def unsettled(points: Iterable[TimelinePoint], now: datetime) -> Reasons:
         if point.state is State.VERIFIED:
             continue
         effective_state = point.effective_state
-        if effective_state is State.PENDING and now - point.since < VERIFICATION_GRACE:
-            yield point, Reason("awaiting verification", (point.since + VERIFICATION_GRACE).date(), firm=False)
+        if awaits_verification(point, now):
+            yield point, Reason("awaiting verification", last_whole_day(point.since + VERIFICATION_GRACE), firm=False)
         elif effective_state is State.FAILED and now - point.since < DIAGNOSIS_TIME:
-            yield point, Reason("failed, kept for diagnosis", (point.since + DIAGNOSIS_TIME).date())
+            yield point, Reason("failed, kept for diagnosis", last_whole_day(point.since + DIAGNOSIS_TIME))
         elif effective_state is State.RUNNING:
             yield point, Reason("running", firm=False)
 
@@ -138,7 +134,7 @@ def protected(
             by_plan = point.time + locked if point.effective_state is State.VERIFIED else point.time
             ends = max(by_plan, point.locked_until or by_plan)
             if now < ends:
-                yield point, Reason("locked where it is stored", ends.date())
+                yield point, Reason("locked where it is stored", last_whole_day(ends))
         if point.id in reading:
             yield point, Reason("a restore is reading it", firm=False)
 
@@ -159,8 +155,13 @@ def needed(by_id: dict[str, TimelinePoint], kept: dict[str, list[Reason]]) -> Re
             if base.id not in kept and base.id not in users and base.needs:
                 open_cases.append(base)
             users[base.id].append(user)
-    for base_id, of_base in users.items():
-        ends = [reason.until for user in of_base for reason in kept.get(user.id, ()) if reason.firm]
+    known = dict(kept)  # of what is needed along a chain, its own needs follow from this too
+    for base in sorted((by_id[name] for name in users), key=lambda point: (point.time, point.id), reverse=True):
+        of_base = users[base.id]  # newer than their base, so that their own reasons are known by now
         newest = max(of_base, key=lambda point: (point.time, point.id))
         others = f" and {len(of_base) - 1} more" if len(of_base) > 1 else ""
-        yield by_id[base_id], Reason(f"needed by {newest.id}{others}", max(ends, default=FOR_EVER), firm=bool(ends))
+        theirs = [reason for user in of_base for reason in known.get(user.id, ())]
+        until = max((reason.until for reason in theirs), default=FOR_EVER)
+        reason = Reason(f"needed by {newest.id}{others}", until, firm=bool(theirs) and all(it.firm for it in theirs))
+        known[base.id] = [*known.get(base.id, ()), reason]
+        yield base, reason

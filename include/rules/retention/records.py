@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
 from include.rules.points.approvals import seal_of, why_not_approved
 from include.rules.points.requests import APPROVE_WITHIN
-from include.rules.register.tenants import Strict, TenantId
+from include.rules.register.tenants import RetentionPolicy, Strict, TenantId
 
 VALID_FOR = APPROVE_WITHIN + timedelta(days=1)
 """How old a plan may be when it is carried out: an approval of the last minute, and a run that is cleared after it."""
@@ -18,6 +19,40 @@ MOST_KEPT = 5
 
 LONGEST_RUN = timedelta(days=1)
 """Longer than any run of retention is at work between the moment for which it plans and its end."""
+
+RULES_VERSION = 1
+"""Goes up with every change of the rules after which the same policy may keep fewer points (tests/unit/retention has
+what they keep today): the first run afterwards then asks, as after a changed policy.
+"""
+
+
+class AppliedPolicy(Strict):
+    """By what retention last acted on a tenant, unstopped or approved: MAX_DELETE asks about what has changed since.
+
+    Not by what it planned, nor by what it was stopped from doing: an unanswered question is asked again the next day.
+
+    Attributes:
+        policy: What the tenant's plan said then.
+        rules: The `RULES_VERSION` of then.
+        at: When (UTC) retention last marked or deleted something, or accepted this policy.
+        owner: Deployment, DAG and run.
+    """
+
+    version: Literal[1] = 1
+    tenant: TenantId
+    policy: RetentionPolicy
+    rules: int
+    at: AwareDatetime
+    owner: str
+
+    @property
+    def id(self) -> str:
+        """A tenant has one record, so that it goes by the tenant's name."""
+        return self.tenant
+
+    def covers(self, policy: RetentionPolicy) -> bool:
+        """True when the same is to be kept as then, so that only time and newer points make anything superfluous."""
+        return self.rules == RULES_VERSION and self.policy == policy
 
 
 class LastRun(Strict):

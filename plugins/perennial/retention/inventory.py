@@ -14,11 +14,13 @@ from include.rules.points.parts import PartName
 from include.rules.restore.half_restored import LATEST, points_needed_by_half_restored
 from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, report_lost_parts
 from include.rules.retention.plan import Circumstances
+from include.rules.retention.records import AppliedPolicy
 from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import POINT_TAG, Snapshot
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
+from perennial.retention.applied import read_applied
 from perennial.retention.lost_parts import find_lost_parts
 
 
@@ -34,6 +36,7 @@ class TenantInventory:
         left_over: By recovery point id, snapshots and files that are no part of the point any more.
         lost: By recovery point id, names of parts that are not there any more.
         circumstances: What else bears on the tenant's points at the moment.
+        applied: By what retention last acted on the tenant, as it was read.
     """
 
     tenant: str
@@ -44,6 +47,7 @@ class TenantInventory:
     left_over: Mapping[str, tuple[str, ...]]
     lost: Mapping[str, tuple[PartName, ...]]
     circumstances: Circumstances
+    applied: Versioned[AppliedPolicy] | None
 
     @property
     def points(self) -> list[TimelinePoint]:
@@ -62,8 +66,9 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
         ignoring_lease_of: The owner whose own lease carries no backup.
 
     Raises:
-        PartError: when the tenant's lease or its offboarding record cannot be read.
+        PartError: when the tenant's lease, its offboarding record or its applied policy cannot be read.
     """
+    applied = await read_applied(vault, tenant)
     prefix = f"recovery-points/{tenant}/"
     files, ids = defaultdict[str, list[str]](list), list[str]()
     async for key in vault.documents.keys(prefix):
@@ -94,7 +99,13 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
         {name: tuple(of_point) for name, of_point in snapshots.items()},
         left_over,
         lost,
-        replace(circumstances, left_over=bool(left_over), lost=frozenset(lost)),
+        replace(
+            circumstances,
+            left_over=bool(left_over),
+            lost=frozenset(lost),
+            applied=applied.value if applied else None,
+        ),
+        applied,
     )
 
 

@@ -15,7 +15,7 @@ from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from include.rules.retention.deletion_limits import too_many_lost
 from include.rules.retention.expiry import abandoned, deletion_begun, marked, taken_back
-from include.rules.retention.guards import after_approval, check_tenant
+from include.rules.retention.guards import after_approval, applied_after, check_tenant
 from include.rules.retention.lost_parts import failed_for_want_of
 from include.rules.retention.objections import Objection
 from include.rules.retention.plan import Action, RetentionPlan, plan_retention
@@ -24,6 +24,7 @@ from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease
 from perennial.hooks.vault.vault import Vault
+from perennial.retention.applied import record_applied
 from perennial.retention.deletion import Deletion
 from perennial.retention.inventory import TenantInventory, take_inventory
 from perennial.retention.troubles import trouble_of
@@ -63,7 +64,9 @@ async def carry_out(vault: Vault, judged: JudgedPlan, owner: str, now: datetime,
     """
     actions = [Action.FAIL, Action.TAKE_BACK] + ([] if judged.stopped else [Action.EXPIRE, Action.DELETE])
     circumstances = judged.plan.circumstances
-    if not judged.plan.to(*actions) and not circumstances.lost and not (circumstances.left_over and not judged.stopped):
+    to_record = applied_after(judged.plan, judged.tenant, now=now, owner=owner)
+    if_free = circumstances.left_over or to_record
+    if not (judged.plan.to(*actions) or circumstances.lost or (if_free and not judged.stopped)):
         return
     try:
         lease = await tenant_lease.acquire(vault, judged.plan.tenant, owner, Purpose.RETENTION)
@@ -97,6 +100,9 @@ async def _act(lease: TenantLease, judged: JudgedPlan, now: datetime, report: Te
         await actions.change(verdict.point.id, Deed.MARKED, lambda m: marked(m, now))
     for verdict in plan.to(Action.DELETE):
         await actions.delete(verdict.point.id)
+    record = applied_after(plan, judged.tenant, now=now, owner=lease.owner)
+    if record:  # only now: had the run died before, the next one would ask about what is left to do
+        await record_applied(lease, inventory.applied, record)
 
 
 def _objections(plan: RetentionPlan, judged: JudgedPlan, now: datetime) -> tuple[Objection, ...]:

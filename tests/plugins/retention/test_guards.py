@@ -63,11 +63,12 @@ def test_a_stale_tenant_keeps_everything_and_nobody_is_called_twice(stock: Stock
 
 
 def test_a_plan_that_keeps_no_verified_point_deletes_nothing(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No policy can make such a plan; a rule is taken out of the planner to see that the guard does not trust it."""
+    """No policy can make such a plan; rules are taken out of the planner to see that the guard does not trust it."""
     stock.register("acme", hourly_hours=1)
     stock.add(NOW - timedelta(hours=3), kind="hourly")
     stock.add_expiring(NOW - timedelta(hours=40), NOW - 2 * DAY, kind="hourly")
     monkeypatch.setattr("include.rules.retention.plan.last_verified", lambda _: None)
+    monkeypatch.setattr("include.rules.retention.plan.tiers", lambda *_: ())
     message = assert_stopped(stock, NOW, "NOTHING_KEPT", "nothing was expired or deleted")
     assert "the plan keeps none of its 2 verified recovery points" in message
     assert "start `retention` with `tenant: acme` and `dry_run`" in message

@@ -89,7 +89,7 @@ class TestLocks:
     def test_a_locked_point_does_not_expire_even_when_the_plan_no_longer_locks(self, locked: Stock) -> None:
         point = locked.add(OLD, locked_until=NOW + DAY)
         locked.register("acme", daily=3, weekly=0, monthly=0, yearly=0, locked_days=0)
-        assert "kept until 2026-07-01: locked where it is stored" in locked.retain().tenants["acme"].text()
+        assert "kept until 2026-06-30: locked where it is stored" in locked.retain().tenants["acme"].text()
         assert locked.state(point) == "verified"
 
     def test_a_point_that_is_locked_in_part_stays_whole_without_calling_anybody_and_goes_when_the_lock_has_ended(

@@ -81,8 +81,9 @@ def test_a_run_that_was_left_without_anybody_at_work_fails_and_its_parts_go_afte
     )
     fleet.retain()
     assert fleet.state(abandoned_point) == "failed"
+    fleet.add_daily(NOW + 8 * DAY, 3)
+    fleet.add(NOW + 9 * DAY)
     for days in (8, 9):
-        fleet.add(NOW + days * DAY)
         fleet.retain(NOW + days * DAY)
     assert fleet.state(abandoned_point) == "gone"
     assert fleet.remaining_parts(abandoned_point) == ([], [])

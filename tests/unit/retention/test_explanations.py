@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from include.rules.points.requests import Kind
@@ -49,7 +47,7 @@ def test_what_a_newer_point_may_end_is_said_to_be_for_now() -> None:
                 "monthly 2026-05 is acme-daily-20260531, yearly 2026 is acme-daily-20260630"
             ),
         ),
-        (point(NOW - 48 * timedelta(hours=1), Kind.HOURLY), "older than 48 hours"),
+        (point("2026-05-31T22", Kind.HOURLY), "older than 48 hours"),
         (point(NOW - 14 * DAY, Kind.SAFETY), "older than 14 days"),
         (point(NOW - 9 * DAY, state=State.FAILED), "it failed, and the time for diagnosis is over"),
     ],
@@ -58,9 +56,11 @@ def test_a_point_that_expires_says_who_stands_in_its_place(it: TimelinePoint, wh
     assert line(it, point("2026-05-31")) == f"expires, to be deleted from 2026-07-01 06:00Z on: {why}"
 
 
-def test_a_manual_point_that_expires_says_how_many_are_newer() -> None:
+def test_a_manual_point_that_expires_says_who_has_the_places() -> None:
     newer = [point(NOW - age * DAY, Kind.MANUAL) for age in range(1, 11)]
-    assert line(point("2026-01-01", Kind.MANUAL), *newer).endswith("there are 10 newer manual ones")
+    assert line(point("2026-01-01", Kind.MANUAL), point("2026-01-31"), *newer).endswith(
+        "10 manual ones that are better or newer have the places"
+    )
 
 
 def test_marked_points_say_from_when_on_they_are_deleted() -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from include.rules.points.manifest import Expiry
 from include.rules.points.requests import Kind
-from include.rules.points.transitions import State
 from include.rules.register.register import Problem, Register
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.fleet import FleetPlan, plan_fleet
@@ -16,6 +12,7 @@ from include.rules.retention.objections import Guard
 from include.rules.retention.plan import Action, Circumstances
 from include.rules.retention.timeline import TimelinePoint
 from tests.unit.builders import tenant
+from tests.unit.retention.simulation import acted_on
 from tests.unit.retention.timelines import DAY, NOW, POLICY, days, moment, offboarding, point
 
 HOURLY = tenant(plan={"name": "hourly", "cadence": "hourly", "manual_backups_per_month": 9, "rpo_hours": 2})
@@ -28,18 +25,6 @@ def register(*tenants: str, retention: RetentionPolicy = POLICY) -> Register:
 
 def guards(planned: FleetPlan) -> dict[str | None, Guard]:
     return {objection.tenant: objection.guard for objection in planned.objections}
-
-
-def acted_on(planned: FleetPlan) -> Iterator[TimelinePoint]:
-    """What is left once the plans have been carried out."""
-    for plan in planned.plans.values():
-        for verdict in plan.verdicts.values():
-            it = verdict.point
-            if verdict.action is Action.EXPIRE:
-                yield replace(it, state=State.EXPIRING, expiry=Expiry(marked_at=plan.now, previous_state=it.state))
-            elif verdict.action is not Action.DELETE:
-                assert verdict.action in (Action.KEEP, Action.WAIT)
-                yield it
 
 
 def test_a_steady_fleet_of_hourly_tenants_never_needs_an_approval() -> None:
@@ -56,7 +41,7 @@ def test_a_steady_fleet_of_hourly_tenants_never_needs_an_approval() -> None:
         now = today + timedelta(hours=12, minutes=30 if number < 365 and number % 3 == 0 else 0)
         planned = plan_fleet(points, register(*names), now, last_run=last_run)
         assert planned.objections == (), now
-        points, last_run = list(acted_on(planned)), now
+        points, last_run = [it for plan in planned.plans.values() for it in acted_on(plan)], now
         held.append(len(points) // 2)
     assert max(held[420:]) <= 48 + 24 + 60, "hourly points, those in their grace period, and the daily ones"
 
@@ -99,7 +84,8 @@ def test_a_tenant_without_a_usable_entry_has_no_plan_and_is_named() -> None:
 
 def test_a_tenant_that_has_left_is_planned_by_what_its_record_says() -> None:
     around = {"acme": Circumstances(offboarding=offboarding("2026-07-30"))}
-    planned = plan_fleet(days("2026-06-01T02", 8), register(), NOW, last_run=NOW - 60 * DAY, circumstances=around)
+    points = [*days("2026-06-01T02", 2), *days("2026-05-24T02", 1), point("2026-05-30")]
+    planned = plan_fleet(points, register(), NOW, last_run=NOW - 60 * DAY, circumstances=around)
     assert planned.objections == ()
     assert planned.plans["acme"].to(Action.EXPIRE)
 

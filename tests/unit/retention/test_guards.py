@@ -68,6 +68,11 @@ def test_a_plan_that_keeps_no_verified_point_is_a_fault_and_cannot_be_approved()
     assert "start `retention` with `tenant: acme` and `dry_run`" in objection.todo
 
 
+def test_a_tenant_that_is_stale_is_asked_nothing() -> None:
+    """Its plan would take more than half at once; nobody could approve that while it is stale."""
+    assert only(objections(plan(days("2026-06-20T02", 5), STRICT))).guard is Guard.STALE
+
+
 def test_points_of_nobody_are_reported_and_kept() -> None:
     assert str(unknown_tenant("acme", 7)) == (
         "UNKNOWN_TENANT: The vault has 7 recovery points of tenant acme, and it is not in the register. Nobody knows "
@@ -90,7 +95,8 @@ def test_a_tenant_with_an_entry_that_cannot_be_used_is_told_what_is_wrong_with_i
 
 
 def test_a_tenant_that_has_left_is_not_stale() -> None:
-    retention_plan = plan(days("2026-06-01T02", 8), offboarding=offboarding("2026-07-30"))
+    points = [*days("2026-06-01T02", 2), *days("2026-05-24T02", 1), point("2026-05-30")]
+    retention_plan = plan(points, offboarding=offboarding("2026-07-30"))
     assert retention_plan.to(Action.EXPIRE)
     assert objections(retention_plan, tenant=None, last_run=NOW - 60 * DAY) == []
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -18,26 +16,6 @@ from include.rules.retention.reasons import FOR_EVER, eligible, last_verified, r
 from include.rules.retention.timeline import TimelinePoint
 from tests.unit.builders import running
 from tests.unit.retention.timelines import DAY, NOW, actions, days, hold, moment, offboarding, plan, point, reasons_of
-
-CASES = json.loads((Path(__file__).parent / "data" / "retention_cases.json").read_text())
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_the_case(case: dict[str, Any]) -> None:
-    points = [
-        point(
-            datetime.fromisoformat(given["at"]),
-            Kind.DAILY if given["kind"] == "scheduled" else Kind(given["kind"]),
-            State(given["state"]),
-            id=given["id"],
-        )
-        for given in case["points"]
-    ]
-    retention_plan = plan(points, datetime.fromisoformat(case["now"]))
-    assert {verdict.point.id: [reason.text for reason in verdict.reasons] for verdict in retention_plan.kept} == case[
-        "keep"
-    ]
-    assert sorted(verdict.point.id for verdict in retention_plan.to(Action.EXPIRE)) == case["expire"]
 
 
 def test_a_kept_point_says_on_which_day_its_last_reason_ends() -> None:
@@ -73,7 +51,7 @@ def test_a_point_just_after_midnight_by_another_clock_takes_nothing_from_the_day
 
 def test_hourly_points_are_a_pool_of_their_own() -> None:
     hourly = [point(NOW - timedelta(hours=age), Kind.HOURLY) for age in range(60)]
-    retention_plan = plan([*hourly, *days("2026-06-30T02", 3)])
+    retention_plan = plan([*hourly, *days("2026-06-30T02", 4)])
     assert [v.point.time for v in retention_plan.to(Action.EXPIRE)] == [
         NOW - timedelta(hours=age) for age in range(48, 60)
     ]
@@ -88,7 +66,7 @@ def test_the_full_backup_that_a_kept_hourly_point_needs_is_kept_as_long() -> Non
     needy = point("2026-06-29T03", Kind.HOURLY, needs=("full",))
     retention_plan = plan([full, better, needy, point("2026-06-30T02")])
     assert reasons_of(retention_plan)["full"] == ["needed by acme-hourly-20260629T03"]
-    assert retention_plan.verdicts["full"].until == date(2026, 7, 1)
+    assert retention_plan.verdicts["full"].until == date(2026, 6, 30), "at three in the morning of 1 July it goes"
     assert actions(plan([full, better, needy], moment("2026-07-01T03")))["full"] == "expire"
 
 
@@ -119,8 +97,9 @@ def test_a_safety_point_is_the_last_verified_one_only_where_there_is_no_other() 
 
 def test_the_last_verified_point_stays_whatever_its_age_and_kind() -> None:
     manual = [point(f"2026-05-{day:02d}", Kind.MANUAL) for day in range(1, 13)]
-    pending = [point(f"2026-06-{day:02d}", Kind.MANUAL, State.PENDING) for day in range(1, 12)]
-    assert reasons_of(plan([*manual, *pending]))[manual[-1].id] == ["last verified"]
+    newer = [point(f"2026-06-{day:02d}", Kind.HOURLY, State.PENDING) for day in range(1, 12)]
+    only_days = RetentionPolicy(weekly=0, monthly=0, yearly=0)
+    assert "last verified" in reasons_of(plan([*manual, *newer], policy=only_days))[manual[-1].id]
 
 
 def test_a_tenant_that_has_left_keeps_its_last_point_until_the_day_that_is_recorded() -> None:
@@ -177,3 +156,54 @@ def test_the_last_verified_point_follows_from_ranks_alone() -> None:
     assert last_verified(eligible([half_day, safety], NOW)) == safety
     assert last_verified(eligible([half_safety, pending], NOW)) == half_safety
     assert last_verified(eligible([pending], NOW)) is None
+
+
+def test_a_moment_that_names_no_zone_is_refused() -> None:
+    naive = NOW.replace(tzinfo=None)
+    with pytest.raises(ValueError, match="2026-06-30T06:00:00 names no zone"):
+        plan(days("2026-06-30T02", 3), naive)
+    with pytest.raises(ValueError, match="names no zone"):
+        point(naive)
+    with pytest.raises(ValueError, match="names no zone"):
+        point(NOW, since=naive)
+
+
+@pytest.mark.parametrize("hours", [-12, 5, 14])
+def test_a_hold_and_an_offboarding_end_with_their_day_in_utc(hours: int) -> None:
+    elsewhere = timezone(timedelta(hours=hours))
+    last = moment("2026-06-30T23").astimezone(elsewhere)
+    held = [point("2020-05-05", hold=hold("2026-06-30")), point("2020-12-31")]
+    assert actions(plan(held, last))[held[0].id] == "keep"
+    assert actions(plan(held, last + timedelta(hours=1)))[held[0].id] == "expire"
+    left = plan(days("2026-06-01T02", 3), last, offboarding=offboarding("2026-06-30"))
+    assert left.verdicts["acme-daily-20260601"].action == "keep"
+    over = plan(days("2026-06-01T02", 3), last + timedelta(hours=1), offboarding=offboarding("2026-06-30"))
+    assert set(actions(over).values()) == {"expire"}
+
+
+@pytest.mark.parametrize(
+    ("now", "policy"),
+    [
+        ("2026-06-30T23:58", {"daily": 1, "weekly": 0, "monthly": 0, "yearly": 0}),
+        ("2026-06-28T23:56", {"daily": 0, "weekly": 1, "monthly": 0, "yearly": 0}),
+        ("2028-02-29T23:56", {"daily": 0, "weekly": 0, "monthly": 1, "yearly": 0}),
+        ("2026-12-31T23:58", {"daily": 0, "weekly": 0, "monthly": 0, "yearly": 1}),
+        ("2021-01-03T23:58", {"daily": 0, "weekly": 1, "monthly": 0, "yearly": 0}),
+    ],
+)
+def test_at_every_boundary_a_point_of_the_next_period_takes_nothing_from_the_one_that_is_ending(
+    now: str, policy: dict[str, Any]
+) -> None:
+    at = moment(now)
+    old, new = point(at.replace(hour=2)), point((at + timedelta(minutes=5)).replace(minute=1))
+    retention_plan = plan([old, new], at, RetentionPolicy(**policy))
+    assert set(actions(retention_plan).values()) == {"keep"}
+    assert len(reasons_of(retention_plan)[old.id]) == 1
+
+
+def test_a_base_is_kept_until_the_last_one_that_leads_to_it_goes() -> None:
+    """Also along a chain, whose middle nothing keeps but its end."""
+    full, log = point("2026-05-31T01", Kind.HOURLY, id="full"), point("2026-05-31T05", Kind.HOURLY, needs=("full",))
+    end = point("2026-05-31T09", Kind.HOURLY, needs=(log.id,))
+    verdicts = plan([full, log, end, point("2026-06-30T02")]).verdicts
+    assert [verdicts[it.id].until for it in (end, log, full)] == [date(2027, 5, 31)] * 3

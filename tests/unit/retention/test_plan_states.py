@@ -35,7 +35,7 @@ def test_a_manual_point_on_hold_uses_no_place() -> None:
     held = point(NOW, Kind.MANUAL, hold=hold())
     retention_plan = plan([*manual, held])
     assert retention_plan.to(Action.EXPIRE) == ()
-    assert reasons_of(retention_plan)[manual[0].id][0] == "manual 1 of 10"
+    assert "manual 1 of 10" in reasons_of(retention_plan)[manual[0].id]
     assert retention_plan.verdicts[held.id].until == FOR_EVER
 
 
@@ -51,7 +51,7 @@ def test_a_locked_point_stays_until_its_lock_ends() -> None:
     old = point("2026-05-29")
     retention_plan = plan([old, point("2026-05-31"), point("2026-06-30T02")], policy=locked)
     assert reasons_of(retention_plan)[old.id] == ["locked where it is stored"]
-    assert retention_plan.verdicts[old.id].until == date(2026, 8, 27)
+    assert retention_plan.verdicts[old.id].until == date(2026, 8, 26), "the lock ends with that day"
 
 
 def test_a_running_point_stays_while_its_run_holds_the_lease() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,9 +14,11 @@ from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 from include.rules.register.register import Register
 from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.explanations import explain
 from include.rules.retention.fleet import plan_fleet
 from include.rules.retention.plan import Action, Circumstances, RetentionPlan, plan_retention
-from include.rules.retention.reasons import CLOCK_SKEW
+from include.rules.retention.reasons import CLOCK_SKEW, FOR_EVER
+from include.rules.retention.representatives import NO_DAILY, can_be_restored, windows
 from include.rules.retention.timeline import TimelinePoint
 from tests.unit.builders import tenant
 from tests.unit.retention.timelines import NOW, hold, offboarding, point
@@ -46,12 +49,16 @@ policies = st.builds(
 
 @st.composite
 def timelines(draw: st.DrawFn, states: tuple[State, ...] = (*WHOLE, State.FAILED)) -> list[TimelinePoint]:
-    """Points of acme of every kind; an hourly one may need the newest verified daily one before it."""
+    """Points of acme of every kind; an hourly one may need the newest verified daily one before it, or the hourly one
+    of the hour before it, whatever that is worth.
+    """
     points: list[TimelinePoint] = []
     for number, age in enumerate(sorted(draw(st.lists(ages, max_size=60)), reverse=True)):
         kind, time = draw(st.sampled_from(Kind)), NOW - timedelta(minutes=age)
         bases = [it.id for it in points if it.kind is Kind.DAILY and it.state is State.VERIFIED]
-        needs = tuple(bases[-1:]) if kind is Kind.HOURLY and draw(st.booleans()) else ()
+        hourly = [it.id for it in points if it.kind is Kind.HOURLY and time - it.time < timedelta(hours=1)]
+        choices = [(), tuple(bases[-1:]), tuple(hourly[-1:])] if kind is Kind.HOURLY else [()]
+        needs = draw(st.sampled_from(choices))
         held = hold() if draw(st.integers(0, 15)) == 0 else None
         state = draw(st.sampled_from(states))
         half = "acme-restore-1" if draw(st.integers(0, 5)) == 0 else None
@@ -85,14 +92,80 @@ def test_the_order_of_the_points_does_not_matter(
 
 
 @patient
-@given(points=timelines(), policy=policies, later=ages)
+@given(points=timelines(), policy=policies, later=ages, skew=st.sampled_from([timedelta(0), CLOCK_SKEW]))
 def test_whatever_a_later_run_keeps_an_earlier_one_has_kept(
-    points: list[TimelinePoint], policy: RetentionPolicy, later: int
+    points: list[TimelinePoint], policy: RetentionPolicy, later: int, skew: timedelta
 ) -> None:
-    """Nothing is lost early. The later run sees all points, the earlier one those that were there by then."""
+    """Nothing is lost early. The later run sees all points, the earlier one those that were there by then: by the clock
+    of Amazon, which may be ahead.
+    """
     then = NOW - timedelta(minutes=abs(later))
-    there = [it for it in points if it.time <= then]
+    there = [it for it in points if it.time <= then + skew]
     assert kept(plan(points, policy)) & {it.id for it in there} <= kept(plan(there, policy, then))
+
+
+@patient
+@given(points=timelines(), policy=policies)
+def test_no_period_vanishes_while_a_good_point_of_it_exists(
+    points: list[TimelinePoint], policy: RetentionPolicy
+) -> None:
+    planned, by_id = plan(points, policy), {it.id: it for it in points}
+    good = {
+        it.id
+        for it in points
+        if it.state is State.VERIFIED
+        and not it.half_restored
+        and it.kind is not Kind.SAFETY
+        and it.time <= NOW + CLOCK_SKEW
+        and can_be_restored(it, by_id)
+    }
+    stands = {r.text.removesuffix(NO_DAILY) for it in planned.kept for r in it.reasons if it.point.id in good}
+    for window in windows(policy):
+        times = [by_id[name].time for name in good]
+        assert {window.unit.name(window.unit.number(it)) for it in times if it >= window.start(NOW)} <= stands
+
+
+@patient
+@given(points=timelines(), policy=policies, offset=st.integers(-14 * 60, 14 * 60), then=ages)
+def test_the_zone_of_now_and_of_the_points_does_not_matter(
+    points: list[TimelinePoint], policy: RetentionPolicy, offset: int, then: int
+) -> None:
+    zone, now = timezone(timedelta(minutes=offset)), NOW - timedelta(minutes=then)
+    elsewhere = [replace(it, time=it.time.astimezone(zone), since=it.since.astimezone(zone)) for it in points]
+    there = plan(elsewhere, policy, now.astimezone(zone))
+    assert there == plan(points, policy, now)
+    assert explain(there) == explain(plan(points, policy, now))
+
+
+@patient
+@given(points=timelines(), policy=policies)
+def test_what_is_kept_until_a_day_is_there_at_its_last_moment_and_gone_a_day_later(
+    points: list[TimelinePoint], policy: RetentionPolicy
+) -> None:
+    moment = timedelta(microseconds=1)
+    for verdict in plan(points, policy).kept:
+        until = verdict.until
+        if until is None or until == FOR_EVER or not all(reason.firm for reason in verdict.reasons):
+            continue
+        midnight = datetime(until.year, until.month, until.day, tzinfo=UTC) + timedelta(days=1)
+        assert midnight <= NOW or verdict.point.id in kept(plan(points, policy, midnight - moment))
+        assert verdict.point.id not in kept(plan(points, policy, midnight + timedelta(days=1) - moment))
+
+
+@patient
+@given(points=timelines(), policy=policies)
+def test_a_manual_point_that_can_be_restored_makes_way_for_its_like_alone(
+    points: list[TimelinePoint], policy: RetentionPolicy
+) -> None:
+    def is_good(it: TimelinePoint) -> bool:
+        return it.kind is Kind.MANUAL and it.state is State.VERIFIED and not it.half_restored and not it.hold
+
+    for verdict in plan(points, policy).to(Action.EXPIRE):
+        it = verdict.point
+        if is_good(it):
+            assert (
+                sum(is_good(other) and other.time >= it.time and other.id != it.id for other in points) >= policy.manual
+            )
 
 
 @patient

@@ -13,6 +13,7 @@ from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
 from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.plan import Circumstances, RetentionPlan, plan_retention
+from include.rules.retention.records import RULES_VERSION, AppliedPolicy
 from include.rules.retention.timeline import TimelinePoint
 
 POLICY = RetentionPolicy()
@@ -52,6 +53,11 @@ def hold(until: str | None = None, reason: str = "case 4711") -> Hold:
 def offboarding(final_until: str) -> Offboarding:
     last_day = moment(final_until).date()
     return Offboarding(tenant="acme", left_at=NOW - DAY, final_until=last_day, author="ada", retention=POLICY)
+
+
+def applied(policy: RetentionPolicy, at: datetime | None = None, rules: int = RULES_VERSION) -> AppliedPolicy:
+    """The record that retention has acted on acme by this policy."""
+    return AppliedPolicy(tenant="acme", policy=policy, rules=rules, at=at or moment("2026-06-01"), owner="test")
 
 
 def reasons_of(plan: RetentionPlan) -> dict[str, list[str]]:

@@ -15,10 +15,10 @@ from include.rules.points.manifest import Manifest
 from include.rules.register.register import explain
 from include.rules.restore.record import RestoreRecord
 from include.rules.retention.offboarding import Offboarding
-from include.rules.retention.records import ShownPlan
+from include.rules.retention.records import AppliedPolicy, ShownPlan
 from perennial.hooks.vault.documents import DocumentStore
 
-Document = TypeVar("Document", Manifest, RestoreRecord, Lease, ShownPlan, Offboarding)
+Document = TypeVar("Document", Manifest, RestoreRecord, Lease, ShownPlan, Offboarding, AppliedPolicy)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ recovery-points/<tenant>/<id>/full-01-01.bak   the same in several files (stripe
 restores/<tenant>/<id>.json                    the record of one restore
 expired/<tenant>/<id>.json                     the tombstone of a recovery point that retention has deleted
 retention/<tenant>.json                        the plan that was shown to a person, to be approved
+retention-policies/<tenant>.json               by which policy retention last acted on the tenant
 offboarded/<tenant>.json                       the record that a tenant has left
 last-retention.json                            when retention last looked at the whole fleet
 leases/<tenant>.json                           who may act on the tenant
@@ -26,7 +27,7 @@ from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
 from include.rules.retention.offboarding import Offboarding
-from include.rules.retention.records import ShownPlan
+from include.rules.retention.records import AppliedPolicy, ShownPlan
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.errors import http_status, translate_errors
 from perennial.hooks.vault.collection import Collection, Document, Versioned
@@ -67,6 +68,7 @@ class Vault:
         points: The manifests.
         tombstones: What is left of recovery points that have gone.
         shown_plans: Retention's plans that wait for approval.
+        applied_policies: By which policy retention last acted on a tenant.
         offboarded: The records of tenants that have left.
         restores: The records of restores.
     """
@@ -85,6 +87,9 @@ class Vault:
         )
         self.shown_plans = Collection(
             self.documents, ShownPlan, lambda tenant, _: f"retention/{tenant}.json", "retention plan of"
+        )
+        self.applied_policies = Collection(
+            self.documents, AppliedPolicy, lambda tenant, _: f"retention-policies/{tenant}.json", "applied policy of"
         )
         self.offboarded = Collection(
             self.documents, Offboarding, lambda tenant, _: f"offboarded/{tenant}.json", "offboarding record of"
