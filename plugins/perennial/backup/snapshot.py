@@ -12,17 +12,18 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotPart, SnapshotRole
 from perennial.backup.look import look_before_snapshot
 from perennial.backup.step import BackupStepTrigger
+from perennial.hooks import waits
 from perennial.hooks.asynchronous import LoopLocks
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import LOOK_TAG, Snapshot, snapshot_tags
-from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_transient
+from perennial.hooks.aws.errors import AWS_ERRORS, advice_for, error_code, is_transient
 from perennial.hooks.aws.host_look import FRESH_SECONDS
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
 
 USABLE = frozenset({"pending", "completed"})
-FULL = frozenset({"SnapshotLimitExceeded"})
-"""Codes that look like throttling and are not: only deleting snapshots or a higher quota helps."""
+
+CHECK_VOLUME = "Check the volume in the register and the rights of the AWS connection."
 
 _turns = LoopLocks()
 """One volume may serve many tenants, and AWS limits how often and how many snapshots of it may be asked for at once."""
@@ -81,6 +82,7 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
     async def _create(self, ebs: Ebs, point: LeasedPoint, role: SnapshotRole) -> Snapshot:
         manifest, pause = point.manifest, point.vault.settings.poll.total_seconds()
         volume, loop, look_again_at = manifest.volume_of(role), asyncio.get_running_loop(), 0.0
+        granted_by = 0.0
         while True:
             if loop.time() >= look_again_at:
                 look_again_at = loop.time() + FRESH_SECONDS
@@ -89,11 +91,14 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
             try:
                 return await ebs.create_snapshot(volume, snapshot_tags(manifest, role), f"Perennial {manifest.id}")
             except AWS_ERRORS as error:
-                if error_code(error) in FULL or not is_transient(error):
+                granted_by = granted_by or loop.time() + waits.SNAPSHOT_GRANTED.seconds
+                if not is_transient(error) or loop.time() >= granted_by:
                     raise PartError(
                         f"Volume {volume} of tenant {manifest.tenant} could not be snapshotted: {error}.",
                         why=f"Recovery point {manifest.id} has no {role.value}.",
-                        todo="Check the volume in the register and the rights of the AWS connection.",
+                        todo=advice_for(
+                            error, "Check the volume in the register and the rights of the AWS connection."
+                        ),
                     ) from error
                 self.log.warning("AWS says %s for volume %s; trying again.", error_code(error), volume)
             await asyncio.sleep(pause * random.uniform(1, 2))  # noqa: S311 - spreads the tenants of one volume

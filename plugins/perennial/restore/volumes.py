@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from typing import ClassVar
@@ -13,27 +12,19 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.restore.devices import free_device
 from include.rules.restore.plan import host_of
-from perennial.hooks.asynchronous import poll_pauses
+from perennial.hooks import waits
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import PART_TAG, RESTORE_TAG, TENANT_TAG, Volume
 from perennial.hooks.aws.errors import AWS_ERRORS, AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, ScriptError
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.step import RestoreStepTrigger, StepReport
+from perennial.restore.volume_waiting import wait_for_volume
 
 USABLE = frozenset({"creating", "available", "in-use"})
 
 COPY_LABELS = {SnapshotRole.WEB: "copy", SnapshotRole.DATABASE: "copy db"}
 """What the script that copies from a volume is called on its host, after the restore's id."""
-
-GONE_WITHIN = 600
-"""Seconds that a volume may take to let go of its host; Amazon says minutes, an open file says never."""
-
-LET_GO_WITHIN = 30
-"""Seconds after which the host is asked once more to let go of a volume."""
-
-UNMOUNTED_WITHIN = 120
-"""Seconds for the host to let go of a volume by itself; one that hangs never does."""
 
 
 class AttachVolumesTrigger(RestoreStepTrigger):
@@ -54,7 +45,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
         await restore.change(lambda record: record.with_volume(role.value, volume.id))
         if volume.instance != host.instance:
             await self._attach(ebs, restore, role, volume)
-        await self._wait_until(ebs, restore, volume.id, lambda volume: volume.attachment == "attached")
+        await wait_for_volume(ebs, restore, volume.id, lambda volume: volume.attachment == "attached")
         return f"Volume {volume.id} from snapshot {snapshot.snapshot_id} is attached to {host.instance}."
 
     async def _find_or_create(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str) -> Volume:
@@ -75,7 +66,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
 
     async def _attach(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:
         host = host_of(restore.record.plan.target, role)
-        await self._wait_until(ebs, restore, volume.id, lambda volume: volume.state == "available")
+        await wait_for_volume(ebs, restore, volume.id, lambda volume: volume.state == "available")
         for _ in range(3):
             device = free_device(await ebs.devices_in_use(host.instance), host.platform)
             await restore.lease.check()
@@ -95,22 +86,6 @@ class AttachVolumesTrigger(RestoreStepTrigger):
             volume=volume.id,
             host=host.instance,
         )
-
-    async def _wait_until(
-        self, ebs: Ebs, restore: LeasedRestore, volume_id: str, is_ready: Callable[[Volume], bool]
-    ) -> None:
-        for pause in poll_pauses(restore.vault.settings.poll.total_seconds()):
-            volume = await ebs.volume(volume_id)
-            if volume and is_ready(volume):
-                return
-            if volume and volume.state in ("error", "deleting", "deleted"):
-                raise PartError(
-                    f"A volume for the restore of tenant {restore.record.tenant} is {volume.state}.",
-                    why="Nothing was overwritten.",
-                    todo="Clear the task `open` of this run: it makes another one.",
-                    volume=volume_id,
-                )
-            await asyncio.sleep(pause)
 
 
 class RemoveVolumesTrigger(RestoreStepTrigger):
@@ -183,14 +158,14 @@ async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -
         # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
         await hosts.cancel(host.instance, settings.run_label(f"{record.id} {COPY_LABELS[role]}"))
     with suppress(ScriptError, UnavailableError, TimeoutError):
-        async with asyncio.timeout(UNMOUNTED_WITHIN):
+        async with asyncio.timeout(waits.HOST_UNMOUNTED.seconds):
             await hosts.run(
                 host.instance,
                 host.platform,
                 "unmount",
                 {"VOLUME_ID": volume_id, "MOUNT_NAME": mount_name(volume_id)},
                 label=settings.run_label(f"{record.id} unmount {role.value}"),
-                limit=UNMOUNTED_WITHIN,
+                limit=int(waits.HOST_UNMOUNTED.seconds),
             )
 
 
@@ -199,7 +174,7 @@ async def _remove(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume_i
 
     The host is asked more than once: a copy whose SendCommand was under way when its task was ended may begin later.
     """
-    end = asyncio.get_running_loop().time() + GONE_WITHIN
+    end = asyncio.get_running_loop().time() + waits.VOLUME_GONE.seconds
     while asyncio.get_running_loop().time() < end:
         await restore.lease.check()
         volume = await ebs.volume(volume_id)
@@ -213,16 +188,12 @@ async def _remove(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume_i
 
 
 async def _delete_once_detached(ebs: Ebs, volume_id: str, poll: float) -> bool:
-    """Delete the volume as soon as its host has let go of it; False when it has not for LET_GO_WITHIN."""
-    end = asyncio.get_running_loop().time() + LET_GO_WITHIN
-    for pause in poll_pauses(poll):
+    """Delete the volume as soon as its host has let go of it; False when it has not for VOLUME_LET_GO."""
+    async for _ in waits.looks(waits.VOLUME_LET_GO, poll):
         volume = await ebs.volume(volume_id)
         if volume and volume.state in ("deleting", "deleted"):
             return True
         # One that is not shown may be too new to be: DeleteVolume knows.
         if (volume is None or not volume.instance) and await ebs.delete_volume(volume_id):
             return True
-        if asyncio.get_running_loop().time() > end:
-            break
-        await asyncio.sleep(pause)
     return False

@@ -6,8 +6,11 @@ import pytest
 
 from include.rules.errors import PartError
 from include.rules.points.transitions import State
+from perennial.hooks.aws import retries
+from perennial.hooks.aws.errors import AwsRejectedError
 from tests.support.holdings import assert_one_of_each
 from tests.support.steps import CLOSE, DATABASE, OPEN, TODAY, VERIFY, WEB, chain_before, chain_from
+from tests.support.waits import shorten
 from tests.support.world import World
 
 pytestmark = pytest.mark.lab
@@ -27,6 +30,49 @@ def test_throttled_snapshots_are_asked_for_until_amazon_grants_them(world: World
     world.cloud.add_fault("ec2:CreateSnapshot", code="SnapshotCreationPerVolumeRateExceeded", times=3)
     world.cloud.add_fault("ec2:CreateSnapshot", code="ConcurrentSnapshotLimitExceeded", times=1)
     world.back_up(TODAY)
+    assert_one_of_each(world, TODAY)
+
+
+def test_a_full_quota_is_not_waited_for_and_is_called_by_its_name(world: World) -> None:
+    world.run(OPEN, TODAY)
+    world.cloud.add_fault("ec2:CreateSnapshot", code="SnapshotLimitExceeded", times=None)
+    with pytest.raises(PartError, match=r"SnapshotLimitExceeded.*higher quota"):
+        world.run(WEB, TODAY)
+    assert len(world.cloud.fault_hits()) == 1
+
+
+def test_a_snapshot_that_amazon_does_not_grant_is_given_up_with_its_last_word(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten(monkeypatch, "SNAPSHOT_GRANTED", 1)
+    world.run(OPEN, TODAY)
+    world.cloud.add_fault("ec2:CreateSnapshot", code="ConcurrentSnapshotLimitExceeded", times=None)
+    with pytest.raises(PartError, match="ConcurrentSnapshotLimitExceeded"):
+        world.run(WEB, TODAY)
+    assert len(world.cloud.fault_hits()) > 1
+
+
+def test_look_ups_that_are_throttled_for_a_while_do_not_fail_a_backup(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "LONGEST_PAUSE", 0.2)
+    for step in chain_before(VERIFY):
+        world.run(step, TODAY)
+    world.cloud.add_fault("ec2:DescribeSnapshots", code="RequestLimitExceeded", status=503, times=7)
+    world.run(VERIFY, TODAY)
+    world.run(CLOSE, TODAY)
+    assert_one_of_each(world, TODAY)
+
+
+def test_amazon_that_may_not_be_asked_for_snapshots_is_not_asked_until_the_deadline(world: World) -> None:
+    for step in chain_before(VERIFY):
+        world.run(step, TODAY)
+    world.cloud.add_fault("ec2:DescribeSnapshots", code="UnauthorizedOperation", status=403, times=None)
+    with pytest.raises(AwsRejectedError, match="UnauthorizedOperation"):
+        world.run(VERIFY, TODAY)
+    world.cloud.clear_faults()
+    for step in chain_from(VERIFY):
+        world.run(step, TODAY)
     assert_one_of_each(world, TODAY)
 
 

@@ -18,6 +18,7 @@ from perennial.backup.snapshot_poller import SnapshotPoller
 from perennial.hooks.asynchronous import run_in_thread
 from perennial.hooks.aws.ebs_items import Snapshot
 from tests.support.triggers import trigger_of
+from tests.support.waits import shorten
 from tests.support.world import World
 
 pytestmark = pytest.mark.lab
@@ -50,7 +51,7 @@ def test_one_call_asks_for_all_who_wait(world: World, monkeypatch: pytest.Monkey
 def test_a_snapshot_that_amazon_does_not_show_is_given_up_after_a_while(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perennial.backup.snapshot_poller.UNSEEN_LIMIT", 0.5)
+    shorten(monkeypatch, "SNAPSHOT_SHOWN", 0.5)
     poller = SnapshotPoller(world.vault.settings)
     assert world.runner.run(poller.wait_until_settled("snap-0123456789abcdef0")) is None
 

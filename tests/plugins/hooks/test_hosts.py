@@ -14,10 +14,11 @@ from include.rules.register.tenants import Platform
 from lab.cloud.images import WINDOWS_IMAGE
 from lab.testing.cloud import LabCloud
 from lab.testing.deadlines import pace
-from perennial.hooks.aws import host_scripts, hosts
+from perennial.hooks.aws import host_scripts
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError
 from tests.support.vaults import VaultUnderTest
+from tests.support.waits import shorten
 
 pytestmark = pytest.mark.lab
 
@@ -139,7 +140,7 @@ def test_a_script_that_does_not_end_when_it_is_cancelled_is_not_waited_for_for_e
     moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (scripts / "long.sh").write_text(f"sleep {30 * pace()}\n")
-    monkeypatch.setattr(hosts, "CANCELLED_WITHIN", 0.5)
+    shorten(monkeypatch, "COMMAND_CANCELLED", 0.5)
 
     async def cancel(hosts: Hosts) -> None:
         running = asyncio.create_task(hosts.run(host, Platform.LINUX, "long", {}, label="long", limit=30))
@@ -153,12 +154,20 @@ def test_a_script_that_does_not_end_when_it_is_cancelled_is_not_waited_for_for_e
     moto_vault.run(lambda _: cancel(Hosts(moto_vault.settings.aws_conn_id, 0.05)))
 
 
+@pytest.mark.parametrize(("code", "times"), [("InvalidInstanceId", 1), ("ThrottlingException", None)])
 def test_a_script_that_aws_has_refused_to_send_has_done_nothing(
-    moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path, host: str
+    moto_vault: VaultUnderTest,
+    lab_cloud: LabCloud,
+    scripts: Path,
+    host: str,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    times: int | None,
 ) -> None:
     (scripts / "any.sh").write_text("touch ran\n")
-    lab_cloud.add_fault("ssm:SendCommand", code="ThrottlingException", status=400)
-    with pytest.raises(AwsRejectedError, match="ThrottlingException"):
+    shorten(monkeypatch, "AWS_ANSWER", 0.5)
+    lab_cloud.add_fault("ssm:SendCommand", code=code, status=400, times=times)
+    with pytest.raises(AwsRejectedError, match=code):
         run(moto_vault, lambda hosts: hosts.run(host, Platform.LINUX, "any", {}, label="any", limit=30))
     assert not lab_cloud.host_path(host, "/ran").exists()
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from include.rules.errors import PartError, RefusedError
+from include.rules.errors import PartError, RefusedError, UnavailableError
+from perennial.hooks.aws import retries
 from perennial.hooks.aws.ebs import Ebs
-from perennial.restore import close, volumes
+from perennial.restore import close
 from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.volumes import AttachVolumesTrigger
 from tests.support.restores import assert_nothing_is_left, backed_up, record, state, volumes_left
 from tests.support.steps import RESTORE, Step
+from tests.support.waits import shorten
 from tests.support.world import World
 
 __all__ = ["backed_up"]
@@ -78,12 +80,45 @@ def test_a_site_that_is_a_link_is_shown_with_where_it_leads(backed_up: World) ->
 def test_a_copy_that_was_never_sent_has_changed_nothing(backed_up: World) -> None:
     before = state(backed_up)
     backed_up.carry_out(steps_until(CopyFilesTrigger))
-    backed_up.cloud.add_fault("ssm:SendCommand", code="ThrottlingException", status=400)
+    backed_up.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
     with pytest.raises(PartError, match="Nothing was overwritten by it"):
         backed_up.run_restore_step((CopyFilesTrigger, {}))
     assert record(backed_up).begun == {}
     assert "Tenant acme is as it was: nothing was overwritten" in closed(backed_up)
     assert state(backed_up) == before
+    assert_nothing_is_left(backed_up)
+
+
+def test_a_volume_that_is_never_shown_ends_the_step_with_the_likely_reason(
+    backed_up: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EC2 answers CreateVolume, and then drops a volume whose KMS key it may not use."""
+    backed_up.carry_out(steps_until(AttachVolumesTrigger))
+    shorten(monkeypatch, "VOLUME_SHOWN", 1)
+    backed_up.cloud.add_fault("ec2:DescribeVolumes", lag=600.0, times=None)
+    with pytest.raises(PartError, match=r"does not show it for 1 s.*KMS key.*kms:CreateGrant"):
+        backed_up.run_restore_step((AttachVolumesTrigger, {}))
+    message = closed(backed_up)
+    assert "KMS key" in message
+    backed_up.cloud.clear_faults()
+    assert_nothing_is_left(backed_up)
+
+
+def test_a_volume_that_does_not_get_ready_ends_the_step(backed_up: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    backed_up.carry_out(steps_until(AttachVolumesTrigger))
+    shorten(monkeypatch, "VOLUME_READY", 0)
+    with pytest.raises(UnavailableError, match=r"is still creating after 0 s"):
+        backed_up.run_restore_step((AttachVolumesTrigger, {}))
+    assert "is still creating" in closed(backed_up)
+    assert_nothing_is_left(backed_up)
+
+
+def test_look_ups_that_are_throttled_do_not_fail_a_restore(backed_up: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "LONGEST_PAUSE", 0.2)
+    backed_up.carry_out(steps_until(AttachVolumesTrigger))
+    backed_up.cloud.add_fault("ec2:DescribeVolumes", code="RequestLimitExceeded", status=503, times=7)
+    backed_up.run_restore_step((AttachVolumesTrigger, {}))
+    closed(backed_up)
     assert_nothing_is_left(backed_up)
 
 
@@ -123,7 +158,7 @@ def test_a_host_that_hangs_keeps_no_volume_no_lease_and_no_database(
     backed_up: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backed_up.carry_out(steps_until(CopyFilesTrigger))
-    monkeypatch.setattr(volumes, "UNMOUNTED_WITHIN", 2)
+    shorten(monkeypatch, "HOST_UNMOUNTED", 2)
     quick = [(what, clean_up, seconds / 100) for what, clean_up, seconds in close.CLEAN_UPS]
     monkeypatch.setattr(close, "CLEAN_UPS", quick)
     # Nobody says how a script on it has ended.
@@ -139,7 +174,7 @@ def test_a_volume_that_is_mounted_after_the_host_has_let_go_of_it_is_let_go_of_a
 ) -> None:
     """A copy whose command was under way when its run was ended begins after `unmount` has looked."""
     backed_up.carry_out(steps_until(CopyFilesTrigger))
-    monkeypatch.setattr(volumes, "LET_GO_WITHIN", 1)
+    shorten(monkeypatch, "VOLUME_LET_GO", 1)
     (volume,) = volumes_left(backed_up)
     host = backed_up.entries["acme"]["web"]["instance"]
     attachment = backed_up.cloud.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"][0]

@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from perennial.hooks.asynchronous import PerLoop
 from perennial.hooks.aws.errors import translate_connection_errors
+from perennial.hooks.aws.retries import Retries
 
 
 class _Clients:
@@ -44,13 +45,16 @@ async def aws_client(service: str, conn_id: str, *, resend: bool = True) -> Any:
     key = (service, conn_id, resend)
     async with clients.lock:
         if key not in clients.by_key:
-            retries = {"mode": "standard", "total_max_attempts": 6 if resend else 1}
+            retries = {"mode": "adaptive", "total_max_attempts": 1}  # `Retries` sends again
             config = Config(retries=retries, max_pool_connections=64, connect_timeout=10, read_timeout=60)
             hook = AwsBaseHook(aws_conn_id=conn_id, client_type=service, config=config)
             with translate_connection_errors(service, conn_id):
-                clients.by_key[key] = await clients.stack.enter_async_context(
+                client = await clients.stack.enter_async_context(
                     await hook.get_async_conn()  # type: ignore[no-untyped-call]
                 )
+            if resend:
+                Retries().attach(client)
+            clients.by_key[key] = client
         return clients.by_key[key]
 
 

@@ -9,25 +9,20 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from include.rules.errors import PerennialError, UnavailableError
 from include.rules.register.tenants import Platform
-from perennial.hooks.asynchronous import poll_pauses
+from perennial.hooks import waits
 from perennial.hooks.aws.clients import aws_client
-from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_transient, translate_errors
+from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_throttled, is_transient, translate_errors
 from perennial.hooks.aws.host_scripts import DOCUMENTS, script_lines
 from perennial.settings import Settings
 
 UNDER_WAY = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
-START_WITHIN = 600
-"""Seconds in which the host's agent must begin (SSM SendCommand, TimeoutSeconds: a deadline for the start)."""
-
-
-CANCELLED_WITHIN = 120
-"""Seconds in which a cancelled script has to end; one on a host that hangs never does."""
-
 NEVER_BEGUN = frozenset({"DeliveryTimedOut", "Undeliverable", "InvalidPlatform", "AccessDenied", "Terminated"})
 """StatusDetails of commands that no host has begun.
 
@@ -104,7 +99,7 @@ class Hosts:
         *,
         label: str,
         limit: int,
-        start_within: int = START_WITHIN,
+        start_within: int | None = None,
     ) -> Outcome:
         """Run a script to its end, or take part in one that an earlier attempt has started.
 
@@ -115,17 +110,27 @@ class Hosts:
             parameters: Variables that the script finds in its environment.
             label: Comment of the command, at most 100 characters; unique to what this run is for.
             limit: Seconds after which SSM ends the script.
-            start_within: Seconds in which the host's agent must begin; SSM takes 30 at least.
+            start_within: Seconds in which the host's agent must begin, COMMAND_BEGUN unless given; SSM takes 30 at
+                least.
 
         Raises:
             ScriptError: when the script fails or never begins; the message shows what it wrote.
             AwsRejectedError: when SSM refuses to take it.
-            UnavailableError: when SSM does not answer: the script may be running.
+            UnavailableError: when SSM does not answer, or not say how it ended: the script may be running.
         """
+        begun_within = start_within or int(waits.COMMAND_BEGUN.seconds)
         command = await self._command_under_way(instance, label) or await self._send(
-            instance, platform, script, parameters, label, limit, start_within
+            instance, platform, script, parameters, label, limit, begun_within
         )
-        outcome = await self._outcome(instance, command)
+        told = replace(waits.COMMAND_TOLD, seconds=begun_within + limit + waits.COMMAND_TOLD.seconds)
+        outcome = await self._outcome(instance, command, told)
+        if outcome is None:
+            raise UnavailableError(
+                f"SSM has not said within {told} how the script {script} on host {instance} ended.",
+                why="Its time is over; nobody knows what it has done.",
+                todo="Look at the host and its SSM agent.",
+                command=command,
+            )
         if outcome.status != "Success":
             kind = ScriptRefusedError if outcome.has_changed_nothing else ScriptError
             raise kind(
@@ -147,16 +152,13 @@ class Hosts:
         ssm = await aws_client("ssm", self.conn_id)
         with translate_errors(f"A script on host {instance} could not be cancelled", command=command):
             await ssm.cancel_command(CommandId=command, InstanceIds=[instance])
-        try:
-            async with asyncio.timeout(CANCELLED_WITHIN):
-                await self._outcome(instance, command)
-        except TimeoutError as error:
+        if await self._outcome(instance, command, waits.COMMAND_CANCELLED) is None:
             raise UnavailableError(
-                f"A script on host {instance} was cancelled and has not ended within {CANCELLED_WITHIN} s.",
+                f"A script on host {instance} was cancelled and has not ended within {waits.COMMAND_CANCELLED}.",
                 why="The host may hang, and the script may still be at work.",
                 todo="Look at the host.",
                 command=command,
-            ) from error
+            )
         return True
 
     async def _send(
@@ -175,14 +177,21 @@ class Hosts:
             f"The script {script} could not be sent to host {instance}",
             todo=f"Check that the instance runs {platform} and that its SSM agent is online.",
         ):
-            answer = await ssm.send_command(
-                InstanceIds=[instance],
-                DocumentName=DOCUMENTS[platform],
-                Comment=label[:100],
-                TimeoutSeconds=start_within,
-                Parameters={"commands": lines, "executionTimeout": [str(limit)]},
-            )
-        return str(answer["Command"]["CommandId"])
+            async for _ in waits.looks(waits.AWS_ANSWER, self.poll):
+                try:
+                    answer = await ssm.send_command(
+                        InstanceIds=[instance],
+                        DocumentName=DOCUMENTS[platform],
+                        Comment=label[:100],
+                        TimeoutSeconds=start_within,
+                        Parameters={"commands": lines, "executionTimeout": [str(limit)]},
+                    )
+                    return str(answer["Command"]["CommandId"])
+                except ClientError as error:
+                    if not is_throttled(error):  # only this refusal proves that nothing was begun
+                        raise
+                    refusal = error
+            raise refusal
 
     async def _command_under_way(self, instance: str, label: str) -> str | None:
         ssm = await aws_client("ssm", self.conn_id)
@@ -194,9 +203,10 @@ class Hosts:
                         return str(invocation["CommandId"])
         return None
 
-    async def _outcome(self, instance: str, command: str) -> Outcome:
+    async def _outcome(self, instance: str, command: str, wait: waits.Wait) -> Outcome | None:
+        """How a command has ended; None when SSM has not said so in time."""
         ssm = await aws_client("ssm", self.conn_id)
-        for pause in poll_pauses(self.poll):
+        async for _ in waits.looks(wait, self.poll):
             try:
                 invocation = await ssm.get_command_invocation(CommandId=command, InstanceId=instance)
             except AWS_ERRORS as error:
@@ -215,5 +225,4 @@ class Hosts:
                         invocation.get("StandardOutputContent", ""),
                         invocation.get("StandardErrorContent", ""),
                     )
-            await asyncio.sleep(pause)
-        raise AssertionError("there is always a next look")
+        return None

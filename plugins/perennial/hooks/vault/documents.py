@@ -18,9 +18,10 @@ from botocore.exceptions import ClientError
 
 from include.rules.errors import ConflictError, PartError
 from perennial.hooks.aws.clients import aws_client
-from perennial.hooks.aws.errors import AWS_ERRORS, error_code, http_status, is_transient, translate_errors
+from perennial.hooks.aws.errors import AWS_ERRORS, error_code, http_status, translate_errors
 
 ATTEMPTS = 5
+"""How often a write is begun again that met another one under way (409, ConditionalRequestConflict)."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class DocumentStore:
                 if etag:
                     return Stored(content, etag)
                 refused = http_status(error) in (404, 412)
-                if refused or attempt == ATTEMPTS - 1 or not (is_transient(error) or http_status(error) == 409):
+                # Everything else that passes has been tried for long enough already (`Retries`).
+                if refused or attempt == ATTEMPTS - 1 or http_status(error) != 409:
                     self._raise(key, error, refused=refused)
             await asyncio.sleep(0.2 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
