@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date, timedelta
 from itertools import cycle
 
 import pytest
 
+from include.rules.errors import PartError, UnavailableError
 from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreState
+from perennial.retention import steps as retention_steps
+from perennial.steps.trigger import reason_of
 from tests.support.restores import assert_nothing_is_left, backed_up, record
+from tests.support.retention import NOW, Stock
+from tests.support.retention_runs import ClockAtNow
 from tests.support.runs import CAUSE, SAYS, Run, Way, steps_of
 from tests.support.steps import TODAY, restore_form
 from tests.support.world import World
@@ -170,3 +176,44 @@ def test_a_second_failure_comes_after_the_first(backed_up: World) -> None:
     first, second = record(backed_up).failures
     assert (first.step, second.step) == ("copy_files", "remove_volumes")
     assert f"`copy_files` failed: {CAUSE} After that `remove_volumes` failed: ZeroDivisionError" in run.failure("close")
+
+
+def test_a_run_of_retention_that_fails_says_what_was_done_until_then(
+    stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention_steps, "datetime", ClockAtNow)
+    cases = [(step.task_id, way) for step in steps_of("retention") for way in (Way.KILL, Way.DEADLINE, Way.ERROR)]
+    tenants = ["healthy", *(f"tenant-{number}" for number in range(len(cases)))]
+    stock.register(*tenants, daily=1, weekly=0, monthly=0, yearly=0)
+    runs = {}
+    for tenant in tenants:
+        stock.add_daily(NOW, 4, tenant=tenant)
+        runs[tenant] = Run("retention", tenant, stock.runner, {"tenant": tenant, "only_report": "False"})
+    healthy = runs.pop("healthy")
+    assert healthy.carry_on() == {"preview": "success", "carry_out": "success"}
+    marked = healthy.xcoms["carry_out"]["return_value"]["marked"]
+    assert marked
+    for (tenant, run), (step, way) in zip(runs.items(), cases, strict=True):
+        late = max(1, healthy.suspensions[step] * 3 // 4)
+        assert run.carry_on(broken=step, way=way, at=late)[step] == "failed"
+        if way is not Way.KILL:
+            assert run.failure(step).startswith(SAYS[way])
+            assert (" Until then: 1 kept, " in run.failure(step)) is (step == "carry_out")
+        assert set(run.carry_on().values()) == {"success"}
+        assert len(stock.run(stock.vault.manifests(tenant))) == 4
+        assert [m.state for m in stock.run(stock.vault.manifests(tenant))].count(State.EXPIRING) == len(marked)
+
+
+def test_what_fails_while_an_error_is_dealt_with_comes_after_that_error() -> None:
+    def masked() -> None:
+        try:
+            raise PartError("The copy has broken off.")
+        finally:
+            raise UnavailableError("The vault could not be written.")
+
+    with pytest.raises(UnavailableError) as caught:
+        masked()
+    assert reason_of(caught.value) == "The copy has broken off. After that: The vault could not be written."
+    with pytest.raises(UnavailableError) as caught, suppress(KeyError):
+        raise UnavailableError("It says why itself.") from PartError("The copy has broken off.")
+    assert reason_of(caught.value) == "It says why itself."

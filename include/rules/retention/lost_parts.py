@@ -58,8 +58,8 @@ def failed_for_want_of(manifest: Manifest, missing: Iterable[PartName], now: dat
     failure = f"Found by retention on {now:%Y-%m-%d}: gone without its doing are {_described(manifest, missing)}."
     if manifest.expiry:
         expiry = manifest.expiry.model_copy(update={"previous_state": State.FAILED})
-        return rest.moved(Act.LOSE_PARTS, expiry=expiry, failure=failure)
-    return rest.moved(Act.LOSE_PARTS, closed_at=now, failure=failure)
+        return rest.moved(Act.LOSE_PARTS, expiry=expiry).with_failure(failure)
+    return rest.moved(Act.LOSE_PARTS, closed_at=now).with_failure(failure)
 
 
 def report_lost_parts(

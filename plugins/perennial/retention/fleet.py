@@ -52,10 +52,14 @@ class Retention:
     Args:
         owner: Deployment, DAG and run, as a lease names its holder.
         now: The moment of acting, in UTC.
+
+    Attributes:
+        reports: By tenant id, what has become of the tenants so far, also when the run comes to no end.
     """
 
     def __init__(self, vault: Vault, register: Register, owner: str, now: datetime) -> None:
         self.vault, self.register, self.owner, self.now = vault, register, owner, now
+        self.reports = dict[str, TenantReport]()
 
     async def run_for_fleet(self, *, dry_run: bool = False) -> FleetReport:
         """Look at all tenants that have recovery points, and carry out what no guard stops.
@@ -121,7 +125,8 @@ class Retention:
 
     async def _review(self, tenants: Iterable[str], planned_for: datetime) -> FleetReview:
         last_run = await self._last_run()
-        reports, points, circumstances = dict[str, TenantReport](), list[TimelinePoint](), dict[str, Circumstances]()
+        self.reports = reports = dict[str, TenantReport]()
+        points, circumstances = list[TimelinePoint](), dict[str, Circumstances]()
 
         async def look(tenant: str) -> None:
             inventory = await take_inventory(self.vault, tenant, self.now, ignoring_lease_of=self.owner)

@@ -27,6 +27,7 @@ class RetentionTrigger(StepTrigger):
 
     tenant: str
     only_report: str
+    _retention: Retention | None = None
 
     def chosen(self) -> str:
         """The one tenant, or an empty text.
@@ -48,7 +49,8 @@ class RetentionTrigger(StepTrigger):
 
     async def retention(self, vault: Vault) -> Retention:
         """Retention for this moment."""
-        return Retention(vault, await read_register(vault.settings), self.owner, datetime.now(UTC))
+        self._retention = Retention(vault, await read_register(vault.settings), self.owner, datetime.now(UTC))
+        return self._retention
 
 
 class PreviewRetentionTrigger(PreviewTrigger, RetentionTrigger):
@@ -105,6 +107,21 @@ class CarryOutRetentionTrigger(RetentionTrigger):
                 todo="Do what each of them says; the log of this task has every tenant's plan.",
             )
         return {"dry_run": self.is_dry, **report.to_json()}
+
+    async def explain(self, error: Exception) -> str:
+        """What has stopped the run, and what had been done and left undone until then: the report is never written."""
+        failure, until_then = await super().explain(error), self._so_far()
+        return f"{failure} Until then: {until_then}" if until_then and until_then not in failure else failure
+
+    async def call_off(self) -> None:
+        self.log.warning("It was ended before it was done. Until then: %s", self._so_far() or "nothing.")
+
+    def _so_far(self) -> str:
+        """What was done, and what was not, with each tenant that was looked at."""
+        report = FleetReport(self._retention.reports if self._retention else {})
+        if not report.tenants:
+            return ""
+        return " Not done: ".join([report.summary(), *report.not_done()])
 
     async def _of_tenant(self, retention: Retention, tenant: str) -> FleetReport:
         """Carry out the plan that was shown; once its points are marked, it is used up."""

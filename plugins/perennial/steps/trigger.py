@@ -16,6 +16,7 @@ from airflow.triggers.base import TaskFailedEvent, TaskSuccessEvent, TriggerEven
 
 from include.rules.errors import (
     ConfigurationError,
+    ConflictError,
     LeaseLostError,
     OutrankedError,
     PerennialError,
@@ -211,14 +212,16 @@ class PreviewTrigger(StepTrigger):
         return {**super().xcoms(result), "skipmixin_key": {"skipped": skipped}}
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """An error as the UI, the vault and `close` have it; one that nobody has foreseen says that it is none of theirs.
 
-    A TimeoutError and its like have no text of their own.
+    What has failed while another error was being dealt with comes after that one: it is not the first cause.
     """
-    if isinstance(error, PerennialError):
-        return str(error)
-    return f"{type(error).__name__}: {error} (an error in Perennial itself: please report it with the task's log)"
+    known = isinstance(error, PerennialError)
+    text = f"{type(error).__name__}: {error} (an error in Perennial itself: please report it with the task's log)"
+    reason, before = str(error) if known else text, error.__context__
+    masked = error.__cause__ is None and isinstance(before, PerennialError) and not isinstance(before, ConflictError)
+    return f"{reason_of(before)} After that: {reason}" if masked and before else reason
 
 
 def describe(result: StepResult) -> str:
