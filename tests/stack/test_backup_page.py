@@ -51,7 +51,8 @@ def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) 
     run = started(stack, manual)
     assert stack.wait_for_run("manual_backup", run) == "failed"
     faults(stack.settings, "DELETE")
-    assert "is failed, not verified. It cannot be relied on: Volume vol-" in stack.log("manual_backup", run, "close")
+    cause = "It cannot be relied on: `snapshot_web_volume` failed: Volume vol-"
+    assert f"is failed, not verified. {cause}" in stack.log("manual_backup", run, "close")
     assert MANUAL_RUN in clear_manual
     said = cleared(stack, clear_manual.replace(MANUAL_RUN, run))
     assert f"Cleared {len(CHAIN)} task instance(s) across 1 Dag run(s)." in said

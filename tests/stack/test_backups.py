@@ -197,8 +197,11 @@ def test_a_run_marked_failed_in_its_midst_leaves_no_lease_and_can_be_begun_again
     stack.wait_for_task("manual_backup", run, "close", {"success", "failed", "upstream_failed"})
     slow_backups(stack, 0)
     wait_until(lambda: lease_of(stack, "initech")["owner"] is None, within(30), "the lease was not given back")
-    assert manifest_of(stack, "initech", run)["state"] == "failed"
+    broken = manifest_of(stack, "initech", run)
+    assert (broken["state"], broken["failures"][0]["step"]) == ("failed", "backup_database")
+    assert "`backup_database` failed: The task was ended from outside" in broken["failure"]
     assert stack.wait_for_run("manual_backup", run) == "failed"
+    assert broken["failure"] in stack.log("manual_backup", run, "close")
 
     stack.api.clear("manual_backup", run, ["open"])
     assert stack.wait_for_run("manual_backup", run) == "success"

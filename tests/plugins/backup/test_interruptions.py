@@ -93,7 +93,7 @@ def test_a_run_marked_failed_in_the_middle_of_its_backup_leaves_nothing_behind(w
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await trigger.on_kill()
-        with pytest.raises(PartError, match="The run was ended"):
+        with pytest.raises(PartError, match="The task was ended from outside"):
             await world.step(CLOSE, TODAY).work_within_deadline()
 
     with world.sql.slowed(backup_seconds=20):
