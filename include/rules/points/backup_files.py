@@ -29,11 +29,12 @@ class FileType(StrEnum):
 
 
 class DatabaseFile(Strict):
-    """One file of a database, as the server had it when the .bak was made."""
+    """One file of a database, as the server had it when the .bak was made; no size where nobody has noted it."""
 
     logical_name: str
     physical_path: str
     type: FileType
+    size_bytes: int | None = Field(default=None, ge=0)
 
 
 class StoredFile(Strict):

@@ -4,9 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from include.rules.register.paths import folder_of, pure
+
 _LONGEST_PART = 60  # of a file's name: folder, database, logical name and number stay below Windows' 260 characters
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a server puts new files of a database: its data and its log."""
+
+    data: str
+    log: str
+
+
+def folders_to_try(choices: Iterable[Folders], gone: Iterable[str]) -> list[Folders]:
+    """The folders that new files may go to, the best ones first; those that are known to be gone only as the last.
+
+    Args:
+        choices: The server's own for new databases, then those of its system databases.
+        gone: Folders that are known not to be there.
+    """
+    missing = {pure(folder) for folder in gone}
+    return sorted(dict.fromkeys(choices), key=lambda folders: bool({pure(folders.data), pure(folders.log)} & missing))
+
+
+def places_left(present: Mapping[str, str], gone: Iterable[str]) -> dict[str, str]:
+    """Of the places that a database's files have, by logical name, those whose folder is not known to be gone."""
+    missing = {pure(folder) for folder in gone}
+    return {logical: path for logical, path in present.items() if pure(folder_of(path)) not in missing}
 
 
 def database_places(
@@ -14,8 +42,7 @@ def database_places(
     files: Iterable[Mapping[str, Any]],
     present: Mapping[str, str],
     in_use: Iterable[str],
-    data_folder: str,
-    log_folder: str,
+    folders: Folders,
 ) -> dict[str, str]:
     """Where each logical file of a backup goes: to where the database has it now, else to a folder of the server's.
 
@@ -23,17 +50,17 @@ def database_places(
     place may well be another tenant's, still in use.
 
     Args:
-        stem: What new files are named after: the database, or something that only this restore has.
+        stem: What new files are named after: something that only this restore has. WITH REPLACE the server overwrites
+            whatever lies there, also what belongs to no database and is wanted still.
         files: Rows of RESTORE FILELISTONLY: LogicalName, PhysicalName, Type ("D" data, "L" log).
         present: Physical path by logical name, of the database as it is now; empty when there is none.
         in_use: Physical paths that are in use by other databases or for another reason not to be had.
-        data_folder, log_folder: The server's own (SERVERPROPERTY InstanceDefaultDataPath, InstanceDefaultLogPath).
     """
     places: dict[str, str] = {}
     unavailable = {path.casefold() for path in (*in_use, *present.values())}
     for row in files:
         logical = row["LogicalName"]
-        folder = log_folder if row["Type"] == "L" else data_folder
+        folder = folders.log if row["Type"] == "L" else folders.data
         suffix = re.search(r"\.\w{1,5}$", row["PhysicalName"])
         name = f"{_safe(stem)}_{_safe(logical)}"
         places[logical] = present.get(logical) or _free(folder, name, suffix[0] if suffix else "", unavailable)

@@ -14,6 +14,7 @@ from include.rules.points.database_settings import DatabaseSettings
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import DatabaseHost, Strict, Tenant, WebHost
+from include.rules.restore.database_obstacles import check_obstacles
 from include.rules.restore.databases import check_database_name, database_source, why_unsavable
 from include.rules.restore.folders import check_files, check_folder, paths_for
 from include.rules.restore.request import DatabaseSource, RestoreRequest, RestoreScope
@@ -106,6 +107,7 @@ def plan_restore(
         check_database_name(request, target, database, survey, others)
         source, why = database_source(request, manifest, survey, suggestion)
         approvals += [why] if why else []
+        check_obstacles(survey.database, manifest, target, database, source, replaces=request.database is None)
         if request.database is None:
             unsavable = why_unsavable(target.database, survey.database.state, survey.database.files)
         approvals += [f"the database that is overwritten cannot be kept safe before: {unsavable}"] if unsavable else []

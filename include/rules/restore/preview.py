@@ -8,6 +8,7 @@ from statistics import median
 
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
+from include.rules.restore.database_obstacles import describe_unknowns
 from include.rules.restore.host_survey import FolderFacts
 from include.rules.restore.plan import RestorePlan, host_of
 from include.rules.restore.record import RestoreRecord, RestoreState
@@ -27,6 +28,7 @@ def preview(
         "",
         "**What happens to what is there now**",
         *_bullets(_overwritten(plan, survey)),
+        *_bullets(_of_the_database(plan, manifest, survey)),
         "",
         "**Steps**",
         *(f"{number}. {step}" for number, step in enumerate(_steps(plan, manifest), start=1)),
@@ -96,6 +98,14 @@ def _overwritten(plan: RestorePlan, survey: Survey) -> list[str]:
             "LOST."
         )
     return lines
+
+
+def _of_the_database(plan: RestorePlan, manifest: Manifest, survey: Survey) -> list[str]:
+    if plan.database is None:
+        return []
+    return describe_unknowns(
+        survey.database, manifest, plan.database, plan.database_from, replaces=plan.replaces_database
+    )
 
 
 def _steps(plan: RestorePlan, manifest: Manifest) -> list[str]:

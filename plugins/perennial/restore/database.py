@@ -95,7 +95,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
 
         def talk(session: Session) -> None:
             if record.plan.replaces_database:
-                restore_over(session, name, urls, keep_cdc=record.plan.keep_cdc)
+                restore_over(session, name, urls, stem=own_name(record), keep_cdc=record.plan.keep_cdc)
             else:
                 restore_as_new(session, name, urls, stem=own_name(record), keep_cdc=record.plan.keep_cdc)
 

@@ -6,15 +6,16 @@ The files are crash-consistent, as after a power cut: attaching them runs the re
 from __future__ import annotations
 
 from include.rules.errors import PartError
-from include.rules.points.backup_files import FileType
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
-from include.rules.restore.database_places import database_places
+from include.rules.restore.database_places import database_places, folders_to_try
+from include.rules.restore.database_room import file_row
 from include.rules.restore.host_paths import path_on_volume
 from include.rules.restore.record import CHECK, RestoreRecord
 from perennial.hooks.sql_server import attach, databases
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Session
+from perennial.hooks.sql_server.volumes import gone_folders
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.files import copy_on_host
 from perennial.restore.step import server_must_answer
@@ -110,17 +111,16 @@ def _paths(session: Session, record: RestoreRecord, point: Manifest) -> list[str
 
 
 def _places(session: Session, record: RestoreRecord, point: Manifest) -> dict[str, str]:
-    """Path of each copied file by its logical name: in the server's own folders, named after this very restore."""
-    facts = databases.survey(session, _name(record))
-    rows = [
-        {
-            "LogicalName": file.logical_name,
-            "PhysicalName": file.physical_path,
-            "Type": "L" if file.type is FileType.LOG else "D",
-        }
-        for file in point.database_files
-    ]
-    return database_places(own_name(record), rows, {}, (), facts.data_folder, facts.log_folder)
+    """Path of each copied file by its logical name: in the server's own folders, named after this very restore.
+
+    Once they are being copied they stay where they are, also when a later look would choose another folder.
+    """
+    if record.copied_files:
+        return dict(zip((f.logical_name for f in point.database_files), record.copied_files, strict=True))
+    server = databases.server_limits(session)
+    gone = gone_folders(session, server.all_folders, known=server.folders[-1].data)
+    rows = [file_row(file) for file in point.database_files]
+    return database_places(own_name(record), rows, {}, (), folders_to_try(server.folders, gone)[0])
 
 
 def _name(record: RestoreRecord) -> str:

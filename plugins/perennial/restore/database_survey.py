@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from include.rules.backup.headers import header_differences
 from include.rules.errors import RefusedError
+from include.rules.points.backup_files import BackupFilePart
 from include.rules.points.database_settings import DatabaseSettings
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.register.tenants import Tenant
-from include.rules.restore.database_survey import DatabaseSurvey
+from include.rules.restore.database_obstacles import is_too_new
+from include.rules.restore.database_survey import BackupFacts, DatabaseSurvey, ServerLimits
 from include.rules.restore.request import DatabaseSource, RestoreRequest
 from include.rules.restore.server_facts import ServerFacts
 from include.rules.restore.survey import not_restorable
-from perennial.hooks.sql_server import databases
+from perennial.hooks.sql_server import databases, tsql
 from perennial.hooks.sql_server.database_settings import read_settings
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
-from perennial.hooks.sql_server.read_backup import read_backup
+from perennial.hooks.sql_server.read_backup import look_twice, read_backup
 from perennial.hooks.sql_server.server import SqlServer
+from perennial.hooks.sql_server.survey import Findings, backup_files, look_at, versions_of
 from perennial.hooks.vault.vault import Vault
 
 NO_CERTIFICATE = 33111
@@ -55,12 +58,19 @@ class DatabaseSurveyor:
             database = group.create_task(self._database())
             settings = group.create_task(self._settings())
             file = group.create_task(self._backup_file()) if self._wants_file else None
-        facts = database.result()
+        found, (unusable, backup) = database.result(), file.result() if file else ("", None)
         return DatabaseSurvey(
-            state=facts.state,
-            bytes=facts.size_bytes,
-            files=facts.described,
-            backup_file=file.result() if file else "",
+            state=found.facts.state,
+            access=found.facts.access,
+            bytes=found.facts.size_bytes,
+            files=found.facts.described,
+            ties=found.ties,
+            lacks=found.lacks,
+            limits=found.facts.limits,
+            free_bytes=found.free_bytes,
+            gone=found.gone,
+            backup=backup,
+            backup_file=unusable,
             settings=settings.result()[0],
             server=settings.result()[1],
         )
@@ -74,12 +84,10 @@ class DatabaseSurveyor:
     def _wants_file(self) -> bool:
         return self.request.database_from is DatabaseSource.BACKUP_FILE
 
-    async def _database(self) -> databases.DatabaseFacts:
+    async def _database(self) -> Findings:
         name = self.request.database or self.target.database.name
         with self._server_must_answer():
-            return await self._server().talk(
-                lambda session: databases.survey(session, name), pauses=self.vault.settings.pauses
-            )
+            return await self._server().talk(lambda session: look_at(session, name), pauses=self.vault.settings.pauses)
 
     async def _settings(self) -> tuple[DatabaseSettings | None, ServerFacts]:
         name, recorded = self.request.database or self.target.database.name, self.point.database_settings
@@ -89,32 +97,46 @@ class DatabaseSurveyor:
                 pauses=self.vault.settings.pauses,
             )
 
-    async def _backup_file(self) -> str:
-        """Why the .bak cannot be restored from; empty when every byte of it has been read and found right."""
+    async def _backup_file(self) -> tuple[str, BackupFacts | None]:
+        """Why the .bak cannot be restored from (empty when every byte of it has been read and found right), and what
+        it says of itself. One of a newer server is not read: this one could not.
+        """
         bak = self.point.parts.bak
         if bak is None:
-            return f"the point has no .bak ({self.point.left_out.get(PartName.BAK, 'nobody knows why')})"
+            return f"the point has no .bak ({self.point.left_out.get(PartName.BAK, 'nobody knows why')})", None
         for file in bak.files:
             stored = await self.vault.backup_file(file.key)
             if stored is None:
-                return f"the .bak is missing from the vault ({file.key})"
+                return f"the .bak is missing from the vault ({file.key})", None
             if stored.size_bytes != file.size_bytes:
-                return f"the .bak has {stored.size_bytes:,} bytes instead of {file.size_bytes:,} ({file.key})"
+                return f"the .bak has {stored.size_bytes:,} bytes instead of {file.size_bytes:,} ({file.key})", None
         urls = self.vault.backup_file_urls(bak.keys)
         with self._server_must_answer():
             try:
-                headers = await read_backup(self._server(), urls, self.vault.settings)
+                return await self._read(bak, urls)
             except SqlServerError as error:
                 if error.number == NO_CERTIFICATE:
                     raise self._certificate_error(error) from error
                 if error.is_damage:
-                    return f"the .bak is damaged ({error})"
+                    return f"the .bak is damaged ({error})", None
                 raise
+
+    async def _read(self, bak: BackupFilePart, urls: list[str]) -> tuple[str, BackupFacts | None]:
+        server, settings = self._server(), self.vault.settings
+        backup, limits = await look_twice(lambda: self._versions(server, urls), settings)
+        if is_too_new(backup, limits):
+            return "", backup
+        headers = await read_backup(server, urls, settings)
         differences = header_differences(headers, self.point, bak)
-        return (
-            f"the .bak is another backup than the one that was verified ({', '.join(differences)})"
-            if differences
-            else ""
+        if differences:
+            return f"the .bak is another backup than the one that was verified ({', '.join(differences)})", backup
+        return "", replace(backup, files=await backup_files(server, urls, settings.pauses))
+
+    async def _versions(self, server: SqlServer, urls: list[str]) -> tuple[BackupFacts, ServerLimits]:
+        """Which server made the .bak, and which one is to take it."""
+        return await server.talk(
+            lambda session: (versions_of(session.run(tsql.header(urls))[0]), databases.server_limits(session)),
+            pauses=self.vault.settings.pauses,
         )
 
     def _certificate_error(self, error: SqlServerError) -> RefusedError:

@@ -71,7 +71,7 @@ def test_of_a_database_that_is_not_there_the_server_alone_is_known(databases: Da
 
 def test_what_a_restore_over_a_database_loses_is_put_back_once(databases: DatabasesUnderTest, switched_on: str) -> None:
     wanted, urls = settings(databases, switched_on), databases.back_up(switched_on)
-    databases.talk(restore_over, switched_on, urls, keep_cdc=True)
+    databases.talk(restore_over, switched_on, urls, stem="acme_1", keep_cdc=True)
     assert lost(wanted, settings(databases, switched_on)) == ALL_LOST
     assert fields(databases.talk(put_back, switched_on, wanted, is_copy=False)) == ALL_LOST
     assert settings(databases, switched_on) == wanted
@@ -102,7 +102,7 @@ def test_a_broker_whose_id_another_database_uses_by_now_is_refused_and_the_rest_
 ) -> None:
     wanted, urls, aside = settings(databases, switched_on), databases.back_up(switched_on), f"{switched_on}_aside"
     databases.server.run(f"ALTER DATABASE [{switched_on}] MODIFY NAME = [{aside}]")
-    databases.talk(restore_over, switched_on, urls)
+    databases.talk(restore_over, switched_on, urls, stem="acme_1")
     result = databases.talk(put_back, switched_on, wanted, is_copy=False)
     assert fields(result) == ALL_LOST[1:]
     ((setting, reason),) = result.refused
@@ -114,7 +114,7 @@ def test_an_owner_whose_login_is_gone_by_now_is_refused_and_the_rest_is_put_back
     databases: DatabasesUnderTest, switched_on: str, owner: str
 ) -> None:
     wanted, urls = settings(databases, switched_on), databases.back_up(switched_on)
-    databases.talk(restore_over, switched_on, urls)
+    databases.talk(restore_over, switched_on, urls, stem="acme_1")
     databases.server.run(f"DROP LOGIN [{owner}]")
     result = databases.talk(put_back, switched_on, wanted, is_copy=False)
     assert fields(result) == ALL_LOST[:-1]
@@ -123,7 +123,7 @@ def test_an_owner_whose_login_is_gone_by_now_is_refused_and_the_rest_is_put_back
 
 def test_a_user_who_is_inside_is_put_out_for_the_broker(databases: DatabasesUnderTest, switched_on: str) -> None:
     wanted, urls = settings(databases, switched_on), databases.back_up(switched_on)
-    databases.talk(restore_over, switched_on, urls)
+    databases.talk(restore_over, switched_on, urls, stem="acme_1")
     with databases.server.connect(switched_on):
         assert "broker" in fields(databases.talk(put_back, switched_on, wanted, is_copy=False))
 
@@ -138,7 +138,7 @@ def test_a_login_that_does_not_control_the_server_leaves_trust_and_the_owner_alo
 ) -> None:
     wanted, urls = settings(databases, switched_on), databases.back_up(switched_on)
     with databases.session(login=readme_login.connect_options) as session:
-        restore_over(session, switched_on, urls, keep_cdc=True)
+        restore_over(session, switched_on, urls, stem="acme_1", keep_cdc=True)
         result = put_back(session, switched_on, wanted, is_copy=False)
     assert (fields(result), result.refused) == (["broker"], ())
     left = ["db_chaining", "trustworthy", "owner"]

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from include.rules.errors import DamagedBackupError, PartError, RefusedError
 from lab.testing.deadlines import within
-from perennial.hooks.sql_server import access, tsql
+from perennial.hooks.sql_server import access, restore, tsql
 from perennial.hooks.sql_server.access import claim
 from perennial.hooks.sql_server.databases import check
 from perennial.hooks.sql_server.errors import SqlServerError
-from perennial.hooks.sql_server.restore import restore_over
+from perennial.hooks.sql_server.session import Session
 from tests.support import sweeps
 from tests.support.databases import NEW, OLD, DatabasesUnderTest
 
 pytestmark = pytest.mark.lab
+
+
+def restore_over(session: Session, name: str, urls: Sequence[str]) -> None:
+    restore.restore_over(session, name, urls, stem="acme_20261123T120000Z")
+
 
 STRANGE = "o'brien]; DROP -- [x] 100%"
 

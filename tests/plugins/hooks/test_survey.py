@@ -25,8 +25,8 @@ def test_a_survey_tells_state_access_size_and_places(databases: DatabasesUnderTe
     assert (facts.state, facts.access) == ("ONLINE", "MULTI_USER")
     assert facts.files == {name: str(databases.files(name)[0]), f"{name}_log": str(databases.files(name)[1])}
     assert facts.size_bytes >= sum(path.stat().st_size for path in databases.files(name))
-    assert Path(facts.data_folder) == databases.files(name)[0].parent
-    assert Path(facts.log_folder) == databases.files(name)[1].parent
+    assert Path(facts.limits.folders[0].data) == databases.files(name)[0].parent
+    assert Path(facts.limits.folders[0].log) == databases.files(name)[1].parent
     assert facts.is_made_of(path.upper() for path in facts.files.values())
 
 
@@ -34,8 +34,8 @@ def test_a_survey_of_a_database_that_is_not_there_tells_the_servers_folders_alon
     databases: DatabasesUnderTest,
 ) -> None:
     facts = databases.talk(survey, "never was")
-    assert facts == DatabaseFacts(data_folder=facts.data_folder, log_folder=facts.log_folder)
-    assert facts.data_folder
+    assert facts == DatabaseFacts(limits=facts.limits)
+    assert facts.limits.folders
 
 
 def test_a_database_that_cannot_be_opened_is_named_with_its_state(databases: DatabasesUnderTest) -> None:

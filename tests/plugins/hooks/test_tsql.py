@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from include.rules.points.backup_files import MOST_STRIPES
 from lab.testing.deadlines import within
-from perennial.hooks.sql_server import tsql, tsql_settings
+from perennial.hooks.sql_server import tsql, tsql_settings, tsql_survey
 from perennial.hooks.sql_server.rights import RIGHTS
 
 MAXDOP = Path(sys.executable).with_name("maxdop")
@@ -59,10 +59,14 @@ STATEMENTS: dict[str, Callable[[str, str], str]] = {
     ),
     "check_database": lambda name, _: tsql.check_database(name),
     "database_state": lambda name, _: tsql.database_state(name),
-    "database_identity": lambda name, _: tsql.database_identity(name),
+    "database_identity": lambda name, _: tsql_survey.database_identity(name),
     "database_files": lambda name, _: tsql.database_files(name),
     "files_of_others": lambda name, _: tsql.files_of_others(name),
-    "default_folders": lambda *_: tsql.default_folders(),
+    "server_limits": lambda *_: tsql_survey.server_limits(),
+    "ties": lambda name, _: tsql_survey.ties(name),
+    "volumes_in_use": lambda *_: tsql_survey.volumes_in_use(),
+    "fixed_drives": lambda *_: tsql_survey.fixed_drives(),
+    "file_exists": lambda name, _: tsql_survey.file_exists(f"D:\\{name}.mdf"),
     "finished_backup": tsql.finished_backup,
     "running_sessions": lambda name, _: tsql.running_sessions(name),
     "sessions_inside": lambda name, _: tsql.sessions_inside(name),
@@ -106,7 +110,7 @@ def rejected(statements: list[str], folder: Path) -> str:
 
 def test_every_statement_of_the_modules_is_judged() -> None:
     helpers = {"name", "text", "devices"}
-    modules = (tsql, tsql_settings)
+    modules = (tsql, tsql_settings, tsql_survey)
     written = {name for module in modules for name, _ in inspect.getmembers(module, inspect.isfunction)} - helpers
     assert {name for name in written if not name.startswith("_")} == set(STATEMENTS)
 

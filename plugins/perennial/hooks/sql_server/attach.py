@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 
 from include.rules.errors import PartError, RefusedError
+from include.rules.restore.database_survey import Need
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, let_users_in_after_failure, open_again, run_alone
 from perennial.hooks.sql_server.databases import refusal_error, survey
 from perennial.hooks.sql_server.drop import drop_database
 from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.needs import check_may
 from perennial.hooks.sql_server.session import Session
 
 SECOND_LOOK = 10.0
@@ -49,11 +51,14 @@ def put_in_place(session: Session, database: str, files: Sequence[str], scratch:
 
     Raises:
         PartError: when SQL Server refuses; the message says which database is where.
-        RefusedError: when another restore is at work on `database`.
+        RefusedError: when another restore is at work on `database`, or the login may not drop it.
         SqlServerError: when the connection was lost: the conversation may be begun again.
     """
     claim(session, database)
-    if not survey(session, database).is_made_of(files):
+    facts = survey(session, database)
+    if not facts.is_made_of(files):
+        if facts.state:
+            check_may(session, database, Need.REPLACE)
         try:
             drop_database(session, database)
             run_alone(session, tsql.rename_database(scratch, database), scratch)

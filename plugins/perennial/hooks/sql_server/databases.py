@@ -7,12 +7,15 @@ Each function is a conversation, or a part of one, over one `Session` that is in
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from include.rules.errors import DamagedBackupError, PartError
 from include.rules.points.backup_files import DatabaseFile, FileType
+from include.rules.register.paths import folder_of
 from include.rules.restore.database_identity import DatabaseIdentity
-from perennial.hooks.sql_server import tsql
+from include.rules.restore.database_places import Folders
+from include.rules.restore.database_survey import ServerLimits
+from perennial.hooks.sql_server import tsql, tsql_survey
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Row, Session
 
@@ -31,20 +34,24 @@ class DatabaseFacts:
         access: MULTI_USER, RESTRICTED_USER or SINGLE_USER; empty when there is no such database.
         size_bytes: Size of its files, the log included.
         described: Its files, the primary one first.
-        data_folder, log_folder: Where the server puts the files of new databases.
+        limits: What the server takes, and where it puts the files of new databases.
     """
 
     state: str = ""
     access: str = ""
     size_bytes: int = 0
     described: tuple[DatabaseFile, ...] = ()
-    data_folder: str = ""
-    log_folder: str = ""
+    limits: ServerLimits = field(default_factory=ServerLimits)
 
     @property
     def files(self) -> dict[str, str]:
         """Physical path by logical name."""
         return {file.logical_name: file.physical_path for file in self.described}
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Every folder that its files lie in, and those that new ones may go to."""
+        return (*(folder_of(path) for path in self.files.values()), *self.limits.all_folders)
 
     def is_made_of(self, files: Iterable[str]) -> bool:
         """True when these physical paths, and no others, are the database's."""
@@ -52,9 +59,12 @@ class DatabaseFacts:
 
 
 def database_file(row: Row) -> DatabaseFile:
-    """A file of a database from a row with name, physical_name and type_desc."""
+    """A file of a database from a row with name, physical_name, type_desc and size (in pages)."""
     return DatabaseFile(
-        logical_name=row["name"], physical_path=row["physical_name"], type=FileType(row["type_desc"].lower())
+        logical_name=row["name"],
+        physical_path=row["physical_name"],
+        type=FileType(row["type_desc"].lower()),
+        size_bytes=int(row["size"]) * PAGE_BYTES,
     )
 
 
@@ -62,14 +72,28 @@ def survey(session: Session, database: str) -> DatabaseFacts:
     """Ask the server what it knows of `database`; nothing is changed."""
     state, access = state_of(session, database)
     files = session.run(tsql.database_files(database))
-    folders = session.run(tsql.default_folders())[0]
     return DatabaseFacts(
         state=state,
         access=access,
         size_bytes=sum(int(row["size"]) for row in files) * PAGE_BYTES,
         described=tuple(database_file(row) for row in files),
-        data_folder=str(folders["data_folder"]),
-        log_folder=str(folders["log_folder"]),
+        limits=server_limits(session),
+    )
+
+
+def server_limits(session: Session) -> ServerLimits:
+    """What the server takes, and where it puts the files of new databases."""
+    (row,) = session.run(tsql_survey.server_limits())
+    own = Folders(*(folder_of(str(row[key])) for key in ("master_data", "master_log")))
+    # Where nobody has set a folder for new databases, they lie beside the server's own.
+    default = Folders(str(row["data_folder"] or own.data), str(row["log_folder"] or own.log))
+    return ServerLimits(
+        folders=(default, own),
+        version=str(row["version"] or ""),
+        database_version=int(row["database_version"] or 0),
+        edition=int(row["edition"] or 0),
+        takes_filestream=bool(row["filestream"]),
+        takes_memory_optimised=bool(row["memory_optimised"]),
     )
 
 
@@ -81,7 +105,7 @@ def state_of(session: Session, database: str) -> tuple[str, str]:
 
 def identify(session: Session, database: str) -> DatabaseIdentity:
     """What tells the database, and what was restored to it, from any other."""
-    rows = session.run(tsql.database_identity(database))
+    rows = session.run(tsql_survey.database_identity(database))
     if not rows:
         return DatabaseIdentity()
     return DatabaseIdentity(

@@ -7,16 +7,22 @@ from contextlib import suppress
 
 from include.rules.errors import RefusedError
 from include.rules.restore.database_identity import RESTORING
-from include.rules.restore.database_places import database_places, named_after
+from include.rules.restore.database_places import database_places, folders_to_try, named_after, places_left
+from include.rules.restore.database_survey import Need
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, let_users_in_after_failure, open_again, take_offline
 from perennial.hooks.sql_server.databases import refusal_error, state_of, survey
 from perennial.hooks.sql_server.drop import drop_database
 from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.needs import check_may
 from perennial.hooks.sql_server.session import Session
+from perennial.hooks.sql_server.volumes import gone_folders
 
 FILE_EXISTS = 3142
 """Number by which SQL Server says that a file is in the way that belongs to no database."""
+
+NO_FOLDER = 5133
+"""Number by which SQL Server says that a folder, or the drive that it was on, is not there."""
 
 STRAY_FILES = 20
 """How many files may be in the way before a restore gives up."""
@@ -39,25 +45,29 @@ def check_readable(session: Session, urls: Sequence[str]) -> None:
         ) from error
 
 
-def restore_over(session: Session, database: str, urls: Sequence[str], *, keep_cdc: bool = False) -> None:
+def restore_over(session: Session, database: str, urls: Sequence[str], *, stem: str, keep_cdc: bool = False) -> None:
     """Restore a backup over `database`: there, offline, suspect, left over from a broken restore, or not at all.
 
-    Everybody is kept out while it lasts and let in again whatever happens.
+    Everybody is kept out while it lasts and let in again whatever happens. Files that the database has no place for
+    get names of their own: the server would overwrite whatever has the name, also a file that no database owns.
 
     Args:
         urls: The backup's files, all its stripes.
+        stem: What new files are named after; nobody else's are.
         keep_cdc: True to keep change data capture.
 
     Raises:
         DamagedBackupError: when the backup cannot be restored because it is damaged.
         PartError: when SQL Server refuses for another reason.
-        RefusedError: when another restore is at work on the database.
+        RefusedError: when another restore is at work on the database, or the login may not go through with it.
         SqlServerError: when the connection was lost: the conversation may be begun again.
     """
     claim(session, database)
+    if state_of(session, database)[0]:
+        check_may(session, database, Need.RESTORE_OVER)
     try:
         take_offline(session, database)
-        _restore(session, database, urls, stem=database, keep_cdc=keep_cdc)
+        _restore(session, database, urls, stem=stem, keep_cdc=keep_cdc)
     except SqlServerError as error:
         if error.lost_connection:
             raise
@@ -128,16 +138,23 @@ def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str,
     facts = survey(session, database)
     files = session.run(tsql.file_list(urls))
     paths_in_use = [str(row["physical_name"]) for row in session.run(tsql.files_of_others(database))]
+    gone = gone_folders(session, facts.folders, known=facts.limits.folders[-1].data)
+    present, folders = places_left(facts.files, gone), folders_to_try(facts.limits.folders, gone)
     for tries_left in reversed(range(STRAY_FILES)):
-        places = database_places(stem, files, facts.files, paths_in_use, facts.data_folder, facts.log_folder)
+        places = database_places(stem, files, present, paths_in_use, folders[0])
         try:
             session.run(tsql.restore_database(database, urls, places, replace=facts.state != "", keep_cdc=keep_cdc))
             return
         except SqlServerError as error:
-            if error.number != FILE_EXISTS or not tries_left:
+            if error.number == NO_FOLDER and present:
+                present = {}  # a drive that nobody could ask about: nothing was written, all go to the server's folders
+            elif error.number == NO_FOLDER and len(folders) > 1:
+                folders = folders[1:]
+            elif error.number == FILE_EXISTS and tries_left:
+                # A file of no database, as a dropped offline one leaves it: somebody may still want it.
+                paths_in_use += places.values()
+            else:
                 raise
-            # A file of no database, as a dropped offline one leaves it: somebody may still want it.
-            paths_in_use += places.values()
 
 
 def _advice(error: SqlServerError) -> str:

@@ -13,7 +13,8 @@ from perennial.hooks.sql_server.databases import ONLINE
 from perennial.hooks.sql_server.session import Session
 
 
-def _held(permission: str) -> str:
+def held(permission: str) -> str:
+    """The question whether the login has a permission on the server."""
     return f"HAS_PERMS_BY_NAME(NULL, NULL, N'{permission}')"
 
 
@@ -45,7 +46,7 @@ RESTORES = Right(
     "reading what a backup says of itself, restoring and attaching databases, taking them offline and online again",
     "ALTER SERVER ROLE [dbcreator] ADD MEMBER <login>",
     # Its owner may restore a database, too; members of its role db_owner may not.
-    f"CASE WHEN {_held('CREATE ANY DATABASE')} = 1 AND {_held('ALTER ANY DATABASE')} = 1 "
+    f"CASE WHEN {held('CREATE ANY DATABASE')} = 1 AND {held('ALTER ANY DATABASE')} = 1 "
     f"AND ({_IS_SYSADMIN} OR IS_SRVROLEMEMBER(N'dbcreator') = 1 OR {_OWNS}) THEN 1 ELSE 0 END",
 )
 SEES_SESSIONS = Right(
@@ -53,20 +54,20 @@ SEES_SESSIONS = Right(
     "seeing whether a backup or restore of an earlier attempt is still at work, who is in a database that is restored, "
     "and by which certificate a database is encrypted",
     "GRANT VIEW SERVER STATE TO <login>",
-    _held("VIEW SERVER STATE"),
+    held("VIEW SERVER STATE"),
 )
 ENDS_SESSIONS = Right(
     "ALTER ANY CONNECTION",
     "ending statements of a run that was ended, and putting users out of a database that is restored",
     "GRANT ALTER ANY CONNECTION TO <login>",
-    _held("ALTER ANY CONNECTION"),
+    held("ALTER ANY CONNECTION"),
 )
 SEES_LOGINS = Right(
     "VIEW ANY DEFINITION",
     "telling users of a restored database who have no login any more, and the name of the certificate of an encrypted "
     "database",
     "GRANT VIEW ANY DEFINITION TO <login>",
-    _held("VIEW ANY DEFINITION"),
+    held("VIEW ANY DEFINITION"),
 )
 OWNS_DATABASE = Right(
     "database role db_owner",

@@ -112,18 +112,6 @@ def database_state(database: str) -> str:
     return f"SELECT state_desc, user_access_desc FROM sys.databases WHERE name = {text(database)}"
 
 
-def database_identity(database: str) -> str:
-    """What tells a database, and what was restored to it, from any other; no row when there is none."""
-    return (
-        "SELECT d.database_id, d.state_desc, CONVERT(nvarchar(30), d.create_date, 126) AS created, "
-        "CONVERT(nvarchar(36), r.recovery_fork_guid) AS recovery_fork, "
-        "(SELECT MAX(h.restore_history_id) FROM msdb.dbo.restorehistory AS h "
-        f"WHERE h.destination_database_name = {text(database)}) AS last_restore "
-        "FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON r.database_id = d.database_id "
-        f"WHERE d.name = {text(database)}"
-    )
-
-
 def database_files(database: str) -> str:
     """Where the files of a database lie, what they hold, and their sizes in pages of 8 KiB; the primary one first."""
     return (
@@ -135,14 +123,6 @@ def database_files(database: str) -> str:
 def files_of_others(database: str) -> str:
     """Where the files of all other databases lie."""
     return f"SELECT physical_name FROM sys.master_files WHERE database_id <> COALESCE(DB_ID({text(database)}), 0)"
-
-
-def default_folders() -> str:
-    """Where the server puts the files of new databases."""
-    return (
-        "SELECT CONVERT(nvarchar(260), SERVERPROPERTY('InstanceDefaultDataPath')) AS data_folder, "
-        "CONVERT(nvarchar(260), SERVERPROPERTY('InstanceDefaultLogPath')) AS log_folder"
-    )
 
 
 def finished_backup(backup_name: str, url: str) -> str:

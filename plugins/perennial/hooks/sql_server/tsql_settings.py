@@ -42,7 +42,8 @@ def space_and_settings(database: str) -> str:
     Asked inside the database, which is left again: FILEPROPERTY (learn.microsoft.com, same name) answers any of its
     users. It knows nothing of FILESTREAM containers, whose `size` is what they hold.
     """
-    files = "f.name, f.physical_name, f.type_desc, COALESCE(FILEPROPERTY(f.name, N'SpaceUsed'), f.size) AS pages"
+    used = "COALESCE(FILEPROPERTY(f.name, N'SpaceUsed'), f.size) AS pages"
+    files = f"f.name, f.physical_name, f.type_desc, f.size, {used}"
     source = "sys.database_files AS f CROSS JOIN sys.databases AS d"
     asked = _with_key(files, source, " WHERE d.database_id = DB_ID() ORDER BY f.file_id")
     return f"USE {name(database)}; {asked}; USE master"
