@@ -51,7 +51,7 @@ SETTINGS = (
     Setting("honors_broker_priority", "HONOR_BROKER_PRIORITY", Return.PUT_BACK, "all messages have one priority"),
     Setting("db_chaining", "DB_CHAINING", Return.ADMINISTRATOR, "views over several databases may be refused"),
     Setting("trustworthy", "TRUSTWORTHY", Return.ADMINISTRATOR, "modules that reach out of the database are refused"),
-    Setting("owner", "the owner", Return.ADMINISTRATOR, "its owner was somebody else, with all rights in it"),
+    Setting("owner", "the owner", Return.ADMINISTRATOR, "the one of before has lost his rights in it"),
     Setting("cdc", "change data capture", Return.BY_HAND, "changes are captured no more"),
     Setting("replicated", "replication", Return.BY_HAND, "nothing is published or subscribed to any more"),
     Setting("master_key_by_server", "the master key's encryption by the server", Return.BY_HAND, "it takes a password"),
@@ -119,7 +119,7 @@ def expected_settings(
         "honors_broker_priority": False,
         "trustworthy": False,
         "db_chaining": False,
-        "cdc": attached or keeps_cdc(wanted, server),
+        "cdc": wanted.cdc and (attached or keeps_cdc(wanted, server)),
         "replicated": wanted.replicated and same_server and own_place and not attached,
         "master_key_by_server": wanted.master_key_by_server and same_server,
     }

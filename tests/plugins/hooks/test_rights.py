@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import ExitStack
 
 import pytest
 
-from lab.testing.sql_server import LabSqlServer
-from perennial.hooks.sql_server.rights import OWNS_DATABASE, RESTORES, RIGHTS, Right, missing_rights
+from lab.testing.sql_server import LabSqlServer, run_on
+from perennial.hooks.sql_server import tsql
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.rights import (
+    ENDS_SESSIONS,
+    OWNS_DATABASE,
+    RESTORES,
+    RIGHTS,
+    SEES_LOGINS,
+    SEES_SESSIONS,
+    Right,
+    missing_rights,
+)
 from perennial.hooks.sql_server.session import Session
+from perennial.hooks.sql_server.users import orphaned_users
+from tests.support.databases import DatabasesUnderTest
 from tests.support.logins import README, ReadmeLogin, readme_statements
 
 SCAFFOLD = ("CREATE LOGIN", "CREATE USER", "USE ")
@@ -66,3 +80,34 @@ def test_a_login_that_may_make_databases_and_not_restore_over_this_one_is_told_a
     login = ReadmeLogin.make(lab_sql_server, database, but_for=granted(RESTORES))
     lab_sql_server.run(f"GRANT CREATE ANY DATABASE TO [{login.name}]", f"GRANT ALTER ANY DATABASE TO [{login.name}]")
     assert missing(login) == (RESTORES,)
+
+
+def refusal(session: Session, statement: str) -> str:
+    with pytest.raises(SqlServerError) as caught:
+        session.run(statement)
+    return str(caught.value)
+
+
+@pytest.mark.lab
+def test_without_each_of_the_rights_something_does_not_go(databases: DatabasesUnderTest) -> None:
+    name, urls = databases.backed_up()
+    restore = tsql.restore_database(name, urls, {}, replace=True)
+    with databases.server.connect(appname="somebody") as other:
+        ((somebody,),) = run_on(other, "SELECT @@SPID")
+
+        def without(right: Right) -> Session:
+            login = ReadmeLogin.make(databases.server, name, but_for=granted(right))
+            session: Session = sessions.enter_context(databases.session(login=login.connect_options))
+            return session
+
+        with ExitStack() as sessions:
+            restores = without(RESTORES)
+            assert "CREATE DATABASE permission denied" in refusal(restores, tsql.file_list(urls))
+            assert "does not have permission to RESTORE" in refusal(restores, restore)
+            assert without(SEES_SESSIONS).run(tsql.running_sessions("somebody")) == []
+            assert "does not have permission to use the KILL" in refusal(without(ENDS_SESSIONS), tsql.kill(somebody))
+            assert orphaned_users(without(SEES_LOGINS), name) is None
+            owns = without(OWNS_DATABASE)
+            assert "does not have permission to run DBCC CHECKDB" in refusal(owns, tsql.check_database(name))
+            backup = refusal(owns, tsql.backup_database(name, urls, "x", copy_only=True))
+            assert "BACKUP DATABASE permission denied" in backup
