@@ -14,6 +14,7 @@ from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from perennial.backup.lock import lock_parts
 from perennial.backup.sweep import sweep
+from perennial.hooks.asynchronous import Fence
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.collection import Versioned
@@ -56,20 +57,23 @@ async def end_attempt(point: LeasedPoint) -> list[str]:
     manifest = point.manifest
     if manifest.parts.bak is None:
         with suppress(SqlServerError, PerennialError):  # a server that is down runs no backup either
-            await stop_backup(manifest, point.vault.settings)
+            await stop_backup(manifest, point.vault.settings, point.lease.check)
     if manifest.closed_at is None:
         manifest = await point.change(lambda m: m.closed(datetime.now(UTC)))
     return await complete_verified(point) if manifest.state is State.VERIFIED else []
 
 
-async def stop_backup(manifest: Manifest, settings: Settings) -> None:
+async def stop_backup(manifest: Manifest, settings: Settings, fence: Fence | None = None) -> None:
     """End the statement that writes the files of the manifest's claim, if it runs.
+
+    Args:
+        fence: As of `SqlServer`.
 
     Raises:
         SqlServerError: when the server does not answer, or refuses.
     """
     if manifest.claim:
-        server = SqlServer(manifest.source.database.connection)
+        server = SqlServer(manifest.source.database.connection, fence=fence)
         await server.kill_sessions_of(settings.run_label(manifest.claim.name))
 
 

@@ -6,12 +6,15 @@ import asyncio
 import contextvars
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 State = TypeVar("State")
 Result = TypeVar("Result")
+
+Fence = Callable[[], Awaitable[None]]
+"""Asked right before an effect on another machine; raises when whoever wants it may not act any more."""
 
 
 class PerLoop(Generic[State]):

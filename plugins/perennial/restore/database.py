@@ -48,7 +48,8 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         plan = restore.record.plan
         if plan.database is None:
             return StepReport("No database was asked for.")
-        server = SqlServer(plan.target.database.connection, restore.vault.settings.run_label(restore.record.id))
+        label, fence = restore.vault.settings.run_label(restore.record.id), restore.lease.check
+        server = SqlServer(plan.target.database.connection, label, fence)
         try:
             from_snapshot = plan.database_from is DatabaseSource.SNAPSHOT
             bring_back = self._from_snapshot if from_snapshot else self._from_backup_file
@@ -162,7 +163,7 @@ async def reopen_database(restore: LeasedRestore) -> str:
     record, settings = restore.record, restore.vault.settings
     if record.plan.database is None:
         return ""
-    server = SqlServer(record.plan.target.database.connection)
+    server = SqlServer(record.plan.target.database.connection, fence=restore.lease.check)
     has_begun = RESTORE_DATABASE in record.begun
     try:
         async with server.one_session():

@@ -39,12 +39,14 @@ class DatabaseSurveyor:
         request: What was asked.
         point: The recovery point that was chosen.
         target: The tenant whose place it goes to.
+        incarnation: Which incarnation of the preview looks.
     """
 
     vault: Vault
     request: RestoreRequest
     point: Manifest
     target: Tenant
+    incarnation: str
 
     async def survey(self) -> DatabaseSurvey:
         """Look at the database and at the .bak, side by side.
@@ -150,7 +152,7 @@ class DatabaseSurveyor:
         )
 
     def _server(self) -> SqlServer:
-        label = self.vault.settings.run_label(f"{self.request.restore_id} preview")
+        label = self.vault.settings.run_label(f"{self.request.restore_id} preview {self.incarnation[:8]}")
         return SqlServer(self.target.database.connection, label)
 
     def _server_must_answer(self) -> AbstractContextManager[None]:

@@ -80,7 +80,7 @@ async def copy_on_host(
     if begins:
         await restore.change(lambda r: r.beginning_on(*begins))
     try:
-        outcome = await Hosts.of(settings).run(
+        outcome = await Hosts.of(settings, restore.lease.check).run(
             host.instance,
             host.platform,
             script,

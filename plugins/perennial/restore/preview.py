@@ -67,7 +67,7 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
         point = choose_point(manifests, request.tenant, request.recovery_point)
         check_scope(request, point)
         target = target_of(request, register, point)
-        self._surveyor = Surveyor(vault, request, point, target)
+        self._surveyor = Surveyor(vault, request, point, target, self.incarnation)
         survey = await self._surveyor.survey()
         suggestion = suggest_nearest([m for m in manifests if m.id != point.id], point.time)
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)

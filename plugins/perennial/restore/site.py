@@ -96,7 +96,7 @@ async def inspect_folder(
         UnavailableError: when SSM does not answer.
     """
     parameters = {"TARGET": folder, "COUNT_SECONDS": str(count_seconds)}
-    return await _run_on_web_host(settings, web, "inspect_folder", parameters, what_for)
+    return await _run_on_web_host(Hosts.of(settings), web, "inspect_folder", parameters, settings.run_label(what_for))
 
 
 async def _remove_marker(restore: LeasedRestore) -> str:
@@ -113,26 +113,26 @@ async def _run(restore: LeasedRestore, script: str, parameters: dict[str, str]) 
     record, settings = restore.record, restore.vault.settings
     web = record.plan.target.web
     direction = script.removeprefix("site_")
-    await restore.lease.check()
     with translate_script_errors(
         f"The site of tenant {record.tenant} could not be taken {direction}",
         why="Its host did not do as it was told.",
         todo=f"Look at {web.path} on {web.instance}; the site is offline as long as {OFFLINE_MARKER} lies there.",
     ):
         parameters = {"SITE": web.path, "RESTORE_ID": record.id, **parameters}
-        answer = await _run_on_web_host(settings, web, script, parameters, f"{record.id} {direction}")
+        hosts, label = Hosts.of(settings, restore.lease.check), settings.run_label(f"{record.id} {direction}")
+        answer = await _run_on_web_host(hosts, web, script, parameters, label)
     return str(answer["site"])
 
 
 async def _run_on_web_host(
-    settings: Settings, web: WebHost, script: str, parameters: dict[str, str], what_for: str
+    hosts: Hosts, web: WebHost, script: str, parameters: dict[str, str], label: str
 ) -> dict[str, Any]:
-    outcome = await Hosts.of(settings).run(
+    outcome = await hosts.run(
         web.instance,
         web.platform,
         script,
         {"OFFLINE_MARKER": OFFLINE_MARKER, **parameters},
-        label=settings.run_label(what_for),
+        label=label,
         limit=SECONDS,
     )
     return outcome.answer()

@@ -23,12 +23,14 @@ class Surveyor:
         request: What was asked.
         point: The recovery point that was chosen.
         target: The tenant whose place it goes to.
+        incarnation: Which incarnation of the preview looks: it ends its own reading, and no other's.
     """
 
     vault: Vault
     request: RestoreRequest
     point: Manifest
     target: Tenant
+    incarnation: str
 
     async def survey(self) -> Survey:
         """Look at all of it, side by side.
@@ -51,7 +53,7 @@ class Surveyor:
 
     @property
     def _database(self) -> DatabaseSurveyor:
-        return DatabaseSurveyor(self.vault, self.request, self.point, self.target)
+        return DatabaseSurveyor(self.vault, self.request, self.point, self.target, self.incarnation)
 
 
 def _first(errors: ExceptionGroup[Exception]) -> Exception:

@@ -152,7 +152,7 @@ def mount_name(volume_id: str) -> str:
 
 async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -> None:
     record, settings = restore.record, restore.vault.settings
-    hosts, host = Hosts.of(settings), host_of(record.plan.target, role)
+    hosts, host = Hosts.of(settings, restore.lease.check), host_of(record.plan.target, role)
     # A host that does not answer may well have let go of the disk: the detaching will tell.
     with suppress(ScriptError, UnavailableError, TimeoutError):
         # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
@@ -181,19 +181,22 @@ async def _remove(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume_i
         # One that is not shown may be too new to be, and attached all the same.
         if volume is None or volume.instance:
             await _unmount(restore, role, volume_id)
+            await restore.lease.check()
             await ebs.detach_volume(volume_id)
-        if await _delete_once_detached(ebs, volume_id, restore.vault.settings.poll.total_seconds()):
+        if await _delete_once_detached(ebs, restore, volume_id):
             return True
     return False
 
 
-async def _delete_once_detached(ebs: Ebs, volume_id: str, poll: float) -> bool:
+async def _delete_once_detached(ebs: Ebs, restore: LeasedRestore, volume_id: str) -> bool:
     """Delete the volume as soon as its host has let go of it; False when it has not for VOLUME_LET_GO."""
-    async for _ in waits.looks(waits.VOLUME_LET_GO, poll):
+    async for _ in waits.looks(waits.VOLUME_LET_GO, restore.vault.settings.poll.total_seconds()):
         volume = await ebs.volume(volume_id)
         if volume and volume.state in ("deleting", "deleted"):
             return True
         # One that is not shown may be too new to be: DeleteVolume knows.
-        if (volume is None or not volume.instance) and await ebs.delete_volume(volume_id):
-            return True
+        if volume is None or not volume.instance:
+            await restore.lease.check()
+            if await ebs.delete_volume(volume_id):
+                return True
     return False

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from include.rules.errors import PerennialError, UnavailableError
 from include.rules.register.tenants import Platform
 from perennial.hooks import waits
+from perennial.hooks.asynchronous import Fence
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_throttled, is_transient, translate_errors
 from perennial.hooks.aws.host_scripts import DOCUMENTS, script_lines
@@ -80,15 +81,16 @@ class Hosts:
     Args:
         conn_id: Airflow connection for SSM.
         poll: Seconds between two looks at a running script.
+        fence: Asked before a script is sent or cancelled; raises when nobody may act any more.
     """
 
-    def __init__(self, conn_id: str, poll: float) -> None:
-        self.conn_id, self.poll = conn_id, poll
+    def __init__(self, conn_id: str, poll: float, fence: Fence | None = None) -> None:
+        self.conn_id, self.poll, self._fence = conn_id, poll, fence
 
     @classmethod
-    def of(cls, settings: Settings) -> Hosts:
+    def of(cls, settings: Settings, fence: Fence | None = None) -> Hosts:
         """The hosts of this deployment."""
-        return cls(settings.aws_conn_id, settings.poll.total_seconds())
+        return cls(settings.aws_conn_id, settings.poll.total_seconds(), fence)
 
     async def run(
         self,
@@ -150,6 +152,8 @@ class Hosts:
         if command is None:
             return False
         ssm = await aws_client("ssm", self.conn_id)
+        if self._fence:
+            await self._fence()
         with translate_errors(f"A script on host {instance} could not be cancelled", command=command):
             await ssm.cancel_command(CommandId=command, InstanceIds=[instance])
         if await self._outcome(instance, command, waits.COMMAND_CANCELLED) is None:
@@ -173,6 +177,8 @@ class Hosts:
     ) -> str:
         lines = await asyncio.to_thread(script_lines, platform, script, parameters)
         ssm = await aws_client("ssm", self.conn_id, resend=False)
+        if self._fence:
+            await self._fence()
         with translate_errors(
             f"The script {script} could not be sent to host {instance}",
             todo=f"Check that the instance runs {platform} and that its SSM agent is online.",

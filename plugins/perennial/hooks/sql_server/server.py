@@ -16,7 +16,7 @@ from airflow.sdk import Connection
 from asgiref.sync import sync_to_async
 
 from include.rules.errors import ConfigurationError, PerennialError
-from perennial.hooks.asynchronous import run_in_thread
+from perennial.hooks.asynchronous import Fence, run_in_thread
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import HUNG_UP, UNNAMED, SqlServerError, may_pass
 from perennial.hooks.sql_server.refused_login import why_refused
@@ -33,10 +33,11 @@ class SqlServer:
     Args:
         conn_id: The connection. Perennial works in `master`; the connection's own schema is not used.
         program: How the sessions call themselves (`program_name` on the server), at most 128 characters.
+        fence: Asked before each conversation, those that are begun again too; raises when nobody may act any more.
     """
 
-    def __init__(self, conn_id: str, program: str = "perennial") -> None:
-        self.conn_id, self.program = conn_id, program[:128]
+    def __init__(self, conn_id: str, program: str = "perennial", fence: Fence | None = None) -> None:
+        self.conn_id, self.program, self._fence = conn_id, program[:128], fence
         self._kept: KeptSession | None = None
 
     async def talk(self, conversation: Callable[[Session], Result], *, pauses: Iterable[float] = ()) -> Result:
@@ -81,6 +82,8 @@ class SqlServer:
             await run_in_thread(kept.close, label=f"close {self.conn_id}")
 
     async def _talk_once(self, conversation: Callable[[Session], Result]) -> Result:
+        if self._fence:
+            await self._fence()
         kept = self._kept
         waiting = kept.take() if kept else None
         connection = None if waiting else await self._airflow_connection()
