@@ -17,11 +17,12 @@ ATTACH_SECONDS = 60
 LIVE = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
 
 # Finds the volume among the host's devices by its serial number, as on any EC2 host with NVMe volumes.
-MOUNT = """
+MOUNT = r"""
 set -eu
 mkdir -p {folder}
 mountpoint -q {folder} && exit 0
-device=$(lsblk --nodeps --noheadings --output SERIAL,PATH | sed -n 's/^{serial}  *//p')
+device=$(lsblk --pairs --paths --nodeps --noheadings --output SERIAL,NAME |
+    sed -n 's/^SERIAL="{serial}" NAME="\(.*\)"$/\1/p')
 mount "$device" {folder}
 """
 

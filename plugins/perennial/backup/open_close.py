@@ -23,6 +23,7 @@ from perennial.hooks.register import read_register
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease, released_after
+from perennial.steps.alone import refuse_alone
 from perennial.steps.closing import ClosingTrigger, leaving_it_to_others
 from perennial.steps.trigger import StepResult
 
@@ -39,6 +40,9 @@ class OpenRecoveryPointTrigger(BackupTrigger):
     async def work(self) -> StepResult:
         settings, request = self.settings, self.backup_request
         tenant = (await read_register(settings)).tenant(request.tenant)
+        current = await self.read_manifest()
+        if current and current.value.state is not State.VERIFIED:
+            await refuse_alone(self)
         wait = settings.lease_wait.total_seconds()
         lease = await self.acquire(tenant.id, Purpose.BACKUP, wait=wait)
         try:

@@ -20,6 +20,7 @@ from perennial.hooks.vault.vault import Vault
 from perennial.restore.readers import begin_reading, end_reading
 from perennial.restore.site import marker_on_site
 from perennial.restore.step import RestoreTrigger
+from perennial.steps.alone import refuse_alone
 from perennial.steps.trigger import StepResult
 
 
@@ -34,6 +35,9 @@ class OpenRestoreTrigger(RestoreTrigger):
 
     async def work(self) -> StepResult:
         vault, request = self.vault, self.request()
+        planned = await self.read_record()
+        if planned and planned.state not in (RestoreState.PLANNED, RestoreState.DONE):
+            await refuse_alone(self)
         # A restore never waits for a busy tenant: the operator at night has to know at once, and who is in the way.
         lease = await self.acquire(request.target, Purpose.RESTORE)
         try:

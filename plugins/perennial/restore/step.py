@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from include.rules.errors import PartError, PerennialError
 from include.rules.points.manifest import Manifest
+from include.rules.restore.order import check_order
 from include.rules.restore.record import RestoreRecord, RestoreStep
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
@@ -77,6 +78,7 @@ class RestoreStepTrigger(RestoreTrigger):
         began_at = datetime.now(UTC)
         async with self.under_lease(request.target) as lease:
             restore = self.holding(await LeasedRestore.load(lease, request.restore_id))
+            check_order(restore.record, self.step)
             outcome = await self.act(restore, await self._read_point(restore.record))
             step = RestoreStep(
                 name=self.step, message=outcome.message, began_at=began_at, at=datetime.now(UTC), bytes=outcome.bytes

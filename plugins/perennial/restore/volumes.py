@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import ClassVar
 
 from include.rules.errors import PartError, UnavailableError
+from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.restore.devices import free_device
@@ -18,8 +19,10 @@ from perennial.hooks.aws.ebs_items import PART_TAG, RESTORE_TAG, TENANT_TAG, Vol
 from perennial.hooks.aws.errors import AWS_ERRORS, AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, ScriptError
 from perennial.hooks.vault.leased import LeasedRestore
+from perennial.hooks.vault.tenant_lease import released_after, renewing
 from perennial.restore.step import RestoreStepTrigger, StepReport
 from perennial.restore.volume_waiting import wait_for_volume
+from perennial.steps.trigger import StepResult
 
 USABLE = frozenset({"creating", "available", "in-use"})
 
@@ -92,6 +95,20 @@ class RemoveVolumesTrigger(RestoreStepTrigger):
     """Detaches and deletes the volumes of the restore, whatever became of the copy."""
 
     step: ClassVar[str] = "remove_volumes"
+
+    async def work(self) -> StepResult:
+        """Also cleared alone, after the restore was closed: then it takes the lease for it."""
+        _settings, request = self.settings, self.request()  # a missing setting is told before a form that is wrong
+        record = await self.read_record()
+        if record is None or record.closed_at is None:
+            return await super().work()
+        if not (record.volumes or record.asked_volumes):
+            return {"message": "The restore is closed, and no volume of it is left."}
+        lease = await self.acquire(request.target, Purpose.RESTORE)
+        async with released_after(lease), renewing(lease):
+            restore = await LeasedRestore.load(lease, request.restore_id)
+            report = await self.act(restore, await self._read_point(restore.record))
+        return {"message": report.message}
 
     async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
         problem = await remove_volumes(restore)
