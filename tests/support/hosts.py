@@ -67,11 +67,15 @@ class Hosts:
     def _is_as_made(self, host: MountedHost) -> bool:
         (found,) = self._described(host.instance)
         mounted = host.folder.is_symlink() and host.folder.resolve() == self._cloud.volume_path(host.volume).resolve()
-        return mounted and found["State"]["Name"] == "running" and self._attached(host.instance) == host.attached
+        sound = mounted and found["State"]["Name"] == "running" and self._attached(host.instance) == host.attached
+        return sound and self._is_attached(host)  # a mounted volume may have been asked to detach
 
     def _attached(self, instance: str) -> tuple[tuple[str, str], ...]:
         (found,) = self._described(instance)
         return tuple((one["DeviceName"], one["Ebs"]["VolumeId"]) for one in found["BlockDeviceMappings"])
+
+    def _is_attached(self, host: MountedHost) -> bool:
+        return self._cloud.volume_state(host.volume) == ("in-use", "attached")
 
     def _described(self, instance: str) -> list[dict[str, Any]]:
         answer = self._cloud.client("ec2").describe_instances(InstanceIds=[instance])

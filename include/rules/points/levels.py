@@ -11,7 +11,7 @@ def not_looked_at(manifest: Manifest) -> dict[PartName, str]:
 
     Of a point from before there were looks nothing is known: none of its snapshots is in it.
     """
-    looks = {name: look for name, look in manifest.looks.items() if manifest.parts.get(name)}
+    looks = {name: manifest.looks[name] for name in manifest.parts.names if name in manifest.looks}
     return {name: look.not_looked_at for name, look in looks.items() if look.not_looked_at}
 
 

@@ -93,7 +93,7 @@ def _folder_of_files(folder: str, database: DatabaseHost, seen: HostFacts) -> tu
     where, place = f"{folder} on {database.instance}", seen.places[folder]
     if place.kind != "folder":
         fact = f"there is no folder {where}, and files of database {database.name} lie in it"
-        todo = "Correct database.instance in tenants.yaml: is this the host of the server?"
+        todo = "Correct database.instance in tenants.yaml; or drop the database, where its files are lost."
         return (Finding(Weight.DIFFERENCE, fact, f"database.instance is {database.instance}", todo),)
     return _on_volume(where, database, place, seen, f"database.volume is {database.volume}")
 

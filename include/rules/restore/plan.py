@@ -15,7 +15,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import DatabaseHost, Strict, Tenant, WebHost
 from include.rules.restore.database_obstacles import check_obstacles
-from include.rules.restore.databases import check_database_name, database_source, why_unsavable
+from include.rules.restore.databases import ATTACHABLE, check_database_name, database_source, why_unsavable
 from include.rules.restore.folders import check_files, check_folder, paths_for
 from include.rules.restore.request import DatabaseSource, RestoreRequest, RestoreScope
 from include.rules.restore.settings import check_server_takes, is_own_place, keeps_cdc, wanted_settings
@@ -67,6 +67,20 @@ class RestorePlan(Strict):
         database = self.database is not None and self.database_from is DatabaseSource.SNAPSHOT
         needed = {SnapshotRole.WEB: self.folder is not None, SnapshotRole.DATABASE: database}
         return tuple(role for role, is_needed in needed.items() if is_needed)
+
+
+def roles_kept_safe(plan: RestorePlan, database_state: str) -> tuple[SnapshotRole, ...]:
+    """The volumes of which the restore's safety point will hold a snapshot.
+
+    Args:
+        database_state: Of the database that is overwritten, as sys.databases names it; empty when there is none.
+    """
+    has_database = database_state == "ONLINE" or database_state in ATTACHABLE
+    held = {
+        SnapshotRole.WEB: plan.replaces_files,
+        SnapshotRole.DATABASE: plan.replaces_database and has_database and not plan.why_unsavable,
+    }
+    return tuple(role for role, is_held in held.items() if is_held)
 
 
 def plan_restore(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from statistics import median
 
+from include.rules.points.levels import not_looked_at
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.restore.database_obstacles import describe_unknowns
@@ -25,6 +26,10 @@ def preview(
     lines = [
         f"### Restore of {plan.recovery_point}",
         f"Tenant {plan.source} as of {moment:%Y-%m-%d %H:%M:%S} UTC ({_age(now, moment)} ago), verified to {proof}.",
+        *(
+            f"The volume of its {name} was NOT LOOKED AT before: it may hold something else ({reason})."
+            for name, reason in not_looked_at(manifest).items()
+        ),
         "",
         "**What happens to what is there now**",
         *_bullets(_overwritten(plan, survey)),

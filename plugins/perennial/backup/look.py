@@ -32,13 +32,9 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
         PartError: when something is not as the register says, at a second look, too.
         RefusedError: when a safety point's volume could not be looked at.
     """
-    loop, is_safety = asyncio.get_running_loop(), manifest.kind is Kind.SAFETY
-    since = loop.time() - (0 if is_safety else FRESH_SECONDS)
-    findings = await look_at_volume(settings, manifest.source, role, since=since, is_overwritten=is_safety)
-    if of_weight(Weight.DIFFERENCE, findings):
-        # A disk may just be moving, and the first look may be minutes old.
-        await asyncio.sleep(settings.poll.total_seconds())
-        findings = await look_at_volume(settings, manifest.source, role, since=loop.time(), is_overwritten=is_safety)
+    is_safety = manifest.kind is Kind.SAFETY
+    since = asyncio.get_running_loop().time() - (0 if is_safety else FRESH_SECONDS)
+    findings = await look_twice(settings, manifest.source, role, since=since, is_overwritten=is_safety)
     look = VolumeLook.of(findings, datetime.now(UTC))
     if differences := of_weight(Weight.DIFFERENCE, findings):
         raise PartError(
@@ -55,6 +51,21 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
             todo="Mend that, then clear the task `open` of this run.",
         )
     return look
+
+
+async def look_twice(
+    settings: Settings, tenant: Tenant, role: SnapshotRole, *, since: float, is_overwritten: bool = False
+) -> tuple[Finding, ...]:
+    """What a look finds, as `look_at_volume`; a difference is looked at again before it counts.
+
+    A disk may just be moving, and the first look may be minutes old.
+    """
+    findings = await look_at_volume(settings, tenant, role, since=since, is_overwritten=is_overwritten)
+    if not of_weight(Weight.DIFFERENCE, findings):
+        return findings
+    await asyncio.sleep(settings.poll.total_seconds())
+    since = asyncio.get_running_loop().time()
+    return await look_at_volume(settings, tenant, role, since=since, is_overwritten=is_overwritten)
 
 
 async def look_at_volume(

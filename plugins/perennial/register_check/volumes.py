@@ -7,15 +7,15 @@ import asyncio
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.findings import Finding
 from include.rules.register.tenants import Tenant
-from perennial.backup.look import look_at_volume
+from perennial.backup.look import look_twice
 from perennial.settings import Settings
 
 JUST_NOW = 60.0
-"""Seconds in which a look counts as one of this run: the tenants of a host share it, those of an earlier run do not."""
+"""Seconds in which a look that has found no difference counts as one of this run: the tenants of a host share it."""
 
 
 async def check_volumes(tenant: Tenant, settings: Settings) -> tuple[Finding, ...]:
     """Look at both volumes of a tenant."""
     since = asyncio.get_running_loop().time() - JUST_NOW
-    looks = (look_at_volume(settings, tenant, role, since=since) for role in SnapshotRole)
+    looks = (look_twice(settings, tenant, role, since=since) for role in SnapshotRole)
     return tuple(finding for found in await asyncio.gather(*looks) for finding in found)

@@ -25,6 +25,7 @@ from include.rules.restore.request import RestoreRequest
 from perennial.hooks.register import find_register
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.vault.vault import Vault
+from perennial.restore.safety_look import check_can_be_kept_safe
 from perennial.restore.settings import preview_settings
 from perennial.restore.step import RestoreTrigger
 from perennial.restore.survey import Surveyor
@@ -72,6 +73,7 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
         suggestion = suggest_nearest([m for m in manifests if m.id != point.id], point.time)
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)
         check_own_place(plan, register)
+        await check_can_be_kept_safe(vault.settings, plan, survey.database.state)
         earlier = await vault.latest_restores(request.target, EARLIER)
         shown = (
             preview(plan, point, survey, earlier, now),

@@ -1,0 +1,33 @@
+"""A look, while the site is still online, at the volumes of which the restore will take its safety point."""
+
+from __future__ import annotations
+
+import asyncio
+
+from include.rules.errors import RefusedError
+from include.rules.register.findings import Weight, of_weight
+from include.rules.restore.plan import RestorePlan, roles_kept_safe
+from perennial.backup.look import look_twice
+from perennial.hooks.aws.host_look import FRESH_SECONDS
+from perennial.settings import Settings
+
+
+async def check_can_be_kept_safe(settings: Settings, plan: RestorePlan, database_state: str) -> None:
+    """Refuse a restore whose safety point would be refused, or would be of another volume than the restore overwrites.
+
+    Args:
+        database_state: Of the database that is overwritten, as sys.databases names it; empty when there is none.
+
+    Raises:
+        RefusedError: when a volume is not as the register says, or nobody can say whether it is.
+    """
+    since = asyncio.get_running_loop().time() - FRESH_SECONDS
+    roles = roles_kept_safe(plan, database_state)
+    looks = (look_twice(settings, plan.target, role, since=since, is_overwritten=True) for role in roles)
+    findings = [finding for found in await asyncio.gather(*looks) for finding in found]
+    if bad := of_weight(Weight.DIFFERENCE, findings) or of_weight(Weight.NOT_LOOKED_AT, findings):
+        raise RefusedError(
+            f"What tenant {plan.target.id} has now cannot be kept safe: {'; '.join(one.text for one in bad)}.",
+            why="Without a safety point nothing is overwritten; nothing was.",
+            todo=" ".join(dict.fromkeys(one.todo for one in bad)),
+        )

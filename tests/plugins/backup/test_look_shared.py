@@ -1,0 +1,188 @@
+"""The look before a snapshot: what is shared, what is asked again, and what becomes of a host that does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from include.rules.errors import PartError, PerennialError
+from include.rules.points.levels import not_looked_at
+from include.rules.points.listing import table
+from include.rules.points.transitions import State
+from include.rules.register.tenants import Platform
+from perennial.hooks.aws.ebs_items import LOOK_TAG
+from perennial.hooks.aws.host_scripts import script_lines
+from perennial.hooks.sql_server.server import SqlServer
+from tests.support.holdings import assert_one_of_each
+from tests.support.steps import CHAIN, CLOSE, DATABASE, OPEN, TODAY, VERIFY, WEB, chain_before, chain_from
+from tests.support.volumes import look, mount_again, unmount, web
+from tests.support.world import World
+
+pytestmark = pytest.mark.lab
+
+GLOBEX = "globex|daily|2026-11-23"
+
+
+@pytest.mark.parametrize(
+    "silence",
+    [
+        {"action": "ssm:SendCommand", "code": "InvalidInstanceId", "status": 400},
+        pytest.param({"action": "ssm:SendCommand", "drop": True}, marks=pytest.mark.sweep),
+        pytest.param(
+            {"action": "ssm:GetCommandInvocation", "code": "AccessDeniedException", "status": 400},
+            marks=pytest.mark.sweep,
+        ),
+        {"action": "ec2:DescribeVolumes", "code": "UnauthorizedOperation", "status": 403},
+    ],
+    ids=lambda rule: f"{rule['action']} {rule.get('code', 'dropped')}",
+)
+def test_a_host_that_does_not_say_leaves_the_point_at_level_1_and_its_bak_is_read_all_the_same(
+    world: World, silence: dict[str, Any]
+) -> None:
+    world.cloud.add_fault(**silence, times=None)
+    for step in CHAIN[:-1]:
+        result = world.run(step, TODAY)
+    assert result["level"] == 1
+    assert set(result["not_looked_at"]) == {"web_snapshot", "db_snapshot"}
+    manifest = world.manifest(TODAY)
+    assert manifest.state is State.VERIFIED
+    assert manifest.verification
+    assert manifest.verification.level == 1
+    assert "RESTORE VERIFYONLY WITH CHECKSUM" in manifest.verification.checks
+    assert set(not_looked_at(manifest)) == {"web_snapshot", "db_snapshot"}
+    assert "level 1 only: the volume of the web_snapshot was not looked at" in world.run(CLOSE, TODAY)["message"]
+    assert "web (not looked at), db (not looked at), .bak" in table([manifest])
+
+
+def running_first(monkeypatch: pytest.MonkeyPatch, line: str, where: Callable[[str], bool]) -> None:
+    """Let the script that looks at volumes begin with a line of shell, where its folders are those."""
+
+    def changed(platform: Platform, script: str, parameters: Mapping[str, str]) -> list[str]:
+        first = [line] if script == "inspect_volumes" and where(parameters["FOLDERS"]) else []
+        return [*first, *script_lines(platform, script, parameters)]
+
+    monkeypatch.setattr("perennial.hooks.aws.hosts.script_lines", changed)
+
+
+def test_a_script_that_does_not_end_leaves_the_volume_not_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perennial.hooks.aws.host_look.SECONDS", 1)
+    running_first(monkeypatch, "sleep 30", lambda folders: True)
+    world.run(OPEN, TODAY)
+    world.run(WEB, TODAY)
+    assert "TimedOut" in look(world, "web_snapshot").not_looked_at
+
+
+def test_an_answer_that_is_cut_off_leaves_the_volume_not_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running_first(monkeypatch, 'echo \'{"mounts": {"1": ["/srv\'; exit', lambda folders: True)
+    world.run(OPEN, TODAY)
+    world.run(WEB, TODAY)
+    assert "its answer cannot be read" in look(world, "web_snapshot").not_looked_at
+
+
+def test_a_folder_of_another_tenant_that_hangs_keeps_nobody_else_from_being_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    globex = world.add_tenant("globex")["web"]
+    globex["instance"], globex["mount"], globex["path"] = web(world)["instance"], "/net/globex", "/net/globex/site"
+    world.write_register()
+    monkeypatch.setattr("perennial.hooks.aws.host_look.SECONDS", 1)
+    running_first(monkeypatch, "sleep 30", lambda folders: "/net/globex" in folders)
+    world.run(OPEN, TODAY)
+    world.run(WEB, TODAY)
+    assert look(world, "web_snapshot").not_looked_at == ""
+
+
+def test_a_backup_sends_no_command_of_its_own_to_a_host_that_was_asked_and_logs_in_to_its_server_once_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logins: list[str] = []
+    opened = SqlServer._open
+
+    def counted(server: SqlServer, *arguments: Any) -> Any:
+        logins.append(server.program)
+        return opened(server, *arguments)
+
+    monkeypatch.setattr(SqlServer, "_open", counted)
+    for tenant in ("globex", "initech"):
+        world.add_tenant(tenant)
+    world.cloud.add_fault("ssm:SendCommand", delay=0.01, times=None)
+    sent = []
+    for request in (TODAY, GLOBEX, "initech|daily|2026-11-23"):
+        logins.clear()
+        before = len(world.cloud.fault_hits())
+        world.back_up(request)
+        sent.append(len(world.cloud.fault_hits()) - before)
+        assert len(logins) == 4, logins  # three of them before there were looks
+    assert sent == [2, 1, 1]  # each has a web host of its own; that of the databases was asked by the first
+
+
+def test_a_difference_that_was_seen_before_is_looked_at_again_before_it_fails_anybody(world: World) -> None:
+    unmount(world)
+    world.run(OPEN, TODAY)
+    with pytest.raises(PartError, match="nothing is mounted"):
+        world.run(WEB, TODAY)
+    mount_again(world)
+    assert "snapshot" in world.run(WEB, TODAY)
+
+
+def test_what_could_not_be_seen_is_asked_again_by_the_next_tenant(world: World) -> None:
+    world.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
+    world.run(OPEN, TODAY)
+    world.run(WEB, TODAY)
+    assert look(world, "web_snapshot").not_looked_at
+    for step in chain_from(DATABASE):
+        world.run(step, TODAY)
+    assert world.back_up("acme|daily|2026-11-24").verification.level == 2  # type: ignore[union-attr]
+
+
+def test_a_snapshot_that_was_taken_before_the_look_is_not_adopted(world: World) -> None:
+    world.run(OPEN, TODAY)
+    tags = {
+        "perennial:vault": world.vault.settings.vault,
+        "perennial:tenant": "acme",
+        "perennial:recovery-point": "acme-daily-20261123",
+        "perennial:part": "web_snapshot",
+    }
+    world.cloud.client("ec2").create_snapshot(
+        VolumeId=web(world)["volume"],
+        TagSpecifications=[
+            {"ResourceType": "snapshot", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+        ],
+    )
+    world.run(WEB, TODAY)
+    part = world.manifest(TODAY).parts.web_snapshot
+    assert part
+    looked_at = [
+        tag["Value"]
+        for snapshot in world.snapshots(TODAY)
+        if snapshot["SnapshotId"] == part.snapshot_id
+        for tag in snapshot["Tags"]
+        if tag["Key"] == LOOK_TAG
+    ]
+    assert looked_at == [look(world, "web_snapshot").at.isoformat()]
+    for step in chain_from(DATABASE):
+        world.run(step, TODAY)
+    assert_one_of_each(world, TODAY)
+
+
+def test_a_register_that_was_corrected_between_two_attempts_gets_a_new_snapshot(world: World) -> None:
+    world.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
+    for step in chain_before(VERIFY):
+        world.run(step, TODAY)
+    first = world.manifest(TODAY).parts
+    with pytest.raises(PerennialError):
+        world.run(CLOSE, TODAY)
+    again = world.back_up(TODAY, "run-2")
+    assert again.verification
+    assert again.verification.level == 2
+    assert (again.parts.web_snapshot == first.web_snapshot, again.parts.db_snapshot == first.db_snapshot) == (
+        False,
+        True,
+    )
+    assert_one_of_each(world, TODAY)
