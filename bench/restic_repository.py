@@ -18,6 +18,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
+from bench.stored_points import put_all
+from lab.settings import REGION
+from lab.testing.storage import LabStorage
+
 PASSWORD = "benchmark"  # noqa: S105
 
 
@@ -39,6 +43,23 @@ def make_repository(restic: str, folder: Path, times: Iterable[datetime]) -> Non
         content = {"time": time.isoformat(), "tree": "0" * 64, "paths": ["/acme"], "hostname": "acme"}
         sealed = _seal(json.dumps(content).encode(), encryption, mac_k, mac_r)
         (snapshots / hashlib.sha256(sealed).hexdigest()).write_bytes(sealed)
+
+
+def store_in_s3(storage: LabStorage, folder: Path) -> dict[str, str]:
+    """Copy the repository below `folder` to the lab's S3.
+
+    Returns:
+        The environment variables with which restic finds it there; its cache is `folder / "cache"`.
+    """
+    repository, prefix = folder / "repository", storage.new_prefix()
+    files = {prefix + str(file.relative_to(repository)): file for file in repository.rglob("*") if file.is_file()}
+    put_all(storage, storage.bucket, {key: file.read_bytes() for key, file in files.items()})
+    return environment(folder) | {
+        "RESTIC_REPOSITORY": f"s3:{storage.settings.storage_url}/{storage.bucket}/{prefix}",
+        "AWS_ACCESS_KEY_ID": storage.settings.access_key,
+        "AWS_SECRET_ACCESS_KEY": storage.settings.secret_key,
+        "AWS_DEFAULT_REGION": REGION,
+    }
 
 
 def _master_key(repository: Path) -> tuple[bytes, bytes, bytes]:
