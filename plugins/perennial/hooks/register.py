@@ -11,7 +11,8 @@ import yaml
 from include.rules.errors import ConfigurationError
 from include.rules.register.register import Register, parse_register
 from perennial.hooks.aws.clients import aws_client
-from perennial.hooks.aws.errors import AWS_ERRORS, error_code
+from perennial.hooks.aws.errors import AWS_ERRORS, advice_for, error_code
+from perennial.hooks.aws.objects import read_object
 from perennial.settings import Settings
 
 TENANTS, PLANS = "tenants.yaml", "plans.yaml"
@@ -50,16 +51,15 @@ async def _text(settings: Settings, name: str) -> str:
         if where.scheme != "s3":
             return await asyncio.to_thread((Path(settings.config) / name).read_text, encoding="utf-8")
         s3 = await aws_client("s3", settings.aws_conn_id)
-        answer = await s3.get_object(Bucket=where.netloc, Key=f"{where.path.strip('/')}/{name}".lstrip("/"))
-        async with answer["Body"] as body:
-            return str(await body.read(), "utf-8")
+        body, _ = await read_object(s3, where.netloc, f"{where.path.strip('/')}/{name}".lstrip("/"))
+        return str(body, "utf-8")
     except (OSError, UnicodeDecodeError, *AWS_ERRORS) as error:
         is_missing = isinstance(error, FileNotFoundError) or error_code(error) == "NoSuchKey"
         kind = MissingRegisterError if is_missing and name == TENANTS else ConfigurationError
         raise kind(
             f"{settings.config}/{name} cannot be read: {error}.",
             why="Without it no tenant is known, so nothing was done.",
-            todo="Check PERENNIAL_CONFIG and the rights of the component that reads it.",
+            todo=advice_for(error, "Check PERENNIAL_CONFIG and the rights of the component that reads it."),
         ) from error
 
 

@@ -104,7 +104,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             await self._end_earlier_attempt(server, restore)
             await look_twice(lambda: server.talk(readable, pauses=pauses), restore.vault.settings)
             await begin_on_database(restore, server)
-            await server.talk(talk, pauses=pauses)
+            await look_twice(lambda: server.talk(talk, pauses=pauses), restore.vault.settings)
         return StepReport(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
 
     async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> StepReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +14,13 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from include.rules.errors import UnavailableError
 from include.rules.register.tenants import Platform
 from lab.testing.cloud import LabCloud
-from perennial.hooks.aws import host_scripts
+from perennial.hooks.aws import host_scripts, objects
+from perennial.hooks.aws.clients import closing_clients
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.errors import AwsRejectedError, is_quota, is_throttled, is_transient, translate_errors
 from perennial.hooks.aws.hosts import Hosts
 from perennial.hooks.aws.retries import Retries
+from perennial.hooks.vault.documents import DocumentStore
 from perennial.hooks.vault.vault import Vault
 from tests.support.vaults import VaultUnderTest
 from tests.support.waits import shorten
@@ -184,3 +187,24 @@ def test_a_call_that_stays_unanswered_fails_after_its_time(
 
     with pytest.raises(UnavailableError, match=r"RequestLimitExceeded.*Wait until AWS answers"):
         moto_vault.run(ask)
+
+
+async def test_a_document_whose_body_breaks_off_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "LONGEST_PAUSE", 0.1)
+    bodies = [b'{"a": ', b"", b'{"a": 1}']
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 8\r\nConnection: close\r\n\r\n' + bodies.pop(0))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, closing_clients():
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        path_style = {"s3": {"addressing_style": "path"}}
+        extra = {"region_name": "eu-central-1", "endpoint_url": endpoint, "config_kwargs": path_style}
+        connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_OF_THIS_TEST", json.dumps(connection))
+        stored = await DocumentStore("bucket", "", "aws_of_this_test").get("one.json")
+    assert stored
+    assert stored.content == {"a": 1}
+    assert bodies == []

@@ -55,6 +55,7 @@ def test_a_backup_that_could_not_be_read_once_is_restored_from(
     [
         ("sql:FileListOnly", {"number": 3203, "os_error": 38}),
         ("sql:Restore", {"number": 3203, "os_error": 64, "percent": 50}),
+        ("sql:Restore", {"number": 3189, "percent": 50}),
         ("sql:CheckDatabase", {"number": 845, "severity": 17, "message": "Time-out on a buffer latch."}),
     ],
 )

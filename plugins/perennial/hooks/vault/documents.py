@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from include.rules.errors import ConflictError, PartError
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.errors import AWS_ERRORS, error_code, http_status, translate_errors
+from perennial.hooks.aws.objects import read_object
 
 ATTEMPTS = 5
 """How often a write is begun again that met another one under way (409, ConditionalRequestConflict)."""
@@ -49,9 +50,8 @@ class DocumentStore:
         s3 = await aws_client("s3", self.conn_id)
         with translate_errors("The vault could not be read", **self._where(key)):
             try:
-                answer = await s3.get_object(Bucket=self.bucket, Key=self.prefix + key)
-                async with answer["Body"] as body:
-                    content = json.loads(await body.read())
+                body, etag = await read_object(s3, self.bucket, self.prefix + key)
+                content = json.loads(body)
             except ClientError as error:
                 if error_code(error) in ("NoSuchKey", "404"):
                     return None
@@ -65,7 +65,7 @@ class DocumentStore:
         if not isinstance(content, dict):
             raise PartError(f"The document {key} in the vault is no JSON object.", todo="Move it out of the vault.")
         content.pop("nonce", None)
-        return Stored(content, answer["ETag"])
+        return Stored(content, etag)
 
     async def create(self, key: str, content: dict[str, Any]) -> Stored:
         """Write a document that must not exist yet.
@@ -129,9 +129,8 @@ class DocumentStore:
         """The document's ETag if the write with this nonce is the one that stands, else None."""
         s3 = await aws_client("s3", self.conn_id)
         try:
-            answer = await s3.get_object(Bucket=self.bucket, Key=self.prefix + key)
-            async with answer["Body"] as body:
-                return answer["ETag"] if json.loads(await body.read()).get("nonce") == nonce else None
+            body, etag = await read_object(s3, self.bucket, self.prefix + key)
+            return etag if json.loads(body).get("nonce") == nonce else None
         except (*AWS_ERRORS, ValueError, AttributeError):
             return None
 
