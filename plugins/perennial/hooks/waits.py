@@ -47,10 +47,15 @@ VOLUME_SHOWN = Wait(
     300,
     "the step fails: a volume whose KMS key may not be used is answered, and then dropped without a word",
 )
+VOLUME_KNOWN = Wait("EC2 knows a new volume that it shows when it is to be attached", 60, "the call fails")
 VOLUME_READY = Wait("a new volume is available, or attached", 900, "the step fails")
 VOLUME_GONE = Wait("a host lets go of a volume", 600, "the volume is left there and named: an open file says never")
 VOLUME_LET_GO = Wait("a volume is detached after its host was asked", 30, "the host is asked again")
 HOST_UNMOUNTED = Wait("the host unmounts a volume by itself", 120, "it is detached all the same")
+RESTORE_LOCK = Wait(
+    "another restore of the same database ends, or the server sees that its connection is gone", 30, "this one refuses"
+)
+USERS_OUT = Wait("everybody is out of a database that a statement needs to itself", 15, "the statement fails")
 COMMAND_BEGUN = Wait("the host's agent begins a script", 600, "SSM drops it (TimeoutSeconds)")
 COMMAND_CANCELLED = Wait("a cancelled script ends", 120, "it is left: a host that hangs never says")
 COMMAND_TOLD = Wait("SSM says how a script has ended whose time is over", 300, "nobody knows what it has done")

@@ -9,13 +9,14 @@ from uuid import uuid4
 import pytest
 
 from include.rules.errors import DamagedBackupError, PartError, RefusedError
-from perennial.hooks.sql_server import access, attach, tsql
+from perennial.hooks.sql_server import attach, tsql
 from perennial.hooks.sql_server.attach import attach_as_new, attach_beside, put_in_place
 from perennial.hooks.sql_server.databases import check
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Session
 from tests.support import sweeps
 from tests.support.databases import NEW, OLD, DatabasesUnderTest, corrupt
+from tests.support.waits import shorten
 
 pytestmark = pytest.mark.lab
 
@@ -137,7 +138,7 @@ def test_sound_files_that_cannot_take_their_place_yet_stay_attached_and_the_mess
     name, files, scratch = snapshotted(databases)
     databases.server.run(tsql.attach_database(scratch, files))
     with databases.server.connect(scratch), monkeypatch.context() as patched:
-        patched.setattr(access, "PUT_OUT_TRIES", 1)
+        shorten(patched, "USERS_OUT", 0)
         with pytest.raises(PartError, match=f"could not take the place of database {name}: SQL Server") as caught:
             databases.talk(attach_in_place_of, name, files, scratch)
     assert f"They are sound, and attached as database {scratch}. Database {name} is not there." in str(caught.value)

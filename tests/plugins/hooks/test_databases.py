@@ -10,13 +10,14 @@ import pytest
 
 from include.rules.errors import DamagedBackupError, PartError, RefusedError
 from lab.testing.deadlines import within
-from perennial.hooks.sql_server import access, restore, tsql
+from perennial.hooks.sql_server import restore, tsql
 from perennial.hooks.sql_server.access import claim
 from perennial.hooks.sql_server.databases import check
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Session
 from tests.support import sweeps
 from tests.support.databases import NEW, OLD, DatabasesUnderTest
+from tests.support.waits import shorten
 
 pytestmark = pytest.mark.lab
 
@@ -157,7 +158,7 @@ def test_a_restore_that_would_have_to_wait_too_long_is_refused(
     databases: DatabasesUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, urls = databases.backed_up()
-    monkeypatch.setattr(access, "LOCK_SECONDS", 0)
+    shorten(monkeypatch, "RESTORE_LOCK", 0)
     with databases.session() as first:
         claim(first, name)
         with pytest.raises(RefusedError, match=rf"Another restore is at work on database {name}\..*touched nothing"):

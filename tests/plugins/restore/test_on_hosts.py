@@ -122,6 +122,15 @@ def test_look_ups_that_are_throttled_do_not_fail_a_restore(backed_up: World, mon
     assert_nothing_is_left(backed_up)
 
 
+def test_a_new_volume_that_is_not_known_everywhere_yet_is_attached_a_little_later(backed_up: World) -> None:
+    backed_up.carry_out(steps_until(AttachVolumesTrigger))
+    backed_up.cloud.add_fault("ec2:AttachVolume", code="InvalidVolume.NotFound", times=4)
+    backed_up.run_restore_step((AttachVolumesTrigger, {}))
+    assert len(backed_up.cloud.fault_hits()) == 4
+    closed(backed_up)
+    assert_nothing_is_left(backed_up)
+
+
 @pytest.mark.parametrize("is_made", [True, False])
 def test_a_volume_whose_id_was_never_heard_and_that_look_ups_do_not_show_is_removed(
     backed_up: World, monkeypatch: pytest.MonkeyPatch, is_made: bool

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.host_facts import Attachment
+from perennial.hooks import waits
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.ebs_items import (
     PART_TAG,
@@ -30,6 +31,9 @@ from perennial.hooks.aws.ebs_items import (
 )
 from perennial.hooks.aws.errors import error_code, translate_errors
 from perennial.settings import Settings
+
+LONGEST_PAUSE = 4.0
+"""Seconds between two tries of a call about something that is new, at most."""
 
 IDS_PER_CALL = 200
 """Values that one filter of a Describe call takes (EC2 API reference, Filter)."""
@@ -163,9 +167,20 @@ class Ebs:
         }
 
     async def attach_volume(self, volume_id: str, instance: str, device: str) -> None:
-        """Attach a volume; botocore's errors come as they are (a device name may have been taken meanwhile)."""
+        """Attach a volume; botocore's errors come as they are (a device name may have been taken meanwhile).
+
+        A volume that is shown may still be unknown to the part of EC2 that attaches it.
+        """
         ec2 = await aws_client("ec2", self.conn_id)
-        await ec2.attach_volume(VolumeId=volume_id, InstanceId=instance, Device=device)
+        async for _ in waits.looks(waits.VOLUME_KNOWN, LONGEST_PAUSE):
+            try:
+                await ec2.attach_volume(VolumeId=volume_id, InstanceId=instance, Device=device)
+                return
+            except ClientError as error:
+                if error_code(error) != "InvalidVolume.NotFound":
+                    raise
+                refusal = error
+        raise refusal
 
     async def detach_volume(self, volume_id: str) -> None:
         """Ask for the volume to be detached; one that is not attached, or gone, is detached."""

@@ -6,29 +6,25 @@ import time
 from contextlib import suppress
 
 from include.rules.errors import PartError, RefusedError
+from perennial.hooks import waits
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.databases import EMERGENCY, MULTI_USER, OFFLINE, ONLINE, state_of
 from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.faults import IN_USE
 from perennial.hooks.sql_server.session import Session
 
-IN_USE = frozenset({924, 3702, 5030, 5061, 5064, 5070})
-"""Numbers by which SQL Server says that somebody is in a database that a statement needs to itself."""
-
-PUT_OUT_TRIES, PUT_OUT_PAUSE = 60, 0.25
-"""How often those who are in a database are put out before a statement gives up, and the pause between (seconds)."""
-
-LOCK_SECONDS = 30
-"""How long a conversation waits for the one before it; a server may need some time to see that a connection is gone."""
+PUT_OUT_PAUSE = 0.25
+"""Seconds between two tries of a statement that needs a database to itself."""
 
 
 def claim(session: Session, database: str) -> None:
     """Keep the database to this connection among all of Perennial's, for as long as it lasts.
 
     Raises:
-        RefusedError: when another restore of the database does not end within LOCK_SECONDS.
+        RefusedError: when another restore of the database does not end within RESTORE_LOCK.
     """
     lock = f"{tsql.RESTORE_LOCK_PREFIX}{database.casefold()}"
-    if session.run(tsql.take_lock(lock, seconds=LOCK_SECONDS))[0]["granted"] < 0:
+    if session.run(tsql.take_lock(lock, seconds=int(waits.RESTORE_LOCK.seconds)))[0]["granted"] < 0:
         raise RefusedError(
             f"Another restore is at work on database {database}.",
             why="Two at once would undo each other's work; this one has touched nothing.",
@@ -42,12 +38,13 @@ def run_alone(session: Session, statement: str, database: str) -> None:
     WITH ROLLBACK IMMEDIATE puts nobody out of a database in single-user mode, and a client that connects again at once
     may take the only place before the next statement does.
     """
-    for tries_left in reversed(range(PUT_OUT_TRIES)):
+    end = time.monotonic() + waits.USERS_OUT.seconds
+    while True:
         try:
             session.run(statement)
             return
         except SqlServerError as error:
-            if error.number not in IN_USE or not tries_left:
+            if error.number not in IN_USE or time.monotonic() >= end:
                 raise
         time.sleep(PUT_OUT_PAUSE)
         for row in session.run(tsql.sessions_inside(database)):

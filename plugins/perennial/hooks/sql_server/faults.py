@@ -65,6 +65,9 @@ SUMMARIES = frozenset({598, 1802, 1813, 3013, 3041, 3119, 5069, 5181})
 _FILE_LIMITS = frozenset({3063, 3236, 3238})
 """Numbers by which SQL Server says that one file of a backup cannot hold what is to be written to it."""
 
+IN_USE = frozenset({924, 3702, 5030, 5061, 5064, 5070})
+"""Somebody is in a database that a statement needs to itself."""
+
 _BY_NUMBER: Mapping[Fault, frozenset[int]] = {
     Fault.TRANSIENT: CONNECTION
     | {17142, 17187, 17188, 17189, 17191, 17197, 18401, 18451, 18461}  # the server starts, stops or is being upgraded
@@ -100,7 +103,8 @@ _BY_NUMBER: Mapping[Fault, frozenset[int]] = {
         2598,
         5059,
     }  # a database that is just starting or in transition
-    | {924, 1807, 3023, 3101, 3702, 5030, 5034, 5061, 5064, 5065, 5070}  # somebody else is in it, or backs it up
+    | IN_USE
+    | {1807, 3023, 3101, 5034, 5065}  # somebody else is at work on it, or on model
     | {3204, 3229, 3230, 3295, 3296},  # aborted, timed out; or the file is taken, which the next one is not
     Fault.DAMAGE: BACKUP_DAMAGE | CORRUPTION,
     Fault.RIGHTS: frozenset(
