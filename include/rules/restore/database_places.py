@@ -31,6 +31,20 @@ def folders_to_try(choices: Iterable[Folders], gone: Iterable[str]) -> list[Fold
     return sorted(dict.fromkeys(choices), key=lambda folders: bool({pure(folders.data), pure(folders.log)} & missing))
 
 
+def off_all_drives(folders: Iterable[str], drives: Iterable[str], known: str) -> set[str]:
+    """Those folders of a Windows server whose drive is not among its drives.
+
+    Args:
+        drives: All of the server's fixed drives; empty when it does not say.
+        known: A folder that is certainly there: where no drive has it, the list says nothing.
+    """
+    letters = {folder: folder[:2].lower() for folder in (*folders, known) if folder[1:2] == ":"}
+    there = {drive[:2].lower() for drive in drives}
+    if letters.get(known) not in there:
+        return set()
+    return {folder for folder, letter in letters.items() if letter not in there}
+
+
 def places_left(present: Mapping[str, str], gone: Iterable[str]) -> dict[str, str]:
     """Of the places that a database's files have, by logical name, those whose folder is not known to be gone."""
     missing = {pure(folder) for folder in gone}

@@ -79,11 +79,13 @@ class BackupFacts:
         version: Of the server that made it.
         database_version: Of the database's format.
         files: What is in it; empty while it is not known.
+        etags: Of its stripes in the vault as they were read, in their order.
     """
 
     version: str = ""
     database_version: int = 0
     files: tuple[BackedUpFile, ...] = ()
+    etags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class RestorePlan(Strict):
         why_unsavable: Why no safety point can keep the database that is overwritten; empty when one can, or when none
             is overwritten. Stored as `loses_database`.
         database_settings: What should lie around the database's data when it is back; None where nobody knows.
+        etags: Of the stripes of the .bak as the preview has read them; empty when nobody knows.
         keep_cdc: True when the restore is to keep change data capture.
         approvals: Why somebody has to approve it; empty when nobody has to.
         parts: What the recovery point held when the plan was made (`Parts.identities`); empty in plans of before.
@@ -52,6 +53,7 @@ class RestorePlan(Strict):
     replaces_database: bool = False
     why_unsavable: str = Field(default="", validation_alias="loses_database", serialization_alias="loses_database")
     database_settings: DatabaseSettings | None = None
+    etags: tuple[str, ...] = ()
     keep_cdc: bool = False
     approvals: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
@@ -138,6 +140,7 @@ def plan_restore(
         replaces_database=database is not None and request.database is None,
         why_unsavable=unsavable,
         database_settings=settings,
+        etags=found.backup.etags if found.backup and source is DatabaseSource.BACKUP_FILE else (),
         keep_cdc=keeps_cdc(settings, found.server),
         approvals=tuple(approvals),
         parts=manifest.parts.identities,

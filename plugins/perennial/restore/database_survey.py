@@ -106,24 +106,27 @@ class DatabaseSurveyor:
         bak = self.point.parts.bak
         if bak is None:
             return f"the point has no .bak ({self.point.left_out.get(PartName.BAK, 'nobody knows why')})", None
+        etags = []
         for file in bak.files:
             stored = await self.vault.backup_file(file.key)
             if stored is None:
                 return f"the .bak is missing from the vault ({file.key})", None
             if stored.size_bytes != file.size_bytes:
                 return f"the .bak has {stored.size_bytes:,} bytes instead of {file.size_bytes:,} ({file.key})", None
+            etags.append(stored.etag)
         urls = self.vault.backup_file_urls(bak.keys)
         with self._server_must_answer():
             try:
-                return await self._read(bak, urls)
+                unusable, backup = await self._read(bak, urls)
             except SqlServerError as error:
                 if error.number == NO_CERTIFICATE:
                     raise self._certificate_error(error) from error
                 if error.is_damage:
                     return f"the .bak is damaged ({error})", None
                 raise
+        return unusable, replace(backup, etags=tuple(etags))
 
-    async def _read(self, bak: BackupFilePart, urls: list[str]) -> tuple[str, BackupFacts | None]:
+    async def _read(self, bak: BackupFilePart, urls: list[str]) -> tuple[str, BackupFacts]:
         server, settings = self._server(), self.vault.settings
         backup, limits = await look_twice(lambda: self._versions(server, urls), settings)
         if is_too_new(backup, limits):

@@ -32,9 +32,10 @@ class OpenRestoreOperator(RestoreOperator):
 
 
 class TakeSiteOfflineOperator(RestoreOperator):
-    """Put the offline marker into the site's folder."""
+    """Make sure that the .bak is the one that was looked at, and put the offline marker into the site's folder."""
 
     trigger = "perennial.restore.site.TakeSiteOfflineTrigger"
+    deadline = LONG  # a .bak that has changed since the preview is read again
 
 
 class TakeSafetyPointOperator(RestoreOperator):

@@ -14,6 +14,7 @@ from include.rules.restore.record import RestoreRecord, Site
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, translate_script_errors
 from perennial.hooks.vault.leased import LeasedRestore
+from perennial.restore.backup_source import check_backup_file
 from perennial.restore.step import RestoreStepTrigger, StepReport
 from perennial.settings import Settings
 
@@ -34,6 +35,8 @@ class TakeSiteOfflineTrigger(RestoreStepTrigger):
         plan = restore.record.plan
         if not plan.overwrites:
             return StepReport(NOT_OVERWRITTEN)
+        # The last moment at which a source that cannot be read hurts nobody.
+        source = await check_backup_file(restore, point)
         # Recorded first: a marker whose step died must be taken away by `close`.
         await restore.change(lambda record: record.model_copy(update={"site": Site.OFFLINE}))
         answer = await _run(
@@ -41,7 +44,8 @@ class TakeSiteOfflineTrigger(RestoreStepTrigger):
             "site_offline",
             {"CONTENT": PAGE.format(restore.record.id), "CREATE": "yes" if plan.replaces_files else "no"},
         )
-        return StepReport(f"The site in {plan.target.web.path} on {plan.target.web.instance}: {answer}.")
+        site = f"The site in {plan.target.web.path} on {plan.target.web.instance}: {answer}."
+        return StepReport(f"{site} {source}".rstrip())
 
 
 class BringSiteOnlineTrigger(RestoreStepTrigger):

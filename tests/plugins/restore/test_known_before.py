@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from include.rules.errors import PerennialError, RefusedError
+from include.rules.errors import PartError, PerennialError, RefusedError
 from perennial.restore.database import RestoreDatabaseTrigger
+from perennial.restore.files import CopyFilesTrigger
 from tests.support.logins import PASSWORD, ReadmeLogin
-from tests.support.restores import access, assert_all_is_back, backed_up, database, is_offline, record, state
+from tests.support.restores import access, assert_all_is_back, backed_up, damage, database, is_offline, record, state
 from tests.support.steps import RESTORE, TODAY, steps_until
 from tests.support.world import World
 
@@ -136,3 +137,47 @@ def test_a_right_that_is_lost_after_the_preview_leaves_the_database_online_and_u
     assert not is_offline(backed_up)
     backed_up.carry_out(RESTORE[1:], **form)
     assert_all_is_back(backed_up, before)
+
+
+def lose(world: World, key: str) -> None:
+    world.runner.run(world.vault.delete_backup_file(key))
+
+
+def harm(world: World, _key: str) -> None:
+    damage(world)
+
+
+def swap(world: World, key: str) -> None:
+    """Another backup of the same database lies there now."""
+    world.back_up("acme|manual|2026-11-23T11:00:00Z")
+    world.write_file(key, world.read_file(world.files("acme|manual|2026-11-23T11:00:00Z")[0]))
+
+
+@pytest.mark.parametrize(
+    ("happens", "message"),
+    [(lose, "has gone from the vault"), (harm, "is damaged"), (swap, "it is another backup")],
+)
+def test_a_bak_that_is_another_since_the_preview_is_found_before_the_site_goes_offline(
+    backed_up: World, happens: Callable[[World, str], None], message: str
+) -> None:
+    backed_up.run_restore_step(RESTORE[0])
+    (key,) = backed_up.files(TODAY)
+    before = state(backed_up)
+    happens(backed_up, key)
+    with pytest.raises(PartError, match=f"since the preview.*{message}|{message}.*since the preview") as caught:
+        backed_up.carry_out(steps_until(CopyFilesTrigger)[1:])
+    assert "Nothing was overwritten." in str(caught.value)
+    assert not is_offline(backed_up)
+    assert state(backed_up) == before
+
+
+def test_a_bak_that_was_only_written_anew_is_read_again_and_restored(backed_up: World) -> None:
+    before = state(backed_up)
+    backed_up.run_restore_step(RESTORE[0])
+    (key,) = backed_up.files(TODAY)
+    with_header(backed_up, BackupDescription=lambda _: "copied from another bucket")
+    assert backed_up.read_file(key)
+    backed_up.carry_out(RESTORE[1:])
+    assert_all_is_back(backed_up, before)
+    (offline,) = [step for step in record(backed_up).steps if step.name == "take_site_offline"]
+    assert "The .bak has been read again to its end." in offline.message

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.rules.restore.database_places import Folders, database_places, folders_to_try, named_after, places_left
+from include.rules.restore.database_places import (
+    Folders,
+    database_places,
+    folders_to_try,
+    named_after,
+    off_all_drives,
+    places_left,
+)
 
 FILES = [
     {"LogicalName": "shop", "PhysicalName": "D:\\data\\shop.mdf", "Type": "D"},
@@ -85,3 +92,17 @@ def test_new_files_go_where_the_servers_own_databases_lie_when_its_folders_are_g
     default, system = Folders("/gone/data/", "/log/"), Folders("/var/opt/mssql/data", "/var/opt/mssql/data")
     assert folders_to_try([default, system, system], gone=[]) == [default, system]
     assert folders_to_try([default, system], gone=["/gone/data"]) == [system, default]
+
+
+@pytest.mark.parametrize(
+    ("drives", "known", "gone"),
+    [
+        (["C:\\", "d:\\"], "C:\\sql", {"E:\\now"}),
+        ([], "C:\\sql", set()),
+        (["D:\\"], "C:\\sql", set()),  # a list that lacks a drive that is certainly there says nothing
+        (["/"], "/var/opt/mssql/data", set()),
+    ],
+)
+def test_a_drive_that_a_server_does_not_list_is_gone(drives: list[str], known: str, gone: set[str]) -> None:
+    folders = ["D:\\data", "E:\\now", "\\\\share\\data", "/data"]
+    assert off_all_drives(folders, drives, known) == gone

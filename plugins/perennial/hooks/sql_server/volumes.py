@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from include.rules.restore.database_places import off_all_drives
 from perennial.hooks.sql_server import tsql_survey
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.session import Row, Session
@@ -21,14 +22,18 @@ def free_bytes(session: Session) -> dict[str, int] | None:
 def gone_folders(session: Session, folders: Iterable[str], *, known: str) -> frozenset[str]:
     """Those folders that are known not to be there; one that nobody can ask about is not among them.
 
-    A server tells most logins that nothing exists: its answers count only when it sees what is certainly there.
+    A server tells most logins that nothing exists: its answers count only when it sees what is certainly there. Which
+    drives it has it tells more of them.
 
     Args:
         known: A folder with the server's own files.
     """
-    if not _is_folder(session, known):
-        return frozenset()
-    return frozenset(folder for folder in dict.fromkeys(folders) if not _is_folder(session, folder))
+    asked = tuple(dict.fromkeys(folders))
+    drives = [str(row["mount"]) for row in _run(session, tsql_survey.fixed_drives())]
+    gone = off_all_drives(asked, drives, known)
+    if _is_folder(session, known):
+        gone |= {folder for folder in asked if not _is_folder(session, folder)}
+    return frozenset(gone)
 
 
 def _is_folder(session: Session, folder: str) -> bool:
