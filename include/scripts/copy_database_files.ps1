@@ -1,3 +1,4 @@
+# needs: lib/host.ps1
 # needs: lib/volume.ps1
 # Copies files of a database from the attached volume to new names, with their rights and times.
 # May be run again at any point: a target that is there already is accepted when it equals its source to the byte (an
@@ -9,12 +10,16 @@
 # ONLY_LOOK_SECONDS   look whether the files could be copied, without reading them, and change nothing; 0 to copy
 
 $clock = [Diagnostics.Stopwatch]::StartNew()
-$onlyLook = "$Env:ONLY_LOOK_SECONDS" -notin '', '0'
+$onlyLook = "$($Asked.ONLY_LOOK_SECONDS)" -notin '', '0'
+
+function Get-Size([string] $Path) {
+    return (New-Object IO.FileInfo (Get-Long $Path)).Length
+}
 
 function Test-Equal([string] $One, [string] $Other) {
-    if ((New-Object IO.FileInfo $One).Length -ne (New-Object IO.FileInfo $Other).Length) { return $false }
+    if ((Get-Size $One) -ne (Get-Size $Other)) { return $false }
     if ($onlyLook) { return $true }
-    $hashes = @($One, $Other | ForEach-Object { (Get-FileHash -LiteralPath $_ -Algorithm SHA256).Hash })
+    $hashes = @($One, $Other | ForEach-Object { (Get-FileHash -LiteralPath (Get-Long $_) -Algorithm SHA256).Hash })
     return $hashes[0] -eq $hashes[1]
 }
 
@@ -23,8 +28,13 @@ function Read-Line([string] $Line) {
     if ("$target" -notmatch '^[A-Za-z]:\\' -or $target -match '(^|\\)\.\.(\\|$)') {
         Stop-Untouched "'$target' is not an absolute path"
     }
-    $folder = [IO.Path]::GetDirectoryName($target)
-    if (-not [IO.Directory]::Exists($folder)) { Stop-Untouched "The folder $folder does not exist on this host" }
+    $cut = $target.LastIndexOf('\')
+    if (-not ((Get-Kind $target.Substring(0, $cut)) -like '*folder')) {
+        Stop-Untouched "The folder of $target does not exist on this host"
+    }
+    if ($target.Length - $cut + '.part'.Length -gt 256) {
+        Stop-Untouched "The name of $target is too long for its disk"
+    }
     $file = @{ Source = (Get-OnVolume $root $source 'file'); Target = $target; Part = "$target.part"; Done = $false }
     if ((Get-Kind $target) -ne 'nothing') {
         if ((Get-Kind $target) -ne 'file' -or -not (Test-Equal $file.Source $target)) {
@@ -32,52 +42,67 @@ function Read-Line([string] $Line) {
         }
         $file.Done = $true
     }
-    $file.Size = (New-Object IO.FileInfo $file.Source).Length
+    $file.Size = Get-Size $file.Source
     return $file
 }
 
 function Test-Room($Files) {
-    foreach ($disk in $Files | Where-Object { -not $_.Done } | Group-Object { [IO.Path]::GetPathRoot($_.Target) }) {
+    foreach ($disk in $Files | Where-Object { -not $_.Done } | Group-Object { (Get-VolumeOf $_.Target).UniqueId }) {
         # What an earlier attempt has left of a file gives its room back before the file is copied.
-        $left = $disk.Group | Where-Object { [IO.File]::Exists($_.Part) } |
-            ForEach-Object { (New-Object IO.FileInfo $_.Part).Length } | Measure-Object -Sum
+        $left = $disk.Group | Where-Object { Test-There $_.Part } | ForEach-Object { Get-Size $_.Part } |
+            Measure-Object -Sum
         $needed = [long] ($disk.Group | ForEach-Object { $_.Size } | Measure-Object -Sum).Sum - [long] $left.Sum
-        $free = (New-Object IO.DriveInfo $disk.Name).AvailableFreeSpace
-        if ($needed -gt $free) {
-            Stop-Untouched "$($disk.Name) has $free bytes free and $needed are needed"
+        $volume = Get-VolumeOf $disk.Group[0].Target
+        if ($volume -and $needed -gt $volume.SizeRemaining) {
+            Stop-Untouched "The disk has $($volume.SizeRemaining) bytes free and $needed are needed"
         }
     }
 }
 
+# Set-Acl would set the owner too, for which Windows PowerShell has not the privilege; icacls has. Who owns the file is
+# of no matter to SQL Server, who may read and write it is.
+function Copy-Rights([string] $From, [string] $To) {
+    $was = (New-Object IO.FileInfo (Get-Long $From)).GetAccessControl('Access, Owner')
+    $rights = New-Object Security.AccessControl.FileSecurity
+    $rights.SetSecurityDescriptorSddlForm($was.GetSecurityDescriptorSddlForm('Access'), 'Access')
+    (New-Object IO.FileInfo (Get-Long $To)).SetAccessControl($rights)
+    $owner = $was.GetOwner([Security.Principal.SecurityIdentifier]).Value
+    [void] (& icacls.exe $To /setowner "*$owner" /Q)
+    if ($LASTEXITCODE -ne 0) { [Console]::Error.WriteLine("The owner $owner could not be given to the copy of $From.") }
+}
+
 function Copy-ToPart($File) {
-    [IO.File]::Copy($File.Source, $File.Part, $true)
-    $stream = [IO.File]::Open($File.Part, 'Open', 'ReadWrite')
+    $from, $to = (Get-Long $File.Source), (Get-Long $File.Part)
+    [IO.File]::Copy($from, $to, $true)
+    [IO.File]::SetAttributes($to, [IO.FileAttributes]::Normal)
+    $stream = [IO.File]::Open($to, 'Open', 'ReadWrite')
     try { $stream.Flush($true) } finally { $stream.Dispose() }
-    Set-Acl -LiteralPath $File.Part -AclObject (Get-Acl -LiteralPath $File.Source)
-    [IO.File]::SetLastWriteTimeUtc($File.Part, [IO.File]::GetLastWriteTimeUtc($File.Source))
+    Copy-Rights $File.Source $File.Part
+    [IO.File]::SetLastWriteTimeUtc($to, [IO.File]::GetLastWriteTimeUtc($from))
     if (-not (Test-Equal $File.Source $File.Part)) {
-        [IO.File]::Delete($File.Part)
+        [IO.File]::Delete($to)
         throw "The copy of $($File.Source) to $($File.Target) differs from the volume and was removed."
     }
 }
 
-$root = Mount-SnapshotVolume
+try { $root = Mount-SnapshotVolume }
+catch { Stop-Untouched "The volume $($Asked.VOLUME_ID) cannot be brought online ($_)" }
 try {
-    $files = @("$Env:FILES".Split("`n") | Where-Object { $_.Trim() } | ForEach-Object { Read-Line $_ })
-    if ($files.Count -eq 0) { Stop-Untouched 'No file was named' }
-    $twice = @($files | Group-Object { $_.Target } | Where-Object { $_.Count -gt 1 })
-    if ($twice.Count -gt 0) { Stop-Untouched "$($twice[0].Name) is named twice" }
-    if (-not $onlyLook) { foreach ($file in $files) { [IO.File]::Delete($file.Part) } }
-    Test-Room $files
+    try {
+        $files = @("$($Asked.FILES)".Split("`n") | Where-Object { $_.Trim() } | ForEach-Object { Read-Line $_ })
+        if ($files.Count -eq 0) { Stop-Untouched 'No file was named' }
+        $twice = @($files | Group-Object { $_.Target } | Where-Object { $_.Count -gt 1 })
+        if ($twice.Count -gt 0) { Stop-Untouched "$($twice[0].Name) is named twice" }
+        Test-Room $files
+    }
+    catch { Stop-Untouched "It cannot be looked at all files that are to be copied ($_)" }
     $wanted = @($files | Where-Object { -not $_.Done -and -not $onlyLook })
+    foreach ($file in $wanted) { [IO.File]::Delete((Get-Long $file.Part)) }
     foreach ($file in $wanted) { Copy-ToPart $file }
-    foreach ($file in $wanted) { [IO.File]::Move($file.Part, $file.Target) }
+    foreach ($file in $wanted) { [IO.File]::Move((Get-Long $file.Part), (Get-Long $file.Target)) }
     $bytes = [long] ($files | ForEach-Object { $_.Size } | Measure-Object -Sum).Sum
 }
 finally {
-    Dismount-SnapshotVolume
+    Close-SnapshotVolume
 }
-@{
-    files = $files.Count; bytes = $bytes; seconds = [Math]::Round($clock.Elapsed.TotalSeconds, 3)
-} | ConvertTo-Json -Compress
-exit 0
+Write-Answer @{ files = $files.Count; bytes = $bytes; seconds = [Math]::Round($clock.Elapsed.TotalSeconds, 3) }

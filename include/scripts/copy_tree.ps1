@@ -1,3 +1,4 @@
+# needs: lib/host.ps1
 # needs: lib/volume.ps1
 # Brings the files of a tenant back: makes TARGET the same as SOURCE on the attached volume, or only PATHS of it.
 # May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds, counted
@@ -17,18 +18,27 @@
 #
 # What came back is what the snapshot holds, and this is why, with each byte of the volume read once:
 # - Robocopy copies every file, also where size and time are the same (/IS /IT): those can be forged. Windows reports
-#   what it cannot read or write, and robocopy counts it (exit code 8).
-# - Afterwards `robocopy /L` lists what it would still copy, by size and time, and this script what TARGET has beyond
-#   the snapshot. Nothing may be left, or something was writing to TARGET meanwhile.
+#   what it cannot read or write, and robocopy counts it (exit code 8). Links to files come back as links (/SL), which
+#   /XJ would leave out; /XJD leaves out linked folders alone.
+# - Afterwards this script compares names, kinds, sizes, times and where links to files lead, both ways. Nothing may
+#   differ, or something was writing to TARGET meanwhile. (`robocopy /L` lists no empty folder that is lost.)
+# - Owners, rights and attributes are copied by robocopy alone: it has the privilege to give a file to somebody who is
+#   not logged on, which Set-Acl has not.
 # Comparing hashes instead would read a volume larger than memory a second time, over the network, and TARGET from
 # memory rather than from the disk.
 # What TARGET has beyond the snapshot is deleted here and not by robocopy (/E, not /MIR): robocopy follows links of the
 # target to wherever they lead, leaves a file that stands where a folder belongs, and must not delete the marker.
 
 $clock = [Diagnostics.Stopwatch]::StartNew()
-$limit = [double] "0$Env:ONLY_LOOK_SECONDS"
+$limit = [double] "0$($Asked.ONLY_LOOK_SECONDS)"
 $counted = $true
 $own = 'System Volume Information', '$RECYCLE.BIN'
+$inUse = 32, 33  # ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
+
+function Join-Below([string] $Path, [string] $Name) {
+    if ($Path -eq '') { return $Name }
+    return "$Path\$Name"
+}
 
 function Get-Parts([string] $Path) {
     $parts = $Path.Trim("`r").Replace('/', '\').TrimEnd('\').Split('\')
@@ -45,11 +55,11 @@ function Get-Parts([string] $Path) {
 function Test-Selected([string] $Path) {
     $parts = Get-Parts $Path
     $plain = $parts -join '\'
-    if ($plain -eq $Env:OFFLINE_MARKER) {
+    if ($plain -eq $Asked.OFFLINE_MARKER) {
         Stop-Untouched "'$plain' keeps the site offline during a restore and is not brought back"
     }
     $kind = Get-Kind "$source\$plain"
-    if ($kind -eq 'nothing') { Stop-Untouched "The snapshot has no '$plain' in the folder $Env:SOURCE" }
+    if ($kind -eq 'nothing') { Stop-Untouched "The snapshot has no '$plain' in the folder $($Asked.SOURCE)" }
     if ($kind -eq 'linked folder') { Stop-Untouched "'$plain' is a linked folder in the snapshot: make it by hand" }
     for ($depth = 1; $depth -lt $parts.Count; $depth++) {
         $parent = $parts[0..($depth - 1)] -join '\'
@@ -68,34 +78,57 @@ function Test-Selected([string] $Path) {
     return $plain
 }
 
-# What of the target stands in the way or is not in the source.
-function Get-Obstacles([string] $From, [string] $To) {
-    foreach ($item in (New-Object IO.DirectoryInfo $To).GetFileSystemInfos()) {
-        if ($To -eq $target -and ($own + $Env:OFFLINE_MARKER) -contains $item.Name) { continue }
-        $kind = Get-Kind $item.FullName
-        if ($kind -ne (Get-Kind "$From\$($item.Name)")) { $item }
-        elseif ($kind -eq 'folder') { Get-Obstacles "$From\$($item.Name)" $item.FullName }
+# True for what is neither copied nor deleted at the root of SOURCE and of TARGET.
+function Test-LeftAlone([string] $Path) {
+    return ($own + $Asked.OFFLINE_MARKER) -contains $Path
+}
+
+# Paths of the target that stand in the way or are not in the source, relative to both.
+function Get-Obstacles([string] $Path) {
+    $kind = Get-Kind "$target\$Path"
+    if ($kind -eq 'nothing' -or (Test-LeftAlone $Path)) { return }
+    # The target's folder itself may be linked to another place: what is in it is meant.
+    if ($Path -ne '' -and $kind -ne (Get-Kind "$source\$Path")) { return $Path }
+    if ($Path -eq '' -or $kind -eq 'folder') {
+        foreach ($item in Get-Items "$target\$Path") { Get-Obstacles (Join-Below $Path $item.Name) }
     }
 }
 
-function Get-ObstaclesOf([string] $Path) {
-    if ($Path -eq '') { return Get-Obstacles $source $target }
-    $kind = Get-Kind "$target\$Path"
-    if ($kind -eq 'nothing') { return }
-    if ($kind -ne (Get-Kind "$source\$Path")) {
-        if ($kind -like '*folder') { return New-Object IO.DirectoryInfo "$target\$Path" }
-        return New-Object IO.FileInfo "$target\$Path"
+# Paths of the source that the target does not have as the source has them.
+function Get-Lacking([string] $Path) {
+    $kind = Get-Kind "$source\$Path"
+    if ($kind -eq 'linked folder' -or (Test-LeftAlone $Path)) { return }
+    if ($Path -ne '' -and (Get-Kind "$target\$Path") -ne $kind) { return $Path }
+    switch ($kind) {
+        'folder' {
+            foreach ($item in Get-Items "$source\$Path") { Get-Lacking (Join-Below $Path $item.Name) }
+        }
+        'file' {
+            $was, $is = (Get-File "$source\$Path"), (Get-File "$target\$Path")
+            if ($was.Length -ne $is.Length -or $was.LastWriteTimeUtc -ne $is.LastWriteTimeUtc) { $Path }
+        }
+        'linked file' {
+            if ((Get-LinkTarget "$source\$Path") -ne (Get-LinkTarget "$target\$Path")) { $Path }
+        }
     }
-    if ($kind -eq 'folder') { return Get-Obstacles "$source\$Path" "$target\$Path" }
+}
+
+function Get-File([string] $Path) {
+    return New-Object IO.FileInfo (Get-Long $Path)
+}
+
+function Get-LinkTarget([string] $Path) {
+    return "$((Get-Item -LiteralPath (Get-Long $Path) -Force).Target)"
 }
 
 # Deletes a link itself and never what it leads to.
-function Remove-Thing([IO.FileSystemInfo] $Thing) {
-    if ((Get-Kind $Thing.FullName) -eq 'folder') {
-        foreach ($child in $Thing.GetFileSystemInfos()) { Remove-Thing $child }
+function Remove-Thing([string] $Path) {
+    $kind = Get-Kind $Path
+    if ($kind -eq 'folder') {
+        foreach ($child in Get-Items $Path) { Remove-Thing "$Path\$($child.Name)" }
     }
-    $Thing.Attributes = [IO.FileAttributes]::Normal
-    $Thing.Delete()
+    [IO.File]::SetAttributes((Get-Long $Path), [IO.FileAttributes]::Normal)
+    if ($kind -like '*folder') { [IO.Directory]::Delete((Get-Long $Path)) } else { [IO.File]::Delete((Get-Long $Path)) }
 }
 
 # Robocopy's exit code is a sum: 1 files were copied, 2 the target has more than the source, 4 a file stands where a
@@ -110,90 +143,103 @@ function Invoke-Robocopy([string] $Path, [string[]] $Options) {
     }
     # A backslash before the closing quote of an argument would escape that quote; only a drive's root needs one.
     $from, $to = @($from, $to) | ForEach-Object { $_.TrimEnd('\') -replace '^([A-Za-z]:)$', '$1\' }
-    $always = '/COPYALL', '/DCOPY:DAT', '/B', '/SL', '/XJ', '/XX', '/R:1', '/W:1', '/NP', '/NJH', '/NJS'
-    $log = & robocopy.exe $from $to $what @always @Options /XD @own /XF "$source\$Env:OFFLINE_MARKER"
+    $always = '/COPYALL', '/DCOPY:DAT', '/B', '/EFSRAW', '/SL', '/XJD', '/XX', '/R:3', '/W:5', '/NP', '/NJH', '/NJS',
+        '/NFL', '/NDL'
+    # Only at the root: a folder of that name further down is the site's own.
+    $notThese = $own | ForEach-Object { "$source\$_" }
+    $log = & robocopy.exe $from $to $what @always @Options /XD @notThese /XF "$source\$($Asked.OFFLINE_MARKER)"
     $code = $LASTEXITCODE
     if ($code -ge 8) {
         if ($code -ge 16) { $meaning = 'a fatal error' } else { $meaning = 'some files could not be copied' }
         [Console]::Error.WriteLine("Robocopy ended with ${code}: $meaning. $target may be partly restored.")
-        $log | Where-Object { $_ -match 'ERROR' } | Select-Object -First 20 |
-            ForEach-Object { [Console]::Error.WriteLine($_.Trim()) }
+        # In the language of the host, so that no word of it can be looked for.
+        @($log) | Where-Object { "$_".Trim() } | Select-Object -First 20 |
+            ForEach-Object { [Console]::Error.WriteLine("$_".Trim()) }
         exit 1
     }
-    if ($code -ne 0) { return $log | Where-Object { $_.Trim() } }
 }
 
-# Last, because what is put into a folder changes its time.
-function Set-AsInSource([string] $Path) {
-    $was, $now = (New-Object IO.DirectoryInfo "$source\$Path"), (New-Object IO.DirectoryInfo "$target\$Path")
-    Set-Acl -LiteralPath $now.FullName -AclObject (Get-Acl -LiteralPath $was.FullName)
-    $now.Attributes = $was.Attributes
-    $now.CreationTimeUtc = $was.CreationTimeUtc
-    $now.LastWriteTimeUtc = $was.LastWriteTimeUtc
+# Makes a folder, without what is in it, as the source has it: its owner, rights, attributes and times.
+function Copy-Folder([string] $Path) {
+    Invoke-Robocopy $Path '/LEV:1', '/SECFIX', '/XF', '*'
 }
 
-# The files below a folder, and its linked folders, into which it does not look.
-function Get-FilesBelow([string] $Folder) {
-    foreach ($item in (New-Object IO.DirectoryInfo "$Folder\").GetFileSystemInfos()) {
-        if ($limit -gt 0 -and $clock.Elapsed.TotalSeconds -gt $limit) { $script:counted = $false; return }
-        if ($Folder -eq $source -and ($own + $Env:OFFLINE_MARKER) -contains $item.Name) { continue }
-        if ((Get-Kind $item.FullName) -eq 'folder') { Get-FilesBelow $item.FullName } else { $item }
+# The files below a path of SOURCE or TARGET, and its linked folders, into which it does not look.
+function Get-FilesBelow([string] $Root, [string] $Path) {
+    $kind = Get-Kind "$Root\$Path"
+    if ($kind -eq 'nothing' -or (Test-LeftAlone $Path)) { return }
+    if ($limit -gt 0 -and $clock.Elapsed.TotalSeconds -gt $limit) { $script:counted = $false; return }
+    if ($Path -eq '' -or $kind -eq 'folder') {
+        foreach ($item in Get-Items "$Root\$Path") { Get-FilesBelow $Root (Join-Below $Path $item.Name) }
     }
-}
-
-# The files and linked folders that are brought back.
-function Get-Chosen {
-    foreach ($path in $selected) {
-        if ((Get-Kind "$source\$path") -eq 'folder') { Get-FilesBelow ("$source\$path".TrimEnd('\')) }
-        else { New-Object IO.FileInfo "$source\$path" }
-    }
+    elseif ($kind -eq 'linked folder') { [pscustomobject] @{ Path = $Path; Kind = $kind; Length = [long] 0 } }
+    else { [pscustomobject] @{ Path = $Path; Kind = $kind; Length = (Get-File "$Root\$Path").Length } }
 }
 
 # Looked at once more right before the copy: the preview may be days old. Other disks need no look here: they show as
 # linked folders, which are never looked into.
 function Test-Target {
     if ('file', 'linked file' -contains (Get-Kind $target)) { Stop-Untouched "$target is no folder" }
-    if ($Env:MUST_BE_NEW -eq 'yes' -and [IO.Directory]::Exists($target)) {
-        $there = (New-Object IO.DirectoryInfo $target).GetFileSystemInfos() |
-            Where-Object { $_.Name -ne $Env:OFFLINE_MARKER }
+    if ($Asked.MUST_BE_NEW -eq 'yes' -and (Test-There $target)) {
+        $there = Get-Items $target | Where-Object { $_.Name -ne $Asked.OFFLINE_MARKER }
         if ($there) { Stop-Untouched "$target is not empty any more, and what is in it would be gone" }
     }
 }
 
 # What the copy takes at its worst: what is not in the snapshot is deleted first, then each file takes the room of its
 # own old self and what it has grown by.
-function Test-Room {
+function Test-Room($Chosen) {
     $needed = [long] 0
-    foreach ($thing in $selected | ForEach-Object { Get-ObstaclesOf $_ }) {
-        if ($thing -is [IO.FileInfo]) { $needed -= $thing.Length }
-        elseif ((Get-Kind $thing.FullName) -eq 'folder') {
-            $inside = Get-FilesBelow $thing.FullName | Where-Object { $_ -is [IO.FileInfo] }
-            $needed -= [long] ($inside | Measure-Object -Property Length -Sum).Sum
+    foreach ($path in $selected | ForEach-Object { Get-Obstacles $_ }) {
+        foreach ($file in Get-FilesBelow $target $path) { $needed -= $file.Length }
+    }
+    foreach ($file in $Chosen) {
+        $today = [long] 0
+        if ((Get-Kind "$target\$($file.Path)") -like '*file') { $today = (Get-File "$target\$($file.Path)").Length }
+        $needed += [Math]::Max([long] 0, $file.Length - $today)
+    }
+    $volume = Get-VolumeOf $target
+    if ($volume -and $needed -gt $volume.SizeRemaining) {
+        Stop-Untouched ("$target would need $needed bytes beyond those that are freed in time, and its disk " +
+            "has $($volume.SizeRemaining) left")
+    }
+}
+
+# The site's processes let go of its files a while after the marker was put there; what somebody keeps open can be
+# neither replaced nor deleted.
+function Wait-Unused {
+    $end = $clock.Elapsed.TotalSeconds + 60
+    foreach ($path in $selected) {
+        foreach ($file in Get-FilesBelow $target $path) {
+            while ($file.Kind -eq 'file' -and (Test-InUse "$target\$($file.Path)")) {
+                if ($clock.Elapsed.TotalSeconds -gt $end) {
+                    Stop-Untouched "'$($file.Path)' in $target is in use: end the program that has it open"
+                }
+                Start-Sleep -Seconds 1
+            }
         }
     }
-    foreach ($file in Get-Chosen | Where-Object { $_ -is [IO.FileInfo] }) {
-        $today = New-Object IO.FileInfo ($target + '\' + $file.FullName.Substring($source.Length).TrimStart('\'))
-        if ($today.Exists) { $needed += [Math]::Max([long] 0, $file.Length - $today.Length) }
-        else { $needed += $file.Length }
-    }
-    $free = (New-Object IO.DriveInfo ([IO.Path]::GetPathRoot($target))).AvailableFreeSpace
-    if ($needed -gt $free) {
-        Stop-Untouched ("$target would need $needed bytes beyond those that are freed in time, and its disk " +
-            "has $free left")
-    }
+}
+
+# What cannot be opened for other reasons (its rights, for instance) is robocopy's to open, as a backup program.
+function Test-InUse([string] $Path) {
+    try { [IO.File]::Open((Get-Long $Path), 'Open', 'ReadWrite', 'None').Dispose() }
+    catch [UnauthorizedAccessException] { return $false }
+    catch [IO.IOException] { return $inUse -contains ($_.Exception.GetBaseException().HResult -band 0xFFFF) }
+    return $false
 }
 
 # Makes TARGET what SOURCE is, and makes sure that it has become it.
 function Restore-Files {
-    [void] [IO.Directory]::CreateDirectory($target)
-    $selected | ForEach-Object { Get-ObstaclesOf $_ } | ForEach-Object { Remove-Thing $_ }
-    foreach ($folder in $missing) { [void] [IO.Directory]::CreateDirectory("$target\$folder") }
-    foreach ($path in $selected) { [void] (Invoke-Robocopy $path '/IS', '/IT', '/SECFIX', '/NFL', '/NDL') }
-    foreach ($folder in $missing) { Set-AsInSource $folder }
+    [void] [IO.Directory]::CreateDirectory((Get-Long $target))
+    $selected | ForEach-Object { Get-Obstacles $_ } | ForEach-Object { Remove-Thing "$target\$_" }
+    foreach ($folder in $missing) { Copy-Folder $folder }
+    foreach ($path in $selected) { Invoke-Robocopy $path '/IS', '/IT', '/SECFIX' }
+    # Once more, the deepest first, because what is put into a folder changes its time.
+    for ($last = $missing.Count - 1; $last -ge 0; $last--) { Copy-Folder $missing[$last] }
 
-    $differences = @($selected | ForEach-Object { Invoke-Robocopy $_ '/L' })
-    $differences += @($selected | ForEach-Object { Get-ObstaclesOf $_ } |
-            ForEach-Object { "not in the snapshot: $($_.FullName)" })
+    $differences = @($selected | ForEach-Object { Get-Lacking $_ } | ForEach-Object { "not as in the snapshot: $_" })
+    $differences += @($selected | ForEach-Object { Get-Obstacles $_ } | ForEach-Object { "not in the snapshot: $_" })
     if ($differences.Count -gt 0) {
         [Console]::Error.WriteLine(
             "After the copy $target is not what the snapshot holds (is something writing to it?):")
@@ -202,34 +248,37 @@ function Restore-Files {
     }
 }
 
-if ($Env:OFFLINE_MARKER -notmatch '^[A-Za-z0-9._-]*[A-Za-z0-9_-]$') {
-    Stop-Untouched "OFFLINE_MARKER '$Env:OFFLINE_MARKER' is not a plain file name"
+if ($Asked.OFFLINE_MARKER -notmatch '^[A-Za-z0-9._-]*[A-Za-z0-9_-]$') {
+    Stop-Untouched "OFFLINE_MARKER '$($Asked.OFFLINE_MARKER)' is not a plain file name"
 }
 try { $root = Mount-SnapshotVolume }
-catch { Stop-Untouched "The volume $Env:VOLUME_ID cannot be brought online ($_)" }
+catch { Stop-Untouched "The volume $($Asked.VOLUME_ID) cannot be brought online ($_)" }
 try {
-    $source = (Get-OnVolume $root $Env:SOURCE 'folder').TrimEnd('\')
-    $target = $Env:TARGET.Replace('/', '\').TrimEnd('\')
-    $missing = New-Object 'Collections.Generic.List[string]'
-    $selected = @("$Env:PATHS".Split("`n") | Where-Object { $_.Trim() } | ForEach-Object { Test-Selected $_ })
-    if ($selected.Count -eq 0) { $selected = @('') }
-    Test-Target
-    Test-Room
+    try {
+        $source = (Get-OnVolume $root $Asked.SOURCE 'folder').TrimEnd('\')
+        $target = $Asked.TARGET.Replace('/', '\').TrimEnd('\')
+        $missing = New-Object 'Collections.Generic.List[string]'
+        $selected = @("$($Asked.PATHS)".Split("`n") | Where-Object { $_.Trim() } | ForEach-Object { Test-Selected $_ })
+        if ($selected.Count -eq 0) { $selected = @('') }
+        Test-Target
+        $chosen = @($selected | ForEach-Object { Get-FilesBelow $source $_ })
+        Test-Room $chosen
+        if ($limit -eq 0) { Wait-Unused }
+    }
+    catch { Stop-Untouched "It cannot be looked at all that is to be restored ($_)" }
     $checkedBy = ''
     if ($limit -eq 0) {
         Restore-Files
-        $checkedBy = 'robocopy'
+        $checkedBy = 'names, kinds, sizes and times'
     }
-    $items = @(Get-Chosen)
-    $files = @($items | Where-Object { $_ -is [IO.FileInfo] })
+    $files = @($chosen | Where-Object { $_.Kind -ne 'linked folder' })
     $bytes = [long] ($files | Measure-Object -Property Length -Sum).Sum
 }
 finally {
-    Dismount-SnapshotVolume
+    Close-SnapshotVolume
 }
-@{
-    files = $files.Count; bytes = $bytes; links_left_out = $items.Count - $files.Count
+Write-Answer @{
+    files = $files.Count; bytes = $bytes; links_left_out = $chosen.Count - $files.Count
     counted = $counted; checked_by = $checkedBy
     seconds = [Math]::Round($clock.Elapsed.TotalSeconds, 3)
-} | ConvertTo-Json -Compress
-exit 0
+}

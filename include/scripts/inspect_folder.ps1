@@ -1,3 +1,4 @@
+# needs: lib/host.ps1
 # needs: lib/marker.ps1
 # Tells what a folder holds and what room there is, for a restore's preview. Changes nothing.
 # The last line it writes is a JSON object:
@@ -7,8 +8,8 @@
 #   mounts       always none: a disk that shows below it is a linked folder, and a restore leaves those alone
 #   empty        whether nothing is in it, the marker apart
 #   files, bytes how many files and how much content, as far as counted; linked folders are not looked into
-#   counted      false when not all was counted, because the time was up or folders came and went meanwhile
-#   free_bytes   room for more on its disk
+#   counted      false when not all was counted, because the time was up or not all could be looked at
+#   free_bytes   room for more on its disk (on that of the nearest folder above it when it is missing), or null
 #   free_inodes  always null: NTFS makes as many files as there is room for
 #   writable     always true: only writing tells, and nothing is written here
 #   marker       null, the id of the restore whose marker lies there, or "unknown" when it is somebody else's
@@ -19,45 +20,51 @@
 # COUNT_SECONDS    when to give up counting
 
 $clock = [Diagnostics.Stopwatch]::StartNew()
-$limit = [double]::Parse($Env:COUNT_SECONDS, [Globalization.CultureInfo]::InvariantCulture)
+$limit = [double]::Parse($Asked.COUNT_SECONDS, [Globalization.CultureInfo]::InvariantCulture)
 $answer = @{ exists = $false; empty = $true; files = 0; bytes = [long] 0; counted = $true; marker = $null }
-$answer.no_folder = [IO.File]::Exists($Env:TARGET)
-$answer.real = $Env:TARGET
+$target = $Asked.TARGET.Replace('/', '\').TrimEnd('\')
+$kind = Get-Kind $target
+$answer.no_folder = $kind -like '*file'
+$answer.real = $Asked.TARGET
 $answer.mounts = @()
 $answer.free_inodes = $null
 $answer.writable = $true
-$marker = [IO.Path]::Combine($Env:TARGET, $Env:OFFLINE_MARKER)
-$waiting = New-Object 'Collections.Generic.Stack[IO.DirectoryInfo]'
-if ([IO.Directory]::Exists($Env:TARGET)) {
+$marker = "$target\$($Asked.OFFLINE_MARKER)"
+$waiting = New-Object 'Collections.Generic.Stack[string]'
+if ($kind -like '*folder') {
     $answer.exists = $true
-    $leads = @((Get-Item -LiteralPath $Env:TARGET -Force).Target)
+    $leads = @((Get-Item -LiteralPath (Get-Long $target) -Force).Target)
     if ($leads.Count -gt 0 -and $leads[0]) { $answer.real = $leads[0] }
-    $waiting.Push((New-Object IO.DirectoryInfo $Env:TARGET))
+    $waiting.Push($target)
     if (Test-There $marker) {
         $id = [regex]::Match((Get-MarkerText $marker), '[a-z0-9-]+-restore-[0-9]{8}T[0-9]{6}Z').Value
         if ($id) { $answer.marker = $id } else { $answer.marker = 'unknown' }
     }
 }
-while ($waiting.Count -gt 0 -and $answer.counted) {
-    # On a busy site folders go while they are looked at.
-    try { $items = $waiting.Pop().GetFileSystemInfos() }
-    catch [IO.DirectoryNotFoundException] { $answer.counted = $false; break }
+$inTime = $true
+while ($waiting.Count -gt 0 -and $inTime) {
+    $folder = $waiting.Pop()
+    # On a busy site folders go while they are looked at, and some may be closed to this script.
+    try { $items = @(Get-Items $folder) } catch { $answer.counted = $false; continue }
     foreach ($item in $items) {
-        if ($item.FullName -eq $marker) { continue }
+        if ("$folder\$($item.Name)" -eq $marker) { continue }
         $answer.empty = $false
         if ($clock.Elapsed.TotalSeconds -gt $limit) {
-            $answer.counted = $false
+            $answer.counted = $inTime = $false
             break
         }
         if ($item -is [IO.FileInfo]) {
             $answer.files += 1
             $answer.bytes += $item.Length
         }
-        elseif (($item.Attributes -band [IO.FileAttributes]::ReparsePoint) -eq 0) { $waiting.Push($item) }
+        elseif (($item.Attributes -band [IO.FileAttributes]::ReparsePoint) -eq 0) {
+            $waiting.Push("$folder\$($item.Name)")
+        }
     }
 }
+$volume = Get-VolumeOf $target
+$answer.free_bytes = $null
+if ($volume) { $answer.free_bytes = $volume.SizeRemaining }
 $drives = [IO.DriveInfo]::GetDrives()
-$answer.free_bytes = (New-Object IO.DriveInfo ([IO.Path]::GetPathRoot($Env:TARGET))).AvailableFreeSpace
 $answer.free_letter = @($drives | Where-Object { $_.Name -match '^[D-Z]:' }).Count -lt 23
-$answer | ConvertTo-Json -Compress
-exit 0
+Write-Answer $answer

@@ -1,4 +1,4 @@
-# needs: lib/marker.ps1
+# needs: lib/host.ps1
 # Tells of folders of this host which partition is really seen there, on which disk, and whether anything is in them.
 # Changes nothing, and looks into no folder below them. The last line it writes is a JSON object, short because Systems
 # Manager keeps 24,000 characters:
@@ -10,7 +10,7 @@
 # FOLDERS          one a line, absolute
 # OFFLINE_MARKER   file name of the marker that keeps a site offline
 
-$leftAlone = @($Env:OFFLINE_MARKER, 'System Volume Information', '$RECYCLE.BIN')
+$leftAlone = @($Asked.OFFLINE_MARKER, 'System Volume Information', '$RECYCLE.BIN')
 
 # Access paths are compared without regard to case, and with a closing backslash, so that D:\site is not below D:\sit.
 function Get-Closed([string] $Path) {
@@ -60,8 +60,8 @@ function Get-RealPath([object[]] $Mounts, [string] $Path) {
         $mounted = @($Mounts | Where-Object { $_.Path -eq (Get-Closed $next) }).Count -gt 0
         $leads = ''
         if (-not $mounted -and (Test-There $next)) {
-            if (([IO.File]::GetAttributes($next) -band [IO.FileAttributes]::ReparsePoint) -ne 0) {
-                $leads = "$(@((Get-Item -LiteralPath $next -Force).Target)[0])"
+            if (([IO.File]::GetAttributes((Get-Long $next)) -band [IO.FileAttributes]::ReparsePoint) -ne 0) {
+                $leads = "$(@((Get-Item -LiteralPath (Get-Long $next) -Force).Target)[0])"
             }
         }
         if ($leads -eq '' -or $left -eq 0) { $real = $next; continue }
@@ -75,8 +75,8 @@ function Get-RealPath([object[]] $Mounts, [string] $Path) {
 }
 
 function Test-Empty([string] $Path) {
-    foreach ($entry in [IO.Directory]::EnumerateFileSystemEntries($Path)) {
-        if ($leftAlone -notcontains [IO.Path]::GetFileName($entry)) { return $false }
+    foreach ($item in Get-Items $Path) {
+        if ($leftAlone -notcontains $item.Name) { return $false }
     }
     return $true
 }
@@ -84,14 +84,14 @@ function Test-Empty([string] $Path) {
 $mounts = @(Get-Mounts)
 $shown = [ordered] @{}
 $folders = @()
-foreach ($folder in $Env:FOLDERS.Split("`n")) {
+foreach ($folder in $Asked.FOLDERS.Split("`n")) {
     $folder = $folder.Trim("`r")
     if ($folder -eq '') { continue }
     $real = Get-RealPath $mounts $folder
     $kind, $empty, $number = 'nothing', $true, '0'
     if (Test-There $folder) {
         $kind = 'other'
-        if ([IO.Directory]::Exists($folder)) { $kind, $empty = 'folder', (Test-Empty $folder) }
+        if ((Get-Kind $folder) -like '*folder') { $kind, $empty = 'folder', (Test-Empty $folder) }
         $mount = Find-Mount $mounts $real
         if ($mount) {
             $number = "$([array]::IndexOf($mounts, $mount) + 1)"
@@ -101,5 +101,4 @@ foreach ($folder in $Env:FOLDERS.Split("`n")) {
     if ((Get-Closed $real) -eq (Get-Closed $folder)) { $real = '' }
     $folders += , @($kind, $empty, $number, $real)
 }
-@{ mounts = $shown; folders = $folders } | ConvertTo-Json -Depth 6 -Compress
-exit 0
+Write-Answer @{ mounts = $shown; folders = $folders }

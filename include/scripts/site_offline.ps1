@@ -1,3 +1,4 @@
+# needs: lib/host.ps1
 # needs: lib/marker.ps1
 # Takes a site offline: writes the marker into its folder. May be run again at any point.
 # A marker of an earlier restore of the same tenant becomes this restore's.
@@ -10,32 +11,38 @@
 # RESTORE_ID       the restore
 # CREATE           yes: make the folder when it is missing
 
-if (-not $Env:CONTENT.Contains($Env:RESTORE_ID)) {
+if (-not $Asked.CONTENT.Contains($Asked.RESTORE_ID)) {
     [Console]::Error.WriteLine(
-        "The content of $Env:OFFLINE_MARKER does not name the restore ${Env:RESTORE_ID}: it would never be taken away.")
+        "The content of $($Asked.OFFLINE_MARKER) does not name the restore $($Asked.RESTORE_ID): " +
+        'it would never be taken away.')
     exit 1
 }
-$marker = [IO.Path]::Combine($Env:SITE, $Env:OFFLINE_MARKER)
-if (-not [IO.Directory]::Exists($Env:SITE)) {
-    if ($Env:CREATE -ne 'yes') { Write-State 'no folder' }
-    [void] [IO.Directory]::CreateDirectory($Env:SITE)
+$folder = $Asked.SITE.Replace('/', '\').TrimEnd('\')
+$site = Get-Long $folder
+$marker = Get-Long "$folder\$($Asked.OFFLINE_MARKER)"
+if (-not (Test-There $site)) {
+    if ($Asked.CREATE -ne 'yes') { Write-State 'no folder' }
+    [void] [IO.Directory]::CreateDirectory($site)
 }
 if (Test-There $marker) {
     $said = Get-MarkerText $marker
-    if ($said.Contains($Env:RESTORE_ID)) { Write-State 'offline' }
-    $tenant = $Env:RESTORE_ID -creplace '-restore-[^-]*$', ''
+    if ($said.Contains($Asked.RESTORE_ID)) { Write-State 'offline' }
+    $tenant = $Asked.RESTORE_ID -creplace '-restore-[^-]*$', ''
     if ($said -cnotmatch "(^|[^a-z0-9-])$tenant-restore-[0-9]{8}T[0-9]{6}Z") { Write-State 'was offline already' }
 }
 # The file takes its rights from the folder; IIS may read it as it may read the site.
-$changed = [IO.Directory]::GetLastWriteTimeUtc($Env:SITE)
-$part = [IO.Path]::Combine($Env:SITE, ".$Env:OFFLINE_MARKER.$Env:RESTORE_ID.part")
+$changed = [IO.Directory]::GetLastWriteTimeUtc($site)
+$part = Get-Long "$folder\.$($Asked.OFFLINE_MARKER).$($Asked.RESTORE_ID).part"
 try {
-    [IO.File]::WriteAllText($part, "$Env:CONTENT`n")
-    if (Test-There $marker) { [IO.File]::Replace($part, $marker, [NullString]::Value) }
+    [IO.File]::WriteAllText($part, "$($Asked.CONTENT)`n")
+    if (Test-There $marker) {
+        Clear-Attributes $marker
+        [IO.File]::Replace($part, $marker, [NullString]::Value)
+    }
     else { [IO.File]::Move($part, $marker) }
 }
 finally {
     [IO.File]::Delete($part)
 }
-[IO.Directory]::SetLastWriteTimeUtc($Env:SITE, $changed)  # the folder's time is the site's, not the marker's
+[IO.Directory]::SetLastWriteTimeUtc($site, $changed)  # the folder's time is the site's, not the marker's
 Write-State 'offline'

@@ -1,3 +1,4 @@
+# needs: lib/host.ps1
 # needs: lib/marker.ps1
 # Puts a site online again: takes the marker of this restore away, and no other. May be run again at any point.
 # The last line it writes is a JSON object: site is "online" (this run put it there), "was online already",
@@ -7,12 +8,15 @@
 # OFFLINE_MARKER   file name of the marker
 # RESTORE_ID       the restore
 
-$marker = [IO.Path]::Combine($Env:SITE, $Env:OFFLINE_MARKER)
-if (-not [IO.Directory]::Exists($Env:SITE)) { Write-State 'no folder' }
-[IO.File]::Delete([IO.Path]::Combine($Env:SITE, ".$Env:OFFLINE_MARKER.$Env:RESTORE_ID.part"))
+$folder = $Asked.SITE.Replace('/', '\').TrimEnd('\')
+$site = Get-Long $folder
+$marker = Get-Long "$folder\$($Asked.OFFLINE_MARKER)"
+if ((Get-Kind $site) -notlike '*folder') { Write-State 'no folder' }
+[IO.File]::Delete((Get-Long "$folder\.$($Asked.OFFLINE_MARKER).$($Asked.RESTORE_ID).part"))
 if (-not (Test-There $marker)) { Write-State 'was online already' }
-if (-not (Get-MarkerText $marker).Contains($Env:RESTORE_ID)) { Write-State 'offline by somebody else' }
-$changed = [IO.Directory]::GetLastWriteTimeUtc($Env:SITE)
+if (-not (Get-MarkerText $marker).Contains($Asked.RESTORE_ID)) { Write-State 'offline by somebody else' }
+$changed = [IO.Directory]::GetLastWriteTimeUtc($site)
+Clear-Attributes $marker
 [IO.File]::Delete($marker)
-[IO.Directory]::SetLastWriteTimeUtc($Env:SITE, $changed)  # the folder's time is the site's, not the marker's
+[IO.Directory]::SetLastWriteTimeUtc($site, $changed)  # the folder's time is the site's, not the marker's
 Write-State 'online'

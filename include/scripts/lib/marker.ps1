@@ -1,21 +1,18 @@
-# For the scripts that take a site offline and online again, or look at it.
+# For the scripts that take a site offline and online again, or look at it, after lib/host.ps1.
 #
 # OFFLINE_MARKER   file name of the marker
 
-$ErrorActionPreference = 'Stop'
-$ProgressPreference = 'SilentlyContinue'
-
-function Test-There([string] $Path) {
-    return [IO.File]::Exists($Path) -or [IO.Directory]::Exists($Path)
-}
-
 # What the marker says; empty when it is no file.
 function Get-MarkerText([string] $Marker) {
-    if ([IO.File]::Exists($Marker)) { return [IO.File]::ReadAllText($Marker) }
+    if ((Get-Kind $Marker) -like '*file') { return [IO.File]::ReadAllText((Get-Long $Marker)) }
     return ''
 }
 
+# Windows deletes and replaces no file that is marked read-only.
+function Clear-Attributes([string] $Marker) {
+    if ((Get-Kind $Marker) -eq 'file') { [IO.File]::SetAttributes((Get-Long $Marker), [IO.FileAttributes]::Normal) }
+}
+
 function Write-State([string] $State) {
-    @{ site = $State } | ConvertTo-Json -Compress
-    exit 0
+    Write-Answer @{ site = $State }
 }

@@ -1,22 +1,15 @@
-# For the scripts that read from the attached volume: finds its disk, gives it a drive letter, lets go of it at the end.
+# For the scripts that read from the attached volume, after lib/host.ps1: finds its disk, gives it a drive letter, lets
+# go of it at the end.
 #
 # VOLUME_ID    the attached volume, e.g. vol-0123456789abcdef0 (its disk is found by serial: disk numbers are not kept)
 
-$ErrorActionPreference = 'Stop'
-$ProgressPreference = 'SilentlyContinue'
-
-# Says that nothing was changed, in words and by an exit code of its own.
-function Stop-Untouched([string] $What) {
-    [Console]::Error.WriteLine("$What; nothing was overwritten.")
-    exit 3
-}
-
 # EBS gives a disk the volume's id without its dash as serial number; NVMe adds a suffix: vol0123456789abcdef0_00000001.
 function Find-VolumeDisk {
-    $serial = $Env:VOLUME_ID -replace '-', ''
-    $found = Get-Disk | Where-Object { $_.SerialNumber -like "$serial*" } | Select-Object -First 1
+    $serial = $Asked.VOLUME_ID -replace '-', ''
+    $found = Get-Disk | Where-Object { ("$($_.SerialNumber)".Trim() -split '_')[0] -eq $serial } |
+        Select-Object -First 1
     if ($found -and ($found.IsBoot -or $found.IsSystem)) {
-        Stop-Untouched "The volume $Env:VOLUME_ID is the disk that this host has started from"
+        Stop-Untouched "The volume $($Asked.VOLUME_ID) is the disk that this host has started from"
     }
     return $found
 }
@@ -33,7 +26,30 @@ function Wait-VolumeDisk {
         if ($disk) { return $disk }
         Start-Sleep -Seconds 1
     }
-    Stop-Untouched "No disk of the volume $Env:VOLUME_ID appeared within 60 s although it is attached"
+    Stop-Untouched "No disk of the volume $($Asked.VOLUME_ID) appeared within 60 s although it is attached"
+}
+
+# The largest partition with files. A disk that has just been brought online shows its partitions a moment later; one of
+# a dynamic disk has none of its own.
+function Wait-Partition([int] $Disk) {
+    foreach ($second in 1..30) {
+        $partition = Get-Partition -DiskNumber $Disk -ErrorAction SilentlyContinue |
+            Where-Object { 'Basic', 'IFS' -contains $_.Type } |
+            Sort-Object -Property Size -Descending | Select-Object -First 1
+        if ($partition) { return $partition }
+        Start-Sleep -Seconds 1
+    }
+    Stop-Untouched "The volume $($Asked.VOLUME_ID) has no partition with files (of a dynamic disk none can be read)"
+}
+
+# What a new letter leads to, which Windows may show a moment later.
+function Get-KindInTime([string] $Root) {
+    foreach ($second in 1..30) {
+        try { $kind = Get-Kind $Root } catch { $kind = 'nothing' }
+        if ($kind -ne 'nothing') { return $kind }
+        Start-Sleep -Seconds 1
+    }
+    return 'nothing'
 }
 
 # Returns the volume's root, for instance Z:\.
@@ -45,10 +61,7 @@ function Mount-SnapshotVolume {
     $disk = Wait-VolumeDisk
     if ($disk.IsReadOnly) { Set-Disk -Number $disk.Number -IsReadOnly $false }
     if ($disk.IsOffline) { Set-Disk -Number $disk.Number -IsOffline $false }
-    $partition = Get-Partition -DiskNumber $disk.Number |
-        Where-Object { 'Basic', 'IFS' -contains $_.Type } |
-        Sort-Object -Property Size -Descending | Select-Object -First 1
-    if (-not $partition) { Stop-Untouched "The volume $Env:VOLUME_ID has no partition with files" }
+    $partition = Wait-Partition $disk.Number
     $letter = "$($partition.DriveLetter)"
     if ($letter -notmatch '^[A-Z]$') {
         $letter = Find-FreeLetter
@@ -57,6 +70,11 @@ function Mount-SnapshotVolume {
     }
     # A session learns of new letters when it lists them.
     [void] (Get-PSDrive)
+    $kind = Get-KindInTime "${letter}:\"
+    if ($kind -ne 'folder') {
+        Stop-Untouched ("The volume $($Asked.VOLUME_ID) shows no files under its letter ${letter} " +
+            '(is it locked by BitLocker?)')
+    }
     return "${letter}:\"
 }
 
@@ -73,28 +91,24 @@ function Dismount-SnapshotVolume {
     Set-Disk -Number $disk.Number -IsOffline $true
 }
 
-# Folders that are links (junctions, mount points) lead elsewhere; links to files are files of another kind.
-function Get-Kind([string] $Path) {
-    try { $attributes = [IO.File]::GetAttributes($Path) } catch [IO.IOException] { return 'nothing' }
-    $link = ($attributes -band [IO.FileAttributes]::ReparsePoint) -ne 0
-    if (($attributes -band [IO.FileAttributes]::Directory) -ne 0) {
-        if ($link) { return 'linked folder' } else { return 'folder' }
-    }
-    if ($link) { return 'linked file' } else { return 'file' }
+# For the end of a script: whether the disk lets go or not, what the script has to say stands. `unmount` tries again.
+function Close-SnapshotVolume {
+    try { Dismount-SnapshotVolume }
+    catch { [Console]::Error.WriteLine("The volume $($Asked.VOLUME_ID) could not be set offline: $_") }
 }
 
 # A link on the volume would lead to this host's own disks: following it would take today's files for the snapshot's.
 function Get-OnVolume([string] $Root, [string] $Path, [string] $Kind) {
     $found = $Root.TrimEnd('\')
     foreach ($part in $Path.Split('\/'.ToCharArray())) {
-        if ($part -eq '..') { Stop-Untouched "The path $Path leads off the volume $Env:VOLUME_ID" }
+        if ($part -eq '..') { Stop-Untouched "The path $Path leads off the volume $($Asked.VOLUME_ID)" }
         if ($part -eq '.' -or $part -eq '') { continue }
         $found = "$found\$part"
         if ((Get-Kind $found) -like 'linked*') {
-            Stop-Untouched "$part in the path $Path on the volume $Env:VOLUME_ID is a link: name what it means"
+            Stop-Untouched "$part in the path $Path on the volume $($Asked.VOLUME_ID) is a link: name what it means"
         }
     }
     if ($found.Length -eq 2) { $found = "$found\" }
-    if ((Get-Kind $found) -ne $Kind) { Stop-Untouched "The volume $Env:VOLUME_ID has no $Kind $Path" }
+    if ((Get-Kind $found) -ne $Kind) { Stop-Untouched "The volume $($Asked.VOLUME_ID) has no $Kind $Path" }
     return $found
 }

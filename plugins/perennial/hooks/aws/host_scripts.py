@@ -39,7 +39,7 @@ def script_lines(platform: Platform, script: str, parameters: Mapping[str, str])
 
     Args:
         script: Name below include/scripts/, without suffix.
-        parameters: Variables that the script finds; on Windows in its environment.
+        parameters: Variables that the script finds; on Windows as the members of `$Asked`.
 
     Raises:
         FileNotFoundError: there is no such script for this platform.
@@ -48,7 +48,8 @@ def script_lines(platform: Platform, script: str, parameters: Mapping[str, str])
     text = file.read_text(encoding="utf-8")
     variable = _shell_variable if platform is Platform.LINUX else _powershell_variable
     library = [(SCRIPTS / needed).read_text(encoding="utf-8") for needed in _NEEDS.findall(text)]
-    lines = [variable(key, value) for key, value in parameters.items()]
+    lines = ["$Asked = @{}"] if platform is Platform.WINDOWS else []
+    lines += [variable(key, value) for key, value in parameters.items()]
     for part in (*library, text):
         lines.extend(part.splitlines())
     return lines
@@ -65,5 +66,5 @@ def _shell_variable(key: str, value: str) -> str:
 
 
 def _powershell_variable(key: str, value: str) -> str:
-    # Windows has no empty variables: setting one to '' removes it. Reading it gives $null, which is '' in a string.
-    return f"$Env:{key} = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('{_encoded(value)}'))"
+    # Not in the environment, of which Windows takes 32,767 characters.
+    return f"$Asked.{key} = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('{_encoded(value)}'))"

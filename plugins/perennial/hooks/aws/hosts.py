@@ -109,7 +109,7 @@ class Hosts:
             instance: The host.
             platform: Its operating system, which decides the script's language.
             script: Name below include/scripts/, without suffix.
-            parameters: Variables that the script finds in its environment.
+            parameters: What the script is asked, by name.
             label: Comment of the command, at most 100 characters; unique to what this run is for.
             limit: Seconds after which SSM ends the script.
             start_within: Seconds in which the host's agent must begin, COMMAND_BEGUN unless given; SSM takes 30 at
