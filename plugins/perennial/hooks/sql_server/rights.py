@@ -52,7 +52,7 @@ RESTORES = Right(
 SEES_SESSIONS = Right(
     "VIEW SERVER STATE",
     "seeing whether a backup or restore of an earlier attempt is still at work, who is in a database that is restored, "
-    "and by which certificate a database is encrypted",
+    "how much room the server's volumes have, and by which certificate a database is encrypted",
     "GRANT VIEW SERVER STATE TO <login>",
     held("VIEW SERVER STATE"),
 )
