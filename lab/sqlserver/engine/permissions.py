@@ -86,6 +86,12 @@ def check_sees_server(instance: Instance, session: Session) -> None:
     check_server(instance, session, "VIEW SERVER STATE", denied)
 
 
+def sees_files(instance: Instance, session: Session) -> bool:
+    """Whether sys.master_files has rows for the session: its page asks for one of these."""
+    login = login_of(instance, session)
+    return any(map(login.may, ("CREATE ANY DATABASE", "ALTER ANY DATABASE", "VIEW ANY DEFINITION")))
+
+
 def check_table(instance: Instance, session: Session, database: str, table: str, action: str) -> None:
     """Rows are for db_owner, but for those of the system databases: 229."""
     login = login_of(instance, session)

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_DNS, uuid5
 
 import apsw
 
-from lab.sqlserver.engine import security_views
+from lab.sqlserver.engine import permissions, security_views
 from lab.sqlserver.engine.databases import PAGE_SIZE, Database
 from lab.sqlserver.engine.file_space import pages_of
 from lab.sqlserver.engine.instance import Instance
@@ -40,8 +40,8 @@ def _sysdatabases(instance: Instance, _session: Session, _connection: apsw.Conne
         yield database.name, database.id, database.created, 160, database.data_file
 
 
-def _master_files(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
-    for database in instance.databases.all():
+def _master_files(instance: Instance, session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    for database in instance.databases.all() if permissions.sees_files(instance, session) else ():
         state = _STATES[database.state], database.state
         chain = database.base_lsn or None, database.base_guid, database.redo_lsn or None
         yield database.id, 1, 0, "ROWS", database.data_name, *_file(database.data_file), *state, *chain

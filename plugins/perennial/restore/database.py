@@ -51,9 +51,9 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
         label, fence = restore.vault.settings.run_label(restore.record.id), restore.lease.check
         server = SqlServer(plan.target.database.connection, label, fence)
         try:
-            from_snapshot = plan.database_from is DatabaseSource.SNAPSHOT
-            bring_back = self._from_snapshot if from_snapshot else self._from_backup_file
-            report = await bring_back(restore, point, server)
+            if plan.database_from is DatabaseSource.SNAPSHOT:
+                return await self._from_snapshot(restore, point, server)
+            return await self._from_backup_file(restore, point, server)
         except (PartError, RefusedError) as error:
             with suppress(SqlServerError):  # nobody knows: the mark stays
                 if await withdraw_if_untouched(restore, server):
@@ -67,8 +67,6 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
                 todo=f"{error.advice}, then clear the task `open` of this run.",
                 server=server.conn_id,
             ) from error
-        settings = await self._put_settings_back(restore, point, server)
-        return StepReport(f"{report.message} {settings}".strip(), report.bytes)
 
     async def _put_settings_back(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> str:
         """Sentences on what became of the settings; whatever the server says, the data is back."""
@@ -105,7 +103,9 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             await look_twice(lambda: server.talk(readable, pauses=pauses), restore.vault.settings)
             await begin_on_database(restore, server)
             await look_twice(lambda: server.talk(talk, pauses=pauses), restore.vault.settings)
-        return StepReport(f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes).", bak.size_bytes)
+            settings = await self._put_settings_back(restore, point, server)
+        done = f"Database {name} is restored from {bak.name} ({bak.size_bytes:,} bytes)."
+        return StepReport(f"{done} {settings}".strip(), bak.size_bytes)
 
     async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> StepReport:
         pauses = restore.vault.settings.pauses
@@ -116,11 +116,12 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             if restore.record.plan.replaces_database:
                 await begin_on_database(restore, server)
                 await server.talk(lambda session: put_in_place(session, restore.record, point), pauses=pauses)
-        return StepReport(
+            settings = await self._put_settings_back(restore, point, server)
+        done = (
             f"Database {restore.record.plan.database} is attached from the files of the snapshot, crash-consistent "
-            f"({copied_bytes:,} bytes).",
-            copied_bytes,
+            f"({copied_bytes:,} bytes)."
         )
+        return StepReport(f"{done} {settings}".strip(), copied_bytes)
 
     async def _end_earlier_attempt(self, server: SqlServer, restore: LeasedRestore) -> None:
         """An attempt whose task was cleared may still be restoring; two at once would only get in each other's way."""

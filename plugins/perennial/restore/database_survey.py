@@ -58,9 +58,8 @@ class DatabaseSurveyor:
             return DatabaseSurvey()
         async with asyncio.TaskGroup() as group:
             database = group.create_task(self._database())
-            settings = group.create_task(self._settings())
             file = group.create_task(self._backup_file()) if self._wants_file else None
-        found, (unusable, backup) = database.result(), file.result() if file else ("", None)
+        (found, settings, server), (unusable, backup) = database.result(), file.result() if file else ("", None)
         return DatabaseSurvey(
             state=found.facts.state,
             access=found.facts.access,
@@ -73,8 +72,8 @@ class DatabaseSurveyor:
             gone=found.gone,
             backup=backup,
             backup_file=unusable,
-            settings=settings.result()[0],
-            server=settings.result()[1],
+            settings=settings,
+            server=server,
         )
 
     async def stop(self) -> None:
@@ -86,16 +85,14 @@ class DatabaseSurveyor:
     def _wants_file(self) -> bool:
         return self.request.database_from is DatabaseSource.BACKUP_FILE
 
-    async def _database(self) -> Findings:
-        name = self.request.database or self.target.database.name
-        with self._server_must_answer():
-            return await self._server().talk(lambda session: look_at(session, name), pauses=self.vault.settings.pauses)
-
-    async def _settings(self) -> tuple[DatabaseSettings | None, ServerFacts]:
+    async def _database(self) -> tuple[Findings, DatabaseSettings | None, ServerFacts]:
         name, recorded = self.request.database or self.target.database.name, self.point.database_settings
         with self._server_must_answer():
             return await self._server().talk(
-                lambda session: read_settings(session, name, recorded.encryption if recorded else None),
+                lambda session: (
+                    look_at(session, name),
+                    *read_settings(session, name, recorded.encryption if recorded else None),
+                ),
                 pauses=self.vault.settings.pauses,
             )
 

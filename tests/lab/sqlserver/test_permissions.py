@@ -125,6 +125,44 @@ def test_others_requests_are_seen_with_view_server_state_alone(
     assert seen > 1
 
 
+@pytest.mark.parametrize("right", ["VIEW ANY DEFINITION", "ALTER ANY DATABASE", "CREATE ANY DATABASE"])
+def test_files_of_databases_are_seen_with_any_of_three_rights(
+    lab_sql_server: LabSqlServer, operator: dict[str, Any], right: str
+) -> None:
+    count = "SELECT COUNT(*) FROM sys.master_files"
+    assert lab_sql_server.run(count, **operator) == [(0,)]
+    lab_sql_server.run(f"GRANT {right} TO [{operator['user']}]")
+    ((seen,),) = lab_sql_server.run(count, **operator)
+    assert seen > 0
+
+
+def test_logins_of_others_are_seen_with_view_any_definition_alone(
+    lab_sql_server: LabSqlServer, database: str, operator: dict[str, Any]
+) -> None:
+    names = "SELECT name FROM sys.server_principals"
+    other = f"other_{uuid4().hex[:8]}"
+    lab_sql_server.run(f"CREATE LOGIN [{other}] WITH PASSWORD = N'{PASSWORD}'")
+    assert {name for (name,) in lab_sql_server.run(names, **operator)} == {"sa", operator["user"]}
+    assert len(lab_sql_server.run(ORPHANS.format(database), **operator)) == 0
+    lab_sql_server.run(f"CREATE USER [{other}] FOR LOGIN [{other}]", database=database)
+    assert lab_sql_server.run(ORPHANS.format(database), **operator) == [(other,)]  # it has a login, and looks orphaned
+    lab_sql_server.run(f"GRANT VIEW ANY DEFINITION TO [{operator['user']}]")
+    assert lab_sql_server.run(ORPHANS.format(database), **operator) == []
+
+
+def test_checkdb_is_for_owners_and_a_database_that_is_not_online_is_opened_by_a_right_on_the_server_alone(
+    lab_sql_server: LabSqlServer, database: str, operator: dict[str, Any]
+) -> None:
+    name, check = operator["user"], f"DBCC CHECKDB (N'{database}') WITH NO_INFOMSGS"
+    assert refused(lab_sql_server, check, **operator) == 7983
+    lab_sql_server.run(f"ALTER ROLE [db_owner] ADD MEMBER [{name}]", database=database)
+    lab_sql_server.run(check, f"ALTER DATABASE [{database}] SET OFFLINE", **operator)
+    online = f"ALTER DATABASE [{database}] SET ONLINE"
+    assert "User does not have permission to alter database" in terminated(lab_sql_server, online, **operator)
+    lab_sql_server.run(f"GRANT ALTER ANY DATABASE TO [{name}]")
+    lab_sql_server.run(online, **operator)
+
+
 ORPHANS = (
     "SELECT d.name FROM [{}].sys.database_principals AS d LEFT JOIN sys.server_principals AS s ON s.sid = d.sid "
     "WHERE s.sid IS NULL AND d.authentication_type_desc = N'INSTANCE'"
