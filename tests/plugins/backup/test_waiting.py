@@ -6,12 +6,13 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from datetime import date, timedelta
 
 import pytest
 
-from include.rules.errors import ConfigurationError, PartError
+from include.rules.errors import ConfigurationError, PartError, UnavailableError
 from lab.testing.deadlines import within
 from perennial.backup.daily import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
 from perennial.backup.snapshot_poller import SnapshotPoller
@@ -54,6 +55,25 @@ def test_a_snapshot_that_amazon_does_not_show_is_given_up_after_a_while(
     shorten(monkeypatch, "SNAPSHOT_SHOWN", 0.5)
     poller = SnapshotPoller(world.vault.settings)
     assert world.runner.run(poller.wait_until_settled("snap-0123456789abcdef0")) is None
+
+
+def test_what_amazon_does_not_answer_takes_no_snapshot_for_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch, "SNAPSHOT_SHOWN", 0.5)
+    snapshot_id = world.cloud.make_snapshot(world.entries["acme"]["web"]["volume"])
+    poller = SnapshotPoller(world.vault.settings)
+    ask, silent_until = poller._ebs.snapshots, time.monotonic() + 1
+
+    async def answered_late(snapshot_ids: Iterable[str]) -> dict[str, Snapshot]:
+        if time.monotonic() < silent_until:
+            raise UnavailableError("AWS did not answer.")
+        if time.monotonic() < silent_until + 0.3:
+            return {}  # look-ups lag
+        return await ask(snapshot_ids)
+
+    monkeypatch.setattr(poller._ebs, "snapshots", answered_late)
+    snapshot = world.runner.run(poller.wait_until_settled(snapshot_id))
+    assert snapshot
+    assert snapshot.state == "completed"
 
 
 def test_a_blocking_call_does_not_block_the_loop_and_its_error_arrives() -> None:

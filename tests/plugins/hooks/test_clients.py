@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from include.rules.errors import ConfigurationError, UnavailableError
 from perennial.hooks.aws.clients import aws_client, closing_clients
 from perennial.hooks.aws.ebs import Ebs
+from tests.support.waits import shorten
 
 CONNECTION = "aws_of_this_test"
 KEYS = {"conn_type": "aws", "login": "key", "password": "secret"}
@@ -54,10 +55,15 @@ async def test_a_connection_that_cannot_be_used_is_an_error_of_its_configuration
 async def test_a_role_that_is_refused_is_an_error_of_the_configuration_and_silence_is_none(
     monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception]
 ) -> None:
+    asked = []
+
     async def refuse(_: Any) -> None:
+        asked.append(error)
         raise error
 
+    shorten(monkeypatch, "AWS_ANSWER", 0.1)
     monkeypatch.setattr(AwsBaseHook, "get_async_conn", refuse)
     async with closing_clients():
         with pytest.raises(kind, match=f"connection {CONNECTION} makes no client for AWS"):
             await aws_client("ec2", CONNECTION)
+    assert len(asked) == (1 if kind is ConfigurationError else 2)

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from include.rules.errors import UnavailableError
 from include.rules.register.tenants import Platform
 from lab.testing.cloud import LabCloud
+from lab.testing.server import new_settings
 from perennial.hooks.aws import host_scripts, objects
 from perennial.hooks.aws.clients import closing_clients
 from perennial.hooks.aws.ebs import Ebs
@@ -22,7 +23,8 @@ from perennial.hooks.aws.hosts import Hosts
 from perennial.hooks.aws.retries import Retries
 from perennial.hooks.vault.documents import DocumentStore
 from perennial.hooks.vault.vault import Vault
-from tests.support.vaults import VaultUnderTest
+from perennial.settings import Settings
+from tests.support.vaults import VaultUnderTest, set_vault
 from tests.support.waits import shorten
 
 
@@ -208,3 +210,26 @@ async def test_a_document_whose_body_breaks_off_is_read_again(monkeypatch: pytes
     assert stored
     assert stored.content == {"a": 1}
     assert bodies == []
+
+
+@pytest.mark.lab
+@pytest.mark.sweep
+def test_many_who_ask_at_once_are_all_answered_however_few_calls_a_second_aws_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With botocore's own six attempts three of four calls fail here: all share one budget for what is sent again."""
+    with LabCloud(new_settings(tmp_path), rates="ec2:Describe*=10:10") as cloud:
+        set_vault(
+            monkeypatch,
+            tmp_path,
+            bucket="none",
+            s3=cloud.settings.cloud_url,
+            cloud=cloud.settings.cloud_url,
+            server=cloud.settings,
+        )
+
+        async def ask(vault: Vault) -> list[Any]:
+            ebs = Ebs.of(vault.settings)
+            return list(await asyncio.gather(*(ebs.volume("vol-0123456789abcdef0") for _ in range(150))))
+
+        assert VaultUnderTest(Settings.from_environment()).run(ask) == [None] * 150

@@ -5,7 +5,6 @@ Creating a client costs more than most calls (it loads the service's model), so 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
-from perennial.hooks.asynchronous import PerLoop
-from perennial.hooks.aws.errors import translate_connection_errors
+from perennial.hooks import waits
+from perennial.hooks.asynchronous import LoopLocks, PerLoop
+from perennial.hooks.aws.errors import AWS_ERRORS, is_transient, translate_connection_errors
 from perennial.hooks.aws.retries import Retries
 
 
@@ -23,11 +23,15 @@ class _Clients:
 
     def __init__(self) -> None:
         self.stack = AsyncExitStack()
-        self.lock = asyncio.Lock()
         self.by_key: dict[tuple[str, str, bool], Any] = {}
 
 
 _open = PerLoop(_Clients)
+_making = LoopLocks()
+"""One client of a kind is made once, however many want it; a connection that is not answered holds up no other."""
+
+LONGEST_PAUSE = 10.0
+"""Seconds between two requests for a role that AWS has not answered, at most."""
 
 
 async def aws_client(service: str, conn_id: str, *, resend: bool = True) -> Any:
@@ -41,21 +45,30 @@ async def aws_client(service: str, conn_id: str, *, resend: bool = True) -> Any:
         ConfigurationError: when the connection cannot be used: no region, no such profile, a role that is refused.
         UnavailableError: when AWS did not answer the request for the role.
     """
-    clients = _open.get()
-    key = (service, conn_id, resend)
-    async with clients.lock:
+    clients, key = _open.get(), (service, conn_id, resend)
+    async with _making.of(f"{key}"):
         if key not in clients.by_key:
-            retries = {"mode": "adaptive", "total_max_attempts": 1}  # `Retries` sends again
-            config = Config(retries=retries, max_pool_connections=64, connect_timeout=10, read_timeout=60)
-            hook = AwsBaseHook(aws_conn_id=conn_id, client_type=service, config=config)
             with translate_connection_errors(service, conn_id):
-                client = await clients.stack.enter_async_context(
-                    await hook.get_async_conn()  # type: ignore[no-untyped-call]
-                )
+                client = await clients.stack.enter_async_context(await _new_client(service, conn_id))
             if resend:
                 Retries().attach(client)
             clients.by_key[key] = client
         return clients.by_key[key]
+
+
+async def _new_client(service: str, conn_id: str) -> Any:
+    """A client that is not open yet; the role that it works under is asked for as patiently as anything of AWS."""
+    retries = {"mode": "adaptive", "total_max_attempts": 1}  # `Retries` sends again
+    config = Config(retries=retries, max_pool_connections=64, connect_timeout=10, read_timeout=60)
+    async for _ in waits.looks(waits.AWS_ANSWER, LONGEST_PAUSE):
+        try:
+            hook = AwsBaseHook(aws_conn_id=conn_id, client_type=service, config=config)
+            return await hook.get_async_conn()  # type: ignore[no-untyped-call]
+        except AWS_ERRORS as error:
+            if not is_transient(error):
+                raise
+            refusal = error
+    raise refusal
 
 
 async def close_clients() -> None:
