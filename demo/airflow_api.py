@@ -67,13 +67,13 @@ class AirflowApi:
         answer = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=PAGE)
         return list(answer["task_instances"])
 
-    def clear(self, dag_id: str, run_id: str, task_ids: list[str]) -> None:
-        """What an operator does by "Clear task": the tasks, and those after them, run again."""
+    def clear(self, dag_id: str, run_id: str, task_ids: list[str], *, alone: bool = False) -> None:
+        """What an operator does by "Clear task": the tasks, and those after them unless `alone`, run again."""
         body = {
             "dag_run_id": run_id,
             "task_ids": task_ids,
             "dry_run": False,
-            "include_downstream": True,
+            "include_downstream": not alone,
             "only_failed": False,
         }
         self._send("POST", f"/dags/{dag_id}/clearTaskInstances", body)

@@ -8,8 +8,8 @@ from include.rules.errors import RefusedError
 from perennial.steps.task_states import DEFERRED, task_states
 from perennial.steps.trigger import StepTrigger
 
-LAST: Final = "close"
-"""The task that follows every `open`, whatever becomes of the others."""
+OTHERS: Final = frozenset({"preview", "approval", "close"})
+"""Tasks that come before `open`, and its teardown: Airflow clears that with it."""
 
 AT_WORK: Final = frozenset({DEFERRED, "running"})
 ENDED: Final = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
@@ -33,9 +33,10 @@ async def refuse_alone(trigger: StepTrigger) -> None:
             why="It would begin anew what that is in the midst of; nothing was done.",
             todo="Wait for the run to end, or mark it as failed; then clear this task with all tasks after it.",
         )
-    if states.get(LAST) in ENDED:
+    following = [state for task, state in states.items() if task not in {own, *OTHERS}]
+    if following and all(state in ENDED for state in following):
         raise RefusedError(
-            f"The task {own} was cleared alone: no other task of this run would follow it.",
+            f"The task {own} was cleared alone: no other task of this run would go on with what it begins.",
             why="The tenant would be kept busy, and nothing would come of it; nothing was done.",
             todo="Clear this task again, with all tasks after it (downstream).",
         )

@@ -89,12 +89,12 @@ def test_when_the_restore_has_failed_only_open_with_all_after_it_goes_on(
             backed_up.run_restore_step((cls, {}))
     with pytest.raises(PartError, match="was not completed"):
         backed_up.run_restore_step(CLOSE)
-    airflow_says(monkeypatch, OpenRestoreTrigger="deferred", copy_files="failed", close="failed")
+    airflow_says(monkeypatch, OpenRestoreTrigger="deferred", preview="success", copy_files="failed", close=None)
     with pytest.raises(RefusedError, match=r"The task OpenRestoreTrigger was cleared alone.*downstream"):
         backed_up.run_restore_step(OPEN)
     assert record(backed_up).state is RestoreState.FAILED
     assert backed_up.lease("acme").owner is None
-    airflow_says(monkeypatch, OpenRestoreTrigger="deferred", copy_files=None, close=None)
+    airflow_says(monkeypatch, OpenRestoreTrigger="deferred", preview="success", copy_files=None, close=None)
     backed_up.carry_out(RESTORE[1:])
     assert_all_is_back(backed_up, before)
 
