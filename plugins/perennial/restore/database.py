@@ -186,6 +186,9 @@ async def _end_restore(restore: LeasedRestore, server: SqlServer) -> str:
     record, pauses = restore.record, restore.vault.settings.pauses
     name = str(record.plan.database)
     if record.plan.replaces_database:
+        before = record.database_before
+        if before and before.state == databases.OFFLINE and await withdraw_if_untouched(restore, server):
+            return ""  # offline before, and offline still
         sentence = await server.talk(lambda session: let_users_in(session, name), pauses=pauses)
         if not record.has_done(CHECK):
             await withdraw_if_untouched(restore, server)

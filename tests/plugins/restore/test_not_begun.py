@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +14,7 @@ from include.rules.errors import PartError, PerennialError
 from include.rules.restore.record import RESTORE_DATABASE as BEGUN
 from perennial.hooks.sql_server import tsql
 from perennial.restore.database import RestoreDatabaseTrigger
+from tests.support.logins import PASSWORD, ReadmeLogin
 from tests.support.restores import (
     access,
     assert_all_is_back,
@@ -120,3 +123,37 @@ def fail_in_the_midst(world: World, **form: Any) -> None:
     with pytest.raises(PerennialError, match="was not restored"):
         world.run_restore_step(RESTORE_DATABASE, **form)
     assert access(world)[0] == "RESTORING"
+
+
+def test_a_database_that_was_offline_before_a_refused_restore_is_offline_after_it(backed_up: World) -> None:
+    form = {"what": "database"}
+    backed_up.sql.run(tsql.set_access(database(backed_up), tsql.OFFLINE))
+    backed_up.carry_out(BEFORE, **form)
+    with in_a_group(backed_up), pytest.raises(PartError, match=r"is OFFLINE\. Nothing was written to database"):
+        backed_up.run_restore_step(RESTORE_DATABASE, **form)
+    with pytest.raises(PartError, match="Tenant acme is as it was: nothing was overwritten"):
+        backed_up.run_restore_step(CLOSE, **form)
+    assert access(backed_up)[0] == "OFFLINE"
+    assert not is_offline(backed_up)
+    backed_up.carry_out(RESTORE[1:], **form)
+    assert access(backed_up) == ("ONLINE", "MULTI_USER")
+
+
+def test_a_database_that_was_not_there_and_could_not_be_made_leaves_nothing_begun(
+    backed_up: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {"what": "database"}
+    backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
+    backed_up.carry_out(BEFORE, **form)
+    login = ReadmeLogin.make(backed_up.sql, backed_up.sql.new_database(), but_for="dbcreator")
+    variable = "AIRFLOW_CONN_SQL_SERVER_LAB"
+    with monkeypatch.context() as patched:
+        connection = json.loads(os.environ[variable])
+        patched.setenv(variable, json.dumps(connection | {"login": login.name, "password": PASSWORD}))
+        with pytest.raises(PerennialError, match="CREATE DATABASE permission denied"):
+            backed_up.run_restore_step(RESTORE_DATABASE, **form)
+    assert record(backed_up, **form).begun == {}
+    with pytest.raises(PartError, match="Tenant acme is as it was: nothing was overwritten"):
+        backed_up.run_restore_step(CLOSE, **form)
+    backed_up.carry_out(RESTORE[1:], **form)
+    assert access(backed_up) == ("ONLINE", "MULTI_USER")

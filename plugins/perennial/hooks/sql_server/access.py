@@ -97,8 +97,14 @@ def try_to_run(session: Session, statement: str) -> None:
             raise
 
 
-def let_users_in_after_failure(session: Session, database: str) -> str:
-    """After a failure, let users in if that is possible; returns a sentence on what they find."""
+def let_users_in_after_failure(session: Session, database: str, *, unless_offline: bool = False) -> str:
+    """After a failure, let users in if that is possible; returns a sentence on what they find.
+
+    Args:
+        unless_offline: True for a database that was offline before: somebody may want it so.
+    """
     with suppress(SqlServerError):  # the first error is the one to report
+        if unless_offline and state_of(session, database)[0] == OFFLINE:
+            return f"Database {database} is {OFFLINE}."
         return let_users_in(session, database) or f"Database {database} is online and open to its users."
     return f"Nobody knows the state of database {database}."

@@ -11,7 +11,7 @@ from include.rules.restore.database_places import database_places, folders_to_tr
 from include.rules.restore.database_survey import Need
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, let_users_in_after_failure, open_again, take_offline
-from perennial.hooks.sql_server.databases import refusal_error, state_of, survey
+from perennial.hooks.sql_server.databases import OFFLINE, refusal_error, state_of, survey
 from perennial.hooks.sql_server.drop import drop_database
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.needs import check_may
@@ -63,7 +63,8 @@ def restore_over(session: Session, database: str, urls: Sequence[str], *, stem: 
         SqlServerError: when the connection was lost: the conversation may be begun again.
     """
     claim(session, database)
-    if state_of(session, database)[0]:
+    state = state_of(session, database)[0]
+    if state:
         check_may(session, database, Need.RESTORE_OVER)
     try:
         take_offline(session, database)
@@ -71,7 +72,7 @@ def restore_over(session: Session, database: str, urls: Sequence[str], *, stem: 
     except SqlServerError as error:
         if error.lost_connection:
             raise
-        access = let_users_in_after_failure(session, database)
+        access = let_users_in_after_failure(session, database, unless_offline=state == OFFLINE)
         raise refusal_error(
             error,
             f"Database {database} was not restored: {error}",
