@@ -107,6 +107,16 @@ class LabSqlServer(LabServer):
         self.run(f"CREATE DATABASE [{name}]")
         return name
 
+    def encrypt(self, database: str, *, on: bool = True) -> str:
+        """Give a database an encryption key, encrypted by a certificate of its own; returns the certificate's name."""
+        certificate = f"cert_{database}"
+        by = f"ENCRYPTION BY SERVER CERTIFICATE [{certificate}]"
+        self.run(f"CREATE CERTIFICATE [{certificate}] WITH SUBJECT = N'TDE'")
+        self.run(f"CREATE DATABASE ENCRYPTION KEY WITH ALGORITHM = AES_256 {by}", database=database)
+        if on:
+            self.run(f"ALTER DATABASE [{database}] SET ENCRYPTION ON")
+        return certificate
+
     def move_files(self, database: str, folder: Path) -> None:
         """Lay the files of a database into another folder, as an administrator moves them to another volume."""
         files = [self.folder / "data" / f"{database}.mdf", self.folder / "log" / f"{database}_log.ldf"]

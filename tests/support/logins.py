@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
+
+import pytest
 
 from lab.testing.sql_server import LabSqlServer
 from perennial.hooks.sql_server import tsql
 
 README = Path(__file__).parents[2] / "README.md"
 PASSWORD = "S3cret-Passw0rd"
+CONNECTION = "AIRFLOW_CONN_SQL_SERVER_LAB"
 
 
 def readme_statements() -> list[str]:
@@ -42,6 +47,11 @@ class ReadmeLogin:
     def connect_options(self) -> dict[str, str]:
         """How pymssql.connect signs in with it."""
         return {"user": self.name, "password": PASSWORD}
+
+    def sign_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let Perennial sign in with it."""
+        connection = json.loads(os.environ[CONNECTION]) | {"login": self.name, "password": PASSWORD}
+        monkeypatch.setenv(CONNECTION, json.dumps(connection))
 
     def drop(self) -> None:
         """The login is gone; its user stays where databases have it."""

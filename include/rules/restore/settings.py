@@ -51,10 +51,12 @@ SETTINGS = (
     Setting("honors_broker_priority", "HONOR_BROKER_PRIORITY", Return.PUT_BACK, "all messages have one priority"),
     Setting("db_chaining", "DB_CHAINING", Return.ADMINISTRATOR, "views over several databases may be refused"),
     Setting("trustworthy", "TRUSTWORTHY", Return.ADMINISTRATOR, "modules that reach out of the database are refused"),
-    Setting("owner", "the owner", Return.ADMINISTRATOR, "the one of before has lost his rights in it"),
+    Setting("owner", "the owner", Return.ADMINISTRATOR, "the former owner has no rights in it"),
     Setting("cdc", "change data capture", Return.BY_HAND, "changes are captured no more"),
     Setting("replicated", "replication", Return.BY_HAND, "nothing is published or subscribed to any more"),
-    Setting("master_key_by_server", "the master key's encryption by the server", Return.BY_HAND, "it takes a password"),
+    Setting(
+        "master_key_by_server", "the master key's encryption by the server", Return.BY_HAND, "it takes its password"
+    ),
     Setting("temporal_retention", "TEMPORAL_HISTORY_RETENTION", Return.BY_HAND, "old history is not cleaned away"),
     Setting("recovery_model", "the recovery model", Return.BY_HAND, "logs are kept, or not, against the plan"),
     Setting("compatibility_level", "the compatibility level", Return.BY_HAND, "queries may behave differently"),

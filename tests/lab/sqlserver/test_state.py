@@ -120,24 +120,11 @@ def test_who_is_a_user_of_a_database_cannot_become_its_owner(lab_sql_server: Lab
     assert "is already a user or aliased" in refused(lab_sql_server, give)
 
 
-def encrypt(server: LabSqlServer, database: str, *, on: bool = True) -> str:
-    """Give the database a key, encrypted by a certificate of its own; returns the certificate's name."""
-    certificate = f"cert_{database}"
-    server.run(f"CREATE CERTIFICATE [{certificate}] WITH SUBJECT = N'TDE'")
-    server.run(
-        f"CREATE DATABASE ENCRYPTION KEY WITH ALGORITHM = AES_256 ENCRYPTION BY SERVER CERTIFICATE [{certificate}]",
-        database=database,
-    )
-    if on:
-        server.run(f"ALTER DATABASE [{database}] SET ENCRYPTION ON")
-    return certificate
-
-
 @pytest.mark.parametrize("on", [True, False], ids=["encrypted", "switched off, its key still there"])
 def test_a_database_with_an_encryption_key_comes_back_only_where_its_certificate_is(
     lab_sql_server: LabSqlServer, own_sql_server: LabSqlServer, database: str, on: bool
 ) -> None:
-    certificate = encrypt(lab_sql_server, database, on=on)
+    certificate = lab_sql_server.encrypt(database, on=on)
     backup = lab_sql_server.folder / "backup" / f"{database}_encrypted.bak"
     lab_sql_server.run(f"BACKUP DATABASE [{database}] TO DISK = N'{backup}' WITH CHECKSUM")
     folder = own_sql_server.folder
@@ -164,7 +151,7 @@ def test_a_database_with_an_encryption_key_comes_back_only_where_its_certificate
 def test_files_of_an_encrypted_database_are_not_attached_without_its_certificate(
     lab_sql_server: LabSqlServer, database: str
 ) -> None:
-    certificate = encrypt(lab_sql_server, database)
+    certificate = lab_sql_server.encrypt(database)
     folder = lab_sql_server.folder
     files = folder / "data" / f"{database}.mdf", folder / "log" / f"{database}_log.ldf"
     drop = f"DROP CERTIFICATE [{certificate}]"
@@ -175,7 +162,7 @@ def test_files_of_an_encrypted_database_are_not_attached_without_its_certificate
 
 
 def test_encryption_is_seen_with_the_rights_for_it_alone(lab_sql_server: LabSqlServer, database: str) -> None:
-    encrypt(lab_sql_server, database)
+    lab_sql_server.encrypt(database)
     name = login(lab_sql_server)
     options = {"user": name, "password": "S3cret-Passw0rd"}
     keys, certificates = "SELECT * FROM sys.dm_database_encryption_keys", "SELECT name FROM sys.certificates"

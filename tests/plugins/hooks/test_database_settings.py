@@ -163,21 +163,11 @@ def test_users_without_a_login_are_told_by_who_may_see_logins_and_by_nobody_else
     assert [orphan.name for orphan in orphans] == [readme_login.name]
 
 
-def encrypt(databases: DatabasesUnderTest, name: str) -> str:
-    certificate = f"cert_{name}"
-    databases.server.run(f"CREATE CERTIFICATE [{certificate}] WITH SUBJECT = N'TDE'")
-    databases.server.run(
-        f"CREATE DATABASE ENCRYPTION KEY WITH ALGORITHM = AES_256 ENCRYPTION BY SERVER CERTIFICATE [{certificate}]",
-        database=name,
-    )
-    return certificate
-
-
 def test_the_certificate_of_an_encrypted_database_is_read_and_whether_its_key_was_ever_saved(
     databases: DatabasesUnderTest,
 ) -> None:
     name = databases.make()
-    certificate = encrypt(databases, name)
+    certificate = databases.server.encrypt(name, on=False)
     key = settings(databases, name).encryption
     assert key
     assert (key.is_on, key.certificate, key.key_backed_up_at) == (False, certificate, None)
@@ -199,8 +189,7 @@ def test_the_certificate_of_an_encrypted_database_is_read_and_whether_its_key_wa
 
 def test_encryption_is_known_also_to_who_may_not_see_its_key(databases: DatabasesUnderTest) -> None:
     name = databases.make()
-    encrypt(databases, name)
-    databases.server.run(f"ALTER DATABASE [{name}] SET ENCRYPTION ON")
+    databases.server.encrypt(name)
     blind = ReadmeLogin.make(databases.server, name, but_for="VIEW SERVER STATE")
     with databases.session(login=blind.connect_options) as session:
         found, _ = read_settings(session, name)

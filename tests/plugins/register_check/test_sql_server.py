@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-
 import pytest
 
 from include.rules.register.findings import Finding, Weight
@@ -12,13 +9,11 @@ from perennial.hooks.register import read_register
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.rights import RIGHTS
 from perennial.register_check.sql_server import check_database_server
-from tests.support.logins import PASSWORD, ReadmeLogin
+from tests.support.logins import ReadmeLogin
 from tests.support.restores import database
 from tests.support.world import World
 
 pytestmark = pytest.mark.lab
-
-CONNECTION = "AIRFLOW_CONN_SQL_SERVER_LAB"
 
 
 def findings(world: World) -> list[Finding]:
@@ -28,19 +23,8 @@ def findings(world: World) -> list[Finding]:
 
 def sign_in(world: World, monkeypatch: pytest.MonkeyPatch, but_for: str = "") -> str:
     login = ReadmeLogin.make(world.sql, database(world), but_for=but_for)
-    connection = json.loads(os.environ[CONNECTION]) | {"login": login.name, "password": PASSWORD}
-    monkeypatch.setenv(CONNECTION, json.dumps(connection))
+    login.sign_in(monkeypatch)
     return login.name
-
-
-def encrypt(world: World) -> str:
-    certificate = f"cert_{database(world)}"
-    world.sql.run(f"CREATE CERTIFICATE [{certificate}] WITH SUBJECT = N'TDE'")
-    world.sql.run(
-        f"CREATE DATABASE ENCRYPTION KEY WITH ALGORITHM = AES_256 ENCRYPTION BY SERVER CERTIFICATE [{certificate}]",
-        database=database(world),
-    )
-    return certificate
 
 
 def test_nothing_is_found_of_a_plain_database_and_an_administrator(world: World) -> None:
@@ -73,7 +57,7 @@ def test_settings_that_no_restore_with_this_login_puts_back_are_found(
 
 
 def test_an_encrypted_database_is_found_with_its_certificate(world: World) -> None:
-    certificate = encrypt(world)
+    certificate = world.sql.encrypt(database(world))
     (finding,) = findings(world)
     assert finding.weight is Weight.NOTE
     assert f"can be restored on no server without the certificate {certificate}" in finding.fact

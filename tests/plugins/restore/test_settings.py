@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -23,7 +21,6 @@ pytestmark = pytest.mark.lab
 
 AROUND = "SELECT is_broker_enabled, is_trustworthy_on, is_db_chaining_on, is_cdc_enabled, SUSER_SNAME(owner_sid)"
 FROM_SNAPSHOT = {"what": "database", "database_from": "snapshot"}
-CONNECTION = "AIRFLOW_CONN_SQL_SERVER_LAB"
 
 
 def around(world: World, name: str = "") -> tuple[Any, ...]:
@@ -84,8 +81,7 @@ def test_an_older_point_that_says_nothing_brings_back_what_the_database_has(swit
 def readme_login(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadmeLogin]:
     """Perennial signs in with the login that the README's statements make, and has no other right."""
     login = ReadmeLogin.make(world.sql, database(world))
-    connection = json.loads(os.environ[CONNECTION]) | {"login": login.name, "password": PASSWORD}
-    monkeypatch.setenv(CONNECTION, json.dumps(connection))
+    login.sign_in(monkeypatch)
     yield login
     login.drop()
 
@@ -145,19 +141,8 @@ def test_who_may_not_see_logins_is_told_so_and_no_user_is_called_orphaned(
     assert other.name not in check
 
 
-def encrypt(world: World) -> str:
-    certificate = f"cert_{database(world)}"
-    world.sql.run(f"CREATE CERTIFICATE [{certificate}] WITH SUBJECT = N'TDE'")
-    world.sql.run(
-        f"CREATE DATABASE ENCRYPTION KEY WITH ALGORITHM = AES_256 ENCRYPTION BY SERVER CERTIFICATE [{certificate}]",
-        f"ALTER DATABASE [{database(world)}] SET ENCRYPTION ON",
-        database=database(world),
-    )
-    return certificate
-
-
 def test_a_backup_of_an_encrypted_database_says_what_every_restore_of_it_takes(world: World) -> None:
-    certificate = encrypt(world)
+    certificate = world.sql.encrypt(database(world))
     results = [world.run(step, TODAY) for step in CHAIN]
     settings = world.manifest(TODAY).database_settings
     assert settings
@@ -175,7 +160,7 @@ def test_a_backup_of_an_encrypted_database_says_what_every_restore_of_it_takes(w
 def test_a_server_without_the_certificate_is_refused_before_anything_is_touched(
     world: World, form: dict[str, str], is_recorded: bool
 ) -> None:
-    certificate = encrypt(world)
+    certificate = world.sql.encrypt(database(world))
     manifest = world.back_up(TODAY)
     if not is_recorded:
         version = world.runner.run(world.vault.points.get("acme", manifest.id))
