@@ -4,7 +4,8 @@
 One recovery point of one tenant, outside the daily queue: press *Trigger*, name the tenant, say why.
 
 Take one before a system update. The tenant's plan limits how many may be taken in a calendar month (UTC); beyond that
-`open` refuses.
+`open` refuses. It keeps so many of them (`manual` of its retention, usually 10): where an older point will have to go
+for this one, the result of `open` names it.
 
 The .bak is COPY_ONLY: a backup out of turn never becomes the base of a differential backup.
 """

@@ -55,13 +55,21 @@ def applied_after(plan: RetentionPlan, tenant: Tenant | None, *, now: datetime, 
     stays as it is.
 
     A plan that takes nothing away is stopped by nothing. It counts as an acceptance of its policy all the same, but not
-    while backups do not come in: then nobody has seen yet what the policy takes.
+    while backups do not come in: then nobody has seen yet what the policy takes. Nor while points cannot be read: what
+    it takes of those is to be asked about once they can.
     """
-    applied, acts = plan.circumstances.applied, bool(plan.to(Action.EXPIRE, Action.DELETE))
-    accepted = applied is not None and applied.covers(plan.policy)
-    if not acts and (accepted or (tenant and _stale(plan, tenant, now))):
+    circumstances = plan.circumstances
+    if circumstances.applied and circumstances.applied.covers(plan.policy):
+        if not plan.to(Action.EXPIRE, Action.DELETE):
+            return None
+    elif circumstances.unread or is_stale(plan, tenant, now):
         return None
     return AppliedPolicy(tenant=plan.tenant, policy=plan.policy, rules=RULES_VERSION, at=now, owner=owner)
+
+
+def is_stale(plan: RetentionPlan, tenant: Tenant | None, now: datetime) -> bool:
+    """True while no backups of the tenant come in; never of one that has left."""
+    return tenant is not None and _stale(plan, tenant, now) is not None
 
 
 def after_approval(objections: Iterable[Objection], plan: RetentionPlan, approved: str) -> tuple[Objection, ...]:

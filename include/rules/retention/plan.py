@@ -78,6 +78,7 @@ class Circumstances:
         offboarding: The record that the tenant has left; None for all others.
         lost: Ids of the recovery points that count as failed because parts of them have gone; not yet written down.
         left_over: True when there are parts that belong to no point any more, and would be swept.
+        unread: True when there are points whose manifest cannot be read: they are no part of the plan.
         applied: By what retention last acted on the tenant; None before the first time.
     """
 
@@ -87,6 +88,7 @@ class Circumstances:
     offboarding: Offboarding | None = None
     lost: frozenset[str] = frozenset()
     left_over: bool = False
+    unread: bool = False
     applied: AppliedPolicy | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from include.rules.backup.attempts import is_settled
 from include.rules.backup.quotas import check_manual_quota, month_prefix
@@ -17,6 +18,7 @@ from include.rules.points.requests import BackupRequest, Kind
 from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from include.rules.restore.half_restored import LATEST, half_restored_by
+from include.rules.retention.outlook import describe_displaced, displaced_by
 from perennial.backup.attempt import begin_attempt, complete_verified, end_attempt
 from perennial.backup.step import BackupTrigger
 from perennial.hooks.register import read_register
@@ -55,7 +57,17 @@ class OpenRecoveryPointTrigger(BackupTrigger):
             async with released_after(lease):
                 swept = await complete_verified(point)
             return {"recovery_point": manifest.id, "message": "It is verified already: nothing to do.", "swept": swept}
-        return {"recovery_point": manifest.id, "attempt": manifest.attempt}
+        message = await self._displaced(request, tenant)
+        return {"recovery_point": manifest.id, "attempt": manifest.attempt, **({"message": message} if message else {})}
+
+    async def _displaced(self, request: BackupRequest, tenant: Tenant) -> str:
+        """Which points a backup by hand will cost, in words; no trouble with that is worth a backup."""
+        policy = tenant.plan.retention
+        if request.kind is Kind.MANUAL:
+            with suppress(PerennialError):
+                manifests = await self.vault.manifests(tenant.id)
+                return describe_displaced(displaced_by(request, manifests, policy, datetime.now(UTC)), policy)
+        return ""
 
     async def _begin(self, lease: TenantLease, request: BackupRequest, tenant: Tenant) -> LeasedPoint:
         vault, current = lease.vault, await self.read_manifest()

@@ -78,7 +78,7 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
         else:
             files[point_id].append(key)
     versions, problems = await vault.points_and_problems(tenant, ids)
-    manifests = {version.value.id: version for version in versions}
+    manifests, unread = {version.value.id: version for version in versions}, bool(problems)
     snapshots = defaultdict[str, list[Snapshot]](list)
     for snapshot in await Ebs.of(vault.settings).snapshots_of_tenant(tenant):
         snapshots[snapshot.tags.get(POINT_TAG, "")].append(snapshot)
@@ -103,6 +103,7 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
             circumstances,
             left_over=bool(left_over),
             lost=frozenset(lost),
+            unread=unread,
             applied=applied.value if applied else None,
         ),
         applied,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
-from include.rules.retention.guards import after_approval, unknown_tenant
+from include.rules.retention.guards import after_approval, applied_after, unknown_tenant
 from include.rules.retention.objections import Guard
 from include.rules.retention.plan import Action, Circumstances, RetentionPlan, Verdict
+from include.rules.retention.records import RULES_VERSION, AppliedPolicy
 from tests.unit.builders import tenant
 from tests.unit.retention.stopped import STRICT, YESTERDAY, objections, only, plan
-from tests.unit.retention.timelines import DAY, NOW, POLICY, days, expiring, hold, offboarding, point
+from tests.unit.retention.timelines import DAY, NOW, POLICY, applied, days, expiring, hold, offboarding, point
 
 
 def test_an_ordinary_day_is_stopped_by_nothing() -> None:
@@ -141,3 +142,26 @@ def test_an_approval_is_void_when_something_else_would_go() -> None:
     assert objection.guard is Guard.PLAN_CHANGED
     assert "what would go is no longer what was approved." in objection.what
     assert "Start `retention` with `tenant: acme` again" in objection.todo
+
+
+def test_a_policy_is_accepted_once_nothing_has_stopped_it() -> None:
+    ordinary = plan(days("2026-06-30T02", 33))
+    accepted = applied_after(ordinary, tenant(), now=NOW, owner="one")
+    assert accepted == AppliedPolicy(tenant="acme", policy=POLICY, rules=RULES_VERSION, at=NOW, owner="one")
+    quiet = plan(days("2026-06-30T02", 3))
+    assert applied_after(quiet, tenant(), now=NOW, owner="one") == accepted, "also by a plan that takes nothing"
+    known = plan(days("2026-06-30T02", 3), applied=applied(POLICY))
+    assert applied_after(known, tenant(), now=NOW, owner="one") is None, "nothing new, nothing done"
+    at_work = plan(days("2026-06-30T02", 33), applied=applied(POLICY))
+    assert applied_after(at_work, tenant(), now=NOW, owner="one") == accepted, "when it last acted is known"
+
+
+def test_nobody_accepts_a_policy_whose_effect_cannot_be_seen() -> None:
+    """No backups come in, or points cannot be read: there is nothing to stop today, and tomorrow there may be."""
+    old, few = plan(days("2026-06-01", 1)), days("2026-06-30T02", 3)
+    assert objections(old) == []
+    assert applied_after(old, tenant(), now=NOW, owner="one") is None
+    assert applied_after(plan(few), tenant(suspended=True), now=NOW, owner="one") is None
+    assert applied_after(plan(few, unread=True), tenant(), now=NOW, owner="one") is None
+    left = plan(days("2026-06-01", 1), offboarding=offboarding("2026-07-30"))
+    assert applied_after(left, None, now=NOW, owner="one"), "a tenant that has left is not stale"
