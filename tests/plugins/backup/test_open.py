@@ -61,6 +61,15 @@ def test_a_manual_backup_beyond_the_plans_number_is_refused(world: World) -> Non
     world.back_up("acme|manual|2026-12-01T10:00:00Z")
 
 
+def test_a_manual_backup_names_the_point_that_it_pushes_out(world: World) -> None:
+    world.entries["acme"]["plan"] = "standard"
+    plans = (world.config / "plans.yaml").read_text()
+    (world.config / "plans.yaml").write_text(plans.replace("rpo_hours", "retention: {manual: 1}\n    rpo_hours"))
+    older = world.back_up("acme|manual|2026-11-23T10:00:00Z")
+    opened = world.run(OPEN, "acme|manual|2026-11-24T10:00:00Z", "run-2")
+    assert f"Once this one is verified, {older.id} will expire: the plan keeps 1 manual points." in opened["message"]
+
+
 def test_an_unknown_tenant_is_refused_before_anything_is_written(world: World) -> None:
     with pytest.raises(ConfigurationError, match="There is no tenant 'nobody' in the register"):
         world.run(OPEN, "nobody|daily|2026-11-23")
