@@ -8,12 +8,13 @@ from include.rules.errors import RefusedError
 from include.rules.register.findings import Weight, of_weight
 from include.rules.restore.plan import RestorePlan, roles_kept_safe
 from perennial.backup.look import look_twice
-from perennial.hooks.aws.host_look import FRESH_SECONDS
 from perennial.settings import Settings
 
 
 async def check_can_be_kept_safe(settings: Settings, plan: RestorePlan, database_state: str) -> None:
     """Refuse a restore whose safety point would be refused, or would be of another volume than the restore overwrites.
+
+    It looks anew, as the safety point does: restores are rare, and a site that goes offline for nothing is not cheap.
 
     Args:
         database_state: Of the database that is overwritten, as sys.databases names it; empty when there is none.
@@ -21,7 +22,7 @@ async def check_can_be_kept_safe(settings: Settings, plan: RestorePlan, database
     Raises:
         RefusedError: when a volume is not as the register says, or nobody can say whether it is.
     """
-    since = asyncio.get_running_loop().time() - FRESH_SECONDS
+    since = asyncio.get_running_loop().time()
     roles = roles_kept_safe(plan, database_state)
     looks = (look_twice(settings, plan.target, role, since=since, is_overwritten=True) for role in roles)
     findings = [finding for found in await asyncio.gather(*looks) for finding in found]
