@@ -45,7 +45,11 @@ def daily_runs(stack: RunningStack, key: str) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("one_day")
 def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) -> None:
-    manual, listing, clear_manual, clear_daily, one_tenant, fleet, confirm = commands("backup.md")
+    check, manual, listing, clear_manual, clear_daily, one_tenant, fleet, confirm = commands("backup.md")
+
+    looked = started(stack, check)
+    assert stack.wait_for_run("check_register", looked) == "success"
+    assert "difference: 0" in stack.log("check_register", looked, "check")
 
     add_fault(stack.settings, action="ec2:CreateSnapshot", code="InvalidVolume.NotFound", message="no such volume")
     run = started(stack, manual)

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from include.rules.errors import UnavailableError
 from include.rules.register.host_facts import Attachment, Disk, HostFacts, PlaceFacts
@@ -146,9 +145,10 @@ class HostLook:
                 self._platform,
                 "inspect_volumes",
                 {"FOLDERS": "\n".join(some), "OFFLINE_MARKER": OFFLINE_MARKER},
-                label=f"{self._label} {uuid4().hex[:8]}",  # an earlier look is no answer to this one
+                label=self._label,
                 limit=SECONDS,
                 start_within=START_WITHIN,
+                is_look=True,
             )
             try:
                 places |= _read(some, outcome.answer())

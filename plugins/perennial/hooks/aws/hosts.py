@@ -102,6 +102,7 @@ class Hosts:
         label: str,
         limit: int,
         start_within: int | None = None,
+        is_look: bool = False,
     ) -> Outcome:
         """Run a script to its end, or take part in one that an earlier attempt has started.
 
@@ -114,6 +115,8 @@ class Hosts:
             limit: Seconds after which SSM ends the script.
             start_within: Seconds in which the host's agent must begin, COMMAND_BEGUN unless given; SSM takes 30 at
                 least.
+            is_look: It changes nothing and has to see what is so now: no earlier one is looked for (SSM lists those of
+                30 days, page by page).
 
         Raises:
             ScriptError: when the script fails or never begins; the message shows what it wrote.
@@ -121,9 +124,8 @@ class Hosts:
             UnavailableError: when SSM does not answer, or not say how it ended: the script may be running.
         """
         begun_within = start_within or int(waits.COMMAND_BEGUN.seconds)
-        command = await self._command_under_way(instance, label) or await self._send(
-            instance, platform, script, parameters, label, limit, begun_within
-        )
+        earlier = None if is_look else await self._command_under_way(instance, label)
+        command = earlier or await self._send(instance, platform, script, parameters, label, limit, begun_within)
         told = replace(waits.COMMAND_TOLD, seconds=begun_within + limit + waits.COMMAND_TOLD.seconds)
         outcome = await self._outcome(instance, command, told)
         if outcome is None:
