@@ -10,9 +10,10 @@ Press *Trigger*, name the tenant, choose what comes back, and type the name of t
    it, when another tenant's data is involved, or when the snapshot has to stand in for a .bak. Nothing is locked
    meanwhile. Skipped otherwise.
 3. `open` takes the tenant's lease: no backup and no retention beside the restore.
-4. `take_site_offline` puts `app_offline.htm` into the site's folder, so that nothing that users write is lost.
-5. `take_safety_point` makes a recovery point of what is about to be overwritten. To undo this restore, restore it.
-6. `attach_volumes` makes volumes from the snapshots and attaches them as further drives.
+4. `attach_volumes` makes volumes from the snapshots, attaches them as further drives, and looks whether what is to come
+   back is there and has room. Whatever is wrong with that is found here, while the site is still online.
+5. `take_site_offline` puts `app_offline.htm` into the site's folder, so that nothing that users write is lost.
+6. `take_safety_point` makes a recovery point of what is about to be overwritten. To undo this restore, restore it.
 7. `copy_files` makes the folder (or the chosen paths) the same as it was, and compares it.
 8. `restore_database` keeps everybody out, brings the database back, and lets users in again.
 9. `check` runs DBCC CHECKDB and names users that have lost their login.

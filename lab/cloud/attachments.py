@@ -52,7 +52,8 @@ class AttachmentsOnFolders(VolumesOnFolders):
                 "InvalidParameterValue",
                 f"Value ({device}) for parameter device is invalid. {device} is not a valid EBS device name.",
             )
-        if place(device) in {place(taken) for taken in instance.block_device_mapping}:
+        taken = {place(name) for name in instance.block_device_mapping}
+        if place(device) in taken or self.plane.has_other_device(instance_id, device):
             raise EC2ClientError(
                 "InvalidParameterValue",
                 f"Invalid value '{device}' for unixDevice. Attachment point {device} is already in use",

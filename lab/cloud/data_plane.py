@@ -82,6 +82,11 @@ class DataPlane:
         for path in (self._device(instance_id, device), *self._parts(instance_id, device)):
             path.unlink(missing_ok=True)
 
+    def has_other_device(self, instance_id: str, device: str) -> bool:
+        """Whether something that is no volume, a disk of the instance's own, has that name: no volume shows it."""
+        path = self._device(instance_id, device)
+        return path.exists() and not path.is_symlink()
+
     def is_mounted(self, instance_id: str, device: str) -> bool:
         """Whether some folder of the host shows the device, or a partition of it."""
         return any(record.is_symlink() for record in self._mount_records(instance_id, device))
@@ -114,7 +119,7 @@ class DataPlane:
         """Show exactly these devices (name -> volume) on a host; mounts of the others are broken off."""
         names = {Path(device).name for device in devices}
         for link in (self.host(instance_id) / "dev").glob("*"):
-            if link.name not in names and link.name.rstrip("123456789") not in names:
+            if link.is_symlink() and link.name not in names and link.name.rstrip("123456789") not in names:
                 self.detach(instance_id, link.name)
         for device, volume_id in devices.items():
             self.attach(volume_id, instance_id, device)

@@ -24,6 +24,9 @@ from lab.cloud.paging import page_of
 from lab.cloud.ssm_forms import command_summary, invocation_output, invocation_summary
 from lab.cloud.state import State
 
+LARGEST_COMMAND = 64 * 1024
+"""Bytes of a document with its parameters; what exactly Amazon counts is not said (SendCommand, errors)."""
+
 _RUNNING = 16
 _COMMANDS_PER_PAGE, _HOSTS_PER_PAGE = 50, 10
 
@@ -59,6 +62,8 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         seconds = parameters.get("executionTimeout", ["3600"])[0]
         if not seconds.isdigit() or not 1 <= int(seconds) <= 172_800:
             raise SSMException("InvalidParameters", "executionTimeout is 1 to 172800 seconds.")
+        if len(json.dumps(parameters)) > LARGEST_COMMAND:
+            raise SSMException("MaxDocumentSizeExceeded", "The size limit of a document is 64 KB.")
         return Command(
             document=document,
             comment=self._get_param("Comment", ""),

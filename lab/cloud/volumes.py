@@ -49,6 +49,10 @@ class VolumesOnFolders(EC2Backend):
                 raise EC2ClientError(
                     "IncorrectState", f"Snapshot {snapshot_id} is in invalid state - {snapshot.status}"
                 )
+            if snapshot.storage_tier == "archive" and snapshot.restore_expiry_time is None:
+                raise EC2ClientError(  # code and text not seen from AWS
+                    "IncorrectState", f"Snapshot {snapshot_id} is in the archive storage tier. Restore it first."
+                )
             if size is not None and int(size) < snapshot.volume_size:
                 raise EC2ClientError(
                     "InvalidParameterValue",

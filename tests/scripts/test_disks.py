@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab.cloud.data_plane import PARTITION_TABLE
 from lab.testing.cloud import LabCloud
+from perennial.hooks.aws.host_scripts import SCRIPTS
 from tests.support.host_scripts import HostWithVolume
 
 pytestmark = pytest.mark.lab
@@ -176,3 +179,31 @@ def test_the_volumes_own_mount_of_an_attempt_that_died_is_taken_over(xen: HostWi
     device = xen.cloud.host_path(xen.instance, "/dev/sdg")
     xen.cloud.run(xen.instance, f"mkdir -p {left} && mount {device} {left}")
     assert copied(xen) == "from the volume"
+
+
+def test_a_host_says_long_before_a_restore_what_it_lacks_for_one(host: HostWithVolume, tmp_path: Path) -> None:
+    answer = host.ask("inspect_host", FOLDER=str(host.site))
+    assert (answer["missing"], answer["finds_disks"], answer["device"] != "") == ([], True, True)
+    old = tmp_path / "old"
+    old.mkdir()
+    for program in Path("/usr/bin").iterdir():
+        if program.name not in ("cmp", "rsync", "lsblk"):
+            (old / program.name).symlink_to(program)
+    (old / "lsblk").write_text("#!/bin/sh\necho \"lsblk: unrecognized option '--paths'\" >&2\nexit 1\n")
+    (old / "lsblk").chmod(0o755)
+    answer = replace(host, path=str(old)).ask("inspect_host", FOLDER=str(host.site))
+    assert "cmp" in answer["missing"]
+    assert "lsblk" not in answer["missing"]
+    assert (answer["finds_disks"], answer["rsync"]) == (False, "")
+
+
+def test_a_host_is_asked_for_the_programs_that_the_scripts_need() -> None:
+    needed = {
+        name
+        for file in SCRIPTS.rglob("*.sh")
+        for names in re.findall(r"^ *need_tools ([a-z ]+)$", file.read_text(), re.MULTILINE)
+        for name in names.split()
+    }
+    (asked,) = re.findall(r"for tool in ([a-z ]+); do", (SCRIPTS / "inspect_host.sh").read_text())
+    assert needed <= set(asked.split())
+    assert {"cmp", "lsblk", "find"} <= needed

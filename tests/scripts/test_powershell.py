@@ -157,7 +157,7 @@ def test_net_is_given_paths_of_any_length_only(file: Path) -> None:
     long = {name for names in re.findall(r"(\$\w+(?:, \$\w+)*) = \(?Get-Long", text) for name in names.split(", ")}
     takes_path = r"(?:\[IO\.(?:File|Directory)\]::\w+\(|New-Object IO\.(?:File|Directory)Info |-LiteralPath )"
     calls = re.findall(takes_path + r"(\(Get-Long|\$?\S\w*)", text)
-    assert calls or file.stem in ("inspect_folder", "unmount", "volume")
+    assert calls or file.stem in ("inspect_folder", "inspect_host", "unmount", "volume")
     assert [argument for argument in calls if argument != "(Get-Long" and argument not in long] == []
 
 

@@ -85,6 +85,9 @@ class Hosts:
         """Empty the volume, and the host but for its mount point."""
         _empty(self._cloud.volume_path(host.volume))
         root = self._cloud.host_path(host.instance)
+        for device in (root / "dev").iterdir():
+            if not device.is_symlink():  # a disk of a test's own making, which no volume shows
+                device.unlink()
         mount_point = host.folder.relative_to(root)
         for folder in (root, *(root / parent for parent in list(mount_point.parents)[:-1])):
             _empty(folder, but=(*_OF_THE_LAB, *mount_point.parts))

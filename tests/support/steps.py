@@ -10,6 +10,7 @@ from perennial.backup.bak import BackupDatabaseTrigger
 from perennial.backup.open_close import CloseRecoveryPointTrigger, OpenRecoveryPointTrigger
 from perennial.backup.snapshot import SnapshotVolumeTrigger
 from perennial.backup.verify import VerifyRecoveryPointTrigger
+from perennial.restore.attach import AttachVolumesTrigger
 from perennial.restore.close import CloseRestoreTrigger
 from perennial.restore.database import CheckRestoreTrigger, RestoreDatabaseTrigger
 from perennial.restore.files import CopyFilesTrigger
@@ -18,7 +19,7 @@ from perennial.restore.preview import PreviewRestoreTrigger
 from perennial.restore.safety_point import TakeSafetyPointTrigger
 from perennial.restore.site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
 from perennial.restore.step import RestoreTrigger
-from perennial.restore.volumes import AttachVolumesTrigger, RemoveVolumesTrigger
+from perennial.restore.volumes import RemoveVolumesTrigger
 from perennial.steps.trigger import StepTrigger
 
 TODAY = "acme|daily|2026-11-23"
@@ -37,9 +38,9 @@ CHAIN: list[Step] = [OPEN, WEB, DATABASE, BACKUP, VERIFY, CLOSE]
 RESTORE: list[Step] = [
     (PreviewRestoreTrigger, {"approval_task": "approval"}),
     (OpenRestoreTrigger, {}),
+    (AttachVolumesTrigger, {}),
     (TakeSiteOfflineTrigger, {}),
     (TakeSafetyPointTrigger, {}),
-    (AttachVolumesTrigger, {}),
     (CopyFilesTrigger, {}),
     (RestoreDatabaseTrigger, {}),
     (CheckRestoreTrigger, {}),

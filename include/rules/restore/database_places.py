@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from include.rules.points.backup_files import DatabaseFile, FileType
 from include.rules.register.paths import folder_of, pure
 
 _LONGEST_PART = 60  # of a file's name: folder, database, logical name and number stay below Windows' 260 characters
@@ -20,11 +21,21 @@ class Folders:
     log: str
 
 
+def folders_of(files: Iterable[DatabaseFile]) -> tuple[Folders, ...]:
+    """The folders of a standing database, if it has files: what takes its place belongs beside them, on the volume that
+    the register names, and not where the server would put any new database.
+    """
+    by_type = {file.type: folder_of(file.physical_path) for file in reversed(list(files))}
+    data = by_type.get(FileType.ROWS)
+    return (Folders(data, by_type.get(FileType.LOG, data)),) if data else ()
+
+
 def folders_to_try(choices: Iterable[Folders], gone: Iterable[str]) -> list[Folders]:
     """The folders that new files may go to, the best ones first; those that are known to be gone only as the last.
 
     Args:
-        choices: The server's own for new databases, then those of its system databases.
+        choices: Those of the database that is replaced, the server's own for new databases, then those of its system
+            databases.
         gone: Folders that are known not to be there.
     """
     missing = {pure(folder) for folder in gone}

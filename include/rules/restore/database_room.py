@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from include.rules.points.backup_files import DatabaseFile, FileType
 from include.rules.points.manifest import Manifest
 from include.rules.register.paths import is_below
-from include.rules.restore.database_places import database_places, folders_to_try, places_left
+from include.rules.restore.database_places import database_places, folders_of, folders_to_try, places_left
 from include.rules.restore.database_survey import DatabaseSurvey
 from include.rules.restore.request import DatabaseSource
 
@@ -34,12 +34,13 @@ def expected_places(
 
     Empty when the server has not said where it puts new files, or the .bak not what is in it.
     """
-    folders = folders_to_try(survey.limits.folders, survey.gone)
+    # From a snapshot the files are copied to where the server puts new ones, while the standing ones are still there.
+    stays = replaces and source is DatabaseSource.BACKUP_FILE
+    standing = folders_of(survey.files) if stays else ()
+    folders = folders_to_try((*standing, *survey.limits.folders), survey.gone)
     rows = _rows(survey, manifest, source)
     if not folders or not rows:
         return {}
-    # From a snapshot the files are copied beside those that stand.
-    stays = replaces and source is DatabaseSource.BACKUP_FILE
     present = places_left({f.logical_name: f.physical_path for f in survey.files}, survey.gone) if stays else {}
     places = database_places(manifest.tenant, rows, present, (), folders[0])
     return {str(row["LogicalName"]): (places[str(row["LogicalName"])], _size(row)) for row in rows}

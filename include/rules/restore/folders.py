@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
-from include.rules.register.paths import is_below, is_windows, overlap
+from include.rules.register.paths import is_windows, overlap
 from include.rules.register.tenants import Platform, Tenant
 from include.rules.restore.host_survey import FolderFacts
 from include.rules.restore.request import RestoreRequest
@@ -51,7 +51,7 @@ def check_files(
                 f"the folder {folder} overlaps {tenant.web.path}, where tenant {tenant.id} lives",
                 "Name a folder of its own, or leave it empty to restore in place.",
             )
-    if survey.host.folder and survey.host.folder.free_bytes <= 0:
+    if survey.host.folder and 0 in (survey.host.folder.free_bytes, survey.host.folder.free_inodes):
         raise not_restorable(
             manifest, f"the disk of {folder} on {target.web.instance} is full", "Make room, or name a folder elsewhere."
         )
@@ -93,6 +93,19 @@ def check_folder(
     if facts.no_folder:
         todo = "Move away what is there, or name another folder."
         raise not_restorable(manifest, f"{folder} on {target.web.instance} is no folder", todo)
+    if not facts.writable:
+        raise not_restorable(
+            manifest,
+            f"nothing can be written into {folder} on {target.web.instance} (a read-only file system, or a locked "
+            "folder)",
+            "Make it writable, or name another folder.",
+        )
+    if not facts.free_letter:
+        raise not_restorable(
+            manifest,
+            f"host {target.web.instance} has no free drive letter for the volume with the files",
+            "Free one, then start the restore again.",
+        )
     for tenant in foreign if facts.leads_elsewhere(folder) else ():
         if tenant.web.instance == target.web.instance and overlap(facts.real, tenant.web.path):
             raise not_restorable(
@@ -101,7 +114,7 @@ def check_folder(
                 "Change the symbolic link, or name another folder.",
             )
     for mount in facts.mounts:
-        if not paths or any(is_below(mount, path) for path in paths):
+        if not paths or any(overlap(mount, path) for path in paths):
             raise not_restorable(
                 manifest,
                 f"another disk is mounted on {mount} in {folder}, and its files, which the snapshot does not have, "

@@ -8,9 +8,9 @@ from include.rules.errors import RefusedError
 from include.rules.restore.record import CHECK, COPY_FILES, RESTORE_DATABASE, RestoreRecord
 
 IN_ORDER: Final = (
+    "attach_volumes",
     "take_site_offline",
     "take_safety_point",
-    "attach_volumes",
     COPY_FILES,
     RESTORE_DATABASE,
     CHECK,

@@ -75,7 +75,7 @@ def _overwritten(plan: RestorePlan, survey: Survey) -> list[str]:
         where = f"{plan.folder} on {plan.target.web.instance}"
         current = _folder(survey.host.folder)
         if not plan.replaces_files:
-            room = f" ({_size(survey.host.folder.free_bytes)} free on its disk)" if survey.host.folder else ""
+            room = f" ({_room(survey.host.folder)})" if survey.host.folder else ""
             lines.append(f"Folder {where} is made{room}; nothing is overwritten.")
         elif plan.paths:
             lines.append(f"Only these of {where} ({current}) are OVERWRITTEN: {', '.join(plan.paths)}.")
@@ -118,10 +118,10 @@ def _steps(plan: RestorePlan, manifest: Manifest) -> list[str]:
     if plan.approvals:
         steps.append("Wait for the approval; nothing is held or locked meanwhile.")
     steps.append(f"Take the lease of tenant {plan.target.id}: no backup and no retention until this restore is over.")
+    steps += [_attach(plan, manifest, role) for role in plan.snapshots]
     if plan.overwrites:
         steps.append(f"Take the site offline (app_offline.htm in {plan.target.web.path}).")
         steps.append("Take a safety recovery point of what is about to be overwritten.")
-    steps += [_attach(plan, manifest, role) for role in plan.snapshots]
     if plan.folder:
         what = ", ".join(plan.paths) or "everything"
         steps.append(f"Copy {what} to {plan.folder} on {plan.target.web.instance} and compare it with the snapshot.")
@@ -145,16 +145,24 @@ def _attach(plan: RestorePlan, manifest: Manifest, role: SnapshotRole) -> str:
     snapshot = manifest.snapshot(role)
     host = host_of(plan.target, role)
     name = f"{snapshot.snapshot_id}, {snapshot.size_gib} GiB" if snapshot else "missing"
-    return f"Make a volume from the {role.value} ({name}) in {host.zone} and attach it to {host.instance}."
+    return (
+        f"Make a volume from the {role.value} ({name}) in {host.zone}, attach it to {host.instance}, and look whether "
+        "what is to come back is there and has room."
+    )
 
 
 def _folder(facts: FolderFacts | None) -> str:
     if facts is None or not facts.exists:
         return "not there now"
-    free = f"{_size(facts.free_bytes)} free on its disk"
+    free = _room(facts)
     if facts.files is None or facts.bytes is None:
         return f"more files than could be counted, {free}"
     return f"{facts.files:,} files, {_size(facts.bytes)}, {free}"
+
+
+def _room(facts: FolderFacts) -> str:
+    size = "an unknown size" if facts.free_bytes is None else _size(facts.free_bytes)
+    return f"{size} free on its disk"
 
 
 def _bullets(lines: Iterable[str]) -> list[str]:

@@ -17,6 +17,10 @@ from include.rules.register.tenants import DatabaseName, OwnFolder, Strict, Tena
 
 MOST_PATHS = 200
 
+LONGEST_PATHS = 20_000
+"""Bytes of all chosen paths together. They travel inside the script, and Systems Manager takes no command above 64 KB
+(SendCommand, MaxDocumentSizeExceeded); Windows takes no variable above 32,767 characters."""
+
 
 class RestoreScope(StrEnum):
     """Which halves of a tenant come back."""
@@ -87,6 +91,12 @@ class RestoreRequest(Strict):
     def _says_one_thing(self) -> RestoreRequest:
         if not self.takes_files and (self.folder or self.paths):
             raise ValueError("folder and paths are about files, and only the database was asked for")
+        size = sum(len(path.encode()) + 1 for path in self.paths)
+        if size > LONGEST_PATHS:
+            raise ValueError(
+                f"the chosen paths have {size:,} bytes, and a host is told {LONGEST_PATHS:,} at most: name the "
+                "folders that hold them, or restore some at a time"
+            )
         if not self.takes_database and self.database:
             raise ValueError("a database name was given, and only files were asked for")
         if self.confirm != self.target:

@@ -13,6 +13,7 @@ from include.rules.errors import PerennialError
 from include.rules.register.findings import Finding, Weight
 from include.rules.register.tenants import Tenant
 from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.register_check.restorable import check_restorable
 from perennial.register_check.sql_server import check_database_server
 from perennial.register_check.volumes import check_volumes
 from perennial.settings import Settings
@@ -35,4 +36,8 @@ class Check:
             return (Finding(Weight.NOT_LOOKED_AT, str(error), todo="Check the server and the Airflow connection."),)
 
 
-CHECKS: tuple[Check, ...] = (Check("volumes", check_volumes), Check("database server", check_database_server))
+CHECKS: tuple[Check, ...] = (
+    Check("volumes", check_volumes),
+    Check("database server", check_database_server),
+    Check("restorable", check_restorable),
+)

@@ -31,9 +31,10 @@ def restore_chain() -> None:
     )
     # Not skipped with the approval, and not begun after one that was turned down.
     start = OpenRestoreOperator(task_id="open", trigger_rule="none_failed")
+    # Before the site goes offline: the volumes are looked at, and what is wrong there hurts nobody yet.
+    attach = AttachVolumesOperator(task_id="attach_volumes")
     offline = TakeSiteOfflineOperator(task_id="take_site_offline")
     safety = TakeSafetyPointOperator(task_id="take_safety_point")
-    attach = AttachVolumesOperator(task_id="attach_volumes")
     copy = CopyFilesOperator(task_id="copy_files")
     database = RestoreDatabaseOperator(task_id="restore_database")
     check = CheckRestoreOperator(task_id="check")
@@ -44,9 +45,9 @@ def restore_chain() -> None:
         preview
         >> approval
         >> start
+        >> attach
         >> offline
         >> safety
-        >> attach
         >> copy
         >> database
         >> check

@@ -17,7 +17,7 @@ from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Session
 from perennial.hooks.sql_server.volumes import gone_folders
 from perennial.hooks.vault.leased import LeasedRestore
-from perennial.restore.files import copy_on_host
+from perennial.restore.files import copy_on_host, look_on_host
 from perennial.restore.step import server_must_answer
 
 
@@ -26,27 +26,47 @@ async def copy_files(restore: LeasedRestore, point: Manifest, server: SqlServer,
 
     Files that a database is made of already were copied by an earlier attempt and are left alone.
     """
+    places = await _places_to_copy_to(restore, point, server)
+    if not places:
+        return 0
+    await restore.change(lambda r: r.model_copy(update={"copied_files": tuple(places.values())}))
+    answer = await copy_on_host(
+        restore, SnapshotRole.DATABASE, "copy_database_files", _files(point, places), begins=None, limit=limit
+    )
+    return int(answer["bytes"])
+
+
+async def look_at_database_files(restore: LeasedRestore, point: Manifest) -> str:
+    """Let the host look whether the files are on the volume and have room, and change nothing; in a sentence.
+
+    Raises:
+        PartError: when they cannot be copied.
+    """
+    settings = restore.vault.settings
+    server = SqlServer(restore.record.plan.target.database.connection, settings.run_label(restore.record.id))
+    places = await _places_to_copy_to(restore, point, server)
+    if not places:
+        return "The database is made of its copied files already."
+    answer = await look_on_host(restore, SnapshotRole.DATABASE, "copy_database_files", _files(point, places))
+    return f"There is room for the database's {answer['files']} files ({answer['bytes']:,} bytes)."
+
+
+async def _places_to_copy_to(restore: LeasedRestore, point: Manifest, server: SqlServer) -> dict[str, str]:
+    """Path of each copy by its file's logical name; empty when a database is made of them already."""
     record = restore.record
     with server_must_answer(record.tenant, server, why="The database was not touched."):
         places, is_attached = await server.talk(
             lambda session: (_places(session, record, point), _is_attached(session, record, point)),
             pauses=restore.vault.settings.pauses,
         )
-    if is_attached:
-        return 0
-    await restore.change(lambda r: r.model_copy(update={"copied_files": tuple(places.values())}))
-    files = [
-        f"{path_on_volume(file, point.source.database)}\t{places[file.logical_name]}" for file in point.database_files
-    ]
-    answer = await copy_on_host(
-        restore,
-        SnapshotRole.DATABASE,
-        "copy_database_files",
-        {"FILES": "\n".join(files)},
-        begins=None,
-        limit=limit,
-    )
-    return int(answer["bytes"])
+    return {} if is_attached else places
+
+
+def _files(point: Manifest, places: dict[str, str]) -> dict[str, str]:
+    """What copy_database_files is asked to copy."""
+    source = point.source.database
+    lines = [f"{path_on_volume(file, source)}\t{places[file.logical_name]}" for file in point.database_files]
+    return {"FILES": "\n".join(lines)}
 
 
 def attach_new(session: Session, record: RestoreRecord, point: Manifest) -> None:

@@ -9,12 +9,25 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.restore.plan import host_of
 from include.rules.restore.record import COPY_FILES, RestoreRecord
+from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
-from perennial.hooks.aws.hosts import Hosts, ScriptError, ScriptRefusedError
+from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError, ScriptRefusedError
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.step import RestoreStepTrigger, StepReport
-from perennial.restore.volumes import COPY_LABELS, mount_name
+from perennial.restore.volumes import COPY_LABELS, LOOK_LABELS, mount_name
+
+LOOK_SECONDS = 120
+"""How long a host may count what is to come back; a volume from a snapshot is loaded while it is read."""
+
+LOOK_LIMIT = 600
+"""Seconds for the whole of such a look, waiting for the disk included."""
+
+CHECKED_BY = {
+    "rsync and find": ", compared by rsync and find: the host's rsync, or its file system, does not know nanoseconds",
+    "diff and find": ", compared by diff and find: the host has no rsync, so that nobody knows of ACLs and attributes",
+}
+"""What an operator is told of how a copy was compared with its snapshot, where it was not as usual."""
 
 
 class CopyFilesTrigger(RestoreStepTrigger):
@@ -27,30 +40,71 @@ class CopyFilesTrigger(RestoreStepTrigger):
         if plan.folder is None:
             return StepReport("No files were asked for.")
         folder, instance = plan.folder, plan.target.web.instance
-        # Once this restore has begun on a new folder, what is in it is its own.
-        must_be_new = not plan.replaces_files and self.step not in restore.record.begun
         answer = await copy_on_host(
             restore,
             SnapshotRole.WEB,
             "copy_tree",
-            {
-                "SOURCE": point.source.web.path_on_volume or ".",
-                "TARGET": folder,
-                "PATHS": "\n".join(plan.paths),
-                "OFFLINE_MARKER": OFFLINE_MARKER,
-                "MUST_BE_NEW": "yes" if must_be_new else "no",
-            },
+            _parameters(restore.record, point),
             begins=(self.step, f"{folder} on {instance}"),
             limit=float(self.deadline),
         )
         what = f"{len(plan.paths)} chosen paths" if plan.paths else "all"
         return StepReport(
-            f"{answer['files']:,} files ({what}) are in {folder} on {instance} and equal the snapshot.", answer["bytes"]
+            f"{answer['files']:,} files ({what}) are in {folder} on {instance} and equal the snapshot"
+            f"{CHECKED_BY.get(answer['checked_by'], '')}.",
+            answer["bytes"],
         )
 
     async def stop(self, record: RestoreRecord) -> None:
         label = self.settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.WEB]}")
         await Hosts.of(self.settings).cancel(record.plan.target.web.instance, label)
+
+
+async def look_at_files(restore: LeasedRestore, point: Manifest) -> str:
+    """Let the host look whether the files could be brought back, as they will be, and change nothing; in a sentence.
+
+    Raises:
+        PartError: when they cannot.
+    """
+    answer = await look_on_host(restore, SnapshotRole.WEB, "copy_tree", _parameters(restore.record, point))
+    if not answer["counted"]:
+        return f"More files than could be counted in {LOOK_SECONDS} s: nobody knows yet whether there is room for them."
+    return f"It has {answer['files']:,} files to bring back ({answer['bytes']:,} bytes), and there is room for them."
+
+
+def _parameters(record: RestoreRecord, point: Manifest) -> dict[str, str]:
+    plan = record.plan
+    # Once this restore has begun on a new folder, what is in it is its own.
+    must_be_new = not plan.replaces_files and COPY_FILES not in record.begun
+    return {
+        "SOURCE": point.source.web.path_on_volume or ".",
+        "TARGET": plan.folder or "",
+        "PATHS": "\n".join(plan.paths),
+        "OFFLINE_MARKER": OFFLINE_MARKER,
+        "MUST_BE_NEW": "yes" if must_be_new else "no",
+    }
+
+
+async def look_on_host(
+    restore: LeasedRestore, role: SnapshotRole, script: str, parameters: dict[str, str]
+) -> dict[str, Any]:
+    """Run a script that copies from the volume of `role`, only to look; returns its answer.
+
+    Raises:
+        PartError: when it says that a copy could not come to its end.
+    """
+    label, asked = LOOK_LABELS[role], {**parameters, "ONLY_LOOK_SECONDS": str(LOOK_SECONDS)}
+    try:
+        outcome = await _run_with_volume(restore, role, script, asked, label, LOOK_LIMIT)
+    except (ScriptError, AwsRejectedError) as error:
+        raise PartError(
+            f"The {role.value} of tenant {restore.record.tenant} cannot be brought back: {error.what}",
+            why="Nothing was overwritten by it: it was only looked at.",
+            todo="Mend what the script complains about, then clear the task `open` of this run; or start another "
+            "restore.",
+            **error.ids,
+        ) from error
+    return outcome.answer()
 
 
 async def copy_on_host(
@@ -72,22 +126,12 @@ async def copy_on_host(
     Raises:
         PartError: when the script fails.
     """
-    record, settings = restore.record, restore.vault.settings
-    host, volume = host_of(record.plan.target, role), record.volumes.get(role.value)
-    if volume is None:
-        raise PartError("The restore has no volume to copy from.", todo="Clear the task `open` of this run.")
+    record = restore.record
     had_begun = begins is None or begins[0] in record.begun
     if begins:
         await restore.change(lambda r: r.beginning_on(*begins))
     try:
-        outcome = await Hosts.of(settings, restore.lease.check).run(
-            host.instance,
-            host.platform,
-            script,
-            {"VOLUME_ID": volume, "MOUNT_NAME": mount_name(volume), **parameters},
-            label=settings.run_label(f"{record.id} {COPY_LABELS[role]}"),
-            limit=int(limit),
-        )
+        outcome = await _run_with_volume(restore, role, script, parameters, COPY_LABELS[role], int(limit))
     except (ScriptRefusedError, AwsRejectedError) as error:
         if begins and not had_begun:
             await restore.change(lambda r: r.not_begun_on(begins[0]))
@@ -105,3 +149,24 @@ async def copy_on_host(
             **error.ids,
         ) from error
     return outcome.answer()
+
+
+async def _run_with_volume(
+    restore: LeasedRestore, role: SnapshotRole, script: str, parameters: dict[str, str], label: str, limit: int
+) -> Outcome:
+    """Run a script that reads from the volume of `role` on the host that it is attached to."""
+    record, settings = restore.record, restore.vault.settings
+    host, volume_id = host_of(record.plan.target, role), record.volumes.get(role.value)
+    if volume_id is None:
+        raise PartError("The restore has no volume to copy from.", todo="Clear the task `open` of this run.")
+    volume = await Ebs.of(settings).volume(volume_id)
+    # Where look-ups lag, its serial number has to do.
+    device = {"DEVICE": volume.device, "VOLUME_GIB": str(volume.size_gib)} if volume else {}
+    return await Hosts.of(settings, restore.lease.check).run(
+        host.instance,
+        host.platform,
+        script,
+        {"VOLUME_ID": volume_id, "MOUNT_NAME": mount_name(volume_id), **device, **parameters},
+        label=settings.run_label(f"{record.id} {label}"),
+        limit=limit,
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.tenants import Tenant
-from include.rules.restore.host_survey import FolderFacts, HostSurvey
+from include.rules.restore.host_survey import AttachedVolumes, FolderFacts, HostSurvey
+from include.rules.restore.plan import host_of
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.hosts import translate_script_errors
@@ -19,26 +21,53 @@ COUNT_SECONDS = 60
 
 
 async def survey_host(settings: Settings, request: RestoreRequest, point: Manifest, target: Tenant) -> HostSurvey:
-    """Look at the folder of the target's web host and at the point's snapshots, side by side.
+    """Look, side by side, at the folders on the target's web host, at its hosts' volumes and at the point's snapshots.
 
     Raises:
         UnavailableError: when a host or AWS does not answer.
     """
+    taken = {SnapshotRole.WEB: request.takes_files, SnapshotRole.DATABASE: request.takes_database}
+    beside = {SnapshotRole.WEB: request.folder, SnapshotRole.DATABASE: request.database}
+    replaced = [role for role in SnapshotRole if taken[role] and beside[role] is None]
+    instances = {host_of(target, role).instance for role in SnapshotRole if taken[role]}
     async with asyncio.TaskGroup() as group:
-        folder = group.create_task(_folder(settings, request, target)) if request.takes_files else None
+        folder = group.create_task(_folder_asked_for(settings, request, target)) if request.takes_files else None
+        site = group.create_task(_site(settings, request, target)) if replaced else None
         snapshots = group.create_task(_snapshots(settings, point))
-    return HostSurvey(folder=folder.result() if folder else None, snapshots=snapshots.result())
+        volumes = {instance: group.create_task(_attached(settings, instance)) for instance in instances}
+    return HostSurvey(
+        folder=folder.result() if folder else None,
+        snapshots=snapshots.result(),
+        site=site.result() if site else None,
+        volumes={instance: seen for instance, task in volumes.items() if (seen := task.result())},
+    )
 
 
-async def _folder(settings: Settings, request: RestoreRequest, target: Tenant) -> FolderFacts:
-    folder = request.folder or target.web.path
+async def _attached(settings: Settings, instance: str) -> AttachedVolumes | None:
+    """What AWS shows of a host's volumes; None when it shows none."""
+    volumes = await Ebs.of(settings).volumes_of_host(instance)
+    if not volumes:
+        return None
+    return AttachedVolumes(volumes[0].zone, frozenset(volume.device for volume in volumes))
+
+
+async def _folder_asked_for(settings: Settings, request: RestoreRequest, target: Tenant) -> FolderFacts:
+    folder, what_for = request.folder or target.web.path, f"{request.restore_id} preview"
+    return await _folder(settings, target, folder, what_for, COUNT_SECONDS)
+
+
+async def _site(settings: Settings, request: RestoreRequest, target: Tenant) -> FolderFacts:
+    """The tenant's own folder, where the marker goes; its files are not counted."""
+    return await _folder(settings, target, target.web.path, f"{request.restore_id} preview site", 0.1)
+
+
+async def _folder(settings: Settings, target: Tenant, folder: str, what_for: str, seconds: float) -> FolderFacts:
     with translate_script_errors(
         f"Folder {folder} of tenant {target.id} could not be looked at",
         why="Nothing was restored.",
         todo="Check that the web host runs, that its SSM agent is online, and that the folder can be read.",
     ):
-        what_for = f"{request.restore_id} preview"
-        answer = await inspect_folder(settings, target.web, folder, what_for, count_seconds=COUNT_SECONDS)
+        answer = await inspect_folder(settings, target.web, folder, what_for, count_seconds=seconds)
     return FolderFacts(
         exists=answer["exists"],
         empty=answer["empty"],
@@ -48,6 +77,9 @@ async def _folder(settings: Settings, request: RestoreRequest, target: Tenant) -
         no_folder=answer["no_folder"],
         real=answer["real"],
         mounts=tuple(answer["mounts"]),
+        free_inodes=answer["free_inodes"],
+        writable=answer["writable"],
+        free_letter=answer.get("free_letter", True),
     )
 
 
@@ -61,6 +93,6 @@ async def _snapshots(settings: Settings, point: Manifest) -> dict[SnapshotRole, 
             unusable[role] = f"it has no {role.value} ({point.left_out.get(role.value, 'nobody knows why')})"
         elif part.snapshot_id not in snapshots:
             unusable[role] = f"snapshot {part.snapshot_id} is gone"
-        elif snapshots[part.snapshot_id].state != "completed":
-            unusable[role] = f"snapshot {part.snapshot_id} is {snapshots[part.snapshot_id].described_state}"
+        elif why := snapshots[part.snapshot_id].why_unusable(datetime.now(UTC)):
+            unusable[role] = f"snapshot {part.snapshot_id} {why}"
     return unusable

@@ -48,7 +48,7 @@ class TakeSafetyPointOperator(RestoreOperator):
 class AttachVolumesOperator(RestoreOperator):
     """Make volumes from the snapshots and attach them to the hosts."""
 
-    trigger = "perennial.restore.volumes.AttachVolumesTrigger"
+    trigger = "perennial.restore.attach.AttachVolumesTrigger"
 
 
 class CopyFilesOperator(RestoreOperator):

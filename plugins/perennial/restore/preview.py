@@ -17,6 +17,7 @@ from include.rules.restore.choice import (
     suggest_nearest,
     target_of,
 )
+from include.rules.restore.hosts import check_hosts
 from include.rules.restore.owner import check_owner
 from include.rules.restore.plan import plan_restore
 from include.rules.restore.preview import preview
@@ -73,6 +74,7 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
         suggestion = suggest_nearest([m for m in manifests if m.id != point.id], point.time)
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)
         check_own_place(plan, register)
+        check_hosts(plan, point, survey.host)
         await check_can_be_kept_safe(vault.settings, plan, survey.database.state)
         earlier = await vault.latest_restores(request.target, EARLIER)
         shown = (

@@ -1,4 +1,4 @@
-"""The volumes of a restore: made from snapshots, attached to the hosts that need them, and never left behind."""
+"""The volumes of a restore: asked for so that a crash loses none, found again, and never left behind."""
 
 from __future__ import annotations
 
@@ -7,88 +7,26 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import ClassVar
 
-from include.rules.errors import PartError, UnavailableError
+from include.rules.errors import UnavailableError
 from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
-from include.rules.restore.devices import free_device
 from include.rules.restore.plan import host_of
 from perennial.hooks import waits
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import PART_TAG, RESTORE_TAG, TENANT_TAG, Volume
-from perennial.hooks.aws.errors import AWS_ERRORS, AwsRejectedError
+from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, ScriptError
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.hooks.vault.tenant_lease import released_after, renewing
 from perennial.restore.step import RestoreStepTrigger, StepReport
-from perennial.restore.volume_waiting import wait_for_volume
 from perennial.steps.trigger import StepResult
-
-USABLE = frozenset({"creating", "available", "in-use"})
 
 COPY_LABELS = {SnapshotRole.WEB: "copy", SnapshotRole.DATABASE: "copy db"}
 """What the script that copies from a volume is called on its host, after the restore's id."""
 
-
-class AttachVolumesTrigger(RestoreStepTrigger):
-    """Makes a volume from each snapshot that the plan needs, in the host's zone, and attaches it as another drive."""
-
-    step: ClassVar[str] = "attach_volumes"
-
-    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
-        sentences = [await self._attach_from_snapshot(restore, point, role) for role in restore.record.plan.snapshots]
-        return StepReport(" ".join(sentences) or "No snapshot is needed.")
-
-    async def _attach_from_snapshot(self, restore: LeasedRestore, point: Manifest, role: SnapshotRole) -> str:
-        snapshot, host = point.snapshot(role), host_of(restore.record.plan.target, role)
-        if snapshot is None:
-            raise PartError(f"Recovery point {point.id} has no {role.value}.", todo="Restore another recovery point.")
-        ebs = Ebs.of(restore.vault.settings)
-        volume = await self._find_or_create(ebs, restore, role, snapshot.snapshot_id)
-        await restore.change(lambda record: record.with_volume(role.value, volume.id))
-        if volume.instance != host.instance:
-            await self._attach(ebs, restore, role, volume)
-        await wait_for_volume(ebs, restore, volume.id, lambda volume: volume.attachment == "attached")
-        return f"Volume {volume.id} from snapshot {snapshot.snapshot_id} is attached to {host.instance}."
-
-    async def _find_or_create(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str) -> Volume:
-        """The volume that an earlier attempt has made, or a new one."""
-        record = restore.record
-        usable = [volume for volume in await ebs.volumes_of_restore(record.id, role) if volume.state in USABLE]
-        if usable:
-            return usable[0]
-        # A volume of an earlier attempt may have been deleted since: its token would bring nothing back.
-        token = sha256(f"{ebs.vault} {record.id} {role.value} {restore.lease.token}".encode()).hexdigest()
-        # Recorded first: `remove_volumes` finds by it what look-ups do not show yet.
-        await restore.change(lambda r: r.asking_for_volume(role.value, token))
-        try:
-            return await _create(ebs, restore, role, snapshot_id, token)
-        except AwsRejectedError:
-            await restore.change(lambda r: r.without_asked_volume(role.value))
-            raise
-
-    async def _attach(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:
-        host = host_of(restore.record.plan.target, role)
-        await wait_for_volume(ebs, restore, volume.id, lambda volume: volume.state == "available")
-        for _ in range(3):
-            device = free_device(await ebs.devices_in_use(host.instance), host.platform)
-            await restore.lease.check()
-            try:
-                return await ebs.attach_volume(volume.id, host.instance, device)
-            except AWS_ERRORS as error:
-                current = await ebs.volume(volume.id)
-                if current and current.instance == host.instance:
-                    return None  # the answer was lost, the volume was attached
-                refused = error
-            # Somebody else may have taken the device name in between: look again.
-            await asyncio.sleep(restore.vault.settings.poll.total_seconds())
-        raise UnavailableError(
-            f"The volume from the {role.value} for tenant {restore.record.tenant} could not be attached: {refused}.",
-            why="Nothing was overwritten.",
-            todo="Check that the host in the register runs and is in the zone given there.",
-            volume=volume.id,
-            host=host.instance,
-        )
+LOOK_LABELS = {SnapshotRole.WEB: "look", SnapshotRole.DATABASE: "look db"}
+"""The same of the script that looks at the volume before anything is copied."""
 
 
 class RemoveVolumesTrigger(RestoreStepTrigger):
@@ -117,7 +55,13 @@ class RemoveVolumesTrigger(RestoreStepTrigger):
         return StepReport("No volume is left." if restore.record.plan.snapshots else "There was no volume.")
 
 
-async def _create(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str, token: str) -> Volume:
+def token_of_volume(restore: LeasedRestore, role: SnapshotRole) -> str:
+    """The client token of the volume that this attempt makes from one part."""
+    record = restore.record
+    return sha256(f"{restore.vault.settings.vault} {record.id} {role.value} {restore.lease.token}".encode()).hexdigest()
+
+
+async def ask_for_volume(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, snapshot_id: str, token: str) -> Volume:
     """Ask for the volume; asked again under the same token it is the same one."""
     record = restore.record
     await restore.lease.check()
@@ -158,7 +102,7 @@ async def _volume_ids(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole) -> l
         point = (await restore.vault.points.require(record.plan.source, record.plan.recovery_point)).value
         if snapshot := point.snapshot(role):
             with suppress(AwsRejectedError):
-                volume_ids.append((await _create(ebs, restore, role, snapshot.snapshot_id, token)).id)
+                volume_ids.append((await ask_for_volume(ebs, restore, role, snapshot.snapshot_id, token)).id)
     return list(dict.fromkeys(volume_ids))
 
 
@@ -172,8 +116,9 @@ async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -
     hosts, host = Hosts.of(settings, restore.lease.check), host_of(record.plan.target, role)
     # A host that does not answer may well have let go of the disk: the detaching will tell.
     with suppress(ScriptError, UnavailableError, TimeoutError):
-        # A copy that is still running (its task was cleared) would be copying from a volume that goes away.
-        await hosts.cancel(host.instance, settings.run_label(f"{record.id} {COPY_LABELS[role]}"))
+        # A script that is still running (its task was cleared) would be reading from a volume that goes away.
+        for label in (LOOK_LABELS[role], COPY_LABELS[role]):
+            await hosts.cancel(host.instance, settings.run_label(f"{record.id} {label}"))
     with suppress(ScriptError, UnavailableError, TimeoutError):
         async with asyncio.timeout(waits.HOST_UNMOUNTED.seconds):
             await hosts.run(

@@ -11,13 +11,14 @@ import pytest
 from include.rules.errors import LeaseLostError, PartError, PerennialError, RefusedError
 from include.rules.restore.record import RestoreState
 from perennial.hooks import waits
+from perennial.restore.attach import AttachVolumesTrigger
 from perennial.restore.close import CloseRestoreTrigger
 from perennial.restore.database import CheckRestoreTrigger, RestoreDatabaseTrigger
 from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.open import OpenRestoreTrigger
 from perennial.restore.preview import PreviewRestoreTrigger
 from perennial.restore.site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
-from perennial.restore.volumes import AttachVolumesTrigger, RemoveVolumesTrigger
+from perennial.restore.volumes import RemoveVolumesTrigger
 from perennial.steps import alone
 from tests.support.restores import (
     assert_all_is_back,
@@ -114,11 +115,11 @@ def test_open_is_not_begun_again_beside_another_step_of_its_run(
 @pytest.mark.parametrize(
     ("cls", "to_do"),
     [
-        (AttachVolumesTrigger, "take_site_offline, take_safety_point"),
-        (CopyFilesTrigger, "take_site_offline, take_safety_point, attach_volumes"),
-        (RestoreDatabaseTrigger, "take_site_offline, take_safety_point, attach_volumes, copy_files"),
-        (CheckRestoreTrigger, "take_site_offline, take_safety_point, attach_volumes, copy_files, restore_database"),
-        (BringSiteOnlineTrigger, "take_site_offline, take_safety_point, .*, check"),
+        (TakeSiteOfflineTrigger, "attach_volumes"),
+        (CopyFilesTrigger, "attach_volumes, take_site_offline, take_safety_point"),
+        (RestoreDatabaseTrigger, "attach_volumes, take_site_offline, take_safety_point, copy_files"),
+        (CheckRestoreTrigger, "attach_volumes, take_site_offline, take_safety_point, copy_files, restore_database"),
+        (BringSiteOnlineTrigger, "attach_volumes, take_site_offline, .*, check"),
     ],
 )
 def test_after_open_was_cleared_alone_no_step_goes_on_without_those_before_it(
@@ -127,7 +128,7 @@ def test_after_open_was_cleared_alone_no_step_goes_on_without_those_before_it(
     wrecked = wreck(backed_up)
     backed_up.carry_out(steps_until(CopyFilesTrigger))
     backed_up.run_restore_step(OPEN)
-    backed_up.run_restore_step((TakeSiteOfflineTrigger, {}))
+    backed_up.run_restore_step((AttachVolumesTrigger, {}))
     backed_up.run_restore_step(OPEN)
     with pytest.raises(RefusedError, match=f"comes after {to_do}, which this attempt has not done"):
         backed_up.run_restore_step((cls, {}))

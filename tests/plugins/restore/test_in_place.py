@@ -36,9 +36,9 @@ def test_files_and_rows_come_back_as_they_were(backed_up: World) -> None:
     assert result["recovery_point"] == POINT
     assert record(backed_up).state is RestoreState.DONE
     assert [step.name for step in record(backed_up).steps] == [
+        "attach_volumes",
         "take_site_offline",
         "take_safety_point",
-        "attach_volumes",
         "copy_files",
         "restore_database",
         "check",

@@ -66,8 +66,8 @@ def test_a_site_that_somebody_else_has_taken_offline_stays_so(backed_up: World) 
 
 def test_a_restore_that_fails_before_it_overwrites_anything_brings_the_site_online_again(backed_up: World) -> None:
     wrecked = wreck(backed_up)
-    backed_up.cloud.add_fault("ec2:CreateVolume", code="VolumeLimitExceeded", status=400)
-    with pytest.raises(PerennialError, match="VolumeLimitExceeded"):
+    backed_up.cloud.add_fault("ec2:CreateSnapshot", code="UnauthorizedOperation", status=403, times=None)
+    with pytest.raises(PerennialError, match="UnauthorizedOperation"):
         backed_up.restore()
     assert is_offline(backed_up)
     with pytest.raises(PerennialError, match="Tenant acme is as it was: nothing was overwritten"):

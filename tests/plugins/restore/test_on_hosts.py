@@ -11,9 +11,9 @@ from include.rules.errors import PartError, RefusedError, UnavailableError
 from perennial.hooks.aws import retries
 from perennial.hooks.aws.ebs import Ebs
 from perennial.restore import close
+from perennial.restore.attach import AttachVolumesTrigger
 from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.step import RestoreTrigger
-from perennial.restore.volumes import AttachVolumesTrigger
 from tests.support.restores import assert_nothing_is_left, backed_up, record, state, volumes_left
 from tests.support.steps import RESTORE, Step
 from tests.support.waits import shorten

@@ -11,9 +11,9 @@ from include.rules.errors import DamagedBackupError, PerennialError, RefusedErro
 from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreState
 from perennial.hooks.sql_server import tsql
+from perennial.restore.attach import AttachVolumesTrigger
 from perennial.restore.database import RestoreDatabaseTrigger
 from perennial.restore.safety_point import TakeSafetyPointTrigger
-from perennial.restore.volumes import AttachVolumesTrigger
 from tests.support.restores import access, assert_all_is_back, backed_up, damage, database, record, state, wreck
 from tests.support.steps import RESTORE, TODAY, Step, steps_until
 from tests.support.world import World

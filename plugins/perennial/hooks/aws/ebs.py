@@ -162,9 +162,11 @@ class Ebs:
 
     async def devices_in_use(self, instance: str) -> set[str]:
         """Device names that volumes of the instance occupy, for instance `/dev/sdf`."""
-        return {
-            volume.device for volume in await self._volumes([{"Name": "attachment.instance-id", "Values": [instance]}])
-        }
+        return {volume.device for volume in await self.volumes_of_host(instance)}
+
+    async def volumes_of_host(self, instance: str) -> list[Volume]:
+        """The volumes that are attached to an instance, or about to be."""
+        return await self._volumes([{"Name": "attachment.instance-id", "Values": [instance]}])
 
     async def attach_volume(self, volume_id: str, instance: str, device: str) -> None:
         """Attach a volume; botocore's errors come as they are (a device name may have been taken meanwhile).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from include.rules.points.manifest import Manifest
@@ -18,12 +18,16 @@ PART_TAG = "perennial:part"
 RESTORE_TAG = "perennial:restore"
 LOOK_TAG = "perennial:looked-at"
 
+LONG_ENOUGH = timedelta(hours=1)
+"""For how long at least a snapshot has to stay out of the archive, so that a volume can be made from it."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
     """One snapshot as DescribeSnapshots shows it; `state` is pending, completed, error, recoverable or recovering.
 
-    `state_message` says why it is in error: what is wrong with a KMS key stands there and nowhere else.
+    `state_message` says why it is in error: what is wrong with a KMS key stands there and nowhere else. Of one in the
+    archive tier no volume is made; `archived_again_at` is when one that was brought back for a while goes there again.
     """
 
     id: str
@@ -34,11 +38,29 @@ class Snapshot:
     size_gib: int
     tags: Mapping[str, str]
     state_message: str = ""
+    is_archived: bool = False
+    archived_again_at: datetime | None = None
 
     @property
     def described_state(self) -> str:
         """Its state, with Amazon's reason where there is one."""
         return f"{self.state} ({self.state_message.rstrip('.')})" if self.state_message else self.state
+
+    def why_unusable(self, now: datetime) -> str:
+        """Why no volume can be made from it, in words that follow its id; empty when one can."""
+        if self.state == "pending":
+            return f"is pending: it is not complete yet ({self.progress})"
+        if self.state in ("recoverable", "recovering"):
+            return f"is {self.state}: it was deleted and lies in the Recycle Bin, recover it there first"
+        if self.state != "completed":
+            return f"is {self.described_state}"
+        if self.is_archived:
+            return "is in the archive tier: bring it back first (RestoreSnapshotTier), which takes up to three days"
+        if self.archived_again_at and self.archived_again_at - now < LONG_ENOUGH:
+            return (
+                f"goes into the archive tier again at {self.archived_again_at:%Y-%m-%d %H:%M} UTC: keep it out longer"
+            )
+        return ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +76,8 @@ class Volume:
     instance: str
     device: str
     attachment: str
+    zone: str = ""
+    size_gib: int = 0
 
 
 def snapshot_tags(manifest: Manifest, role: SnapshotRole) -> dict[str, str]:
@@ -81,6 +105,8 @@ def read_snapshot(item: Mapping[str, Any]) -> Snapshot:
         size_gib=item["VolumeSize"],
         tags={tag["Key"]: tag["Value"] for tag in item.get("Tags", ())},
         state_message=item.get("StateMessage") or "",
+        is_archived=item.get("StorageTier") == "archive" and not item.get("RestoreExpiryTime"),
+        archived_again_at=item.get("RestoreExpiryTime"),
     )
 
 
@@ -93,6 +119,8 @@ def read_volume(item: Mapping[str, Any]) -> Volume:
         instance=attachment.get("InstanceId", ""),
         device=attachment.get("Device", ""),
         attachment=attachment.get("State", ""),
+        zone=item.get("AvailabilityZone", ""),
+        size_gib=int(item.get("Size", 0)),
     )
 
 

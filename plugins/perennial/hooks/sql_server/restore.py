@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from include.rules.errors import RefusedError
 from include.rules.restore.database_identity import RESTORING
-from include.rules.restore.database_places import database_places, folders_to_try, named_after, places_left
+from include.rules.restore.database_places import database_places, folders_of, folders_to_try, named_after, places_left
 from include.rules.restore.database_survey import Need
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, let_users_in_after_failure, open_again, take_offline
@@ -140,7 +140,8 @@ def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str,
     files = session.run(tsql.file_list(urls))
     paths_in_use = [str(row["physical_name"]) for row in session.run(tsql.files_of_others(database))]
     gone = gone_folders(session, facts.folders, known=facts.limits.folders[-1].data)
-    present, folders = places_left(facts.files, gone), folders_to_try(facts.limits.folders, gone)
+    choices = (*folders_of(facts.described), *facts.limits.folders)
+    present, folders = places_left(facts.files, gone), folders_to_try(choices, gone)
     for tries_left in reversed(range(STRAY_FILES)):
         places = database_places(stem, files, present, paths_in_use, folders[0])
         try:
