@@ -18,6 +18,7 @@ from perennial.restore.files import CopyFilesTrigger
 from tests.support.logins import PASSWORD, ReadmeLogin
 from tests.support.restores import access, assert_all_is_back, backed_up, damage, database, is_offline, record, state
 from tests.support.steps import RESTORE, TODAY, steps_until
+from tests.support.ties import in_a_group, with_a_snapshot
 from tests.support.world import World
 
 __all__ = ["backed_up"]
@@ -26,22 +27,6 @@ pytestmark = pytest.mark.lab
 
 BEFORE = steps_until(RestoreDatabaseTrigger)
 RESTORE_DATABASE = RESTORE[len(BEFORE)]
-
-
-@contextmanager
-def in_a_group(world: World) -> Iterator[None]:
-    world.sql.run(f"ALTER AVAILABILITY GROUP [ag] ADD DATABASE [{database(world)}]")
-    yield
-    world.sql.run(f"ALTER AVAILABILITY GROUP [ag] REMOVE DATABASE [{database(world)}]")
-
-
-@contextmanager
-def with_a_snapshot(world: World) -> Iterator[None]:
-    name = database(world)
-    file = world.sql.folder / "data" / f"{name}_noon.ss"
-    world.sql.run(f"CREATE DATABASE [{name}_noon] ON (NAME = [{name}], FILENAME = N'{file}') AS SNAPSHOT OF [{name}]")
-    yield
-    world.sql.run(f"DROP DATABASE [{name}_noon]")
 
 
 def with_header(world: World, **changes: Any) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from tests.support.restores import (
     state,
 )
 from tests.support.steps import RESTORE, Step, steps_until
+from tests.support.ties import in_a_group, with_a_snapshot
 from tests.support.world import World
 
 __all__ = ["backed_up"]
@@ -37,25 +37,6 @@ RESTORE_DATABASE, CLOSE = RESTORE[len(BEFORE)], RESTORE[-1]
 STEPS: list[Step] = RESTORE[len(BEFORE) :]
 
 Tie = Callable[[World], Any]
-
-
-@contextmanager
-def in_a_group(world: World) -> Iterator[None]:
-    """The database joins an availability group while the restore is under way: 1468, and 3104."""
-    name = tsql.name(database(world))
-    world.sql.run(f"ALTER AVAILABILITY GROUP [ag] ADD DATABASE {name}")
-    yield
-    world.sql.run(f"ALTER AVAILABILITY GROUP [ag] REMOVE DATABASE {name}")
-
-
-@contextmanager
-def with_a_snapshot(world: World) -> Iterator[None]:
-    """Somebody takes a database snapshot meanwhile: 3709."""
-    name, snapshot = database(world), f"{database(world)}_snapshot"
-    file = world.sql.folder / "data" / f"{snapshot}.ss"
-    world.sql.run(f"CREATE DATABASE [{snapshot}] ON (NAME = [{name}], FILENAME = N'{file}') AS SNAPSHOT OF [{name}]")
-    yield
-    world.sql.run(f"DROP DATABASE [{snapshot}]")
 
 
 @pytest.mark.parametrize("source", ["backup file", "snapshot"])
