@@ -17,7 +17,7 @@ from include.rules.register.tenants import DatabaseName, OwnFolder, Strict, Tena
 
 MOST_PATHS = 200
 
-LONGEST_PATHS = 20_000
+LONGEST_PATHS = 16_000
 """Bytes of all chosen paths together. They travel inside the script, and Systems Manager takes no command above 64 KB
 (SendCommand, MaxDocumentSizeExceeded); Windows takes no variable above 32,767 characters."""
 
