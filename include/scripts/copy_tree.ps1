@@ -176,13 +176,23 @@ function Get-FilesBelow([string] $Root, [string] $Path) {
     else { [pscustomobject] @{ Path = $Path; Kind = $kind; Length = (Get-File "$Root\$Path").Length } }
 }
 
-# Looked at once more right before the copy: the preview may be days old. Other disks need no look here: they show as
-# linked folders, which are never looked into.
+# Looked at once more right before the copy: the preview may be days old. A disk that is mounted below TARGET shows as a
+# linked folder: one that the snapshot has, too, is left alone, and one that it has not would be deleted as a link.
 function Test-Target {
     if ('file', 'linked file' -contains (Get-Kind $target)) { Stop-Untouched "$target is no folder" }
     if ($Asked.MUST_BE_NEW -eq 'yes' -and (Test-There $target)) {
         $there = Get-Items $target | Where-Object { $_.Name -ne $Asked.OFFLINE_MARKER }
         if ($there) { Stop-Untouched "$target is not empty any more, and what is in it would be gone" }
+    }
+    foreach ($path in $selected | ForEach-Object { Get-Obstacles $_ }) {
+        $links = Get-FilesBelow $target $path | Where-Object { $_.Kind -eq 'linked folder' }
+        foreach ($link in $links | Where-Object { (Get-LinkTarget "$target\$($_.Path)") -match 'Volume\{' }) {
+            Stop-Untouched "Another disk is mounted on '$($link.Path)' in ${target}: unmount it, or name other paths"
+        }
+    }
+    $fileSystem = "$((Get-VolumeOf $target).FileSystem)"
+    if ($fileSystem -ne '' -and $fileSystem -notmatch 'NTFS|ReFS') {
+        Stop-Untouched "The file system of $target ($fileSystem) keeps no owners and rights, which a site has"
     }
 }
 

@@ -201,13 +201,30 @@ def test_a_run_marked_failed_in_its_midst_leaves_no_lease_and_can_be_begun_again
     assert (broken["state"], broken["failures"][0]["step"]) == ("failed", "backup_database")
     assert "`backup_database` failed: The task was ended from outside" in broken["failure"]
     assert stack.wait_for_run("manual_backup", run) == "failed"
-    assert broken["failure"] in stack.log("manual_backup", run, "close")
+    closing = stack.log("manual_backup", run, "close")
+    assert broken["failure"] in closing
+    assert "Airflow does not say" not in closing
 
     stack.api.clear("manual_backup", run, ["open"])
     assert stack.wait_for_run("manual_backup", run) == "success"
     manifest = manifest_of(stack, "initech", run)
     assert manifest["attempt"] == 2
     assert_one_of_each(stack, manifest)
+
+
+@pytest.mark.sweep  # the test before this one has the case in which the step itself can say so
+def test_a_step_that_is_marked_failed_while_no_triggerer_runs_is_named_by_close(stack: RunningStack) -> None:
+    slow_backups(stack, 20)
+    run = stack.trigger("manual_backup", tenant="globex")
+    wait_for_running(stack, "BACKUP DATABASE")
+    stack.kill("triggerer")
+    stack.api.mark("manual_backup", run, "failed")
+    slow_backups(stack, 0)
+    stack.restart("triggerer")
+    assert stack.wait_for_run("manual_backup", run) == "failed"
+    manifest = manifest_of(stack, "globex", run)
+    assert str(manifest["failure"]).startswith("`backup_database` failed: The task was ended from outside")
+    assert manifest["failure"] in stack.log("manual_backup", run, "close")
 
 
 def test_a_failure_is_told_in_the_log_and_closes_the_point_and_no_secret_is_told(stack: RunningStack) -> None:
@@ -221,6 +238,9 @@ def test_a_failure_is_told_in_the_log_and_closes_the_point_and_no_secret_is_told
     closing = stack.log("manual_backup", run, "close")
     assert f"Recovery point {manifest['id']} of tenant acme is failed, not verified." in closing
     assert "clear the task `open`" in closing
+    # Airflow was asked as well, and has said the same.
+    assert "Airflow does not say" not in closing
+    assert [failure["step"] for failure in manifest["failures"]] == ["snapshot_web_volume"]
 
     secrets = (stack.settings.secret_key, stack.settings.sql_password)
     logs = [path for path in (stack.settings.state / "airflow" / "logs").rglob("*.log") if path.is_file()]

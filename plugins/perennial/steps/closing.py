@@ -13,7 +13,8 @@ from include.rules.points.failures import NO_REASON, StepFailure, describe, merg
 from include.rules.points.leases import Purpose
 from perennial.hooks.vault.leased import FencedDocument
 from perennial.hooks.vault.tenant_lease import TenantLease, released_after, renewing
-from perennial.steps.trigger import StepTrigger
+from perennial.steps.task_states import FAILED, failure_of, task_states
+from perennial.steps.trigger import StepTrigger, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -56,16 +57,16 @@ class ClosingTrigger(StepTrigger):
 
     async def ask_airflow(self) -> tuple[StepFailure, ...]:
         """The other steps of this run that have failed, as Airflow knows them; none where it does not say."""
-        instance = self.task_instance
-        if instance is None:
-            return ()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                failures = await asyncio.to_thread(_failures_of_run, instance.dag_id, instance.run_id)
+                states = await task_states(self.task_instance) or {}
+                failed = [task_id for task_id, state in states.items() if state == FAILED and task_id != self.step_id]
+                told = [(task_id, await failure_of(self.task_instance, task_id)) for task_id in failed]
         except Exception as error:
-            self.log.warning("Airflow does not say what has become of the other steps: %s: %s", type(error), error)
+            self.log.warning("Airflow does not say why other steps have failed: %s", reason_of(error))
             return ()
-        return merged((), (f for f in failures if f.step != self.step_id), clean_up=self.clean_up)
+        failures = [StepFailure(step=task_id, message=failure or NO_REASON) for task_id, failure in told]
+        return merged((), failures, clean_up=self.clean_up)
 
     async def complete_failures(self, document: FencedDocument[Any]) -> None:
         """Write into a document that is to be closed what Airflow alone knows; that an earlier try of this step has
@@ -102,17 +103,3 @@ def leaving_it_to_others() -> Iterator[None]:
         raise
     except (LeaseLostError, LeaseBusyError) as error:
         log.warning("%s", error)
-
-
-def _failures_of_run(dag_id: str, run_id: str) -> list[StepFailure]:
-    """What Airflow knows of the failed steps of a run."""
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-    from airflow.sdk.execution_time.xcom import XCom
-
-    states = RuntimeTaskInstance.get_task_states(dag_id=dag_id, run_ids=[run_id]).get(run_id, {})
-    failures = []
-    for task_id in [task_id for task_id, state in states.items() if state == "failed"]:
-        # Without the map index the triggerer asks for a slice, and waits for its answer for ever.
-        failure = XCom.get_one(key="failure", dag_id=dag_id, task_id=task_id, run_id=run_id, map_index=-1)
-        failures.append(StepFailure(step=task_id, message=str(failure or NO_REASON)))
-    return failures

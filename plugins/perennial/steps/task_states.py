@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 DEFERRED = "deferred"
 """State of a task whose trigger is at work, whichever triggerer has it."""
+FAILED = "failed"
+"""State of a task that has failed itself, or was marked so by a person."""
 
 
 async def task_states(instance: Any) -> Mapping[str, str | None] | None:
@@ -34,3 +36,14 @@ async def task_states(instance: Any) -> Mapping[str, str | None] | None:
         return None
     states: Mapping[str, str | None] = answer.get(instance.run_id, {})
     return states
+
+
+async def failure_of(instance: Any, task_id: str) -> str:
+    """What a failed task of the instance's run has failed with, as the UI shows it; empty when it has left no word."""
+    from airflow.sdk.execution_time.xcom import XCom
+
+    # Without the map index the triggerer asks for a slice, and waits for its answer for ever.
+    failure = await sync_to_async(XCom.get_one)(
+        key="failure", dag_id=instance.dag_id, task_id=task_id, run_id=instance.run_id, map_index=-1
+    )
+    return str(failure or "")
