@@ -223,8 +223,9 @@ def test_a_step_that_is_marked_failed_while_no_triggerer_runs_is_named_by_close(
     stack.restart("triggerer")
     assert stack.wait_for_run("manual_backup", run) == "failed"
     manifest = manifest_of(stack, "globex", run)
-    assert str(manifest["failure"]).startswith("`backup_database` failed: The task was ended from outside")
-    assert manifest["failure"] in stack.log("manual_backup", run, "close")
+    closing = stack.log("manual_backup", run, "close")
+    assert str(manifest["failure"]).startswith("`backup_database` failed: The task was ended from outside"), closing
+    assert manifest["failure"] in closing
 
 
 def test_a_failure_is_told_in_the_log_and_closes_the_point_and_no_secret_is_told(stack: RunningStack) -> None:

@@ -8,6 +8,7 @@ that they talk to, are real; tests/stack has the real Airflow.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -218,7 +219,8 @@ class Run:
 
     def _answer_xcom(self, *, key: str, dag_id: str, task_id: str, run_id: str, map_index: int) -> Any:
         assert (dag_id, run_id, map_index) == (self.dag_id, self.run_id, -1)
-        return self.xcoms.get(task_id, {}).get(key)
+        value = self.xcoms.get(task_id, {}).get(key)
+        return None if value is None else json.dumps(value)  # as Airflow answers what a triggerer has reported
 
 
 @cache

@@ -18,7 +18,7 @@ from perennial.steps.trigger import StepTrigger, reason_of
 
 log = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 20
+ANSWER_SECONDS = 60
 """How long Airflow may take to say what has become of the other steps: it only adds to what is known."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -46,4 +47,7 @@ async def failure_of(instance: Any, task_id: str) -> str:
     failure = await sync_to_async(XCom.get_one)(
         key="failure", dag_id=instance.dag_id, task_id=task_id, run_id=instance.run_id, map_index=-1
     )
-    return str(failure or "")
+    try:
+        return str(json.loads(failure) or "")  # what a triggerer has reported comes back as the JSON text of it
+    except (TypeError, ValueError):
+        return str(failure or "")
