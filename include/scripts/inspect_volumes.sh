@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2153
 # needs: lib/json.sh
 # Tells of folders of this host what file system is really seen there, on which disks, and whether anything is in them.
 # Changes nothing, and looks into no folder below them. The last line it writes is a JSON object, short because Systems
@@ -83,7 +83,7 @@ while IFS= read -r folder; do
         esac
     fi
     if [ "$path" = "$folder" ]; then path=""; fi
-    folders="$folders[\"$kind\", $empty, \"$number\", $(json "$path")], "
+    folders="${folders}[\"$kind\", $empty, \"$number\", $(json "$path")], "
 done <<END
 $FOLDERS
 END
