@@ -94,7 +94,7 @@ class RetentionPolicy(Strict):
         daily: Days of which one daily point is kept: today and those before, `daily` in all.
         weekly, monthly, yearly: ISO weeks, months and years before the current one of which one daily point is kept;
             "all" years: for ever.
-        manual: How many manual points are kept, the newest ones, whatever their age.
+        manual: How many manual points of any age are kept: those that can be restored first, the newest before all.
         hourly_hours: Age in hours up to which hourly points are kept.
         safety_days: Age in days up to which the points are kept that a restore takes before it overwrites anything.
         grace_hours: Hours between a point's expiry and its deletion, in which it can be taken back.

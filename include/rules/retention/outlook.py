@@ -1,4 +1,4 @@
-"""What a backup by hand will cost: which points retention lets go once it is verified."""
+"""What retention will do, for whoever decides about one point: which go for a backup by hand, how long one stays."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.explanations import explain
 from include.rules.retention.plan import Action, plan_retention
 from include.rules.retention.timeline import TimelinePoint
 
@@ -32,6 +33,21 @@ def displaced_by(
         for verdict in after.to(Action.EXPIRE)
         if before.verdicts[verdict.point.id].action is not Action.EXPIRE
     )
+
+
+def describe_fate(
+    point_id: str, tenant: str, manifests: Iterable[Manifest], policy: RetentionPolicy, now: datetime
+) -> str:
+    """What retention's next plan says of a point, for instance `Retention: acme-daily-20260604: kept until 2026-07-03:
+    daily 2026-06-04.`; empty where it is none of these.
+
+    Args:
+        manifests: Those of all recovery points of the tenant.
+    """
+    plan = plan_retention(tenant, [TimelinePoint.of(manifest) for manifest in manifests], policy, now)
+    (line,) = [line for line in explain(plan) if line.startswith(f"{point_id}: ")] or [""]
+    goes = line and plan.verdicts[point_id].action is Action.EXPIRE
+    return f"Retention: {line}.{' `hold_recovery_point` keeps it.' if goes else ''}" if line else ""
 
 
 def describe_displaced(displaced: Iterable[str], policy: RetentionPolicy) -> str:

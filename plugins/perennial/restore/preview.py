@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from include.rules.errors import ConflictError, LeaseBusyError, PerennialError, RefusedError
 from include.rules.points.approvals import sealed
+from include.rules.points.manifest import Manifest
+from include.rules.register.register import Register
 from include.rules.restore.approval import fingerprint, replanned
 from include.rules.restore.choice import (
     check_own_place,
@@ -23,6 +25,7 @@ from include.rules.restore.plan import plan_restore
 from include.rules.restore.preview import preview
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
+from include.rules.retention.outlook import describe_fate
 from perennial.hooks.register import find_register
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.vault.vault import Vault
@@ -81,6 +84,7 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
             preview(plan, point, survey, earlier, now),
             preview_settings(plan, point, survey.database),
             note_passed_over(manifests, point),
+            _fate(manifests, point, register, now),
         )
         return RestoreRecord(
             id=request.restore_id,
@@ -101,6 +105,13 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
                 todo="Wait for that run to end, or end it, then start the restore again.",
                 holder=lease.value.owner,
             )
+
+
+def _fate(manifests: list[Manifest], point: Manifest, register: Register | None, now: datetime) -> str:
+    """How long retention keeps the point, by the policy of today: an approval may take days."""
+    entry = register.tenants.get(point.tenant) if register else None
+    policy = (entry or point.source).plan.retention
+    return describe_fate(point.id, point.tenant, manifests, policy, now)
 
 
 async def _write(vault: Vault, record: RestoreRecord) -> RestoreRecord:

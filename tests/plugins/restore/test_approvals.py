@@ -27,7 +27,9 @@ LATER = "acme|manual|2026-11-23T11:00:00Z"
 
 def previewed(world: World, **form: Any) -> str:
     """Preview a restore; the seal of the plan that the question shows."""
-    return seal_in(world.run_restore_step(PREVIEW, **form)["preview"])
+    shown = world.run_restore_step(PREVIEW, **form)["preview"]
+    assert "Retention: acme-" in shown, "an approval may take days: how long the point is kept"
+    return seal_in(shown)
 
 
 def opened(world: World, approved: str, **form: Any) -> None:

@@ -8,7 +8,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy
-from include.rules.retention.outlook import describe_displaced, displaced_by
+from include.rules.retention.outlook import describe_displaced, describe_fate, displaced_by
 from tests.unit.builders import NOW, verified
 from tests.unit.retention.timelines import hold
 
@@ -56,3 +56,13 @@ def test_the_request_s_own_earlier_attempt_is_no_rival() -> None:
     own = manual(0, state=State.PENDING)
     assert own.id == REQUEST.recovery_point_id
     assert displaced_by(REQUEST, [own, manual(1)], TWO, NOW) == ()
+
+
+def test_who_restores_a_point_reads_how_long_it_stays() -> None:
+    points = [daily(31), daily(40), daily(5), daily(0.1)]
+    kept, going = points[2], points[1]
+    assert describe_fate(kept.id, "acme", points, TWO, NOW).startswith(f"Retention: {kept.id}: kept until 2027-02-14: ")
+    assert describe_fate(going.id, "acme", points, RetentionPolicy(weekly=0, monthly=0, yearly=0), NOW).endswith(
+        "daily 2026-10-14 has left its window. `hold_recovery_point` keeps it."
+    )
+    assert describe_fate("acme-daily-gone", "acme", points, TWO, NOW) == ""
