@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.rules.points.backup_files import DatabaseFile, FileType
+from include.rules.points.manifest import Manifest
 from include.rules.register.paths import folder_of, pure
+from include.rules.register.tenants import Tenant
 
 _LONGEST_PART = 60  # of a file's name: folder, database, logical name and number stay below Windows' 260 characters
 
@@ -21,10 +23,22 @@ class Folders:
     log: str
 
 
-def folders_of(files: Iterable[DatabaseFile]) -> tuple[Folders, ...]:
-    """The folders of a standing database, if it has files: what takes its place belongs beside them, on the volume that
-    the register names, and not where the server would put any new database.
+def home_folders(standing: Iterable[DatabaseFile], manifest: Manifest, target: Tenant) -> tuple[Folders, ...]:
+    """Where what takes the place of a tenant's database belongs: on the volume that the register names, and not where
+    the server would put any new database.
+
+    Args:
+        standing: The database's files as they are: new ones lie beside them. Where it is gone, they lie where it had
+            them at the backup, if that was on the same server.
+        manifest: The recovery point that comes back.
     """
+    then, now = manifest.source.database, target.database
+    same = (then.connection, then.instance, then.mount) == (now.connection, now.instance, now.mount)
+    return folders_of(standing) or (folders_of(manifest.database_files) if same else ())
+
+
+def folders_of(files: Iterable[DatabaseFile]) -> tuple[Folders, ...]:
+    """The folders of a database's data and log; empty when it has no files."""
     by_type = {file.type: folder_of(file.physical_path) for file in reversed(list(files))}
     data = by_type.get(FileType.ROWS)
     return (Folders(data, by_type.get(FileType.LOG, data)),) if data else ()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from include.rules.points.backup_files import DatabaseFile, FileType
 from include.rules.points.manifest import Manifest
 from include.rules.register.paths import is_below
-from include.rules.restore.database_places import database_places, folders_of, folders_to_try, places_left
+from include.rules.restore.database_places import database_places, folders_to_try, places_left
 from include.rules.restore.database_survey import DatabaseSurvey
 from include.rules.restore.request import DatabaseSource
 
@@ -34,10 +34,9 @@ def expected_places(
 
     Empty when the server has not said where it puts new files, or the .bak not what is in it.
     """
-    # From a snapshot the files are copied to where the server puts new ones, while the standing ones are still there.
+    # From a snapshot the files are copied beside the standing ones.
     stays = replaces and source is DatabaseSource.BACKUP_FILE
-    standing = folders_of(survey.files) if stays else ()
-    folders = folders_to_try((*standing, *survey.limits.folders), survey.gone)
+    folders = folders_to_try((*(survey.home if replaces else ()), *survey.limits.folders), survey.gone)
     rows = _rows(survey, manifest, source)
     if not folders or not rows:
         return {}

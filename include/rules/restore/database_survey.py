@@ -97,6 +97,7 @@ class DatabaseSurvey:
         access: MULTI_USER, RESTRICTED_USER or SINGLE_USER; empty when there is none.
         bytes: Size of its files.
         files: Where they lie.
+        home: Where new ones belong that take its place.
         ties: What ties it down.
         lacks: What the login may not do, and the statement that would let it.
         limits: What the server takes, and where it puts new databases.
@@ -112,6 +113,7 @@ class DatabaseSurvey:
     access: str = ""
     bytes: int = 0
     files: tuple[DatabaseFile, ...] = ()
+    home: tuple[Folders, ...] = ()
     ties: DatabaseTies = field(default_factory=DatabaseTies)
     lacks: Mapping[Need, str] = field(default_factory=dict)
     limits: ServerLimits = field(default_factory=ServerLimits)

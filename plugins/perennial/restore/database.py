@@ -9,6 +9,7 @@ from typing import ClassVar
 from include.rules.errors import PartError, RefusedError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
+from include.rules.restore.database_places import home_folders
 from include.rules.restore.record import CHECK, RESTORE_DATABASE, RestoreRecord
 from include.rules.restore.request import DatabaseSource
 from perennial.hooks.aws.hosts import Hosts
@@ -94,7 +95,8 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
 
         def talk(session: Session) -> None:
             if record.plan.replaces_database:
-                restore_over(session, name, urls, stem=own_name(record), keep_cdc=record.plan.keep_cdc)
+                home = home_folders((), point, record.plan.target)
+                restore_over(session, name, urls, stem=own_name(record), home=home, keep_cdc=record.plan.keep_cdc)
             else:
                 restore_as_new(session, name, urls, stem=own_name(record), keep_cdc=record.plan.keep_cdc)
 

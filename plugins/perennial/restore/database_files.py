@@ -8,7 +8,7 @@ from __future__ import annotations
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
-from include.rules.restore.database_places import database_places, folders_to_try
+from include.rules.restore.database_places import Folders, database_places, folders_to_try, home_folders
 from include.rules.restore.database_room import file_row
 from include.rules.restore.host_paths import path_on_volume
 from include.rules.restore.record import CHECK, RestoreRecord
@@ -131,16 +131,21 @@ def _paths(session: Session, record: RestoreRecord, point: Manifest) -> list[str
 
 
 def _places(session: Session, record: RestoreRecord, point: Manifest) -> dict[str, str]:
-    """Path of each copied file by its logical name: in the server's own folders, named after this very restore.
+    """Path of each copied file by its logical name: beside those that they replace, or in the server's own folders for
+    a new database; named after this very restore.
 
     Once they are being copied they stay where they are, also when a later look would choose another folder.
     """
     if record.copied_files:
         return dict(zip((f.logical_name for f in point.database_files), record.copied_files, strict=True))
     server = databases.server_limits(session)
-    gone = gone_folders(session, server.all_folders, known=server.folders[-1].data)
+    home: tuple[Folders, ...] = ()
+    if record.plan.replaces_database:
+        home = home_folders(databases.survey(session, _name(record)).described, point, record.plan.target)
+    own = [folder for pair in home for folder in (pair.data, pair.log)]
+    gone = gone_folders(session, (*own, *server.all_folders), known=server.folders[-1].data)
     rows = [file_row(file) for file in point.database_files]
-    return database_places(own_name(record), rows, {}, (), folders_to_try(server.folders, gone)[0])
+    return database_places(own_name(record), rows, {}, (), folders_to_try((*home, *server.folders), gone)[0])
 
 
 def _name(record: RestoreRecord) -> str:

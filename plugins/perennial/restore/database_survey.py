@@ -14,6 +14,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.register.tenants import Tenant
 from include.rules.restore.database_obstacles import is_too_new
+from include.rules.restore.database_places import home_folders
 from include.rules.restore.database_survey import BackupFacts, DatabaseSurvey, ServerLimits
 from include.rules.restore.request import DatabaseSource, RestoreRequest
 from include.rules.restore.server_facts import ServerFacts
@@ -65,6 +66,7 @@ class DatabaseSurveyor:
             access=found.facts.access,
             bytes=found.facts.size_bytes,
             files=found.facts.described,
+            home=home_folders(found.facts.described, self.point, self.target),
             ties=found.ties,
             lacks=found.lacks,
             limits=found.facts.limits,

@@ -17,6 +17,7 @@ from tests.support.restores import (
     assert_all_is_back,
     assert_nothing_is_left,
     backed_up,
+    database,
     is_offline,
     record,
     state,
@@ -202,3 +203,18 @@ def expire_lease(world: World) -> None:
         return lease.model_copy(update={"expires_at": past})
 
     world.runner.run(world.vault.change_lease("acme", expired))
+
+
+@pytest.mark.parametrize("source", ["backup file", "snapshot"])
+@pytest.mark.parametrize("is_dropped", [False, True])
+def test_a_database_that_was_restored_in_place_lies_where_the_next_backup_looks_for_it(
+    backed_up: World, source: str, *, is_dropped: bool
+) -> None:
+    rows = backed_up.rows("acme")
+    if is_dropped:
+        backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
+    backed_up.restore(what="database", database_from=source)
+    assert backed_up.rows("acme") == rows
+    manifest = backed_up.back_up("acme|daily|2026-11-24")
+    assert manifest.verification
+    assert manifest.verification.level == 2

@@ -7,7 +7,14 @@ from contextlib import suppress
 
 from include.rules.errors import RefusedError
 from include.rules.restore.database_identity import RESTORING
-from include.rules.restore.database_places import database_places, folders_of, folders_to_try, named_after, places_left
+from include.rules.restore.database_places import (
+    Folders,
+    database_places,
+    folders_of,
+    folders_to_try,
+    named_after,
+    places_left,
+)
 from include.rules.restore.database_survey import Need
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, let_users_in_after_failure, open_again, take_offline
@@ -45,7 +52,15 @@ def check_readable(session: Session, urls: Sequence[str]) -> None:
         ) from error
 
 
-def restore_over(session: Session, database: str, urls: Sequence[str], *, stem: str, keep_cdc: bool = False) -> None:
+def restore_over(
+    session: Session,
+    database: str,
+    urls: Sequence[str],
+    *,
+    stem: str,
+    home: Sequence[Folders] = (),
+    keep_cdc: bool = False,
+) -> None:
     """Restore a backup over `database`: there, offline, suspect, left over from a broken restore, or not at all.
 
     Everybody is kept out while it lasts and let in again whatever happens. Files that the database has no place for
@@ -54,6 +69,7 @@ def restore_over(session: Session, database: str, urls: Sequence[str], *, stem: 
     Args:
         urls: The backup's files, all its stripes.
         stem: What new files are named after; nobody else's are.
+        home: Where files belong that the database has no folder for.
         keep_cdc: True to keep change data capture.
 
     Raises:
@@ -68,7 +84,7 @@ def restore_over(session: Session, database: str, urls: Sequence[str], *, stem: 
         check_may(session, database, Need.RESTORE_OVER)
     try:
         take_offline(session, database)
-        _restore(session, database, urls, stem=stem, keep_cdc=keep_cdc)
+        _restore(session, database, urls, stem=stem, home=home, keep_cdc=keep_cdc)
     except SqlServerError as error:
         if error.lost_connection:
             raise
@@ -134,13 +150,21 @@ def drop_half_restored(session: Session, database: str, *, stem: str) -> bool:
     return facts.state != RESTORING
 
 
-def _restore(session: Session, database: str, urls: Sequence[str], *, stem: str, keep_cdc: bool) -> None:
+def _restore(
+    session: Session,
+    database: str,
+    urls: Sequence[str],
+    *,
+    stem: str,
+    keep_cdc: bool,
+    home: Sequence[Folders] = (),
+) -> None:
     """Restore to the database's own files where it has them, to new ones where not; nobody is in it any more."""
     facts = survey(session, database)
     files = session.run(tsql.file_list(urls))
     paths_in_use = [str(row["physical_name"]) for row in session.run(tsql.files_of_others(database))]
     gone = gone_folders(session, facts.folders, known=facts.limits.folders[-1].data)
-    choices = (*folders_of(facts.described), *facts.limits.folders)
+    choices = (*(folders_of(facts.described) or home), *facts.limits.folders)
     present, folders = places_left(facts.files, gone), folders_to_try(choices, gone)
     for tries_left in reversed(range(STRAY_FILES)):
         places = database_places(stem, files, present, paths_in_use, folders[0])
