@@ -18,18 +18,22 @@ class VolumeLook(Strict):
         at: When it was over; the snapshot was asked for afterwards.
         not_looked_at: Why not all of it could be looked at; empty when all of it was seen.
         notes: What else was found.
+        folder: Where the tenant's folder is on the volume, seen from its root, when links or mounts lead there; empty
+            when it is where its path says, and for a database.
     """
 
     at: AwareDatetime
     not_looked_at: str = ""
     notes: tuple[str, ...] = ()
+    folder: str = ""
 
     @classmethod
-    def of(cls, findings: Iterable[Finding], at: datetime) -> VolumeLook:
+    def of(cls, findings: Iterable[Finding], at: datetime, folder: str = "") -> VolumeLook:
         """The look that has found this."""
         found = tuple(findings)
         return cls(
             at=at,
             not_looked_at="; ".join(one.text for one in of_weight(Weight.NOT_LOOKED_AT, found)),
             notes=tuple(one.text for one in of_weight(Weight.NOTE, found)),
+            folder=folder,
         )

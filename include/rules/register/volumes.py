@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from include.rules.register.findings import Finding, Weight
 from include.rules.register.host_facts import Disk, HostFacts, PlaceFacts
-from include.rules.register.paths import folder_of, is_below, pure
+from include.rules.register.paths import folder_of, is_below, is_windows, pure
 from include.rules.register.tenants import DatabaseHost, WebHost
 
 UNTRACEABLE = frozenset({"zfs"})
@@ -52,6 +53,24 @@ def judge_web_volume(
         todo = "Correct web.path, or allow it in the plan (`allow_empty_folder`)."
         return (Finding(_weight(empty), f"the folder {where} is empty", said, todo),)
     return ()
+
+
+def folder_on_volume(web: WebHost, seen: HostFacts) -> str:
+    """Where the tenant's folder is on its volume, seen from the volume's root, when it is not where its path says.
+
+    Links are followed, and folders that show in another place (bind mounts). On a copy of the volume neither leads
+    there any more: a link that names the whole path leads to today's files, and below a mount lies what it hides.
+    Empty where the path says it, and where nobody has seen it.
+    """
+    place = seen.places.get(web.path)
+    if place is None or place.kind != "folder" or not is_below(place.real, place.mount):
+        return ""
+    windows = is_windows(web.path)
+    real, mount = (PurePosixPath(path.replace("\\", "/") if windows else path) for path in (place.real, place.mount))
+    folder = str(PurePosixPath(place.root.lstrip("/"), *real.parts[len(mount.parts) :]))
+    said = str(web.path_on_volume)
+    same = folder.lower() == said.lower() if windows else folder == said
+    return "" if same else folder
 
 
 def judge_database_volume(

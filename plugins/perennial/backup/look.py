@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from include.rules.errors import PartError, PerennialError, RefusedError
@@ -13,13 +14,26 @@ from include.rules.points.requests import Kind
 from include.rules.register.findings import Finding, Weight, of_weight
 from include.rules.register.host_facts import HostFacts
 from include.rules.register.tenants import DatabaseHost, Tenant, WebHost
-from include.rules.register.volumes import folders_to_look_at, judge_database_volume, judge_web_volume
+from include.rules.register.volumes import (
+    folder_on_volume,
+    folders_to_look_at,
+    judge_database_volume,
+    judge_web_volume,
+)
 from perennial.hooks.aws.host_look import FRESH_SECONDS, HostLook, Question
 from perennial.hooks.register import find_register
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.settings import Settings
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen of one volume; `folder` as in VolumeLook."""
+
+    findings: tuple[Finding, ...]
+    folder: str = ""
 
 
 async def look_before_snapshot(settings: Settings, manifest: Manifest, role: SnapshotRole) -> VolumeLook:
@@ -34,9 +48,9 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
     """
     is_safety = manifest.kind is Kind.SAFETY
     since = asyncio.get_running_loop().time() - (0 if is_safety else FRESH_SECONDS)
-    findings = await look_twice(settings, manifest.source, role, since=since, is_overwritten=is_safety)
-    look = VolumeLook.of(findings, datetime.now(UTC))
-    if differences := of_weight(Weight.DIFFERENCE, findings):
+    seen = await look_twice(settings, manifest.source, role, since=since, is_overwritten=is_safety)
+    look = VolumeLook.of(seen.findings, datetime.now(UTC), seen.folder)
+    if differences := of_weight(Weight.DIFFERENCE, seen.findings):
         raise PartError(
             f"Volume {manifest.volume_of(role)} of tenant {manifest.tenant} was not snapshotted: "
             f"{'; '.join(one.text for one in differences)}.",
@@ -55,14 +69,14 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
 
 async def look_twice(
     settings: Settings, tenant: Tenant, role: SnapshotRole, *, since: float, is_overwritten: bool = False
-) -> tuple[Finding, ...]:
+) -> Look:
     """What a look finds, as `look_at_volume`; a difference is looked at again before it counts.
 
     A disk may just be moving, and the first look may be minutes old.
     """
-    findings = await look_at_volume(settings, tenant, role, since=since, is_overwritten=is_overwritten)
-    if not of_weight(Weight.DIFFERENCE, findings):
-        return findings
+    look = await look_at_volume(settings, tenant, role, since=since, is_overwritten=is_overwritten)
+    if not of_weight(Weight.DIFFERENCE, look.findings):
+        return look
     await asyncio.sleep(settings.poll.total_seconds())
     since = asyncio.get_running_loop().time()
     return await look_at_volume(settings, tenant, role, since=since, is_overwritten=is_overwritten)
@@ -70,7 +84,7 @@ async def look_twice(
 
 async def look_at_volume(
     settings: Settings, tenant: Tenant, role: SnapshotRole, *, since: float, is_overwritten: bool = False
-) -> tuple[Finding, ...]:
+) -> Look:
     """What a look at one of a tenant's volumes finds; nothing is changed.
 
     Args:
@@ -82,12 +96,13 @@ async def look_at_volume(
         if role is SnapshotRole.WEB:
             seen = await _look_at_host(settings, tenant.web, (), since)
             allowed = tenant.plan.allow_empty_folder
-            return judge_web_volume(tenant.web, seen, may_be_empty=allowed, may_be_missing=is_overwritten)
+            found = judge_web_volume(tenant.web, seen, may_be_empty=allowed, may_be_missing=is_overwritten)
+            return Look(found, folder_on_volume(tenant.web, seen))
         files, silent = await _files_of(settings, tenant.database)
         seen = await _look_at_host(settings, tenant.database, files, since)
-        return judge_database_volume(tenant.database, seen, files, silent=silent)
+        return Look(judge_database_volume(tenant.database, seen, files, silent=silent))
     except PerennialError as error:
-        return (Finding(Weight.NOT_LOOKED_AT, error.what.rstrip("."), todo=error.todo),)
+        return Look((Finding(Weight.NOT_LOOKED_AT, error.what.rstrip("."), todo=error.todo),))
 
 
 async def _files_of(settings: Settings, database: DatabaseHost) -> tuple[tuple[str, ...], str]:

@@ -18,4 +18,4 @@ async def check_volumes(tenant: Tenant, settings: Settings) -> tuple[Finding, ..
     """Look at both volumes of a tenant."""
     since = asyncio.get_running_loop().time() - JUST_NOW
     looks = (look_twice(settings, tenant, role, since=since) for role in SnapshotRole)
-    return tuple(finding for found in await asyncio.gather(*looks) for finding in found)
+    return tuple(finding for look in await asyncio.gather(*looks) for finding in look.findings)

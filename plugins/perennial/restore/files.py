@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.restore.plan import host_of
 from include.rules.restore.record import COPY_FILES, RestoreRecord
 from perennial.hooks.aws.ebs import Ebs
@@ -77,12 +77,18 @@ def _parameters(record: RestoreRecord, point: Manifest) -> dict[str, str]:
     # Once this restore has begun on a new folder, what is in it is its own.
     must_be_new = not plan.replaces_files and COPY_FILES not in record.begun
     return {
-        "SOURCE": point.source.web.path_on_volume or ".",
+        "SOURCE": _folder_in_snapshot(point),
         "TARGET": plan.folder or "",
         "PATHS": "\n".join(plan.paths),
         "OFFLINE_MARKER": OFFLINE_MARKER,
         "MUST_BE_NEW": "yes" if must_be_new else "no",
     }
+
+
+def _folder_in_snapshot(point: Manifest) -> str:
+    """Where the files are on the volume, seen from its root: where they were seen, else where the register said."""
+    look = point.looks.get(PartName.WEB_SNAPSHOT)
+    return (look.folder if look else "") or point.source.web.path_on_volume or "."
 
 
 async def look_on_host(

@@ -25,7 +25,7 @@ async def check_can_be_kept_safe(settings: Settings, plan: RestorePlan, database
     since = asyncio.get_running_loop().time()
     roles = roles_kept_safe(plan, database_state)
     looks = (look_twice(settings, plan.target, role, since=since, is_overwritten=True) for role in roles)
-    findings = [finding for found in await asyncio.gather(*looks) for finding in found]
+    findings = [finding for look in await asyncio.gather(*looks) for finding in look.findings]
     if bad := of_weight(Weight.DIFFERENCE, findings) or of_weight(Weight.NOT_LOOKED_AT, findings):
         raise RefusedError(
             f"What tenant {plan.target.id} has now cannot be kept safe: {'; '.join(one.text for one in bad)}.",

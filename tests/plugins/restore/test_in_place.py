@@ -18,7 +18,8 @@ from tests.support.restores import (
     volumes_left,
     wreck,
 )
-from tests.support.steps import OPEN, RESTORE, Step, steps_until
+from tests.support.steps import OPEN, RESTORE, TODAY, Step, steps_until
+from tests.support.volumes import look
 from tests.support.world import World
 
 __all__ = ["backed_up"]
@@ -102,3 +103,19 @@ def test_the_volume_counts_as_attached_when_the_host_has_it_and_not_before(backe
     with pytest.raises(PartError):
         backed_up.run_restore_step(CLOSE_RESTORE)
     assert volumes_left(backed_up) == []
+
+
+@pytest.mark.parametrize("names_the_whole_path", [True, False])
+def test_a_site_that_is_reached_by_a_link_comes_back_from_where_the_link_led(
+    world: World, names_the_whole_path: bool
+) -> None:
+    site, release = world.site("acme"), world.site("acme").parent / "releases" / "1"
+    release.parent.mkdir()
+    site.rename(release)
+    site.symlink_to(release if names_the_whole_path else "releases/1")
+    before = (site / "index.html").read_text()
+    world.back_up(TODAY)
+    assert look(world, "web_snapshot").folder == "releases/1"
+    (site / "index.html").write_text("hacked")
+    world.restore(what="files")
+    assert (site.is_symlink(), (release / "index.html").read_text()) == (True, before)

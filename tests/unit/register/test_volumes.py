@@ -9,8 +9,13 @@ import pytest
 
 from include.rules.register.findings import Finding, Weight, findings_table
 from include.rules.register.host_facts import Attachment, Disk, HostFacts, PlaceFacts
-from include.rules.register.tenants import DatabaseHost, WebHost
-from include.rules.register.volumes import folders_to_look_at, judge_database_volume, judge_web_volume
+from include.rules.register.tenants import DatabaseHost, Platform, WebHost
+from include.rules.register.volumes import (
+    folder_on_volume,
+    folders_to_look_at,
+    judge_database_volume,
+    judge_web_volume,
+)
 from tests.unit.builders import tenant
 
 WEB = tenant().web
@@ -137,6 +142,32 @@ def test_a_folder_of_a_tenant_has_to_be_on_the_volume_and_hold_something(path: A
 
 def test_a_link_within_the_volume_is_no_difference() -> None:
     assert judge_web_volume(WEB, web_seen(path={"real": "/srv/acme/releases/42"})) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [
+        ({}, ""),
+        ({"kind": "nothing"}, ""),
+        ({"real": "/srv/acme/releases/42"}, "releases/42"),
+        ({"mount": "/srv/acme/site", "root": "/data/site"}, "data/site"),
+        ({"mount": "/srv/acme/site", "root": "/site"}, ""),
+        ({"mount": "/mnt/v1", "real": "/mnt/v1/site"}, ""),
+        ({"mount": "/", "real": "/srv/acme/site"}, "srv/acme/site"),
+        ({"real": "/srv/acme"}, "."),
+    ],
+)
+def test_where_the_folder_really_is_on_the_volume_is_known_when_links_or_mounts_lead_there(
+    path: dict[str, Any], folder: str
+) -> None:
+    assert folder_on_volume(WEB, web_seen(path=path)) == folder
+
+
+def test_on_windows_a_folder_in_another_case_is_where_its_path_says() -> None:
+    windows = WEB.model_copy(update={"mount": "D:\\Web", "path": "D:\\Web\\Acme", "platform": Platform.WINDOWS})
+    for real, folder in (("d:\\web\\acme", ""), ("D:\\Web\\releases\\7", "releases/7")):
+        facts = seen(windows, {windows.path: place(WEB.volume, "D:\\web\\", real)})
+        assert folder_on_volume(windows, facts) == folder
 
 
 def test_the_plan_may_allow_an_empty_folder_and_not_a_missing_one() -> None:
