@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from include.rules.errors import RefusedError
+from include.rules.points.backup_files import FileType
 from include.rules.points.manifest import Manifest
 from include.rules.register.tenants import Tenant
 from include.rules.restore.database_room import expected_places, judge_room
@@ -41,7 +42,8 @@ def check_obstacles(
     obstacles = [
         *_missing_rights(survey, source, replaces=replaces),
         *(_ties(survey, database, source) if replaces and survey.state else ()),
-        *_unfit(survey.limits, survey.backup if source is DatabaseSource.BACKUP_FILE else None),
+        *(_unfit(survey.limits, survey.backup) if source is DatabaseSource.BACKUP_FILE and survey.backup else ()),
+        *_too_large(survey, manifest, source),
         *_no_room(survey, manifest, source, replaces=replaces),
     ]
     if obstacles:
@@ -105,10 +107,8 @@ def _ties(survey: DatabaseSurvey, database: str, source: DatabaseSource) -> Iter
         yield f"{database} is published and cannot be dropped", "End its replication first (sp_replicationdboption)."
 
 
-def _unfit(server: ServerLimits, backup: BackupFacts | None) -> Iterator[Obstacle]:
+def _unfit(server: ServerLimits, backup: BackupFacts) -> Iterator[Obstacle]:
     """What of a .bak a server cannot take."""
-    if backup is None:
-        return
     if is_too_new(backup, server):
         versions = f"the .bak was made by SQL Server {backup.version}, this one is {server.version}"
         todo = f"Restore it on a server of version {backup.version} or later."
@@ -116,7 +116,14 @@ def _unfit(server: ServerLimits, backup: BackupFacts | None) -> Iterator[Obstacl
     if _has_container(backup) and not (server.takes_filestream or server.takes_memory_optimised):
         todo = "Enable FILESTREAM on the server, or restore on one that has it."
         yield "the .bak has FILESTREAM or memory-optimised data, and this server takes neither", todo
-    data = sum(file.size_bytes for file in backup.files if file.type == "D")
+
+
+def _too_large(survey: DatabaseSurvey, manifest: Manifest, source: DatabaseSource) -> Iterator[Obstacle]:
+    """Whether an edition that limits databases holds this one: as it is in the .bak, or in the snapshot."""
+    server, files = survey.limits, [(file.type is FileType.ROWS, file.size_bytes) for file in manifest.database_files]
+    if source is DatabaseSource.BACKUP_FILE:
+        files = [(file.type == "D", file.size_bytes) for file in survey.backup.files] if survey.backup else []
+    data = sum(size or 0 for is_data, size in files if is_data)
     most = (50 if server.version.startswith("17.") else 10) * GIB
     if server.edition == EXPRESS and data > most:
         todo = "Restore it on a server of another edition."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from include.rules.errors import RefusedError
-from include.rules.points.backup_files import DatabaseFile
+from include.rules.points.backup_files import DatabaseFile, FileType
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.paths import is_below
@@ -90,10 +90,13 @@ def why_unsavable(host: DatabaseHost, state: str, files: Sequence[DatabaseFile])
 
 
 def _files_not_found(host: DatabaseHost, files: Sequence[DatabaseFile]) -> str:
-    """Why the database's files cannot be found on the volume; empty when they can."""
+    """Why the database's files cannot be taken from a snapshot of the volume; empty when they can."""
     if host.mount is None:
         return "the register did not say where the database volume shows on its host (database.mount)"
     if not files:
         return "nobody has noted where the database's files lie"
+    containers = [file.physical_path for file in files if file.type is FileType.FILESTREAM]
+    if containers:
+        return f"{containers[0]} is a folder (FILESTREAM or memory-optimised data), and only files are copied from it"
     outside = [file.physical_path for file in files if not is_below(file.physical_path, host.mount)]
     return f"{outside[0]} does not lie on the database volume" if outside else ""

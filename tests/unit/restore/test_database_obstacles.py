@@ -9,6 +9,7 @@ import pytest
 
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import DatabaseFile, FileType
+from include.rules.points.manifest import Manifest
 from include.rules.restore.database_obstacles import check_obstacles, describe_unknowns
 from include.rules.restore.database_places import Folders
 from include.rules.restore.database_survey import (
@@ -40,10 +41,12 @@ FOUND = DatabaseSurvey("ONLINE", "MULTI_USER", 7 * GIB, STANDING, limits=SERVER,
 POINT = verified().model_copy(update={"database_files": STANDING})
 
 
-def refusal(survey: DatabaseSurvey, source: DatabaseSource = BAK, *, replaces: bool = True) -> str:
+def refusal(
+    survey: DatabaseSurvey, source: DatabaseSource = BAK, *, replaces: bool = True, point: Manifest = POINT
+) -> str:
     """Why it is refused; empty when it is not."""
     try:
-        check_obstacles(survey, POINT, tenant(), "shop_acme", source, replaces=replaces)
+        check_obstacles(survey, point, tenant(), "shop_acme", source, replaces=replaces)
     except RefusedError as error:
         return str(error)
     return ""
@@ -147,6 +150,14 @@ def test_a_restore_beside_needs_no_more_than_the_right_to_make_a_database() -> N
 def test_a_bak_that_this_server_cannot_take_is_refused(backup: BackupFacts, limits: ServerLimits, reason: str) -> None:
     message = refusal(found(backup=backup, limits=limits, free_bytes=None))
     assert (reason in message) if reason else message == ""
+
+
+def test_an_edition_that_limits_databases_takes_no_larger_one_from_a_snapshot_either() -> None:
+    survey = found(limits=replace(SERVER, edition=4), free_bytes=None)
+    larger = STANDING[0].model_copy(update={"size_bytes": 11 * GIB})
+    point = POINT.model_copy(update={"database_files": (larger, STANDING[1])})
+    assert refusal(survey, SNAPSHOT) == ""
+    assert "its data files have 11,811,160,064 bytes" in refusal(survey, SNAPSHOT, point=point)
 
 
 def test_a_container_that_may_be_either_kind_is_said() -> None:

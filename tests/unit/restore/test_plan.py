@@ -34,6 +34,12 @@ def point(mount: str | None = "/data") -> Manifest:
     return verified().model_copy(update={"source": source, "database_files": files})
 
 
+def with_container() -> Manifest:
+    files = point().database_files
+    container = DatabaseFile(logical_name="docs", physical_path="/data/docs", type=FileType.FILESTREAM)
+    return point().model_copy(update={"database_files": (*files, container)})
+
+
 def plan(
     survey: Survey = STANDING, at: Manifest | None = None, target: Tenant | None = None, **form: Any
 ) -> RestorePlan:
@@ -96,6 +102,7 @@ def test_the_snapshot_can_be_asked_for_without_an_approval() -> None:
         (point(mount=None), {}, "did not say where the database volume shows"),
         (point(mount="/other"), {}, "does not lie on the database volume"),
         (point().model_copy(update={"database_files": ()}), {}, "nobody has noted where the database's files lie"),
+        (with_container(), {}, r"/data/docs is a folder \(FILESTREAM or memory-optimised data\)"),
         (point(), {SnapshotRole.DATABASE: "snapshot snap-1 is gone"}, "snapshot snap-1 is gone"),
     ],
 )
