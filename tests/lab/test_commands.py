@@ -141,7 +141,7 @@ def test_a_fault_that_would_do_nothing_is_refused(seeded: LabSettings) -> None:
 def test_a_shell_on_a_host_has_the_hosts_tools(seeded: LabSettings) -> None:
     host = registered(seeded)["acme"]["web"]["instance"]
 
-    done = run_lab(seeded, "shell", host, stdin="lsblk --nodeps --noheadings --output SERIAL,PATH\nexit 3\n")
+    done = run_lab(seeded, "shell", host, stdin="lsblk --noheadings --pairs --nodeps --output NAME,SERIAL\nexit 3\n")
 
     assert registered(seeded)["acme"]["web"]["volume"].replace("-", "") in done.stdout
     assert done.returncode == 3

@@ -27,7 +27,8 @@ def looked(world: World) -> dict[str, tuple[Finding, ...]]:
 
 
 def commands(world: World, host: str) -> int:
-    return len(world.cloud.client("ssm").list_command_invocations(InstanceId=host)["CommandInvocations"])
+    pages = world.cloud.client("ssm").get_paginator("list_command_invocations").paginate(InstanceId=host)
+    return sum(len(page["CommandInvocations"]) for page in pages)
 
 
 def test_hosts_that_have_everything_are_asked_once_for_all_their_tenants(world: World) -> None:

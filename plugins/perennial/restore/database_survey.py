@@ -116,7 +116,9 @@ class DatabaseSurveyor:
         urls = self.vault.backup_file_urls(bak.keys)
         with self._server_must_answer():
             try:
-                unusable, backup = await self._read(bak, urls)
+                server = self._server()
+                async with server.one_session():
+                    unusable, backup = await self._read(server, bak, urls)
             except SqlServerError as error:
                 if error.number == NO_CERTIFICATE:
                     raise self._certificate_error(error) from error
@@ -125,8 +127,8 @@ class DatabaseSurveyor:
                 raise
         return unusable, replace(backup, etags=tuple(etags))
 
-    async def _read(self, bak: BackupFilePart, urls: list[str]) -> tuple[str, BackupFacts]:
-        server, settings = self._server(), self.vault.settings
+    async def _read(self, server: SqlServer, bak: BackupFilePart, urls: list[str]) -> tuple[str, BackupFacts]:
+        settings = self.vault.settings
         backup, limits = await look_twice(lambda: self._versions(server, urls), settings)
         if is_too_new(backup, limits):
             return "", backup

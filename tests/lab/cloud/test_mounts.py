@@ -41,7 +41,8 @@ def test_a_script_for_a_real_host_finds_the_disk_mounts_it_and_unmounts_it(host:
     done = run(
         host,
         f"""set -euo pipefail
-        device=$(lsblk --nodeps --noheadings --output SERIAL,PATH | awk '$1 == "vol0123abcd" {{print $2}}')
+        device=$(lsblk --noheadings --pairs --paths --nodeps --output NAME,SERIAL |
+            sed -n 's/^NAME="\\([^"]*\\)" SERIAL="vol0123abcd"$/\\1/p')
         mkdir -p {host}/mnt/restore
         mount -o ro "$device" {host}/mnt/restore
         mountpoint -q {host}/mnt/restore

@@ -17,7 +17,7 @@ from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Session
 from tests.support.restores import backed_up
-from tests.support.steps import BACKUP, CHAIN, RESTORE, TODAY, VERIFY, Step
+from tests.support.steps import BACKUP, CHAIN, DATABASE, RESTORE, TODAY, VERIFY, Step
 from tests.support.world import World
 
 __all__ = ["backed_up"]
@@ -185,17 +185,17 @@ def count(world: World, logins: list[str], run: Any, step: Step) -> int:
     return len(logins) - before
 
 
-def test_a_backup_logs_in_three_times(world: World, logins: list[str]) -> None:
-    """Once to look at the database, once for the statement and its record, once to read the backup back."""
+def test_a_backup_logs_in_four_times(world: World, logins: list[str]) -> None:
+    """To see where its files lie, to look at the database, for the statement and its record, to read the backup back."""
     counts = [(step, count(world, logins, lambda s: world.run(s, TODAY), step)) for step in CHAIN]
-    assert [counted for counted in counts if counted[1]] == [(BACKUP, 2), (VERIFY, 1)]
+    assert [counted for counted in counts if counted[1]] == [(DATABASE, 1), (BACKUP, 2), (VERIFY, 1)]
 
 
 def test_a_restore_logs_in_once_for_each_thing_that_it_does(backed_up: World, logins: list[str]) -> None:
     counts = {step[0].__name__: count(backed_up, logins, backed_up.run_restore_step, step) for step in RESTORE}
     assert {name.removesuffix("Trigger"): number for name, number in counts.items() if number} == {
-        "PreviewRestore": 2,  # what the database is, and what the .bak is
-        "TakeSafetyPoint": 4,  # what the database is, and a backup
+        "PreviewRestore": 3,  # where its files lie, what the database is, and what the .bak is
+        "TakeSafetyPoint": 5,  # what the database is, and a backup
         "RestoreDatabase": 1,
         "CheckRestore": 1,
         "CloseRestore": 1,

@@ -72,8 +72,11 @@ class SqlServer:
         """Let the conversations of the block follow each other on one connection; a login costs more than most of them.
 
         They leave it in `master`. What a conversation locks it keeps until the end of the block. After an error, a lost
-        connection or a cancelled conversation the next one opens a new connection.
+        connection or a cancelled conversation the next one opens a new connection. A block within a block is the same.
         """
+        if self._kept:
+            yield
+            return
         self._kept = kept = KeptSession()
         try:
             yield
