@@ -186,7 +186,7 @@ def count(world: World, logins: list[str], run: Any, step: Step) -> int:
 
 
 def test_a_backup_logs_in_four_times(world: World, logins: list[str]) -> None:
-    """To see where its files lie, to look at the database, for the statement and its record, to read the backup back."""
+    """To see where its files lie, to look at the database, for the statement and its record, to read it back."""
     counts = [(step, count(world, logins, lambda s: world.run(s, TODAY), step)) for step in CHAIN]
     assert [counted for counted in counts if counted[1]] == [(DATABASE, 1), (BACKUP, 2), (VERIFY, 1)]
 
