@@ -67,9 +67,30 @@ async def look_at_files(restore: LeasedRestore, point: Manifest) -> str:
         PartError: when they cannot.
     """
     answer = await look_on_host(restore, SnapshotRole.WEB, "copy_tree", _parameters(restore.record, point))
+    if answer["counted"] and answer["files"] == 0:
+        _check_may_be_empty(restore.record, point)
     if not answer["counted"]:
         return f"More files than could be counted in {LOOK_SECONDS} s: nobody knows yet whether there is room for them."
     return f"It has {answer['files']:,} files to bring back ({answer['bytes']:,} bytes), and there is room for them."
+
+
+def _check_may_be_empty(record: RestoreRecord, point: Manifest) -> None:
+    """Refuse to make a live site the same as a folder without a file that nobody has seen before its snapshot.
+
+    Raises:
+        PartError: which says so.
+    """
+    look, plan = point.looks.get(PartName.WEB_SNAPSHOT), record.plan
+    was_seen = look is not None and not look.not_looked_at
+    if was_seen or plan.paths or not plan.replaces_files or plan.target.plan.allow_empty_folder:
+        return
+    raise PartError(
+        f"The web_snapshot of recovery point {point.id} has not one file in the folder of tenant {record.tenant}, and "
+        "nobody had looked at its volume before it was taken.",
+        why=f"It may be of another volume than the site was on, and all of {plan.folder} would be deleted; nothing "
+        "was overwritten.",
+        todo="Restore another recovery point; or allow an empty folder in the plan (`allow_empty_folder`).",
+    )
 
 
 def _parameters(record: RestoreRecord, point: Manifest) -> dict[str, str]:

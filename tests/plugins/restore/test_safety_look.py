@@ -9,6 +9,7 @@ import pytest
 
 from include.rules.errors import PartError, PerennialError, RefusedError
 from include.rules.points.requests import BackupRequest
+from perennial.restore.attach import AttachVolumesTrigger
 from perennial.restore.safety_point import TakeSafetyPointTrigger
 from tests.support.restores import assert_all_is_back, backed_up, record, state, wreck
 from tests.support.steps import RESTORE, TODAY, Step, steps_until
@@ -91,6 +92,20 @@ def test_a_point_from_before_there_were_looks_is_restored_and_nothing_is_said_of
     assert "NOT LOOKED AT" not in shown
     backed_up.carry_out(RESTORE[1:])
     assert state(backed_up) == before
+
+
+def test_a_site_is_not_made_the_same_as_an_empty_folder_that_nobody_had_seen(world: World) -> None:
+    index = world.site("acme") / "index.html"
+    page = index.read_text()
+    index.unlink()
+    world.cloud.add_fault(**SILENT)
+    world.back_up(TODAY)
+    world.cloud.clear_faults()
+    index.write_text(page)
+    world.carry_out(steps_until(AttachVolumesTrigger), what="files")
+    with pytest.raises(PartError, match=r"has not one file .* nobody had looked at its volume"):
+        world.run_restore_step((AttachVolumesTrigger, {}), what="files")
+    assert index.read_text() == page
 
 
 def test_a_preview_says_that_the_volume_of_a_snapshot_was_not_looked_at(world: World) -> None:
