@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 from include.rules.errors import PartError, PerennialError
 from include.rules.points.levels import not_looked_at
 from include.rules.points.listing import table
+from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
+from include.rules.register.findings import Finding
 from include.rules.register.tenants import Platform
+from perennial.backup.look import look_at_volume
 from perennial.hooks.aws.ebs_items import LOOK_TAG
 from perennial.hooks.aws.host_scripts import script_lines
 from perennial.hooks.sql_server.server import SqlServer
@@ -96,6 +100,30 @@ def test_a_folder_of_another_tenant_that_hangs_keeps_nobody_else_from_being_look
     world.run(OPEN, TODAY)
     world.run(WEB, TODAY)
     assert look(world, "web_snapshot").not_looked_at == ""
+
+
+def test_a_folder_of_another_tenant_that_hangs_is_waited_for_once_and_not_by_each_of_its_neighbours(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    globex = world.add_tenant("globex")["web"]
+    globex["instance"], globex["mount"], globex["path"] = web(world)["instance"], "/net/globex", "/net/globex/site"
+    world.write_register()
+    monkeypatch.setattr("perennial.hooks.aws.host_look.SECONDS", 1)
+    running_first(monkeypatch, "sleep 30", lambda folders: "/net/globex" in folders)
+    world.run(OPEN, TODAY)
+    world.cloud.add_fault("ssm:SendCommand", delay=0.01, times=None)
+    acme = world.manifest(TODAY).source
+
+    async def ask_anew() -> tuple[Finding, ...]:
+        now = asyncio.get_running_loop().time()
+        return (await look_at_volume(world.vault.settings, acme, SnapshotRole.WEB, since=now)).findings
+
+    sent = []
+    for _ in range(2):
+        before = len(world.cloud.fault_hits())
+        assert world.runner.run(ask_anew()) == ()
+        sent.append(len(world.cloud.fault_hits()) - before)
+    assert sent == [2, 1]
 
 
 def test_a_backup_sends_no_command_of_its_own_to_a_host_that_was_asked_and_logs_in_to_its_server_once_more(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,23 @@ async def test_a_role_that_is_refused_is_an_error_of_the_configuration_and_silen
         with pytest.raises(kind, match=f"connection {CONNECTION} makes no client for AWS"):
             await aws_client("ec2", CONNECTION)
     assert len(asked) == (1 if kind is ConfigurationError else 2)
+
+
+async def test_who_waits_for_a_role_that_aws_does_not_answer_for_waits_once_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    async def refuse(_: Any) -> None:
+        asked.append(1)
+        raise ConnectTimeoutError(endpoint_url="https://sts")
+
+    shorten(monkeypatch, "AWS_ANSWER", 0.1)
+    monkeypatch.setattr(AwsBaseHook, "get_async_conn", refuse)
+    async with closing_clients():
+        answers = await asyncio.gather(*(aws_client("ec2", CONNECTION) for _ in range(20)), return_exceptions=True)
+        assert len(asked) == 2
+        assert {type(answer) for answer in answers} == {UnavailableError}
+        with pytest.raises(UnavailableError):
+            await aws_client("ec2", CONNECTION)
+    assert len(asked) == 4  # who comes afterwards asks anew

@@ -20,7 +20,7 @@ from perennial.hooks.aws.clients import closing_clients
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.errors import AwsRejectedError, is_quota, is_throttled, is_transient, translate_errors
 from perennial.hooks.aws.hosts import Hosts
-from perennial.hooks.aws.retries import Retries
+from perennial.hooks.aws.retries import ANSWER_SECONDS, CONNECT_SECONDS, Retries
 from perennial.hooks.vault.documents import DocumentStore
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
@@ -122,6 +122,22 @@ def test_where_aws_has_been_away_for_the_whole_time_nobody_waits_all_of_it_again
     assert clock.give_up_after({}) == pytest.approx(300, abs=1)
     clock.now += 3600  # and what was an hour ago says nothing
     assert clock.give_up_after({}) == pytest.approx(300, abs=1)
+
+
+def test_attempts_that_nobody_answers_are_of_one_outage_however_long_each_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+
+    def give_up() -> float:
+        began, request, attempts = clock.now, dict[str, Any](), 1
+        clock.now += CONNECT_SECONDS + ANSWER_SECONDS
+        while (pause := clock.answer(refusal("RequestTimeout"), request, attempts)) is not None:
+            clock.now, attempts = clock.now + pause + CONNECT_SECONDS + ANSWER_SECONDS, attempts + 1
+        return clock.now - began
+
+    assert give_up() >= 300
+    assert give_up() == CONNECT_SECONDS + ANSWER_SECONDS
 
 
 def test_a_call_that_fails_alone_among_others_that_succeed_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

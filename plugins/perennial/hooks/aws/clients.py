@@ -5,6 +5,7 @@ Creating a client costs more than most calls (it loads the service's model), so 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
+from include.rules.errors import PerennialError
 from perennial.hooks import waits
 from perennial.hooks.asynchronous import LoopLocks, PerLoop
 from perennial.hooks.aws.errors import AWS_ERRORS, is_transient, translate_connection_errors
-from perennial.hooks.aws.retries import Retries
+from perennial.hooks.aws.retries import ANSWER_SECONDS, CONNECT_SECONDS, Retries
 
 
 class _Clients:
@@ -24,6 +26,7 @@ class _Clients:
     def __init__(self) -> None:
         self.stack = AsyncExitStack()
         self.by_key: dict[tuple[str, str, bool], Any] = {}
+        self.failed: dict[tuple[str, str, bool], tuple[float, PerennialError]] = {}  # when, and with what
 
 
 _open = PerLoop(_Clients)
@@ -45,11 +48,19 @@ async def aws_client(service: str, conn_id: str, *, resend: bool = True) -> Any:
         ConfigurationError: when the connection cannot be used: no region, no such profile, a role that is refused.
         UnavailableError: when AWS did not answer the request for the role.
     """
-    clients, key = _open.get(), (service, conn_id, resend)
+    clients, key, loop = _open.get(), (service, conn_id, resend), asyncio.get_running_loop()
+    asked_at = loop.time()
     async with _making.of(f"{key}"):
         if key not in clients.by_key:
-            with translate_connection_errors(service, conn_id):
-                client = await clients.stack.enter_async_context(await _new_client(service, conn_id))
+            failed_at, failure = clients.failed.get(key, (0.0, None))
+            if failure and failed_at >= asked_at:
+                raise failure.with_traceback(None)  # who has waited for one attempt does not wait for another
+            try:
+                with translate_connection_errors(service, conn_id):
+                    client = await clients.stack.enter_async_context(await _new_client(service, conn_id))
+            except PerennialError as error:
+                clients.failed[key] = (loop.time(), error)
+                raise
             if resend:
                 Retries().attach(client)
             clients.by_key[key] = client
@@ -59,7 +70,9 @@ async def aws_client(service: str, conn_id: str, *, resend: bool = True) -> Any:
 async def _new_client(service: str, conn_id: str) -> Any:
     """A client that is not open yet; the role that it works under is asked for as patiently as anything of AWS."""
     retries = {"mode": "adaptive", "total_max_attempts": 1}  # `Retries` sends again
-    config = Config(retries=retries, max_pool_connections=64, connect_timeout=10, read_timeout=60)
+    config = Config(
+        retries=retries, max_pool_connections=64, connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS
+    )
     async for _ in waits.looks(waits.AWS_ANSWER, LONGEST_PAUSE):
         try:
             hook = AwsBaseHook(aws_conn_id=conn_id, client_type=service, config=config)

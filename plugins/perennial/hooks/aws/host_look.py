@@ -44,12 +44,16 @@ class Question:
 
 @dataclass
 class _Memory:
-    """What is known of one host, each with the time (of the loop) before which it was asked for."""
+    """What is known of one host, each with the time (of the loop) before which it was asked for.
+
+    Until `alone_until` everybody asks for what is his own: a question about all had no answer, and one of those had.
+    """
 
     volumes: dict[str, tuple[float, tuple[Attachment, ...] | None]] = field(default_factory=dict)
     places: dict[str, tuple[float, PlaceFacts]] = field(default_factory=dict)
     flight: asyncio.Task[HostFacts] | None = None
     began: float = 0.0
+    alone_until: float = 0.0
 
     def facts(self, question: Question, since: float) -> HostFacts | None:
         """The answer, where all of it was seen since then."""
@@ -118,9 +122,10 @@ class HostLook:
 
     async def _look(self, own: Question) -> HostFacts:
         """Ask for all that the register knows of the host; where that fails on the host, for the asker's own alone: a
-        folder of another tenant may hang.
+        folder of another tenant may hang. The next ones then do not wait for that folder again.
         """
-        question = own | await self._neighbours()
+        loop = asyncio.get_running_loop()
+        question = own if loop.time() < self._memory.alone_until else own | await self._neighbours()
         volumes = await self._ebs.attachments(question.volumes)
         try:
             try:
@@ -131,6 +136,7 @@ class HostLook:
                 if question.folders == own.folders:
                     raise
                 places = await self._places(own.folders)
+                self._memory.alone_until = loop.time() + FRESH_SECONDS
         except (ScriptError, UnavailableError) as error:
             return HostFacts(volumes, silent=f"host {self._instance} could not be asked: {error.what.rstrip('.')}")
         facts = HostFacts(volumes, places)

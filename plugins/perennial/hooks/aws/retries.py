@@ -21,8 +21,13 @@ from perennial.hooks.aws.errors import is_transient
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
 """Seconds before the second attempt, about, and at most before a later one; it doubles in between."""
 
-SILENCE = 3 * LONGEST_PAUSE
-"""After so many seconds without a failure an operation's failures are no longer one and the same."""
+CONNECT_SECONDS, ANSWER_SECONDS = 10, 60
+"""How long one attempt waits for a connection, and then for an answer."""
+
+SILENCE = CONNECT_SECONDS + ANSWER_SECONDS + 2 * LONGEST_PAUSE
+"""After so many seconds without a failure an operation's failures are no longer one and the same; longer than an
+attempt that nobody answers, and the pause before it.
+"""
 
 
 class Retries:
