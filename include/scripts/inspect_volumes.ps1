@@ -5,7 +5,8 @@
 #   mounts    by number: access path (a drive or a folder), always "/", the same, type of the file system, and the disk,
 #             with its name and serial number ("" where Windows shows none, or where several disks are below it)
 #   folders   in the order of FOLDERS: "folder", "other" or "nothing"; whether it is empty (the marker and what Windows
-#             has in the root of a drive apart); the number of its mount; where it really is when links lead there, else ""
+#             has in the root of a drive apart); the number of its mount; where it really is when links lead there, else "";
+#             an access path below it, relative to it, where there is one: what shows there is on no snapshot of its disk
 #
 # FOLDERS          one a line, absolute
 # OFFLINE_MARKER   file name of the marker that keeps a site offline
@@ -88,10 +89,15 @@ foreach ($folder in $Asked.FOLDERS.Split("`n")) {
     $folder = $folder.Trim("`r")
     if ($folder -eq '') { continue }
     $real = Get-RealPath $mounts $folder
-    $kind, $empty, $number = 'nothing', $true, '0'
+    $kind, $empty, $number, $below = 'nothing', $true, '0', ''
     if (Test-There $folder) {
         $kind = 'other'
         if ((Get-Kind $folder) -like '*folder') { $kind, $empty = 'folder', (Test-Empty $folder) }
+        $closed = Get-Closed $real
+        $others = @($mounts | Where-Object {
+                $_.Path.Length -gt $closed.Length -and $_.Path.StartsWith($closed, [StringComparison]::OrdinalIgnoreCase)
+            })
+        if ($others.Count -gt 0) { $below = $others[0].Path.Substring($closed.Length).TrimEnd('\') }
         $mount = Find-Mount $mounts $real
         if ($mount) {
             $number = "$([array]::IndexOf($mounts, $mount) + 1)"
@@ -99,6 +105,6 @@ foreach ($folder in $Asked.FOLDERS.Split("`n")) {
         }
     }
     if ((Get-Closed $real) -eq (Get-Closed $folder)) { $real = '' }
-    $folders += , @($kind, $empty, $number, $real)
+    $folders += , @($kind, $empty, $number, $real, $below)
 }
 Write-Answer @{ mounts = $shown; folders = $folders }

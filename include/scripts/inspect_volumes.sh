@@ -6,7 +6,8 @@
 #   mounts    by number: mount point, folder of the file system that shows there, what is mounted, its type, and the
 #             disks below it, each with its name and serial number ("" where this host shows none)
 #   folders   in the order of FOLDERS: "folder", "other" or "nothing"; whether it is empty (the marker and what a file
-#             system has in its root apart); the number of its mount; where it really is when links lead there, else ""
+#             system has in its root apart); the number of its mount; where it really is when links lead there, else "";
+#             a mount point below it, relative to it, where there is one: what shows there is on no snapshot of its disk
 #
 # FOLDERS          one a line, absolute
 # OFFLINE_MARKER   file name of the marker that keeps a site offline
@@ -15,10 +16,11 @@ export LC_ALL=C
 
 mounts="$(findmnt --noheadings --raw --nofsroot --output MAJ:MIN,FSROOT,SOURCE,FSTYPE,TARGET)"
 
-# Prints the number of the line of $mounts whose file system is seen at a path, or what that line says (print=plain).
+# Prints the number of the line of $mounts whose file system is seen at a path, or what that line says (print=plain), or
+# the first mount point below a path.
 # Where a mount hides another one, the device number of what is seen there tells them apart; a btrfs subvolume has a
 # number of its own, and the deepest and latest mount is taken. findmnt writes what is no plain character as \x20.
-from_mounts() { # from_mounts WHAT: by $path and $device, or by $number
+from_mounts() { # from_mounts WHAT: by $path and $device, or by $path (below), or by $number
     printf '%s\n' "$mounts" | what="$1" path="${path-}" device="${device-}" number="${number-}" awk -F '[ ]' '
         function digit(text) { return index("0123456789abcdef", text) - 1 }
         function plain(text,  done, at) {
@@ -28,6 +30,11 @@ from_mounts() { # from_mounts WHAT: by $path and $device, or by $number
                 text = substr(text, at + 4)
             }
             return done text
+        }
+        ENVIRON["what"] == "below" {
+            target = plain($5)
+            if (index(target, ENVIRON["path"] "/") == 1 && !below++) print substr(target, length(ENVIRON["path"]) + 2)
+            next
         }
         ENVIRON["what"] != "number" { if (NR == ENVIRON["number"]) print plain($ENVIRON["what"]); next }
         {
@@ -62,12 +69,13 @@ is_empty() {
 
 seen=" " shown="" folders=""
 while IFS= read -r folder; do
-    kind=nothing empty=true path="$(realpath -m "$folder")" number=0
+    kind=nothing empty=true below="" path="$(realpath -m "$folder")" number=0
     if [ -e "$folder" ]; then
         device="$(device_number "$folder")"
         number="$(from_mounts number)"
         if [ -d "$folder" ]; then
             kind=folder
+            below="$(from_mounts below)"
             is_empty "$folder" || empty=false
         else
             kind=other
@@ -83,7 +91,7 @@ while IFS= read -r folder; do
         esac
     fi
     if [ "$path" = "$folder" ]; then path=""; fi
-    folders="${folders}[\"$kind\", $empty, \"$number\", $(json "$path")], "
+    folders="${folders}[\"$kind\", $empty, \"$number\", $(json "$path"), $(json "$below")], "
 done <<END
 $FOLDERS
 END

@@ -27,8 +27,14 @@ def ask(host: HostWithVolume, *folders: Path | str, path: str = "") -> list[dict
     answer = asked.ask("inspect_volumes", FOLDERS="\n".join(map(str, folders)))
     names = ("mount", "root", "source", "filesystem", "disks")
     return [
-        {"kind": kind, "empty": empty, "real": real, **dict(zip(names, answer["mounts"].get(number, ()), strict=False))}
-        for kind, empty, number, real in answer["folders"]
+        {
+            "kind": kind,
+            "empty": empty,
+            "real": real,
+            "below": below,
+            **dict(zip(names, answer["mounts"].get(number, ()), strict=False)),
+        }
+        for kind, empty, number, real, below in answer["folders"]
     ]
 
 
@@ -104,8 +110,11 @@ def test_the_kernel_s_own_mounts_are_read_as_they_are_seen(host: HostWithVolume)
         elsewhere = host.site / "bound here"
         elsewhere.mkdir()
         with another_disk(below), bound(first, elsewhere):
+            (at_parent,) = ask(host, host.site, path=REAL_TOOLS)
+            assert at_parent["below"] in ("first", "first/below", "bound here")
             (at_first, at_below, at_bound) = ask(host, first, below / "x", elsewhere, path=REAL_TOOLS)[0:3]
-            assert at_first["mount"] == str(first)
+            assert (at_first["mount"], at_first["below"]) == (str(first), "below")
+            assert at_bound["below"] == ""
             assert at_below["kind"] == "nothing"
             assert (at_bound["mount"], at_bound["root"]) == (str(elsewhere), "/")
             with another_disk(host.site):  # hides all of them

@@ -46,6 +46,7 @@ class PlaceFacts:
         source: What is mounted, for instance `/dev/nvme1n1p1` or `tmpfs`.
         filesystem: Its type.
         disks: The disks that it lies on; none for what is in memory or on the network.
+        below: A mount point below it, relative to it, where another disk shows; empty when there is none.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class PlaceFacts:
     source: str = ""
     filesystem: str = ""
     disks: tuple[Disk, ...] = ()
+    below: str = ""
 
     @property
     def lies_on(self) -> str:

@@ -52,6 +52,10 @@ def judge_web_volume(
     if place.empty:
         todo = "Correct web.path, or allow it in the plan (`allow_empty_folder`)."
         return (Finding(_weight(empty), f"the folder {where} is empty", said, todo),)
+    if place.below:
+        fact = f"another disk is mounted on {place.below} in {where}: what lies there is in no backup of it"
+        todo = "Keep it by other means; a restore in place refuses until it is unmounted, or takes paths beside it."
+        return (Finding(Weight.NOTE, fact, todo=todo),)
     return ()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.rules.register.findings import Finding, Weight, findings_table
+from include.rules.register.findings import Finding, Weight
 from include.rules.register.host_facts import Attachment, Disk, HostFacts, PlaceFacts
 from include.rules.register.tenants import DatabaseHost, Platform, WebHost
 from include.rules.register.volumes import (
@@ -140,6 +140,14 @@ def test_a_folder_of_a_tenant_has_to_be_on_the_volume_and_hold_something(path: A
     assert (found.weight, fact in found.fact) == (Weight.DIFFERENCE, True), found
 
 
+def test_a_disk_that_is_mounted_in_the_folder_is_named_and_fails_nothing() -> None:
+    found = only(judge_web_volume(WEB, web_seen(path={"below": "uploads"})))
+    assert (found.weight, found.fact) == (
+        Weight.NOTE,
+        "another disk is mounted on uploads in /srv/acme/site on i-00000001: what lies there is in no backup of it",
+    )
+
+
 def test_a_link_within_the_volume_is_no_difference() -> None:
     assert judge_web_volume(WEB, web_seen(path={"real": "/srv/acme/releases/42"})) == ()
 
@@ -246,15 +254,3 @@ def test_windows_is_compared_without_regard_to_case() -> None:
     }
     assert folders_to_look_at(database, files) == set(places)
     assert judge_database_volume(database, seen(database, places), files) == ()
-
-
-def test_the_table_shows_the_heaviest_first_and_names_who_has_nothing() -> None:
-    note, difference = Finding(Weight.NOTE, "a | b"), Finding(Weight.DIFFERENCE, "c", "d", "e")
-    table = findings_table({("acme", "volumes"): (note, difference), ("globex", "volumes"): ()}).splitlines()
-    assert table[2:] == [
-        "| difference | acme | volumes | c | d | e |",
-        "| note | acme | volumes | a \\| b | - | - |",
-        "",
-        "Nothing was found of: globex.",
-    ]
-    assert findings_table({("acme", "volumes"): ()}) == "Nothing was found."

@@ -167,10 +167,10 @@ def _portions(folders: list[str]) -> Iterator[list[str]]:
     """The folders in portions whose answers are short enough, each with a mount of its own at the worst."""
     portion, characters = list[str](), 0
     for folder in folders:
-        characters += 3 * len(folder.encode()) + 150
+        characters += 3 * len(folder.encode()) + 170
         if portion and characters > ANSWER_CHARACTERS:
             yield portion
-            portion, characters = [], 3 * len(folder.encode()) + 150
+            portion, characters = [], 3 * len(folder.encode()) + 170
         portion.append(folder)
     if portion:
         yield portion
@@ -179,12 +179,13 @@ def _portions(folders: list[str]) -> Iterator[list[str]]:
 def _read(folders: list[str], answer: dict[str, Any]) -> dict[str, PlaceFacts]:
     """The answer of include/scripts/inspect_volumes.sh, by folder; raises ValueError when it is cut off."""
     places = {}
-    for folder, (kind, empty, number, real) in zip(folders, answer["folders"], strict=True):
+    for folder, (kind, empty, number, real, below) in zip(folders, answer["folders"], strict=True):
         mount, root, source, filesystem, disks = answer["mounts"].get(number, ("", "/", "", "", ()))
         places[folder] = PlaceFacts(
             kind=kind,
             empty=empty,
             real=real or folder,
+            below=below,
             mount=mount,
             root=root,
             source=source,
