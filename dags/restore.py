@@ -12,12 +12,14 @@ Press *Trigger*, name the tenant, choose what comes back, and type the name of t
 3. `open` takes the tenant's lease: no backup and no retention beside the restore.
 4. `attach_volumes` makes volumes from the snapshots, attaches them as further drives, and looks whether what is to come
    back is there and has room. Whatever is wrong with that is found here, while the site is still online.
-5. `take_site_offline` puts `app_offline.htm` into the site's folder, so that nothing that users write is lost.
-6. `take_safety_point` makes a recovery point of what is about to be overwritten. To undo this restore, restore it.
-7. `copy_files` makes the folder (or the chosen paths) the same as it was, and compares it.
-8. `restore_database` keeps everybody out, brings the database back, and lets users in again.
-9. `check` runs DBCC CHECKDB and names users that have lost their login.
-10. `bring_site_online`, `remove_volumes` and `close` clean up; the last two after a failure too. A site that may be
+5. `prepare_database`, where the database comes from the snapshot, attaches it beside the standing one and runs DBCC
+   CHECKDB. A snapshot whose database is damaged is found here.
+6. `take_site_offline` puts `app_offline.htm` into the site's folder, so that nothing that users write is lost.
+7. `take_safety_point` makes a recovery point of what is about to be overwritten. To undo this restore, restore it.
+8. `copy_files` makes the folder (or the chosen paths) the same as it was, and compares it.
+9. `restore_database` keeps everybody out, brings the database back, and lets users in again.
+10. `check` runs DBCC CHECKDB and names users that have lost their login.
+11. `bring_site_online`, `remove_volumes` and `close` clean up; the last two after a failure too. A site that may be
     half restored stays offline, and `close` says what is where.
 
 A restore under another name (`folder`, `database`) overwrites nothing: no site goes offline, no safety point is needed.

@@ -13,6 +13,7 @@ from perennial.backup.verify import VerifyRecoveryPointTrigger
 from perennial.restore.attach import AttachVolumesTrigger
 from perennial.restore.close import CloseRestoreTrigger
 from perennial.restore.database import CheckRestoreTrigger, RestoreDatabaseTrigger
+from perennial.restore.database_preparation import PrepareDatabaseTrigger
 from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.open import OpenRestoreTrigger
 from perennial.restore.preview import PreviewRestoreTrigger
@@ -39,6 +40,7 @@ RESTORE: list[Step] = [
     (PreviewRestoreTrigger, {"approval_task": "approval"}),
     (OpenRestoreTrigger, {}),
     (AttachVolumesTrigger, {}),
+    (PrepareDatabaseTrigger, {}),
     (TakeSiteOfflineTrigger, {}),
     (TakeSafetyPointTrigger, {}),
     (CopyFilesTrigger, {}),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from include.rules.errors import RefusedError
-from include.rules.restore.record import CHECK, COPY_FILES, RESTORE_DATABASE, RestoreRecord
+from include.rules.restore.record import CHECK, COPY_FILES, PREPARE_DATABASE, RESTORE_DATABASE, RestoreRecord
 
 IN_ORDER: Final = (
     "attach_volumes",
+    PREPARE_DATABASE,
     "take_site_offline",
     "take_safety_point",
     COPY_FILES,

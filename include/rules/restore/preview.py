@@ -119,6 +119,13 @@ def _steps(plan: RestorePlan, manifest: Manifest) -> list[str]:
         steps.append("Wait for the approval; nothing is held or locked meanwhile.")
     steps.append(f"Take the lease of tenant {plan.target.id}: no backup and no retention until this restore is over.")
     steps += [_attach(plan, manifest, role) for role in plan.snapshots]
+    from_snapshot = plan.database and plan.database_from is DatabaseSource.SNAPSHOT
+    if from_snapshot:
+        beside = "beside those that stand" if plan.replaces_database else f"as {plan.database}"
+        steps.append(
+            f"Copy {len(manifest.database_files)} database files, attach them {beside}, DBCC CHECKDB: nothing is "
+            "overwritten before that has passed."
+        )
     if plan.overwrites:
         steps.append(f"Take the site offline (app_offline.htm in {plan.target.web.path}).")
         steps.append("Take a safety recovery point of what is about to be overwritten.")
@@ -127,11 +134,8 @@ def _steps(plan: RestorePlan, manifest: Manifest) -> list[str]:
         steps.append(f"Copy {what} to {plan.folder} on {plan.target.web.instance} and compare it with the snapshot.")
     if plan.database and plan.database_from is DatabaseSource.BACKUP_FILE and manifest.parts.bak:
         steps.append(f"RESTORE DATABASE {plan.database} from the .bak ({_size(manifest.parts.bak.size_bytes)}).")
-    if plan.database and plan.database_from is DatabaseSource.SNAPSHOT:
-        steps.append(
-            f"Copy {len(manifest.database_files)} database files, attach them beside, DBCC CHECKDB, and only then let "
-            f"them take the place of {plan.database}."
-        )
+    if from_snapshot and plan.replaces_database:
+        steps.append(f"Let the database from the snapshot take the place of {plan.database}.")
     if plan.database:
         steps.append(f"DBCC CHECKDB ({plan.database}); users without a login are reported.")
     if plan.overwrites:

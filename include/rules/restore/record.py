@@ -17,7 +17,8 @@ from include.rules.restore.database_identity import DatabaseIdentity
 from include.rules.restore.plan import RestorePlan
 from include.rules.restore.request import RestoreScope
 
-COPY_FILES, RESTORE_DATABASE, CHECK = "copy_files", "restore_database", "check"
+PREPARE_DATABASE, COPY_FILES = "prepare_database", "copy_files"
+RESTORE_DATABASE, CHECK = "restore_database", "check"
 
 
 class RestoreState(StrEnum):

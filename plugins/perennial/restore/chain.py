@@ -9,6 +9,7 @@ from perennial.restore.operators import (
     CloseRestoreOperator,
     CopyFilesOperator,
     OpenRestoreOperator,
+    PrepareDatabaseOperator,
     PreviewRestoreOperator,
     RemoveVolumesOperator,
     RestoreDatabaseOperator,
@@ -31,8 +32,10 @@ def restore_chain() -> None:
     )
     # Not skipped with the approval, and not begun after one that was turned down.
     start = OpenRestoreOperator(task_id="open", trigger_rule="none_failed")
-    # Before the site goes offline: the volumes are looked at, and what is wrong there hurts nobody yet.
+    # Before the site goes offline: whatever is wrong with the volumes, or with the database on one of them, hurts
+    # nobody yet.
     attach = AttachVolumesOperator(task_id="attach_volumes")
+    prepare = PrepareDatabaseOperator(task_id="prepare_database")
     offline = TakeSiteOfflineOperator(task_id="take_site_offline")
     safety = TakeSafetyPointOperator(task_id="take_safety_point")
     copy = CopyFilesOperator(task_id="copy_files")
@@ -46,6 +49,7 @@ def restore_chain() -> None:
         >> approval
         >> start
         >> attach
+        >> prepare
         >> offline
         >> safety
         >> copy

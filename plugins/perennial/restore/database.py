@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import ClassVar
 
 from include.rules.errors import PartError, RefusedError
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
 from include.rules.restore.database_places import home_folders
 from include.rules.restore.record import CHECK, RESTORE_DATABASE, RestoreRecord
 from include.rules.restore.request import DatabaseSource
-from perennial.hooks.aws.hosts import Hosts
 from perennial.hooks.sql_server import databases
 from perennial.hooks.sql_server.access import let_users_in
 from perennial.hooks.sql_server.errors import SqlServerError, translate_sql_errors
@@ -27,17 +24,10 @@ from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.session import Session
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.begun import begin_on_database, withdraw_if_untouched
-from perennial.restore.database_files import (
-    attach_new,
-    copy_files,
-    describe_copied_files,
-    left_unchecked,
-    own_name,
-    put_in_place,
-)
+from perennial.restore.database_files import describe_copied_files, left_unchecked, own_name, put_in_place
+from perennial.restore.database_preparation import end_earlier_attempt, is_prepared, prepare, stop_on_database_host
 from perennial.restore.settings import describe_settings, not_put_back, put_settings_back
-from perennial.restore.step import RestoreStepTrigger, StepReport, server_must_answer
-from perennial.restore.volumes import COPY_LABELS
+from perennial.restore.step import RestoreStepTrigger, StepReport
 
 
 class RestoreDatabaseTrigger(RestoreStepTrigger):
@@ -78,11 +68,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
             return not_put_back(error)
 
     async def stop(self, record: RestoreRecord) -> None:
-        database, settings = record.plan.target.database, self.settings
-        await SqlServer(database.connection).kill_sessions_of(settings.run_label(record.id))
-        if SnapshotRole.DATABASE in record.plan.snapshots:
-            label = settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.DATABASE]}")
-            await Hosts.of(settings).cancel(database.instance, label)
+        await stop_on_database_host(self.settings, record)
 
     async def _from_backup_file(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> StepReport:
         record, bak, pauses = restore.record, point.parts.bak, restore.vault.settings.pauses
@@ -101,7 +87,7 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
                 restore_as_new(session, name, urls, stem=own_name(record), keep_cdc=record.plan.keep_cdc)
 
         async with server.one_session():
-            await self._end_earlier_attempt(server, restore)
+            await end_earlier_attempt(restore, server)
             await look_twice(lambda: server.talk(readable, pauses=pauses), restore.vault.settings)
             await begin_on_database(restore, server)
             await look_twice(lambda: server.talk(talk, pauses=pauses), restore.vault.settings)
@@ -111,25 +97,18 @@ class RestoreDatabaseTrigger(RestoreStepTrigger):
 
     async def _from_snapshot(self, restore: LeasedRestore, point: Manifest, server: SqlServer) -> StepReport:
         pauses = restore.vault.settings.pauses
-        await self._end_earlier_attempt(server, restore)
-        copied_bytes = await copy_files(restore, point, server, limit=float(self.deadline))
+        await end_earlier_attempt(restore, server)
+        copied_bytes = 0
+        # Once more only where what was prepared has gone since: a second check would keep the site offline for nothing.
+        if not await is_prepared(restore, point, server):
+            copied_bytes = await prepare(restore, point, server, limit=float(self.deadline))
         async with server.one_session():
-            await server.talk(lambda session: attach_new(session, restore.record, point), pauses=pauses)
             if restore.record.plan.replaces_database:
                 await begin_on_database(restore, server)
                 await server.talk(lambda session: put_in_place(session, restore.record, point), pauses=pauses)
             settings = await self._put_settings_back(restore, point, server)
-        done = (
-            f"Database {restore.record.plan.database} is attached from the files of the snapshot, crash-consistent "
-            f"({copied_bytes:,} bytes)."
-        )
+        done = f"Database {restore.record.plan.database} is made of the files of the snapshot, crash-consistent."
         return StepReport(f"{done} {settings}".strip(), copied_bytes)
-
-    async def _end_earlier_attempt(self, server: SqlServer, restore: LeasedRestore) -> None:
-        """An attempt whose task was cleared may still be restoring; two at once would only get in each other's way."""
-        with server_must_answer(restore.record.tenant, server, why="The database was not touched."):
-            while await server.kill_sessions_of(server.program):  # noqa: ASYNC110 - the server tells nobody
-                await asyncio.sleep(restore.vault.settings.poll.total_seconds())
 
 
 class CheckRestoreTrigger(RestoreStepTrigger):

@@ -55,11 +55,11 @@ async def _places_to_copy_to(restore: LeasedRestore, point: Manifest, server: Sq
     """Path of each copy by its file's logical name; empty when a database is made of them already."""
     record = restore.record
     with server_must_answer(record.tenant, server, why="The database was not touched."):
-        places, is_attached = await server.talk(
-            lambda session: (_places(session, record, point), _is_attached(session, record, point)),
+        places, is_copied = await server.talk(
+            lambda session: (_places(session, record, point), _is_copied(session, record, point)),
             pauses=restore.vault.settings.pauses,
         )
-    return {} if is_attached else places
+    return {} if is_copied else places
 
 
 def _files(point: Manifest, places: dict[str, str]) -> dict[str, str]:
@@ -75,6 +75,12 @@ def attach_new(session: Session, record: RestoreRecord, point: Manifest) -> None
         attach.attach_beside(session, _name(record), _paths(session, record, point), own_name(record))
     else:
         attach.attach_as_new(session, _name(record), _paths(session, record, point))
+
+
+def is_attached(session: Session, record: RestoreRecord, point: Manifest) -> bool:
+    """True when `attach_new` has nothing left to do: the copied files are an online database."""
+    files = _paths(session, record, point)
+    return any(attach.is_online(session, name, files) for name in (_name(record), own_name(record)))
 
 
 def put_in_place(session: Session, record: RestoreRecord, point: Manifest) -> None:
@@ -119,7 +125,7 @@ def own_name(record: RestoreRecord) -> str:
     return f"{record.tenant}_{record.id.rsplit('-', 1)[-1]}"
 
 
-def _is_attached(session: Session, record: RestoreRecord, point: Manifest) -> bool:
+def _is_copied(session: Session, record: RestoreRecord, point: Manifest) -> bool:
     files = _places(session, record, point).values()
     return any(databases.survey(session, name).is_made_of(files) for name in (_name(record), own_name(record)))
 

@@ -51,6 +51,13 @@ class AttachVolumesOperator(RestoreOperator):
     trigger = "perennial.restore.attach.AttachVolumesTrigger"
 
 
+class PrepareDatabaseOperator(RestoreOperator):
+    """Make a database beside the standing one from the snapshot of its volume, and check it; overwrites nothing."""
+
+    trigger = "perennial.restore.database_preparation.PrepareDatabaseTrigger"
+    deadline = LONG
+
+
 class CopyFilesOperator(RestoreOperator):
     """Copy the files back, by a script on the web host."""
 
@@ -59,7 +66,7 @@ class CopyFilesOperator(RestoreOperator):
 
 
 class RestoreDatabaseOperator(RestoreOperator):
-    """Bring the database back, from the .bak or from the snapshot of its volume."""
+    """Bring the database back, from the .bak or by letting the one from the snapshot take its place."""
 
     trigger = "perennial.restore.database.RestoreDatabaseTrigger"
     deadline = LONG

@@ -146,6 +146,23 @@ def test_sound_files_that_cannot_take_their_place_yet_stay_attached_and_the_mess
     assert databases.rows(name) == OLD
 
 
+@pytest.mark.parametrize("scratch_is", ["gone", "offline", "another"])
+def test_a_database_is_dropped_only_for_one_that_is_there_to_take_its_place(
+    databases: DatabasesUnderTest, scratch_is: str
+) -> None:
+    name, files, scratch = snapshotted(databases)
+    databases.talk(attach_beside, name, files, scratch)
+    statements = {"gone": tsql.drop_database(scratch), "offline": tsql.set_access(scratch, tsql.OFFLINE)}
+    if scratch_is == "another":
+        scratch = databases.make(rows=NEW)
+    else:
+        databases.server.run(statements[scratch_is])
+    with pytest.raises(PartError, match=f"{scratch}, made of the files .* not online.*database {name}, which is left"):
+        databases.talk(put_in_place, name, files, scratch)
+    assert databases.rows(name) == NEW
+    assert databases.state(name) == "ONLINE MULTI_USER"
+
+
 def test_a_stranger_of_the_scratch_name_is_never_overwritten(databases: DatabasesUnderTest) -> None:
     name, files, _ = snapshotted(databases)
     stranger = databases.make(rows=NEW)

@@ -115,11 +115,11 @@ def test_open_is_not_begun_again_beside_another_step_of_its_run(
 @pytest.mark.parametrize(
     ("cls", "to_do"),
     [
-        (TakeSiteOfflineTrigger, "attach_volumes"),
-        (CopyFilesTrigger, "attach_volumes, take_site_offline, take_safety_point"),
-        (RestoreDatabaseTrigger, "attach_volumes, take_site_offline, take_safety_point, copy_files"),
-        (CheckRestoreTrigger, "attach_volumes, take_site_offline, take_safety_point, copy_files, restore_database"),
-        (BringSiteOnlineTrigger, "attach_volumes, take_site_offline, .*, check"),
+        (TakeSiteOfflineTrigger, "attach_volumes, prepare_database"),
+        (CopyFilesTrigger, "attach_volumes, prepare_database, take_site_offline, take_safety_point"),
+        (RestoreDatabaseTrigger, "attach_volumes, prepare_database, .*, copy_files"),
+        (CheckRestoreTrigger, "attach_volumes, prepare_database, .*, copy_files, restore_database"),
+        (BringSiteOnlineTrigger, "attach_volumes, prepare_database, .*, check"),
     ],
 )
 def test_after_open_was_cleared_alone_no_step_goes_on_without_those_before_it(

@@ -11,8 +11,9 @@ from include.rules.errors import DamagedBackupError, PartError, PerennialError
 from include.rules.restore.request import DatabaseSource
 from perennial.hooks.sql_server import databases
 from perennial.restore.database import RestoreDatabaseTrigger
+from perennial.restore.database_preparation import PrepareDatabaseTrigger
 from tests.support.restores import access, backed_up, damage, database, is_offline, record
-from tests.support.steps import RESTORE, TODAY, Step
+from tests.support.steps import RESTORE, TODAY, Step, steps_until
 from tests.support.world import World
 
 __all__ = ["backed_up"]
@@ -70,15 +71,15 @@ def test_files_copied_from_the_snapshot_are_named_when_the_restore_does_not_come
 ) -> None:
     form = {"what": "database", "database_from": "snapshot"}
     rows = backed_up.rows("acme")
-    backed_up.carry_out(RESTORE[:POSITION], **form)
+    backed_up.carry_out(steps_until(PrepareDatabaseTrigger), **form)
 
     def killed(*_: Any) -> None:
         raise PartError("Killed before the files were attached.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("perennial.restore.database.attach_new", killed)
+        patched.setattr("perennial.restore.database_preparation.attach_new", killed)
         with pytest.raises(PartError):
-            backed_up.run_restore_step(RESTORE_DATABASE, **form)
+            backed_up.run_restore_step((PrepareDatabaseTrigger, {}), **form)
     with pytest.raises(PartError) as caught:
         backed_up.run_restore_step(RESTORE[-1], **form)
     files = record(backed_up, **form).copied_files

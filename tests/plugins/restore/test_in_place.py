@@ -38,6 +38,7 @@ def test_files_and_rows_come_back_as_they_were(backed_up: World) -> None:
     assert record(backed_up).state is RestoreState.DONE
     assert [step.name for step in record(backed_up).steps] == [
         "attach_volumes",
+        "prepare_database",
         "take_site_offline",
         "take_safety_point",
         "copy_files",

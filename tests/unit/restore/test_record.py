@@ -171,7 +171,7 @@ def test_the_preview_of_a_restore_elsewhere_promises_that_nothing_is_overwritten
 
 def test_the_preview_says_that_a_snapshot_is_only_crash_consistent_by_its_steps() -> None:
     text = preview(planned(database_from=DatabaseSource.SNAPSHOT).plan, POINT, surveyed(), [], NOW)
-    assert "attach them beside, DBCC CHECKDB, and only then" in text
+    assert "attach them beside those that stand, DBCC CHECKDB: nothing is overwritten before" in text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from include.rules.errors import PartError, RefusedError
 from include.rules.restore.database_survey import Need
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.access import claim, let_users_in_after_failure, open_again, run_alone
-from perennial.hooks.sql_server.databases import refusal_error, survey
+from perennial.hooks.sql_server.databases import ONLINE, refusal_error, survey
 from perennial.hooks.sql_server.drop import drop_database
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.needs import check_may
@@ -50,13 +50,19 @@ def put_in_place(session: Session, database: str, files: Sequence[str], scratch:
     name nobody can connect. Arguments are those of `attach_beside`.
 
     Raises:
-        PartError: when SQL Server refuses; the message says which database is where.
+        PartError: when `scratch` is not there, or SQL Server refuses; the message says which database is where.
         RefusedError: when another restore is at work on `database`, or the login may not drop it.
         SqlServerError: when the connection was lost: the conversation may be begun again.
     """
     claim(session, database)
     facts = survey(session, database)
     if not facts.is_made_of(files):
+        if not is_online(session, scratch, files):
+            raise PartError(
+                f"Database {scratch}, made of the files of the snapshot, is not there, or not online.",
+                why=f"Nothing can take the place of database {database}, which is left as it is.",
+                todo="Begin the restore again: it makes it anew.",
+            )
         if facts.state:
             check_may(session, database, Need.REPLACE)
         try:
@@ -71,6 +77,12 @@ def put_in_place(session: Session, database: str, files: Sequence[str], scratch:
                 todo=f"{error.advice}, then begin the restore again: it goes on from here.",
             ) from error
     open_again(session, database)
+
+
+def is_online(session: Session, database: str, files: Sequence[str]) -> bool:
+    """True when there is such a database, made of these files, and it is online."""
+    facts = survey(session, database)
+    return facts.state == ONLINE and facts.is_made_of(files)
 
 
 def attach_as_new(session: Session, database: str, files: Sequence[str]) -> None:
