@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.cloud.data_plane import PARTITION_TABLE
+from lab.cloud.hosts import HOST_TOOLS
 from lab.testing.cloud import LabCloud
 from perennial.hooks.aws.host_scripts import SCRIPTS
 from tests.support.host_scripts import HostWithVolume
@@ -67,6 +68,18 @@ def test_a_disk_without_a_serial_number_that_is_not_surely_the_volumes_is_not_ta
     xen: HostWithVolume, told: dict[str, str]
 ) -> None:
     assert f"No disk of the volume {xen.volume_id} appeared" in refused(xen, **told)
+
+
+def test_a_serial_number_with_the_model_in_front_of_it_is_known_as_older_hosts_write_it(
+    page: HostWithVolume, tmp_path: Path
+) -> None:
+    older = tmp_path / "lsblk"
+    older.write_text(
+        f'#!/bin/sh\n"{HOST_TOOLS}/lsblk" "$@" | sed \'s/SERIAL="vol/SERIAL="Amazon_Elastic_Block_Store_vol/\'\n'
+    )
+    older.chmod(0o755)
+    host = replace(page, path=f"{tmp_path}:{HOST_TOOLS}:/usr/bin:/bin:/usr/sbin:/sbin")
+    assert copied(host) == "from the volume"
 
 
 def test_a_disk_that_has_another_volumes_serial_number_is_not_taken_for_its_name(page: HostWithVolume) -> None:

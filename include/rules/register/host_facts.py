@@ -25,9 +25,17 @@ class Disk:
 
     @property
     def volume(self) -> str:
-        """The EBS volume that the serial number names (`vol0123`, `vol0123_00000001`); empty when it names none."""
-        found = re.match(r"vol-?([0-9a-f]+)", self.serial.lower())
+        """The EBS volume that the serial number names; empty when it names none.
+
+        Hosts write it as `vol0123`, `vol0123_00000001`, or, by an older udev, `Amazon_Elastic_Block_Store_vol0123`.
+        """
+        found = re.search(r"(?:^|[_ ])vol-?([0-9a-f]+)", self.serial.lower())
         return f"vol-{found[1]}" if found else ""
+
+    @property
+    def is_of_host(self) -> bool:
+        """True for an instance store, which is no EBS volume: its serial number begins with AWS."""
+        return self.serial.startswith("AWS")
 
     def __str__(self) -> str:
         return f"volume {self.volume}" if self.volume else f"disk {self.name}"

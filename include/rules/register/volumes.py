@@ -183,8 +183,10 @@ def _shows(disk: Disk, volume: str, devices: Iterable[str]) -> bool | None:
     Hosts of the Xen system show no serial numbers: /dev/sdf is /dev/xvdf there, as a rule that has exceptions (EC2 user
     guide, "Device names for volumes"), so that another name proves nothing.
     """
-    if disk.serial:
+    if disk.volume or disk.is_of_host:
         return disk.volume == volume
+    if disk.serial:
+        return None  # a number that nobody knows says nothing, neither way
     return True if _letters(disk.name) in {_letters(device) for device in devices} else None
 
 

@@ -35,7 +35,7 @@ find_disk() { # sets disk; empty when there is none yet
     letters="${DEVICE##*/}" letters="${letters#sd}" letters="${letters#xvd}"
     disk="$(list_disks KNAME,SIZE,SERIAL --nodeps |
         awk -F '"' -v serial="vol${VOLUME_ID#vol-}" -v device="$DEVICE" -v letters="$letters" -v gib="$VOLUME_GIB" '
-            $6 == serial { by_serial = $2 }
+            $6 == serial || $6 ~ "[_ ]" serial "$" { by_serial = $2 } # older udev writes the model in front of it
             $6 == "" && letters != "" && $4 == gib * 1073741824 {
                 name = $2
                 sub(/.*\//, "", name)
