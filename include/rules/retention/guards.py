@@ -6,7 +6,7 @@ point back, closing an abandoned one) goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from include.rules.points.transitions import State
@@ -72,15 +72,31 @@ def is_stale(plan: RetentionPlan, tenant: Tenant | None, now: datetime) -> bool:
     return tenant is not None and _stale(plan, tenant, now) is not None
 
 
-def after_approval(objections: Iterable[Objection], plan: RetentionPlan, approved: str) -> tuple[Objection, ...]:
+def unapproved(
+    objections: Iterable[Objection], plan: RetentionPlan, seen_lost: Collection[str]
+) -> tuple[Objection, ...]:
+    """The objections that an approval does not lift: those that nobody may approve, and PARTS_LOST where other points
+    have lost parts than a person has seen (what else may be approved, the plan's fingerprint holds).
+
+    Args:
+        seen_lost: Ids of the points that had lost parts when the plan was shown.
+    """
+    is_seen = plan.circumstances.lost <= set(seen_lost)
+    return tuple(o for o in objections if not o.approvable or (o.guard is Guard.PARTS_LOST and not is_seen))
+
+
+def after_approval(
+    objections: Iterable[Objection], plan: RetentionPlan, approved: str, seen_lost: Collection[str] = ()
+) -> tuple[Objection, ...]:
     """What still stops a plan that a person has approved.
 
     Args:
         objections: What the guards say of the plan as it is now.
         plan: The plan made again, just before acting, for the approved plan's own `now`.
         approved: The fingerprint of the plan that was approved.
+        seen_lost: As of `unapproved`.
     """
-    remaining = [objection for objection in objections if not objection.approvable]
+    remaining = list(unapproved(objections, plan, seen_lost))
     if plan.fingerprint != approved:
         remaining.append(
             Objection(

@@ -86,6 +86,7 @@ class ShownPlan(Strict):
         fingerprint: The hash of what goes; empty where there was no plan, for want of points or of an entry.
         asked: True when the person's approval was asked for.
         goes: What goes, a line for each point; empty in plans of before.
+        lost: Ids of the points that had lost parts.
         earlier: What went by the plans that the same run has shown before, by their seals.
         used_at: When points were marked by it, or by an earlier one of the same run; None before. What was taken back
             since is not to go a second time.
@@ -98,6 +99,7 @@ class ShownPlan(Strict):
     fingerprint: str
     asked: bool
     goes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     earlier: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     used_at: AwareDatetime | None = None
 

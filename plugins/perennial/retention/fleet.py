@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include.rules.errors import ConfigurationError, OutrankedError, PerennialError
 from include.rules.register.register import Register
 from include.rules.retention.explanations import explain
 from include.rules.retention.fleet import FleetPlan, plan_fleet
+from include.rules.retention.guards import unapproved
 from include.rules.retention.objections import Objection
 from include.rules.retention.plan import Action, Circumstances
 from include.rules.retention.records import ShownPlan
@@ -109,6 +110,7 @@ class Retention:
             fingerprint=fingerprint,
             asked=needs_approval,
             goes=plan.losses if plan else (),
+            lost=tuple(sorted(plan.circumstances.lost)) if plan else (),
         )
         return shown, report
 
@@ -116,11 +118,13 @@ class Retention:
         """Carry out the plan of one tenant as it was shown, and approved where that was asked for."""
         tenant = shown.tenant
         review = await self._review([tenant], shown.now)
-        stopping = tuple(o for o in review.plans.objections_to(tenant) if not (shown.asked and o.approvable))
+        stopping, plan = review.plans.objections_to(tenant), review.plans.plans.get(tenant)
+        if shown.asked and plan:
+            stopping = unapproved(stopping, plan, shown.lost)
         review.reports[tenant].stopped_by(stopping)
-        if tenant in review.plans.plans:
-            judged = self._judged(review, tenant, stopping, shown.fingerprint, approved=shown.asked)
-            await self._carry_out(judged, review)
+        if plan:
+            judged = self._judged(review, tenant, stopping, shown.fingerprint)
+            await self._carry_out(replace(judged, approved=shown.asked, seen_lost=shown.lost), review)
         return FleetReport(review.reports)
 
     async def _review(self, tenants: Iterable[str], planned_for: datetime) -> FleetReview:
@@ -160,11 +164,9 @@ class Retention:
         tenant: str,
         stopping: tuple[Objection, ...],
         fingerprint: str,
-        *,
-        approved: bool = False,
     ) -> JudgedPlan:
         plan, entry = review.plans.plans[tenant], self.register.tenants.get(tenant)
-        return JudgedPlan(plan, fingerprint, entry, stopping, review.last_run, approved)
+        return JudgedPlan(plan, fingerprint, entry, stopping, review.last_run)
 
     async def _act(self, tenant: str, review: FleetReview) -> None:
         plan = review.plans.plans[tenant]

@@ -42,6 +42,7 @@ class JudgedPlan:
         tenant: The tenant as the register has it; None for one that has left.
         stopped: Guards that stop whatever takes something away.
         approved: True when a person has approved the plan.
+        seen_lost: Ids of the points that had lost parts when it was shown.
         last_run: The moment of the last completed run of the fleet.
     """
 
@@ -51,6 +52,7 @@ class JudgedPlan:
     stopped: tuple[Objection, ...]
     last_run: datetime | None
     approved: bool = False
+    seen_lost: tuple[str, ...] = ()
 
 
 async def carry_out(vault: Vault, judged: JudgedPlan, owner: str, now: datetime, report: TenantReport) -> None:
@@ -110,7 +112,7 @@ def _objections(plan: RetentionPlan, judged: JudgedPlan, now: datetime) -> tuple
     objections = check_tenant(plan, judged.tenant, now=now, last_run=judged.last_run)
     if objections and not judged.approved:
         return objections
-    return after_approval(objections, plan, judged.fingerprint)
+    return after_approval(objections, plan, judged.fingerprint, judged.seen_lost)
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,23 @@ def test_many_points_that_have_lost_parts_fail_once_a_person_has_approved_it(fle
     assert fleet.state(good) == "verified"
 
 
+def test_an_approval_of_what_expires_is_none_of_points_that_have_lost_parts_since(stock: Stock) -> None:
+    stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
+    stock.add_daily(NOW, 3)
+    old = stock.add(OLD)
+    manual = [stock.add(NOW - number * DAY, kind="manual") for number in range(1, 6)]
+    assert preview(stock)["approval"] is True
+    for point in manual:
+        lose(stock, point)
+    with pytest.raises(Exception, match="PARTS_LOST"):
+        carry_out(stock)
+    assert {stock.state(point) for point in [old, *manual]} == {"verified"}
+    assert preview(stock)["approval"] is True
+    with pytest.raises(Exception, match="have lost parts"):
+        carry_out(stock)
+    assert [stock.state(point) for point in [old, *manual]] == ["expiring", *["failed"] * 5]
+
+
 def test_a_verified_manifest_that_names_no_bak_has_failed_and_no_byte_beside_it_is_swept(fleet: Stock) -> None:
     """Somebody has edited the manifest: what it does not name may be the only copy."""
     fleet.add_daily(NOW, 3)
