@@ -25,6 +25,9 @@ from lab.testing.server import LabServer
 from lab.waiting import wait_until
 
 WAIT_SECONDS = within(10)
+IN_USE = 3702
+"""Number by which DROP DATABASE says that somebody is in the database."""
+
 RUNNING = (
     "SELECT r.session_id, r.command, r.percent_complete FROM sys.dm_exec_requests AS r "
     "JOIN sys.dm_exec_sessions AS s ON s.session_id = r.session_id WHERE s.program_name = N'{}'"
@@ -106,6 +109,20 @@ class LabSqlServer(LabServer):
         name = f"test_{uuid4().hex[:12]}"
         self.run(f"CREATE DATABASE [{name}]")
         return name
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database; that a session in it was closed just now the server sees a moment later."""
+
+        def is_dropped() -> bool:
+            try:
+                self.run(f"DROP DATABASE [{name.replace(']', ']]')}]")
+            except pymssql.Error as error:
+                if error.args[0] != IN_USE:
+                    raise
+                return False
+            return True
+
+        wait_until(is_dropped, WAIT_SECONDS, f"database {name} to be nobody's")
 
     def encrypt(self, database: str, *, on: bool = True) -> str:
         """Give a database an encryption key, encrypted by a certificate of its own; returns the certificate's name."""

@@ -170,7 +170,7 @@ class DatabasesUnderTest:
         if state == "without files":
             self.leave_without_files(name)
         if state == "gone":
-            self.server.run(f"DROP DATABASE {tsql.name(name)}")
+            self.server.drop_database(name)
 
     def leave_restoring(self, name: str) -> None:
         """What a restore leaves that was broken off."""

@@ -212,7 +212,7 @@ def test_a_database_that_was_restored_in_place_lies_where_the_next_backup_looks_
 ) -> None:
     rows = backed_up.rows("acme")
     if is_dropped:
-        backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
+        backed_up.sql.drop_database(database(backed_up))
     backed_up.restore(what="database", database_from=source)
     assert backed_up.rows("acme") == rows
     manifest = backed_up.back_up("acme|daily|2026-11-24")

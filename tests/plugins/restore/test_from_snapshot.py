@@ -89,7 +89,7 @@ def test_the_snapshot_can_be_asked_for_and_another_name_given(backed_up: World) 
 
 def test_a_dropped_database_comes_back_from_the_snapshot(backed_up: World) -> None:
     rows = backed_up.rows("acme")
-    backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
+    backed_up.sql.drop_database(database(backed_up))
     backed_up.restore(what="database", database_from="snapshot")
     assert backed_up.rows("acme") == rows
     assert_nothing_is_left(backed_up)

@@ -60,7 +60,7 @@ def test_one_half_comes_back_and_the_other_is_left_alone(backed_up: World, what:
 
 def test_a_database_that_was_dropped_comes_back(backed_up: World) -> None:
     rows = backed_up.rows("acme")
-    backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
+    backed_up.sql.drop_database(database(backed_up))
     backed_up.restore()
     assert backed_up.rows("acme") == rows
 

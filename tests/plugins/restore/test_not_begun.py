@@ -124,7 +124,7 @@ def test_a_database_that_was_not_there_and_could_not_be_made_leaves_nothing_begu
     backed_up: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = {"what": "database"}
-    backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
+    backed_up.sql.drop_database(database(backed_up))
     backed_up.carry_out(BEFORE, **form)
     login = ReadmeLogin.make(backed_up.sql, backed_up.sql.new_database(), but_for="dbcreator")
     variable = "AIRFLOW_CONN_SQL_SERVER_LAB"

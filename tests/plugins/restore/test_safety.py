@@ -173,7 +173,7 @@ def test_a_database_that_can_no_longer_be_kept_safe_after_the_preview_is_not_ove
 
 def test_where_there_is_no_database_nothing_is_lost_and_no_empty_safety_point_is_taken(backed_up: World) -> None:
     rows = backed_up.rows("acme")
-    backed_up.sql.run(f"DROP DATABASE [{database(backed_up)}]")
+    backed_up.sql.drop_database(database(backed_up))
     result = backed_up.restore(what="database")
     assert result["safety_point"] is None
     assert result["steps"]["take_safety_point"].startswith("No safety point was taken")
@@ -182,7 +182,7 @@ def test_where_there_is_no_database_nothing_is_lost_and_no_empty_safety_point_is
 
 def test_a_restore_of_a_database_that_was_not_there_can_be_begun_again_after_it_broke_off(backed_up: World) -> None:
     rows, name, form = backed_up.rows("acme"), database(backed_up), {"what": "database"}
-    backed_up.sql.run(f"DROP DATABASE [{name}]")
+    backed_up.sql.drop_database(name)
     backed_up.carry_out(RESTORE[: NAMES.index(RestoreDatabaseTrigger)], **form)
     (key,) = backed_up.files(TODAY)
     body = backed_up.read_file(key)

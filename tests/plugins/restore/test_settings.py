@@ -167,7 +167,8 @@ def test_a_server_without_the_certificate_is_refused_before_anything_is_touched(
         assert version
         older = version.value.model_copy(update={"database_settings": None})
         world.runner.run(world.vault.points.replace(older, version.etag))
-    world.sql.run(f"DROP DATABASE [{database(world)}]", f"DROP CERTIFICATE [{certificate}]")
+    world.sql.drop_database(database(world))
+    world.sql.run(f"DROP CERTIFICATE [{certificate}]")
     with pytest.raises(RefusedError, match="is encrypted, and sql_server_lab does not have the certificate"):
         world.run_restore_step(RESTORE[0], **form)
     assert world.restore_record(**form) is None
