@@ -11,7 +11,7 @@
 # FOLDER   a folder on the volume that a snapshot would be taken of
 
 $needed = 'robocopy.exe', 'Get-Disk', 'Set-Disk', 'Get-Partition', 'Set-Partition', 'Update-HostStorageCache',
-    'Remove-PartitionAccessPath', 'Get-FileHash'
+    'Remove-PartitionAccessPath', 'Get-Volume', 'Get-FileHash', 'icacls.exe'
 $missing = @($needed | Where-Object { -not (Get-Command $_ -ErrorAction SilentlyContinue) })
 $volume = Get-VolumeOf $Asked.FOLDER
 $drives = [IO.DriveInfo]::GetDrives()

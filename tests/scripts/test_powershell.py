@@ -180,3 +180,12 @@ def test_whatever_stops_a_look_says_that_nothing_was_overwritten(name: str) -> N
     assert rest
     assert not re.search(r"Restore-Files|Copy-ToPart|Delete|CreateDirectory", look)
     assert "Close-SnapshotVolume" in rest.partition("finally")[2]
+
+
+def test_whatever_a_script_calls_that_a_host_may_lack_is_looked_for_long_before_a_restore() -> None:
+    storage = r"\b(?:Get|Set|Update|Remove|Add|New)-(?:Disk|Partition\w*|Volume|HostStorageCache|FileHash)\b"
+    inspects = SCRIPTS / "inspect_host.ps1"
+    others = (code(file) for file in SCRIPTS.rglob("*.ps1") if file != inspects)
+    used = {name for text in others for name in re.findall(rf"{storage}|[a-z]+\.exe", text)}
+    assert {"robocopy.exe", "icacls.exe", "Get-Volume"} <= used
+    assert used <= set(re.findall(r"'([\w.-]+)'", code(inspects)))
