@@ -90,7 +90,7 @@ answer() { # answer FILES BYTES COUNTED CHECKED_BY
 case "$OFFLINE_MARKER" in
     "" | . | .. | *[!A-Za-z0-9._-]*) refuse "OFFLINE_MARKER '$OFFLINE_MARKER' is not a plain file name" ;;
 esac
-need_tools find sort cp du df stat timeout tr
+need_tools find sort cp du df stat timeout tr grep
 mount_volume "$SOURCE"
 check_on_volume folder "$SOURCE"
 source="$found"

@@ -12,7 +12,8 @@
 set -eu
 
 missing=""
-for tool in awk cmp cp cut df diff du find lsblk mount mountpoint readlink sed sort stat sync timeout tr umount; do
+for tool in awk cmp cp cut df diff du find findmnt grep lsblk mount mountpoint readlink realpath sed sort \
+    stat sync timeout tr umount; do
     command -v "$tool" >/dev/null || missing="$missing$(json "$tool"), "
 done
 finds_disks=false

@@ -217,6 +217,7 @@ def test_a_host_is_asked_for_the_programs_that_the_scripts_need() -> None:
         for names in re.findall(r"^ *need_tools ([a-z ]+)$", file.read_text(), re.MULTILINE)
         for name in names.split()
     }
-    (asked,) = re.findall(r"for tool in ([a-z ]+); do", (SCRIPTS / "inspect_host.sh").read_text())
+    (asked,) = re.findall(r"for tool in ([a-z \\\n]+); do", (SCRIPTS / "inspect_host.sh").read_text())
     assert needed <= set(asked.split())
-    assert {"cmp", "lsblk", "find"} <= needed
+    assert {"cmp", "lsblk", "find", "grep"} <= needed
+    assert {"findmnt", "realpath"} <= set(asked.split())  # of the look before every snapshot
