@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 
@@ -14,3 +17,14 @@ def every(some: int, *, closest: int = 1) -> pytest.MarkDecorator:
     """
     swept = pytest.param(closest, id="every", marks=pytest.mark.sweep)
     return pytest.mark.parametrize("every", [swept, pytest.param(some, id="some")])
+
+
+def of(cases: Sequence[Any], *, some: int = 1) -> list[Any]:
+    """Cases of one rule, each a whole journey of its own: `make test` asks the first ones, `make test-all` all of them.
+
+    Args:
+        cases: As pytest.mark.parametrize takes them.
+        some: How many are asked in `make test`.
+    """
+    rest = (case if isinstance(case, tuple) else (case,) for case in cases[some:])
+    return [*cases[:some], *(pytest.param(*values, marks=pytest.mark.sweep) for values in rest)]

@@ -55,12 +55,14 @@ def swap(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "reason"),
-    [
-        (lose, "is missing from the vault"),
-        (damage, "is damaged"),
-        (truncate, "bytes instead of"),
-        (swap, "is another backup than the one that was verified"),
-    ],
+    sweeps.of(
+        [
+            (lose, "is missing from the vault"),
+            (damage, "is damaged"),
+            (truncate, "bytes instead of"),
+            (swap, "is another backup than the one that was verified"),
+        ]
+    ),
 )
 def test_a_database_without_its_backup_file_comes_back_from_the_snapshot_once_approved(
     backed_up: World, harm: Callable[[World], None], reason: str

@@ -16,6 +16,7 @@ from include.rules.restore.record import Site
 from lab.cloud.data_plane import PARTITION_TABLE
 from lab.faults.control import LabFaults
 from perennial.restore.attach import AttachVolumesTrigger
+from tests.support import sweeps
 from tests.support.restores import assert_all_is_back, backed_up, is_offline, record, state
 from tests.support.steps import RESTORE, TODAY, Step, steps_until
 from tests.support.world import World
@@ -122,12 +123,15 @@ def hang(world: World, snapshot_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
-    [
-        (archive, "is in the archive tier: bring it back first"),
-        (delete, "is gone"),
-        (fail, "is error"),
-        (hang, "is pending: it is not complete yet"),
-    ],
+    sweeps.of(
+        [
+            (archive, "is in the archive tier: bring it back first"),
+            (delete, "is gone"),
+            (fail, "is error"),
+            (hang, "is pending: it is not complete yet"),
+        ],
+        some=2,
+    ),
 )
 @pytest.mark.parametrize(
     ("role", "form"), [(SnapshotRole.WEB, {"what": "files"}), (SnapshotRole.DATABASE, FROM_SNAPSHOT)]
