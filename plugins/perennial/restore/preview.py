@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from include.rules.errors import ConflictError, LeaseBusyError, PerennialError, RefusedError
+from include.rules.errors import ConflictError, LeaseBusyError, OutrankedError, PerennialError, RefusedError
 from include.rules.points.approvals import sealed
 from include.rules.points.manifest import Manifest
 from include.rules.register.register import Register
@@ -115,13 +115,25 @@ def _fate(manifests: list[Manifest], point: Manifest, register: Register | None,
 
 
 async def _write(vault: Vault, record: RestoreRecord) -> RestoreRecord:
-    """Write the plan; over an earlier one of this run only while nothing has been carried out."""
+    """Write the plan; over an earlier one of this run only while nothing has been carried out.
+
+    Raises:
+        OutrankedError: when a later incarnation of the preview has shown its plan: this one, which was stalled, would
+            put another one in its place that nobody has seen.
+        RefusedError: when the plan is being, or was, carried out.
+    """
     while True:
         current = await vault.restores.get(record.tenant, record.id)
         try:
             if current is None:
                 return (await vault.restores.create(record)).value
             check_owner(current.value, record.owner)
+            if current.value.planned_at > record.planned_at:
+                raise OutrankedError(
+                    f"A later preview of restore {record.id} of tenant {record.tenant} has shown its plan.",
+                    why="This one has changed nothing.",
+                    todo="Look at the later one.",
+                )
             if current.value.state is not RestoreState.PLANNED:
                 raise RefusedError(
                     f"Restore {record.id} of tenant {record.tenant} is {current.value.state} already.",

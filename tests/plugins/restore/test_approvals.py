@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from include.rules.errors import RefusedError
+from include.rules.errors import OutrankedError, RefusedError
 from include.rules.points.approvals import NOBODY, NOT_TOLD, seal_in
 from include.rules.points.backup_files import BackupFilePart
 from include.rules.points.manifest import Manifest
-from include.rules.restore.record import RestoreState
+from include.rules.restore.record import RestoreRecord, RestoreState
 from perennial.restore.open import OpenRestoreTrigger
 from perennial.restore.preview import PreviewRestoreTrigger
 from tests.support.restores import POINT, assert_nothing_is_left, backed_up, record, state
@@ -102,3 +102,19 @@ def test_a_point_that_was_made_anew_since_the_preview_is_not_restored(backed_up:
     backed_up.change_manifest(TODAY, made_anew)
     message = refused(backed_up, approved)
     assert f"Recovery point {POINT} of tenant acme was made anew since this restore was planned" in message
+
+
+def test_a_stalled_preview_that_goes_on_puts_no_unseen_plan_in_the_place_of_a_later_ones(backed_up: World) -> None:
+    newer = backed_up.restore_step(PREVIEW)
+
+    class Stalled(PreviewRestoreTrigger):
+        async def _make_plan(self, *arguments: Any) -> RestoreRecord:
+            planned = await super()._make_plan(*arguments)
+            await newer.work_within_deadline()
+            return planned
+
+    older = backed_up.restore_step((Stalled, {"approval_task": "approval"}))
+    with pytest.raises(OutrankedError, match="A later preview"):
+        backed_up.runner.run(older.work_within_deadline())
+    assert record(backed_up).preview
+    opened(backed_up, NOBODY)
