@@ -19,6 +19,7 @@ from include.rules.points.requests import Kind
 from perennial.backup.attempt import stop_backup
 from perennial.backup.step import BackupStepTrigger
 from perennial.backup.tries import Tries
+from perennial.hooks import waits
 from perennial.hooks.asynchronous import LoopLocks
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
@@ -73,6 +74,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
                     # It may have ended between the two questions: msdb has the last word.
                     return await self._find_finished(point, server, claim)
                 self.log.info("The backup %s of an earlier attempt is running: %s.", claim.name, sessions)
+                waits.note(f"the backup {claim.name} of an earlier attempt, which is running")
                 await asyncio.sleep(point.vault.settings.poll.total_seconds())
         self.log.info("Adopting the backup %s, which an earlier attempt has made.", claim.name)
         return row
@@ -97,6 +99,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
                 if pause is None:
                     raise self._backup_error(point, str(error), error) from error
                 self.log.warning("%s Trying again in %.0f s.", error, pause)
+                waits.note(f"another try, after {error}")
             await asyncio.sleep(pause)
 
     async def _claim(self, point: LeasedPoint) -> None:
@@ -121,6 +124,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
                     row = await self._find_finished(point, server, claim)
                     break
             self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)
+            waits.note(f"one of the {settings.backups_per_server} backup slots of {server.conn_id}, all taken")
             await asyncio.sleep(settings.poll.total_seconds())
         if row is None:
             raise self._backup_error(point, "SQL Server says that the backup succeeded, but msdb has no record of it.")

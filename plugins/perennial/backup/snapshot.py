@@ -101,6 +101,7 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
                         ),
                     ) from error
                 self.log.warning("AWS says %s for volume %s; trying again.", error_code(error), volume)
+                waits.note(f"a snapshot of volume {volume}: AWS says {error_code(error)}")
             await asyncio.sleep(pause * random.uniform(1, 2))  # noqa: S311 - spreads the tenants of one volume
             # No answer is no proof that nothing happened: look before asking again.
             snapshot = await self._find_adoptable(ebs, point, role)

@@ -38,6 +38,7 @@ class SnapshotPoller:
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Snapshot | None] = loop.create_future()
         self._waiting[snapshot_id].add(outcome)
+        waits.note(f"snapshot {snapshot_id} to be completed")
         if self._watch is None or self._watch.done():
             self._watch = loop.create_task(self._look_until_settled(), name="watch pending snapshots")
         try:

@@ -8,7 +8,9 @@ The pauses between two looks follow PERENNIAL_POLL_SECONDS.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from perennial.hooks.asynchronous import poll_pauses
@@ -66,8 +68,30 @@ async def looks(wait: Wait, longest_pause: float) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     end = loop.time() + wait.seconds
     for pause in poll_pauses(longest_pause):
+        note(f"this to happen: {wait.what}")
         yield
         left = end - loop.time()
         if left <= 0:
             return
         await asyncio.sleep(min(pause, left))
+
+
+_latest: ContextVar[list[str]] = ContextVar("what is waited for")
+
+
+@contextmanager
+def noting() -> Iterator[list[str]]:
+    """What the block and all that it begins wait for: the latest that `note` was told; empty until then."""
+    latest: list[str] = []
+    token = _latest.set(latest)
+    try:
+        yield latest
+    finally:
+        _latest.reset(token)
+
+
+def note(what: str) -> None:
+    """Remember what is waited for from now on, for the message of a step that comes to its deadline meanwhile."""
+    latest = _latest.get(None)
+    if latest is not None:
+        latest[:] = [what]

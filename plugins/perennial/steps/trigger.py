@@ -23,6 +23,7 @@ from include.rules.errors import (
     UnavailableError,
 )
 from include.rules.points.failures import NO_REASON
+from perennial.hooks import waits
 from perennial.hooks.vault.leased import FencedDocument
 from perennial.steps.fields import declared_fields
 from perennial.steps.incarnation import Incarnation
@@ -137,19 +138,21 @@ class StepTrigger(Incarnation):
             UnavailableError: when the deadline has passed.
         """
         self._check_fields()
-        seconds = float(self.deadline)
+        seconds, awaited = float(self.deadline), list[str]()
         try:
             async with asyncio.timeout(seconds) as limit:
-                return await self.work()
+                with waits.noting() as awaited:
+                    return await self.work()
         except Exception as error:
             # A TimeoutError of something that the step has asked is an error like any other.
             if not (isinstance(error, TimeoutError) and limit.expired()):
                 await self.remember(error)
                 raise
+            last = f": it waited for {awaited[0].rstrip('.')}" if awaited else ""
             late = UnavailableError(
-                f"The step did not end within {seconds / 3600:.1f} h.",
+                f"The step did not end within {seconds / 3600:.1f} h{last}.",
                 why="What it had begun is closed or taken over by the next attempt.",
-                todo="See in the log what it waited for, then clear the run.",
+                todo="Mend what kept it, which its log may say more of, then clear the run.",
             )
             await self.remember(late)
             with suppress(Exception):

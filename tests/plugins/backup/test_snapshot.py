@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.rules.errors import PartError
+from include.rules.errors import PartError, UnavailableError
 from include.rules.points.transitions import State
 from perennial.hooks.aws import retries
 from perennial.hooks.aws.errors import AwsRejectedError
@@ -50,6 +50,16 @@ def test_a_snapshot_that_amazon_does_not_grant_is_given_up_with_its_last_word(
     with pytest.raises(PartError, match="ConcurrentSnapshotLimitExceeded"):
         world.run(WEB, TODAY)
     assert len(world.cloud.fault_hits()) > 1
+
+
+def test_a_step_that_comes_to_its_deadline_says_what_it_waited_for(world: World) -> None:
+    world.run(OPEN, TODAY)
+    world.cloud.add_fault("ec2:CreateSnapshot", code="ConcurrentSnapshotLimitExceeded", times=None)
+    step = world.step(WEB, TODAY)
+    step.deadline = 3
+    with pytest.raises(UnavailableError, match=r"it waited for a snapshot of volume vol-\w+: AWS says Concurrent"):
+        world.runner.run(step.work_within_deadline())
+    assert "it waited for a snapshot of volume" in str(world.manifest(TODAY).failure)
 
 
 def test_look_ups_that_are_throttled_for_a_while_do_not_fail_a_backup(

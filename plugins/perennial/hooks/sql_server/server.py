@@ -16,6 +16,7 @@ from airflow.sdk import Connection
 from asgiref.sync import sync_to_async
 
 from include.rules.errors import ConfigurationError, PerennialError
+from perennial.hooks import waits
 from perennial.hooks.asynchronous import Fence, run_in_thread
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import HUNG_UP, UNNAMED, SqlServerError, may_pass
@@ -60,6 +61,7 @@ class SqlServer:
                 if not may_pass(error):
                     raise
                 log.warning("%s Trying again in %.0f s.", error, pause)
+                waits.note(f"another try, after {error}")
             await asyncio.sleep(pause)
         return await self._talk_once(conversation)
 
@@ -87,6 +89,7 @@ class SqlServer:
     async def _talk_once(self, conversation: Callable[[Session], Result]) -> Result:
         if self._fence:
             await self._fence()
+        waits.note(f"an answer of SQL Server {self.conn_id} (session {self.program})")
         kept = self._kept
         waiting = kept.take() if kept else None
         connection = None if waiting else await self._airflow_connection()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from include.rules.errors import LeaseBusyError, LeaseLostError, UnavailableError
 from include.rules.points.leases import RENEWALS, Lease, Purpose
+from perennial.hooks import waits
 from perennial.hooks.vault.vault import Vault
 
 
@@ -70,7 +71,8 @@ async def acquire(
         try:
             lease = await vault.change_lease(tenant, take)
             return TenantLease(vault, tenant, owner, lease.token)
-        except LeaseBusyError:
+        except LeaseBusyError as busy:
+            waits.note(f"the lease of tenant {tenant}: {busy.what}")
             if asyncio.get_running_loop().time() >= deadline:
                 raise
         await asyncio.sleep(min(vault.settings.poll.total_seconds(), wait))
