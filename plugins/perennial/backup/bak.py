@@ -83,7 +83,8 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         """Find the backup of an earlier attempt, or run the statement, each time into a file of its own, until it
         succeeds; returns the row that msdb has of it.
         """
-        tries, claimed = Tries(point.vault.settings.pauses), False
+        settings = point.vault.settings
+        tries, claimed = Tries(settings.pauses, settings.second_look.total_seconds()), False
         while True:
             try:
                 row = await self._find_earlier_backup(point)

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from include.rules.points.backup_files import MOST_STRIPES, BackupFileClaim
 from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.faults import Fault
 
 WITH_MORE_FILES = 2
 """How often a backup whose files could not hold it is made again, each time in twice as many."""
+
+DAMAGED = 1
+"""How often it is made again when a page of the database could not be read right: a volume may have a bad moment."""
 
 UNEXPLAINED = 1
 """How often it is made again when reading or writing has failed for a reason that nobody knows."""
@@ -21,9 +25,12 @@ class Tries:
 
     Attributes:
         pauses: Seconds before each next try after what may pass.
+        second_look: Seconds before what seems damaged is read again.
     """
 
     pauses: Sequence[float]
+    second_look: float
+    damaged: int = 0
     transient: int = 0
     larger: int = 0
     unexplained: int = 0
@@ -41,6 +48,9 @@ class Tries:
         if error.met_file_limit and has_room and self.larger < WITH_MORE_FILES:
             self.larger += 1
             return 0
+        if error.fault is Fault.DAMAGE and self.damaged < DAMAGED:
+            self.damaged += 1
+            return self.second_look
         if error.is_unexplained_io and self.unexplained < UNEXPLAINED:
             self.unexplained += 1
             return self.pauses[0]

@@ -26,7 +26,7 @@ def claim(stripes: int, *, met_limit: bool = False) -> BackupFileClaim:
 
 def pauses_after(error: SqlServerError, stripes: int = 1) -> list[float]:
     """The pauses before each next try when the same error ends all of them."""
-    tries, pauses = Tries(PAUSES), []
+    tries, pauses = Tries(PAUSES, second_look=60), []
     while (pause := tries.pause_after(error, claim(stripes))) is not None:
         pauses.append(pause)
     return pauses
@@ -58,13 +58,23 @@ def test_what_may_pass_is_tried_for_a_while(error: SqlServerError) -> None:
         SqlServerError(3013, "terminating", 14),
         SqlServerError(18456, "Login failed"),
         SqlServerError(9002, "log full"),
-        SqlServerError(3043, "error on page"),
-        SqlServerError(3203, READ.format("D:\\shop.mdf", "23(checksum)")),
         SqlServerError(3013, "terminating", 16),
     ],
 )
 def test_what_will_be_refused_again_is_not_tried_again(error: SqlServerError) -> None:
     assert pauses_after(error) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SqlServerError(3043, "error on page"),
+        SqlServerError(824, "incorrect checksum", 24),
+        SqlServerError(3203, READ.format("D:\\shop.mdf", "23(checksum)")),
+    ],
+)
+def test_what_seems_damaged_is_read_a_second_time_after_a_while(error: SqlServerError) -> None:
+    assert pauses_after(error) == [60]
 
 
 @pytest.mark.parametrize("system", [87, 1117])
