@@ -68,8 +68,8 @@ async def looks(wait: Wait, longest_pause: float) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     end = loop.time() + wait.seconds
     for pause in poll_pauses(longest_pause):
-        note(f"this to happen: {wait.what}")
         yield
+        note(f"this to happen: {wait.what}")
         left = end - loop.time()
         if left <= 0:
             return
