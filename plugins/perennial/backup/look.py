@@ -48,7 +48,7 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
     """
     is_safety = manifest.kind is Kind.SAFETY
     since = asyncio.get_running_loop().time() - (0 if is_safety else FRESH_SECONDS)
-    seen = await look_twice(settings, manifest.source, role, since=since, is_overwritten=is_safety)
+    seen = await look_and_confirm(settings, manifest.source, role, since=since, is_overwritten=is_safety)
     look = VolumeLook.of(seen.findings, datetime.now(UTC), seen.folder)
     if differences := of_weight(Weight.DIFFERENCE, seen.findings):
         raise PartError(
@@ -67,7 +67,7 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
     return look
 
 
-async def look_twice(
+async def look_and_confirm(
     settings: Settings, tenant: Tenant, role: SnapshotRole, *, since: float, is_overwritten: bool = False
 ) -> Look:
     """What a look finds, as `look_at_volume`; a difference is looked at again before it counts.

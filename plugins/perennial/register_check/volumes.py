@@ -7,7 +7,7 @@ import asyncio
 from include.rules.points.parts import SnapshotRole
 from include.rules.register.findings import Finding
 from include.rules.register.tenants import Tenant
-from perennial.backup.look import look_twice
+from perennial.backup.look import look_and_confirm
 from perennial.settings import Settings
 
 JUST_NOW = 60.0
@@ -17,5 +17,5 @@ JUST_NOW = 60.0
 async def check_volumes(tenant: Tenant, settings: Settings) -> tuple[Finding, ...]:
     """Look at both volumes of a tenant."""
     since = asyncio.get_running_loop().time() - JUST_NOW
-    looks = (look_twice(settings, tenant, role, since=since) for role in SnapshotRole)
+    looks = (look_and_confirm(settings, tenant, role, since=since) for role in SnapshotRole)
     return tuple(finding for look in await asyncio.gather(*looks) for finding in look.findings)

@@ -7,7 +7,7 @@ import asyncio
 from include.rules.errors import RefusedError
 from include.rules.register.findings import Weight, of_weight
 from include.rules.restore.plan import RestorePlan, roles_kept_safe
-from perennial.backup.look import look_twice
+from perennial.backup.look import look_and_confirm
 from perennial.settings import Settings
 
 
@@ -24,7 +24,7 @@ async def check_can_be_kept_safe(settings: Settings, plan: RestorePlan, database
     """
     since = asyncio.get_running_loop().time()
     roles = roles_kept_safe(plan, database_state)
-    looks = (look_twice(settings, plan.target, role, since=since, is_overwritten=True) for role in roles)
+    looks = (look_and_confirm(settings, plan.target, role, since=since, is_overwritten=True) for role in roles)
     findings = [finding for look in await asyncio.gather(*looks) for finding in look.findings]
     if bad := of_weight(Weight.DIFFERENCE, findings) or of_weight(Weight.NOT_LOOKED_AT, findings):
         raise RefusedError(

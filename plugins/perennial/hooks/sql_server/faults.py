@@ -73,36 +73,8 @@ _BY_NUMBER: Mapping[Fault, frozenset[int]] = {
     | {17142, 17187, 17188, 17189, 17191, 17197, 18401, 18451, 18461}  # the server starts, stops or is being upgraded
     | {10928, 10929, 10936, 17300, 17809, 17810, 18458, 18459, 18460}  # too many connections
     | {4221, 40197, 40501, 40613, 49918, 49919, 49920}  # the same, said by managed servers
-    | {
-        701,
-        802,
-        845,
-        1204,
-        1205,
-        1222,
-        3224,
-        3260,
-        3267,
-        8628,
-        8645,
-        8651,
-        8675,
-        8902,
-    }  # memory, locks, latches, threads
-    | {
-        615,
-        904,
-        913,
-        921,
-        922,
-        941,
-        952,
-        955,
-        956,
-        983,
-        2598,
-        5059,
-    }  # a database that is just starting or in transition
+    | {701, 802, 845, 1204, 1205, 1222, 3224, 3260, 3267, 8628, 8645, 8651, 8675, 8902}  # memory, locks, threads
+    | {615, 904, 913, 921, 922, 941, 952, 955, 956, 983, 2598, 5059}  # a database that is just starting
     | IN_USE
     | {1807, 3023, 3101, 5034, 5065}  # somebody else is at work on it, or on model
     | {3204, 3229, 3230, 3295, 3296},  # aborted, timed out; or the file is taken, which the next one is not
