@@ -32,7 +32,8 @@ from lab.testing.storage import LabStorage
 from perennial.hooks.aws.clients import close_clients
 from perennial.hooks.aws.ebs_items import VAULT_TAG, snapshot_tags
 from perennial.hooks.register import read_register
-from perennial.hooks.vault.vault import Vault, point_prefix
+from perennial.hooks.vault.backup_files import point_prefix
+from perennial.hooks.vault.vault import Vault
 from perennial.retention.fleet import Retention
 from perennial.settings import Settings
 from tests.support.vaults import set_vault

@@ -19,7 +19,7 @@ from include.rules.points.requests import Kind
 from include.rules.points.transitions import Act, State, outcomes
 from include.rules.register.tenants import Strict, Tenant
 
-MANIFEST_VERSION: Literal[2] = 2
+MANIFEST_VERSION: Literal[3] = 3
 
 
 class Verification(Strict):
@@ -76,7 +76,7 @@ class Manifest(Strict):
         expiry: Retention's mark; there while the state is expiring or expired, and only then.
     """
 
-    version: Literal[2] = MANIFEST_VERSION
+    version: Literal[3] = MANIFEST_VERSION
     id: str
     tenant: str
     kind: Kind

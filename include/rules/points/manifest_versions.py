@@ -8,16 +8,19 @@ _OF_THE_FILE = ("key", "size_bytes", "etag", "checksum")
 
 
 def upgraded(document: Any) -> Any:
-    """The manifest as version 2 has it; what is no version 1 is returned as it is, for the model to judge.
+    """The manifest as version 3 has it; what is of no earlier version is returned as it is, for the model to judge.
 
     Version 1 knew one file: the claim had its `key`, and the part `bak` had `key`, `size_bytes`, `etag` and `checksum`.
+    In version 2 every snapshot belonged to one point; it has no `claim`, and version 3 reads that as it is.
     """
-    if not isinstance(document, dict) or document.get("version") != 1:
+    if not isinstance(document, dict) or document.get("version") not in (1, 2):
         return document
+    if document["version"] == 2:
+        return {**document, "version": 3}
     parts = document.get("parts")
     if isinstance(parts, dict):
         parts = {**parts, "bak": _with_files(parts.get("bak"))}
-    return {**document, "version": 2, "claim": _with_keys(document.get("claim")), "parts": parts}
+    return {**document, "version": 3, "claim": _with_keys(document.get("claim")), "parts": parts}
 
 
 def _with_keys(claim: Any) -> Any:

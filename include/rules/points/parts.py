@@ -33,6 +33,7 @@ class SnapshotPart(Strict):
         started_at: Amazon's own StartTime: the moment whose bytes the snapshot holds.
         size_gib: Size of the volume, in GiB.
         consistency: "crash": the bytes of one moment, as after a power cut. Nobody told the application.
+        claim: Id of the shared snapshot of `volume_id` that it is; empty for one that belongs to this point alone.
     """
 
     snapshot_id: str
@@ -40,6 +41,7 @@ class SnapshotPart(Strict):
     started_at: AwareDatetime
     size_gib: int
     consistency: Literal["crash"] = "crash"
+    claim: str = ""
 
 
 class Parts(Strict):

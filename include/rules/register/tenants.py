@@ -131,6 +131,8 @@ class Plan(Strict):
         manual_backups_per_month: How many backups an operator may take by hand in one calendar month (UTC).
         rpo_hours: Recovery point objective: the age in hours that the newest verified point should never exceed.
         restore_approval: Whether a restore waits until somebody has approved its preview.
+        snapshot_window_minutes: How much older than its own beginning the snapshot of a shared volume may be that a
+            daily backup joins; 0: only one that was asked for after it.
         allow_empty_folder: Whether a tenant's folder may be empty: a backup of an empty one fails otherwise.
         retention: Which of its recovery points are kept.
     """
@@ -140,6 +142,7 @@ class Plan(Strict):
     manual_backups_per_month: int = Field(ge=0, le=1000)
     rpo_hours: int = Field(ge=1, le=24 * 31)
     restore_approval: bool = False
+    snapshot_window_minutes: int = Field(default=15, ge=0, le=120)
     allow_empty_folder: bool = False
     retention: RetentionPolicy = RetentionPolicy()
 

@@ -51,8 +51,8 @@ async def _text(settings: Settings, name: str) -> str:
         if where.scheme != "s3":
             return await asyncio.to_thread((Path(settings.config) / name).read_text, encoding="utf-8")
         s3 = await aws_client("s3", settings.aws_conn_id)
-        body, _ = await read_object(s3, where.netloc, f"{where.path.strip('/')}/{name}".lstrip("/"))
-        return str(body, "utf-8")
+        read = await read_object(s3, where.netloc, f"{where.path.strip('/')}/{name}".lstrip("/"))
+        return str(read.body, "utf-8")
     except (OSError, UnicodeDecodeError, *AWS_ERRORS) as error:
         is_missing = isinstance(error, FileNotFoundError) or error_code(error) == "NoSuchKey"
         kind = MissingRegisterError if is_missing and name == TENANTS else ConfigurationError

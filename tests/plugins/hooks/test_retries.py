@@ -213,7 +213,10 @@ async def test_a_document_whose_body_breaks_off_is_read_again(monkeypatch: pytes
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 8\r\nConnection: close\r\n\r\n' + bodies.pop(0))
+        date = b"Thu, 26 Nov 2026 09:00:00 GMT"
+        times = b"Date: " + date + b"\r\nLast-Modified: " + date + b"\r\n"
+        head = b'HTTP/1.1 200 OK\r\nETag: "e"\r\n' + times + b"Content-Length: 8\r\nConnection: close\r\n\r\n"
+        writer.write(head + bodies.pop(0))
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, closing_clients():

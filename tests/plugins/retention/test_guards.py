@@ -186,7 +186,7 @@ def test_a_manifest_in_another_points_place_is_named_and_left_alone(stock: Stock
     stock.s3.copy_object(Bucket=place.bucket, Key=copy, CopySource=source)
     (message,) = stock.retain().needing_operator()
     assert "recovery-points/acme/acme-daily-20200101/manifest.json in the vault says" in message
-    assert f"says that it is {point.id} of tenant acme" in message
+    assert f"says that it is {point.id} of acme" in message
     assert stock.state(point) == "expiring", "the point itself is treated like any other"
     stock.retain(NOW + DAY)
     assert stock.keys("recovery-points/acme/acme-daily-2020") == [copy.removeprefix(place.prefix)]

@@ -10,7 +10,7 @@ from include.rules.errors import PerennialError
 from include.rules.points.leases import Lease
 from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.transitions import State
-from perennial.hooks.vault.vault import point_prefix
+from perennial.hooks.vault.backup_files import point_prefix
 from perennial.retention.holds import LiftHoldTrigger, OffboardTenantTrigger, PlaceHoldTrigger
 from perennial.steps.trigger import StepResult, StepTrigger
 from tests.support.retention import DAY, NOW, OLD, Stock
@@ -95,7 +95,9 @@ def test_a_manifest_in_another_points_place_is_not_held(fleet: Stock) -> None:
     point, place = fleet.add(OLD), fleet.vault.documents
     keys = [f"{place.prefix}{point_prefix('acme', name)}manifest.json" for name in (point.id, "acme-daily-20200101")]
     fleet.s3.copy_object(Bucket=place.bucket, Key=keys[1], CopySource={"Bucket": place.bucket, "Key": keys[0]})
-    with pytest.raises(PerennialError, match=f"acme-daily-20200101/ says that it is {point.id} of tenant acme"):
+    with pytest.raises(
+        PerennialError, match=f"acme-daily-20200101/manifest.json in the vault says that it is {point.id} of acme"
+    ):
         hold(fleet, point, recovery_point="acme-daily-20200101")
     assert fleet.manifest(point) == point
 

@@ -12,7 +12,7 @@ from include.rules.points.transitions import State
 from include.rules.retention.reports import Deed
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import Snapshot
-from perennial.hooks.vault.vault import point_prefix
+from perennial.hooks.vault.backup_files import point_prefix
 from perennial.retention import inventory
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.retention_runs import carry_out, preview

@@ -44,7 +44,7 @@ def test_a_manifest_of_version_1_is_read_with_its_one_file(version_1: dict[str, 
 def test_a_manifest_of_version_1_is_written_as_version_2_when_it_changes(version_1: dict[str, Any]) -> None:
     manifest = Manifest.model_validate(version_1)
     written = manifest.model_dump(mode="json")
-    assert written["version"] == 2
+    assert written["version"] == 3
     assert Manifest.model_validate(written) == manifest
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from aiohttp import ClientPayloadError
@@ -14,8 +17,28 @@ LONGEST_PAUSE = 4.0
 """Seconds between two readings, at most."""
 
 
-async def read_object(s3: Any, bucket: str, key: str) -> tuple[bytes, str]:
-    """The content of an object, and its ETag.
+@dataclass(frozen=True)
+class ReadObject:
+    """An object as it was read.
+
+    Attributes:
+        written_at: When it was written, by the store's clock (whole seconds).
+        read_at: When it was read, by the same clock.
+    """
+
+    body: bytes
+    etag: str
+    written_at: datetime
+    read_at: datetime
+
+
+def store_time(answer: Any) -> datetime:
+    """When the store gave this answer, by its own clock (whole seconds): the header `Date` of every answer."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
+
+async def read_object(s3: Any, bucket: str, key: str) -> ReadObject:
+    """The content of an object, its ETag, and the store's own times.
 
     The client sends a call again that is not answered, and knows nothing of the body, which is read after the answer.
 
@@ -26,7 +49,8 @@ async def read_object(s3: Any, bucket: str, key: str) -> tuple[bytes, str]:
         answer = await s3.get_object(Bucket=bucket, Key=key)
         try:
             async with answer["Body"] as body:
-                return await body.read(), str(answer["ETag"])
+                content = await body.read()
+                return ReadObject(content, str(answer["ETag"]), answer["LastModified"], store_time(answer))
         except (*NO_ANSWER, ClientPayloadError, IncompleteReadError) as error:
             broken_off = error
     raise ResponseStreamingError(error=broken_off)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
@@ -12,21 +14,29 @@ from pydantic import ValidationError
 from include.rules.errors import ConflictError, PartError
 from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
+from include.rules.points.shared_snapshots import SharedSnapshot
 from include.rules.register.register import explain
 from include.rules.restore.record import RestoreRecord
 from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.records import AppliedPolicy, ShownPlan
-from perennial.hooks.vault.documents import DocumentStore
+from perennial.hooks.vault.documents import DocumentStore, Stored
 
-Document = TypeVar("Document", Manifest, RestoreRecord, Lease, ShownPlan, Offboarding, AppliedPolicy)
+Document = TypeVar("Document", Manifest, RestoreRecord, Lease, ShownPlan, Offboarding, AppliedPolicy, SharedSnapshot)
 
 
 @dataclass(frozen=True)
 class Versioned(Generic[Document]):
-    """A document of the vault and the ETag under which it was read or written."""
+    """A document of the vault as it was read or written; ETag and times as in `Stored`."""
 
     value: Document
     etag: str
+    written_at: datetime = field(compare=False)
+    seen_at: datetime = field(compare=False)
+
+    @classmethod
+    def of(cls, value: Document, stored: Stored) -> Versioned[Document]:
+        """The document that this was read or written as."""
+        return cls(value, stored.etag, stored.written_at, stored.seen_at)
 
 
 @dataclass(frozen=True)
@@ -36,14 +46,16 @@ class Collection(Generic[Document]):
     Attributes:
         documents: Where they are stored.
         model: What they are.
-        key: The key of the document that a tenant's id and the document's own id name.
+        key: The key of the document that its owner's id and its own id name.
         name: What one of them is called in messages.
+        owner: Whose a document is: the id of a tenant, or of a volume.
     """
 
     documents: DocumentStore
     model: type[Document]
     key: Callable[[str, str], str]
     name: str
+    owner: Callable[[Document], str] = attrgetter("tenant")
 
     async def get(self, tenant: str, document_id: str) -> Versioned[Document] | None:
         """Read a document; None when there is none.
@@ -56,7 +68,7 @@ class Collection(Generic[Document]):
         if stored is None:
             return None
         try:
-            return Versioned(self.model.model_validate(stored.content), stored.etag)
+            return Versioned.of(self.model.model_validate(stored.content), stored)
         except ValidationError as error:
             raise PartError(
                 f"{key} in the vault is not a {self.model.__name__} that this version understands: {explain(error)}.",
@@ -85,7 +97,7 @@ class Collection(Generic[Document]):
         Raises:
             ConflictError: when it exists.
         """
-        return Versioned(value, (await self.documents.create(self._key_of(value), value.model_dump(mode="json"))).etag)
+        return Versioned.of(value, await self.documents.create(self._key_of(value), value.model_dump(mode="json")))
 
     async def put(self, value: Document) -> Versioned[Document]:
         """Write a document whatever stands there; of two writers the later one has the last word."""
@@ -101,7 +113,7 @@ class Collection(Generic[Document]):
             ConflictError: when it was changed meanwhile.
         """
         stored = await self.documents.replace(self._key_of(value), value.model_dump(mode="json"), etag)
-        return Versioned(value, stored.etag)
+        return Versioned.of(value, stored)
 
     def _key_of(self, value: Document) -> str:
-        return self.key(value.tenant, value.id)
+        return self.key(self.owner(value), value.id)

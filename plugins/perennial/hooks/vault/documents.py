@@ -11,7 +11,8 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -19,7 +20,7 @@ from botocore.exceptions import ClientError
 from include.rules.errors import ConflictError, PartError
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.errors import AWS_ERRORS, error_code, http_status, translate_errors
-from perennial.hooks.aws.objects import read_object
+from perennial.hooks.aws.objects import ReadObject, read_object, store_time
 
 ATTEMPTS = 5
 """How often a write is begun again that met another one under way (409, ConditionalRequestConflict)."""
@@ -27,10 +28,18 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Stored:
-    """One document as it was read or written: its content and the ETag that a replacement must match."""
+    """One document as it was read or written.
+
+    Attributes:
+        etag: What a replacement must match.
+        written_at: When it was written, by the store's clock: times of two documents compare, whoever wrote them.
+        seen_at: When it was read or written here, by the same clock.
+    """
 
     content: dict[str, Any]
     etag: str
+    written_at: datetime = field(compare=False)
+    seen_at: datetime = field(compare=False)
 
 
 class DocumentStore:
@@ -50,8 +59,8 @@ class DocumentStore:
         s3 = await aws_client("s3", self.conn_id)
         with translate_errors("The vault could not be read", **self._where(key)):
             try:
-                body, etag = await read_object(s3, self.bucket, self.prefix + key)
-                content = json.loads(body)
+                read = await read_object(s3, self.bucket, self.prefix + key)
+                content = json.loads(read.body)
             except ClientError as error:
                 if error_code(error) in ("NoSuchKey", "404"):
                     return None
@@ -65,7 +74,7 @@ class DocumentStore:
         if not isinstance(content, dict):
             raise PartError(f"The document {key} in the vault is no JSON object.", todo="Move it out of the vault.")
         content.pop("nonce", None)
-        return Stored(content, etag)
+        return Stored(content, read.etag, read.written_at, read.read_at)
 
     async def create(self, key: str, content: dict[str, Any]) -> Stored:
         """Write a document that must not exist yet.
@@ -113,11 +122,12 @@ class DocumentStore:
                     ContentType="application/json",
                     **condition,
                 )
-                return Stored(content, answer["ETag"])
+                now = store_time(answer)
+                return Stored(content, answer["ETag"], now, now)
             except AWS_ERRORS as error:
-                etag = await self._written_by(nonce, key)
-                if etag:
-                    return Stored(content, etag)
+                read = await self._written_by(nonce, key)
+                if read:
+                    return Stored(content, read.etag, read.written_at, read.read_at)
                 refused = http_status(error) in (404, 412)
                 # Everything else that passes has been tried for long enough already (`Retries`).
                 if refused or attempt == ATTEMPTS - 1 or http_status(error) != 409:
@@ -125,12 +135,12 @@ class DocumentStore:
             await asyncio.sleep(0.2 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _written_by(self, nonce: str, key: str) -> str | None:
-        """The document's ETag if the write with this nonce is the one that stands, else None."""
+    async def _written_by(self, nonce: str, key: str) -> ReadObject | None:
+        """The document if the write with this nonce is the one that stands, else None."""
         s3 = await aws_client("s3", self.conn_id)
         try:
-            body, etag = await read_object(s3, self.bucket, self.prefix + key)
-            return etag if json.loads(body).get("nonce") == nonce else None
+            read = await read_object(s3, self.bucket, self.prefix + key)
+            return read if json.loads(read.body).get("nonce") == nonce else None
         except (*AWS_ERRORS, ValueError, AttributeError):
             return None
 

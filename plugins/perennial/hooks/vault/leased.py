@@ -8,9 +8,10 @@ from typing import Generic, Self, TypeVar
 from include.rules.errors import ConflictError, LeaseLostError, OutrankedError
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
+from perennial.hooks.vault.backup_files import point_prefix
 from perennial.hooks.vault.collection import Collection, Versioned
 from perennial.hooks.vault.tenant_lease import TenantLease
-from perennial.hooks.vault.vault import Vault, point_prefix
+from perennial.hooks.vault.vault import Vault
 
 Document = TypeVar("Document", Manifest, RestoreRecord)
 

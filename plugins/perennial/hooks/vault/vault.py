@@ -3,6 +3,7 @@
 recovery-points/<tenant>/<id>/manifest.json    one recovery point
 recovery-points/<tenant>/<id>/full-01.bak      its backup, written by SQL Server itself
 recovery-points/<tenant>/<id>/full-01-01.bak   the same in several files (stripes): -01, -02 and so on
+shared-snapshots/<volume>/<id>.json            one snapshot of a volume, and the recovery points that use it
 restores/<tenant>/<id>.json                    the record of one restore
 expired/<tenant>/<id>.json                     the tombstone of a recovery point that retention has deleted
 retention/<tenant>.json                        the plan that was shown to a person, to be approved
@@ -16,23 +17,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-
-from botocore.exceptions import ClientError
+from datetime import date
+from operator import attrgetter
 
 from include.rules.errors import ConflictError, PartError, UnavailableError
-from include.rules.points.backup_files import StoredFile
 from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
+from include.rules.points.shared_snapshots import SharedSnapshot
 from include.rules.restore.record import RestoreRecord
 from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.records import AppliedPolicy, ShownPlan
-from perennial.hooks.aws.clients import aws_client
-from perennial.hooks.aws.errors import http_status, translate_errors
+from perennial.hooks.vault.backup_files import BackupFiles, point_prefix
 from perennial.hooks.vault.collection import Collection, Document, Versioned
-from perennial.hooks.vault.documents import DocumentStore
-from perennial.hooks.vault.object_versions import delete_version, versions_below
 from perennial.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,22 +42,18 @@ CHANGES = 20
 """How often a change without the lease begins anew because somebody else was faster."""
 
 
-def point_prefix(tenant: str, point_id: str) -> str:
-    """Prefix of everything in the vault that belongs to one recovery point."""
-    return f"recovery-points/{tenant}/{point_id}/"
-
-
-def _check_place(document: Document, tenant: str, document_id: str, where: str) -> None:
-    """Raises PartError when the document that was found at `where` says that it is another one."""
-    if (document.tenant, document.id) != (tenant, document_id):
+def _check_place(collection: Collection[Document], document: Document, owner: str, document_id: str) -> None:
+    """Raises PartError when a document that was found in one place says that its place is another one."""
+    says = collection.owner(document)
+    if (says, document.id) != (owner, document_id):
         raise PartError(
-            f"{where} says that it is {document.id} of tenant {document.tenant}.",
+            f"{collection.key(owner, document_id)} in the vault says that it is {document.id} of {says}.",
             why="Somebody has copied or moved it; it was left as it is.",
             todo="Move it back, or out of the vault.",
         )
 
 
-class Vault:
+class Vault(BackupFiles):
     """Reads and writes the documents of the vault; all changes by compare and swap.
 
     Args:
@@ -71,11 +66,11 @@ class Vault:
         applied_policies: By which policy retention last acted on a tenant.
         offboarded: The records of tenants that have left.
         restores: The records of restores.
+        shared_snapshots: The snapshots of volumes that several recovery points may use; by volume, not by tenant.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.documents = DocumentStore(settings.vault_bucket, settings.vault_prefix, settings.aws_conn_id)
+        super().__init__(settings)
         self.points = Collection(
             self.documents, Manifest, lambda tenant, name: f"{point_prefix(tenant, name)}manifest.json", "manifest of"
         )
@@ -93,6 +88,13 @@ class Vault:
         )
         self.offboarded = Collection(
             self.documents, Offboarding, lambda tenant, _: f"offboarded/{tenant}.json", "offboarding record of"
+        )
+        self.shared_snapshots = Collection(
+            self.documents,
+            SharedSnapshot,
+            lambda volume, name: f"shared-snapshots/{volume}/{name}.json",
+            "shared snapshot",
+            owner=attrgetter("volume"),
         )
         self._leases = Collection(self.documents, Lease, lambda tenant, _: f"leases/{tenant}.json", "lease")
 
@@ -137,16 +139,37 @@ class Vault:
         Raises:
             PartError: when there is none, or it is another point's.
         """
+        return (await self._change(self.points, tenant, point_id, change)).value
+
+    async def change_shared_snapshot(
+        self, volume: str, claim: str, change: Callable[[SharedSnapshot], SharedSnapshot]
+    ) -> Versioned[SharedSnapshot]:
+        """Apply `change` to the document of a shared snapshot by compare and swap, again when somebody was faster.
+
+        Raises:
+            PartError: when there is none, or it is another one's; what `change` raises.
+        """
+        return await self._change(self.shared_snapshots, volume, claim, change)
+
+    async def shared_snapshot_ids(self, volume: str, day: date | None = None) -> list[str]:
+        """Ids of the volume's shared snapshots in the order of their claims, all or those of one UTC day."""
+        prefix = f"shared-snapshots/{volume}/"
+        keys = self.documents.keys(prefix + (f"{day:%Y%m%d}-" if day else ""))
+        return sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
+
+    async def _change(
+        self, collection: Collection[Document], owner: str, document_id: str, change: Callable[[Document], Document]
+    ) -> Versioned[Document]:
         for attempt in range(CHANGES):
-            current = await self.points.require(tenant, point_id)
-            _check_place(current.value, tenant, point_id, f"The manifest {point_prefix(tenant, point_id)}")
+            current = await collection.require(owner, document_id)
+            _check_place(collection, current.value, owner, document_id)
             with suppress(ConflictError):
-                return (await self.points.replace(change(current.value), current.etag)).value
-            await asyncio.sleep(0.05 * attempt)
+                return await collection.replace(change(current.value), current.etag)
+            await asyncio.sleep(random.uniform(0.05, 0.1) * attempt)  # noqa: S311 - spreads those that write at once
         raise UnavailableError(
-            f"The manifest of {point_id} of tenant {tenant} changed {CHANGES} times while this run tried to change it.",
+            f"The {collection.name} {document_id} of {owner} changed {CHANGES} times while this run tried to.",
             why="Nothing was changed.",
-            todo="Look for runs of this tenant that start again and again, then try once more.",
+            todo="Look for runs that start again and again, then try once more.",
         )
 
     async def _read_all(
@@ -159,8 +182,7 @@ class Vault:
                 try:
                     version = await collection.get(tenant, document_id)
                     if version:
-                        where = f"{collection.key(tenant, document_id)} in the vault"
-                        _check_place(version.value, tenant, document_id, where)
+                        _check_place(collection, version.value, tenant, document_id)
                     return version
                 except PartError as error:
                     # One damaged document must not stand between a tenant and all its others.
@@ -195,56 +217,3 @@ class Vault:
             why="More runs than make sense are after this tenant; nothing was done.",
             todo="Look for runs of this tenant that start again and again.",
         )
-
-    async def backup_file(self, key: str) -> StoredFile | None:
-        """What the object store says about the backup file at `key`; None when there is none."""
-        s3 = await aws_client("s3", self.settings.aws_conn_id)
-        with translate_errors("The vault could not be asked for a backup file", key=key):
-            try:
-                head = await s3.head_object(
-                    Bucket=self.documents.bucket, Key=self.documents.prefix + key, ChecksumMode="ENABLED"
-                )
-            except ClientError as error:
-                if http_status(error) == 404:
-                    return None
-                raise
-        checksum = {
-            name: value for name, value in head.items() if name.startswith("Checksum") and name != "ChecksumType"
-        }
-        return StoredFile(key=key, size_bytes=head["ContentLength"], etag=head["ETag"], checksum=checksum)
-
-    async def backup_files(self, keys: Iterable[str]) -> list[StoredFile | None]:
-        """What the object store says about several backup files, in their order."""
-        return list(await asyncio.gather(*(self.backup_file(key) for key in keys)))
-
-    async def backup_file_keys(self, tenant: str, point_id: str) -> list[str]:
-        """Keys of all backup files beside a manifest, those of earlier attempts too."""
-        keys = self.documents.keys(point_prefix(tenant, point_id))
-        return [key async for key in keys if not key.endswith("/manifest.json")]
-
-    async def delete_backup_file(self, key: str) -> None:
-        """Delete a backup file in all its versions; deleting it twice is the same as once."""
-        for version in await versions_below(self.documents, key):
-            if version.key == key:
-                await delete_version(self.documents, version)
-
-    def backup_file_urls(self, keys: Iterable[str]) -> list[str]:
-        """The URLs of several backup files; raises as `backup_file_url` does."""
-        return [self.backup_file_url(key) for key in keys]
-
-    def backup_file_url(self, key: str) -> str:
-        """The backup file's URL as SQL Server writes it.
-
-        Raises:
-            PartError: when it is longer than the 259 characters that BACKUP TO URL takes
-                (learn.microsoft.com, "SQL Server back up to URL for S3-compatible object storage").
-        """
-        url = f"{self.settings.backup_url}/{key}"
-        if len(url) > 259:
-            raise PartError(
-                f"The address of the backup file has {len(url)} characters; SQL Server takes 259.",
-                why="The database cannot be backed up to it.",
-                todo="Shorten PERENNIAL_BACKUP_URL or the vault's prefix.",
-                url=url,
-            )
-        return url
