@@ -1,14 +1,18 @@
-"""One poller for all triggers that wait for snapshots: the number of calls does not grow with the tenants waiting."""
+"""One poller for all triggers that wait for snapshots: the number of calls does not grow with the tenants waiting.
+
+However many wait, there is one DescribeSnapshots for each pause: a look that took more is followed by as many pauses.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import defaultdict
+from math import ceil
 
 from perennial.hooks import waits
 from perennial.hooks.asynchronous import PerLoop
-from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.ebs import IDS_PER_CALL, ITEMS_PER_PAGE, Ebs
 from perennial.hooks.aws.ebs_items import Snapshot
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.settings import Settings
@@ -51,15 +55,30 @@ class SnapshotPoller:
 
     async def _look_until_settled(self) -> None:
         while self._waiting:
+            calls = 1
             # An answer that does not come is asked for again: the steps' own deadlines end the waiting.
             try:
-                self._notify(await self._ebs.snapshots(list(self._waiting)))
+                seen, calls = await self._look(list(self._waiting))
+                self._notify(seen)
             except AwsRejectedError as error:
                 if not error.is_transient:
                     self._give_up(error)
             except Exception as error:
                 log.warning("AWS could not be asked for snapshots; asking again: %s", error)
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(calls * self._pause)
+
+    async def _look(self, snapshot_ids: list[str]) -> tuple[dict[str, Snapshot], int]:
+        """These snapshots as AWS shows them, and how many calls that took: one or two for a thousand.
+
+        More than one call takes are looked for among all pending ones of the vault, of which one call shows a thousand;
+        by their ids only those that are not pending any more, which each of them is once.
+        """
+        if len(snapshot_ids) <= IDS_PER_CALL:
+            return await self._ebs.snapshots(snapshot_ids), 1
+        pending = {snapshot.id: snapshot for snapshot in await self._ebs.pending_snapshots()}
+        others = [snapshot_id for snapshot_id in snapshot_ids if snapshot_id not in pending]
+        calls = max(1, ceil(len(pending) / ITEMS_PER_PAGE)) + ceil(len(others) / IDS_PER_CALL)
+        return pending | await self._ebs.snapshots(others), calls
 
     def _notify(self, seen: dict[str, Snapshot]) -> None:
         now = asyncio.get_running_loop().time()

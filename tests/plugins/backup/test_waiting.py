@@ -8,15 +8,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from include.rules.errors import ConfigurationError, PartError, UnavailableError
 from lab.testing.deadlines import within
+from perennial.backup import snapshot_poller
 from perennial.backup.daily import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
 from perennial.backup.snapshot_poller import SnapshotPoller
 from perennial.hooks.asynchronous import run_in_thread
+from perennial.hooks.aws import ebs
+from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.ebs_items import Snapshot
 from tests.support.triggers import trigger_of
 from tests.support.waits import shorten
@@ -47,6 +51,42 @@ def test_one_call_asks_for_all_who_wait(world: World, monkeypatch: pytest.Monkey
     assert [snapshot.state for snapshot in outcomes if snapshot] == ["completed"] * 20
     assert calls[0] == sorted(snapshot_ids)
     assert len(calls) < 10
+
+
+@pytest.mark.parametrize("waiting", [3, 12])
+def test_there_is_one_call_for_each_pause_however_many_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch, waiting: int
+) -> None:
+    """Of 3 ids one call shows all; 12 take four calls, at 4 a call, or one that shows what is pending."""
+    monkeypatch.setattr(snapshot_poller, "IDS_PER_CALL", 4)
+    monkeypatch.setattr(ebs, "IDS_PER_CALL", 4)
+    settings = replace(world.vault.settings, poll=timedelta(seconds=0.2))
+    tags = [{"Key": "perennial:vault", "Value": settings.vault}]
+    volume = world.entries["acme"]["web"]["volume"]
+    snapshot_ids = []
+    for _ in range(waiting):
+        snapshot_ids.append(world.cloud.make_snapshot(volume, completed=False))
+        world.cloud.set_snapshot_state(snapshot_ids[-1], "completed")  # of one volume five may be pending at a time
+    world.cloud.client("ec2").create_tags(Resources=snapshot_ids, Tags=tags)
+    for snapshot_id in snapshot_ids:
+        world.cloud.set_snapshot_state(snapshot_id, "pending")
+    asked_at: list[float] = []
+
+    async def wait_for_all() -> list[Snapshot | None]:
+        ec2 = await aws_client("ec2", settings.aws_conn_id)
+        ec2.meta.events.register("before-call.ec2.DescribeSnapshots", lambda **_: asked_at.append(time.monotonic()))
+        poller = SnapshotPoller(settings)
+        tasks = [asyncio.create_task(poller.wait_until_settled(snapshot_id)) for snapshot_id in snapshot_ids]
+        for number, snapshot_id in enumerate(snapshot_ids):
+            await asyncio.sleep(0.1)
+            state = "error" if number % 2 else "completed"
+            await asyncio.to_thread(world.cloud.set_snapshot_state, snapshot_id, state)
+        return list(await asyncio.gather(*tasks))
+
+    outcomes = world.runner.run(wait_for_all())
+    settled = [snapshot.state for snapshot in outcomes if snapshot]
+    assert settled == ["error" if number % 2 else "completed" for number in range(waiting)]
+    assert len(asked_at) - 1 <= (asked_at[-1] - asked_at[0]) / 0.2 + 1  # the last look may still have taken two
 
 
 def test_a_snapshot_that_amazon_does_not_show_is_given_up_after_a_while(

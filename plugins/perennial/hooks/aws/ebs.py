@@ -38,6 +38,9 @@ LONGEST_PAUSE = 4.0
 IDS_PER_CALL = 200
 """Values that one filter of a Describe call takes (EC2 API reference, Filter)."""
 
+ITEMS_PER_PAGE = 1000
+"""Snapshots that one answer of DescribeSnapshots shows at most (EC2 API reference)."""
+
 
 class Ebs:
     """EBS calls of one Airflow connection.
@@ -93,6 +96,10 @@ class Ebs:
             chunk = [{"Name": "snapshot-id", "Values": ids[start : start + IDS_PER_CALL]}]
             by_id.update({snapshot.id: snapshot for snapshot in await self._snapshots(chunk)})
         return by_id
+
+    async def pending_snapshots(self) -> list[Snapshot]:
+        """All snapshots tagged for this vault that are pending, oldest first."""
+        return await self._snapshots([self._ours(), {"Name": "status", "Values": ["pending"]}])
 
     async def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot; one that is gone already is deleted."""
@@ -217,7 +224,7 @@ class Ebs:
         ec2 = await aws_client("ec2", self.conn_id)
         # Without an owner AWS searches everybody's public snapshots as well.
         pages = ec2.get_paginator("describe_snapshots").paginate(
-            OwnerIds=["self"], Filters=filters, PaginationConfig={"PageSize": 1000}
+            OwnerIds=["self"], Filters=filters, PaginationConfig={"PageSize": ITEMS_PER_PAGE}
         )
         with translate_errors("AWS could not be asked for snapshots"):
             snapshots = [read_snapshot(item) async for page in pages for item in page["Snapshots"]]
