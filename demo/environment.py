@@ -8,6 +8,7 @@ from pathlib import Path
 
 from demo.database import database_url
 from lab.environment import PROJECT, lab_environment
+from lab.seed.fleet import fleet_connections
 from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
 
 AWS_CONNECTION = "aws_perennial"
@@ -51,7 +52,7 @@ def _airflow(settings: LabSettings) -> dict[str, str]:
 
 
 def _connections(settings: LabSettings) -> dict[str, str]:
-    connections = {
+    connections = fleet_connections(settings) | {
         AWS_CONNECTION: {
             "conn_type": "aws",
             "login": settings.access_key,

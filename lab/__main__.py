@@ -15,6 +15,7 @@ from lab.faults import command as faults_command
 from lab.load_sql import load_script
 from lab.neighbours import check_ports_are_not_anothers
 from lab.processes import ProcessError
+from lab.seed.fleet import seed_fleet
 from lab.seed.register import registered
 from lab.seed.shop import connect_arguments
 from lab.seed.tenants import seed
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", _down, "stop the servers; what they hold stays for the next start"),
         ("status", _status, "say which servers run, and where; exit code 1 unless all of them answer"),
         ("seed", _seed, "make three tenants with web files and databases; tenants that are there are left alone"),
+        ("seed-fleet", _seed_fleet, "make many tenants, each with a tiny database and web folder, on shared volumes"),
         ("load-sql", _load_sql, "run a T-SQL script with GO batches in a tenant's database"),
         ("wreck", _wreck, "damage a tenant: delete files, overwrite one, drop a table"),
         ("faults", faults_command.run, "make calls fail, get lost or take long, as on a bad day"),
@@ -65,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         parsers[name] = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         parsers[name].set_defaults(command=command)
+    parsers["seed-fleet"].add_argument("tenants", metavar="TENANTS", type=_number, help="how many: t0001, t0002, ...")
+    parsers["seed-fleet"].add_argument(
+        "--per-volume", metavar="N", type=_number, default=20, help="how many share a volume (20)"
+    )
     for name in ("load-sql", "wreck"):
         parsers[name].add_argument("tenant", metavar="TENANT", help="a tenant's id, such as acme")
     parsers["load-sql"].add_argument("file", metavar="FILE", type=Path, help="the script")
@@ -91,11 +97,29 @@ def _status(settings: LabSettings, _options: argparse.Namespace) -> int:
 
 
 def _seed(settings: LabSettings, _options: argparse.Namespace) -> None:
+    _check_all_answer(settings)
+    seed(settings)
+
+
+def _seed_fleet(settings: LabSettings, options: argparse.Namespace) -> None:
+    _check_all_answer(settings)
+    try:
+        seed_fleet(settings, options.tenants, options.per_volume)
+    except ValueError as error:
+        raise LookupError(str(error)) from error
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _check_all_answer(settings: LabSettings) -> None:
     if silent := [status.name for status in server_statuses(settings) if not status.answers]:
         raise LookupError(
             f"{', '.join(silent)} does not answer, so nothing was seeded. Start the lab: `python -m lab up`."
         )
-    seed(settings)
 
 
 def _load_sql(settings: LabSettings, options: argparse.Namespace) -> None:

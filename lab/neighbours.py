@@ -55,9 +55,11 @@ def check_ports_are_free(settings: LabSettings, names: Iterable[str]) -> None:
 
 
 def _ports(settings: LabSettings, name: str) -> list[int]:
-    first = {"cloud": settings.cloud_port, "storage": settings.storage_port, "sqlserver": settings.sql_server_port}
-    inner = range(settings.port_base + 10, settings.port_base + 20) if name == "storage" else ()
-    return [first[name], *inner]
+    return {
+        "cloud": [settings.cloud_port],
+        "storage": [settings.storage_port, *range(settings.port_base + 10, settings.port_base + 20)],
+        "sqlserver": [settings.sql_port(number) for number in settings.sql_numbers],
+    }[name]
 
 
 def _holder(port: int) -> str:

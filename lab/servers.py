@@ -10,7 +10,7 @@ from lab.cloud import readiness as cloud
 from lab.environment import lab_environment
 from lab.neighbours import check_ports_are_free
 from lab.processes import ProcessError, Processes, procfile_commands
-from lab.seed.database_host import lay_data_on_volume
+from lab.seed.database_host import lay_data_on_volumes
 from lab.settings import HOST, LabSettings
 from lab.sqlserver import server as sqlserver
 from lab.storage import readiness as storage
@@ -52,7 +52,7 @@ def start_servers(settings: LabSettings, extra: dict[str, str] | None = None) ->
     for name in ("cloud", "storage"):
         processes.start(name, commands[name], environment)
     _wait_for(settings, "cloud")
-    lay_data_on_volume(settings)
+    lay_data_on_volumes(settings)
     processes.start("sqlserver", commands["sqlserver"], environment)
     for name in SERVERS:
         _wait_for(settings, name)
@@ -91,7 +91,7 @@ def server_statuses(settings: LabSettings) -> list[ServerStatus]:
     addresses = {
         "cloud": settings.cloud_url,
         "storage": settings.storage_url,
-        "sqlserver": f"{HOST}:{settings.sql_server_port}",
+        "sqlserver": ", ".join(f"{HOST}:{settings.sql_port(number)}" for number in settings.sql_numbers),
     }
     leaders = {name: lab_processes(settings).leader(name) for name in SERVERS}
     return [

@@ -16,7 +16,8 @@ VAULT_BUCKET = "perennial-vault"
 
 
 FIRST_PORT, LAST_PORT = 1024, 65535
-PORTS = 30  # a lab's share, from its port base on
+PORTS = 60  # a lab's share, from its port base on
+MOST_SQL_SERVERS = 31  # the first has a port of its own, the others those from port_base + 30 on
 
 
 class SettingsError(RuntimeError):
@@ -25,26 +26,35 @@ class SettingsError(RuntimeError):
 
 @dataclass(frozen=True)
 class LabSettings:
-    """One lab: `state` holds everything it keeps, `port_base` is the first of its thirty ports."""
+    """One lab: `state` holds everything it keeps, `port_base` is the first of its sixty ports.
+
+    `sql_servers` is how many SQL Servers it has, numbered from 1; each is an instance of its own.
+    """
 
     state: Path
     port_base: int
+    sql_servers: int = 1
 
     @classmethod
     def from_environment(cls) -> LabSettings:
-        """Read PERENNIAL_LAB_STATE (default `.lab`) and PERENNIAL_LAB_PORT_BASE (default 15600).
+        """Read PERENNIAL_LAB_STATE (`.lab`), PERENNIAL_LAB_PORT_BASE (15600) and PERENNIAL_LAB_SQL_SERVERS (1).
 
         Raises:
-            SettingsError: the port base is no number, or leaves no room for a lab's ports.
+            SettingsError: the port base is no number, or leaves no room for a lab's ports; or the number of servers.
         """
         return cls(
             state=Path(os.environ.get("PERENNIAL_LAB_STATE") or ".lab").absolute(),
             port_base=_port_base(os.environ.get("PERENNIAL_LAB_PORT_BASE") or "15600"),
+            sql_servers=_sql_servers(os.environ.get("PERENNIAL_LAB_SQL_SERVERS") or "1"),
         )
 
     def environment(self) -> dict[str, str]:
         """The variables that make a child process see this same lab."""
-        return {"PERENNIAL_LAB_STATE": str(self.state), "PERENNIAL_LAB_PORT_BASE": str(self.port_base)}
+        return {
+            "PERENNIAL_LAB_STATE": str(self.state),
+            "PERENNIAL_LAB_PORT_BASE": str(self.port_base),
+            "PERENNIAL_LAB_SQL_SERVERS": str(self.sql_servers),
+        }
 
     @property
     def cloud_port(self) -> int:
@@ -58,8 +68,21 @@ class LabSettings:
 
     @property
     def sql_server_port(self) -> int:
-        """The SQL Server stand-in (TDS)."""
-        return self.port_base + 2
+        """The first SQL Server stand-in (TDS)."""
+        return self.sql_port(1)
+
+    @property
+    def sql_numbers(self) -> range:
+        """The numbers of the lab's SQL Servers."""
+        return range(1, self.sql_servers + 1)
+
+    def sql_port(self, number: int) -> int:
+        """The port of one of the SQL Servers: port_base + 2, and for the others port_base + 30 and on."""
+        return self.port_base + (2 if number == 1 else 28 + number)
+
+    def sql_folder(self, number: int) -> Path:
+        """What one of the SQL Servers keeps: `sqlserver`, `sqlserver-02`, ..."""
+        return self.state / ("sqlserver" if number == 1 else f"sqlserver-{number:02}")
 
     @property
     def airflow_port(self) -> int:
@@ -90,5 +113,14 @@ def _port_base(text: str) -> int:
         raise SettingsError(
             f"PERENNIAL_LAB_PORT_BASE is {text!r}, but it wants a number from {FIRST_PORT} to {last}, the first of the "
             f"lab's {PORTS} ports."
+        )
+    return int(text)
+
+
+def _sql_servers(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_SQL_SERVERS):
+        raise SettingsError(
+            f"PERENNIAL_LAB_SQL_SERVERS is {text!r}, but it wants a number from 1 to {MOST_SQL_SERVERS}: how many SQL "
+            "Servers the lab has."
         )
     return int(text)

@@ -1,4 +1,4 @@
-"""The host SQL Server runs on, as far as AWS sees it, and the volume that holds its databases' files."""
+"""The hosts that the SQL Servers run on, as far as AWS sees them, and the volumes that hold their databases' files."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.seed.hosts import Hosts
+from lab.seed.many_volumes import WantedVolume, make_hosts, make_volumes, place
 from lab.settings import LabSettings
 
-NAME = "sql-1"
 DEVICE = "/dev/sdf"
 MOUNT = "/var/opt/mssql/data"
 
@@ -23,19 +23,25 @@ class DatabaseHost:
 
 
 def database_host(hosts: Hosts) -> DatabaseHost:
-    """The host with its volume attached and mounted, made if need be."""
-    instance = hosts.host(NAME)
-    volume, data = hosts.volume(f"{NAME}-data", instance, DEVICE, MOUNT)
+    """The host of the first SQL Server with its volume attached and mounted, made if need be."""
+    instance = hosts.host("sql-1")
+    volume, data = hosts.volume("sql-1-data", instance, DEVICE, MOUNT)
     return DatabaseHost(instance, volume, data)
 
 
-def lay_data_on_volume(settings: LabSettings) -> None:
-    """Before SQL Server's first start: put its data and its logs on the volume, so that a snapshot holds its files.
+def lay_data_on_volumes(settings: LabSettings) -> None:
+    """Before a SQL Server's first start: put its data and its logs on its volume, so that a snapshot holds its files.
 
     Both lie in one folder, as a new SQL Server on Linux has them.
     """
-    for name in ("data", "log"):
-        folder = settings.state / "sqlserver" / name
-        if not folder.exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.symlink_to(database_host(Hosts(settings)).data)
+    links = [
+        (number, settings.sql_folder(number) / name) for number in settings.sql_numbers for name in ("data", "log")
+    ]
+    missing = [(number, link) for number, link in links if not link.exists()]
+    hosts = Hosts(settings)
+    names = {number: f"sql-{number}" for number, _ in missing}
+    instances = make_hosts(hosts, names.values())
+    make_volumes(hosts, [WantedVolume(f"{name}-data", instances[name], DEVICE, MOUNT) for name in names.values()])
+    for number, link in missing:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(place(hosts, instances[names[number]], MOUNT))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from lab.settings import REGION, ZONE, LabSettings
 from lab.waiting import wait_until
@@ -14,6 +15,7 @@ from lab.waiting import wait_until
 IMAGE = "perennial-lab-host"
 COMMAND_SECONDS = 60
 ATTACH_SECONDS = 60
+PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 20})  # the lab's cloud refuses who is too quick
 LIVE = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
 
 # Finds the volume among the host's devices by its serial number, as on any EC2 host with NVMe volumes.
@@ -42,7 +44,7 @@ class Hosts:
         if reservations:
             return str(reservations[0]["Instances"][0]["InstanceId"])
         started = self._ec2.run_instances(
-            ImageId=self._image(),
+            ImageId=self.make_image(),
             MinCount=1,
             MaxCount=1,
             InstanceType="t3.micro",
@@ -57,13 +59,32 @@ class Hosts:
         `device` is the name to attach it by (`/dev/sdf`), `mount` the absolute path on the host.
         """
         volumes = self._ec2.describe_volumes(Filters=_named(name))["Volumes"]
-        volume = volumes[0] if volumes else self._make_volume(name)
-        if not volume["Attachments"]:
-            self._ec2.attach_volume(VolumeId=volume["VolumeId"], InstanceId=instance, Device=device)
-        self._await_attached(volume["VolumeId"])
+        volume_id = str(volumes[0]["VolumeId"]) if volumes else self.make_volume(name)
+        if not volumes or not volumes[0]["Attachments"]:
+            self._ec2.get_waiter("volume_available").wait(
+                VolumeIds=[volume_id], WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+            )
+            self.attach(volume_id, instance, device)
+        self._await_attached(volume_id)
         folder = self.folder(instance) / mount.lstrip("/")
-        self.run(instance, mount_script(folder, volume["VolumeId"]))
-        return str(volume["VolumeId"]), folder
+        self.run(instance, mount_script(folder, volume_id))
+        return volume_id, folder
+
+    def make_volume(self, name: str) -> str:
+        """The id of a new volume, which is not available yet."""
+        made = self._ec2.create_volume(
+            AvailabilityZone=ZONE, Size=8, VolumeType="gp3", TagSpecifications=[_tags("volume", name)]
+        )
+        return str(made["VolumeId"])
+
+    def attach(self, volume: str, instance: str, device: str) -> None:
+        """Begin to attach a volume under that name."""
+        self._ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device=device)
+
+    def all_volumes(self) -> list[dict[str, Any]]:
+        """Every volume of the cloud, as DescribeVolumes shows it."""
+        pages = self._ec2.get_paginator("describe_volumes").paginate()
+        return [volume for page in pages for volume in page["Volumes"]]
 
     def folder(self, instance: str) -> Path:
         """The lab's folder that stands for the host's root."""
@@ -87,15 +108,6 @@ class Hosts:
         answer: dict[str, Any] = self._ssm.get_command_invocation(CommandId=command, InstanceId=instance)
         return answer
 
-    def _make_volume(self, name: str) -> dict[str, Any]:
-        volume: dict[str, Any] = self._ec2.create_volume(
-            AvailabilityZone=ZONE, Size=8, VolumeType="gp3", TagSpecifications=[_tags("volume", name)]
-        )
-        self._ec2.get_waiter("volume_available").wait(
-            VolumeIds=[volume["VolumeId"]], WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-        )
-        return volume
-
     def _await_attached(self, volume: str) -> None:
         def attached() -> bool:
             attachments = self._ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"]
@@ -103,7 +115,8 @@ class Hosts:
 
         wait_until(attached, ATTACH_SECONDS, f"Volume {volume} is not attached within {ATTACH_SECONDS} s.")
 
-    def _image(self) -> str:
+    def make_image(self) -> str:
+        """The id of the image that the hosts are started from, made if need be."""
         images = self._ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [IMAGE]}])["Images"]
         image = images[0] if images else self._ec2.register_image(Name=IMAGE, RootDeviceName="/dev/sda1")
         return str(image["ImageId"])
@@ -115,6 +128,7 @@ class Hosts:
             region_name=REGION,
             aws_access_key_id=self._settings.access_key,
             aws_secret_access_key=self._settings.secret_key,
+            config=PATIENT,
         )
 
 

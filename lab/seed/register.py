@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lab.settings import LabSettings
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as quick, where PyYAML has libyaml
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 PLANS = {
     "standard": {"cadence": "daily", "manual_backups_per_month": 10, "rpo_hours": 26},
@@ -22,8 +26,8 @@ def registered(settings: LabSettings) -> dict[str, dict[str, Any]]:
     """
     path = _folder(settings) / "tenants.yaml"
     try:
-        entries = yaml.safe_load(path.read_text())["tenants"] if path.exists() else []
-        return {entry["id"]: entry for entry in entries}
+        document = yaml.load(path.read_text(), _LOADER) if path.exists() else {"tenants": []}  # noqa: S506 - a safe one
+        return {entry["id"]: entry for entry in document["tenants"]}
     except (yaml.YAMLError, TypeError, KeyError, UnicodeDecodeError) as error:
         raise RuntimeError(
             f"{path} cannot be read as a register of tenants, so nothing was done ({error}). Mend it, or delete it and "
@@ -33,9 +37,14 @@ def registered(settings: LabSettings) -> dict[str, dict[str, Any]]:
 
 def register(settings: LabSettings, entry: dict[str, Any]) -> None:
     """Add a tenant, or replace its entry."""
-    entries = registered(settings) | {entry["id"]: entry}
+    register_all(settings, [entry])
+
+
+def register_all(settings: LabSettings, entries: Iterable[dict[str, Any]]) -> None:
+    """Add tenants, or replace their entries, in one write."""
+    by_id = registered(settings) | {entry["id"]: entry for entry in entries}
     _write(_folder(settings) / "plans.yaml", {"plans": PLANS})
-    _write(_folder(settings) / "tenants.yaml", {"tenants": list(entries.values())})
+    _write(_folder(settings) / "tenants.yaml", {"tenants": list(by_id.values())})
 
 
 def _folder(settings: LabSettings) -> Path:
@@ -45,5 +54,5 @@ def _folder(settings: LabSettings) -> Path:
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    draft.write_text(yaml.safe_dump(content, sort_keys=False))
+    draft.write_text(yaml.dump(content, Dumper=_DUMPER, sort_keys=False))
     draft.replace(path)  # a reader meets the old file or the new one, never a half

@@ -14,11 +14,11 @@ SCRIPT = Path(__file__).parents[1] / "sql" / "shop.sql"
 LOGIN_SECONDS = 60
 
 
-def connect_arguments(settings: LabSettings) -> dict[str, Any]:
-    """How pymssql reaches the lab's SQL Server."""
+def connect_arguments(settings: LabSettings, number: int = 1) -> dict[str, Any]:
+    """How pymssql reaches one of the lab's SQL Servers."""
     return {
         "server": HOST,
-        "port": str(settings.sql_server_port),
+        "port": str(settings.sql_port(number)),
         "user": settings.sql_user,
         "password": settings.sql_password,
         "login_timeout": LOGIN_SECONDS,
@@ -45,11 +45,11 @@ def write_shop(settings: LabSettings, database: str, company: str, number: int, 
     load_script(filled_in, database, connect_arguments(settings))
 
 
-def write_vault_credential(settings: LabSettings) -> None:
+def write_vault_credential(settings: LabSettings, number: int = 1) -> None:
     """Let SQL Server write to the vault: the credential's name is the URL, its secret the S3 key pair."""
     name = f"s3://{HOST}:{settings.storage_port}/{VAULT_BUCKET}"
     secret = f"{settings.access_key}:{settings.secret_key}"
-    with pymssql.connect(database="master", **connect_arguments(settings)) as connection:
+    with pymssql.connect(database="master", **connect_arguments(settings, number)) as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT 1 FROM sys.credentials WHERE name = %s", (name,))
         if not cursor.fetchall():

@@ -26,18 +26,18 @@ _STOP_SECONDS = 2.0
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """SQL Server's stand-in for one lab, on loopback."""
+    """One of a lab's SQL Servers, on loopback; `number` counts them from 1."""
 
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, settings: LabSettings) -> None:
-        state = settings.state / "sqlserver"
+    def __init__(self, settings: LabSettings, number: int = 1) -> None:
+        state = settings.sql_folder(number)
         state.mkdir(parents=True, exist_ok=True)
-        self.instance = Instance(state, settings.sql_user, settings.sql_password)
+        self.instance = Instance(state, server_name(number), settings.sql_user, settings.sql_password)
         self.tls = server_tls()
-        super().__init__((HOST, settings.sql_server_port), _Handler)
+        super().__init__((HOST, settings.sql_port(number)), _Handler)
 
     def run_until(self, wait: Callable[[], object]) -> None:
         """Serve until `wait` returns; then end all sessions, running backups with them."""
@@ -80,21 +80,28 @@ class _Handler(socketserver.BaseRequestHandler):
         run_batch(context, request.text, request.variables)
 
 
+def server_name(number: int) -> str:
+    """What one of a lab's SQL Servers calls itself; each lab's first has the same name."""
+    return "PERENNIAL-LAB" if number == 1 else f"PERENNIAL-LAB-{number:02}"
+
+
 def wait_until_ready(settings: LabSettings, seconds: float) -> None:
-    """Wait until the server of that lab takes connections. Raises TimeoutError after `seconds`."""
+    """Wait until all SQL Servers of that lab take connections. Raises TimeoutError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not is_ready(settings):
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"The SQL Server stand-in did not answer on {HOST}:{settings.sql_server_port} within {seconds:.0f} s."
+                f"The SQL Server stand-in did not answer on {HOST}:{settings.sql_server_port} within {seconds:.0f} s"
+                + (f", or one of the {settings.sql_servers} did not." if settings.sql_servers > 1 else ".")
             )
         time.sleep(0.05)
 
 
 def is_ready(settings: LabSettings) -> bool:
-    """Whether something listens on the server's port."""
+    """Whether something listens on the port of each of the lab's SQL Servers."""
     try:
-        with socket.create_connection((HOST, settings.sql_server_port), timeout=1):
-            return True
+        for number in settings.sql_numbers:
+            socket.create_connection((HOST, settings.sql_port(number)), timeout=1).close()
     except OSError:
         return False
+    return True

@@ -21,10 +21,10 @@ STOP_SECONDS = within(10)
 _FIRST_BASE = 16000
 
 
-def new_settings(state: Path) -> LabSettings:
+def new_settings(state: Path, sql_servers: int = 1) -> LabSettings:
     """Settings of a lab on free ports; tests that run at the same time begin looking in different places."""
     start = random.randrange(_FIRST_BASE, LAST_BASE - 100 * PORTS, PORTS)  # noqa: S311 - not a secret
-    return LabSettings(state=state, port_base=free_port_base(start))
+    return LabSettings(state=state, port_base=free_port_base(start), sql_servers=sql_servers)
 
 
 class LabServer:

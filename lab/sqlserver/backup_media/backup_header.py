@@ -8,7 +8,7 @@ from typing import Any
 from lab.sqlserver.backup_media.contents import Contents
 from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.databases import LSN_STEP, Database, new_guid
-from lab.sqlserver.engine.instance import DATABASE_VERSION, PRODUCT_VERSION, SERVER_NAME
+from lab.sqlserver.engine.instance import DATABASE_VERSION, PRODUCT_VERSION
 from lab.sqlserver.tsql.statements import Backup
 
 FULL, LOG, DIFFERENTIAL = 1, 2, 5  # BackupType
@@ -27,7 +27,7 @@ def header_of(
         "Compressed": int(statement.compression),
         "DeviceType": 2 if statement.devices[0].kind == "DISK" else 9,
         "UserName": context.session.login,
-        "ServerName": SERVER_NAME,
+        "ServerName": context.instance.name,
         "Server": context.instance.identity,
         "CompatibilityLevel": database.compatibility_level,
         "DatabaseName": database.name,
@@ -38,7 +38,7 @@ def header_of(
         "SoftwareVersionMinor": int(minor),
         "SoftwareVersionBuild": int(build),
         "DatabaseVersion": DATABASE_VERSION,
-        "MachineName": SERVER_NAME,
+        "MachineName": context.instance.name,
         "FamilyGUID": database.family_guid,
         "HasBackupChecksums": int(statement.checksum),
         "IsSingleUser": int(database.user_access == "SINGLE_USER"),

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pysqlbridge.tds.result import ColumnType
 
-from lab.sqlserver.engine.instance import PRODUCT_VERSION, SERVER_NAME, Instance
+from lab.sqlserver.engine.instance import PRODUCT_VERSION, Instance
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.engine.storage import Storage
 from lab.sqlserver.errors import Interrupted, Message, SqlServerError
@@ -41,7 +41,7 @@ class Context:
         return {
             "@@SPID": self.session.id,
             "@@VERSION": f"Microsoft SQL Server 2022 (RTM) - {PRODUCT_VERSION} (X64), the stand-in of Perennial's lab",
-            "@@SERVERNAME": SERVER_NAME,
+            "@@SERVERNAME": self.instance.name,
             "@@TRANCOUNT": self.session.transactions,
             "@@ROWCOUNT": self.session.row_count,
             "@@IDENTITY": self.storage.connection.last_insert_rowid(),

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 
 from lab.sqlserver.engine.file_space import pages_of
-from lab.sqlserver.engine.instance import DATABASE_VERSION, PRODUCT_VERSION, SERVER_NAME, Instance
+from lab.sqlserver.engine.instance import DATABASE_VERSION, PRODUCT_VERSION, Instance
 from lab.sqlserver.engine.permission_functions import permission_functions
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
@@ -79,8 +79,8 @@ def server_property(instance: Instance, name: str) -> str | int | None:
         "productlevel": "RTM",
         "edition": "Developer Edition (64-bit)",
         "engineedition": 3,
-        "servername": SERVER_NAME,
-        "machinename": SERVER_NAME,
+        "servername": instance.name,
+        "machinename": instance.name,
         "collation": "SQL_Latin1_General_CP1_CI_AS",
         "ishadrenabled": 0,
         "isxtpsupported": 1,

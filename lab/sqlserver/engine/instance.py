@@ -21,7 +21,6 @@ from lab.sqlserver.engine.registry import Registry
 from lab.sqlserver.engine.sessions import Session, Sessions, Work
 from lab.sqlserver.errors import Cause, SqlServerError
 
-SERVER_NAME = "PERENNIAL-LAB"
 PRODUCT_VERSION = "16.0.4175.1"
 DATABASE_VERSION = 957
 _REFUSALS = {Work.DATA_BACKUP: 3023, Work.LOG_BACKUP: 3023, Work.RESTORE: 3101, Work.ALTER: 5061}
@@ -32,14 +31,14 @@ LEAVING_SECONDS = 0.5
 
 
 class Instance:
-    """One server with `user` as its administrator, on one state folder.
+    """One server, called `name`, with `user` as its administrator, on one state folder.
 
     In it are `data/` and `log/` for databases (or links to where they are to lie), `backup/` for backups to DISK,
     `temp/`.
     """
 
-    def __init__(self, state: Path, user: str, password: str) -> None:
-        self.state, self.faults = state, SqlFaults(state)
+    def __init__(self, state: Path, name: str, user: str, password: str) -> None:
+        self.state, self.name, self.faults = state, name, SqlFaults(state)
         self.data_folder, self.log_folder = _place(state / "data"), _place(state / "log")
         self.backup_folder, self.temp_folder = state / "backup", state / "temp"
         shutil.rmtree(self.temp_folder, ignore_errors=True)  # what a killed server left
@@ -51,7 +50,7 @@ class Instance:
         self.credentials = Credentials(registry)
         self.certificates = Certificates(registry)
         self.identity = _identity(registry)
-        """What tells this server from another; their names are alike."""
+        """What tells this server from another, of another lab too, where their names are alike."""
         self.logins = Logins(registry, user, password)
         self.history = BackupHistory(Path(self.databases.get("msdb").data_file))
         self.sessions = Sessions()

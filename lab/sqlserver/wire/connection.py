@@ -20,7 +20,7 @@ from pysqlbridge.tds.token import DoneStatus, login_response
 
 from lab.sqlserver.engine import permissions
 from lab.sqlserver.engine.faults import SqlFault
-from lab.sqlserver.engine.instance import PRODUCT_VERSION, SERVER_NAME, Instance
+from lab.sqlserver.engine.instance import PRODUCT_VERSION, Instance
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.errors import UNSUPPORTED, Cause, Interrupted, Message, SqlServerError, message
 from lab.sqlserver.wire.reply import StreamedReply
@@ -51,7 +51,7 @@ class LabConnection(Transport):
     """Signs the client in; `run` then carries out its batches."""
 
     def __init__(self, tls: ssl.SSLContext, instance: Instance, connected: socket.socket, run: RunRequest) -> None:
-        super().__init__(tls, connected, SERVER_NAME, _VERSION, _SignIn(instance))
+        super().__init__(tls, connected, instance.name, _VERSION, _SignIn(instance))
         self._instance, self._run = instance, run
         self._requests = Requests()
 
@@ -82,7 +82,7 @@ class LabConnection(Transport):
             responses,
             login_response(
                 version=(_VERSION.major, _VERSION.minor, _VERSION.build),
-                server_name=SERVER_NAME,
+                server_name=self.server_name,
                 database=self._database,
                 tds_version=self._tds_version,
             ),
@@ -162,6 +162,10 @@ class _Nowhere:
     """A transport for answers that no client wants."""
 
     connection: LabConnection
+
+    @property
+    def server_name(self) -> str:
+        return self.connection.server_name
 
     def send_packet(self, payload: bytes, number: int, last: bool) -> None:
         """Nothing is sent."""

@@ -12,7 +12,6 @@ from pysqlbridge.tds.token import DoneStatus, EnvChangeType, done, env_change
 from pysqlbridge.tds.token import error as error_token
 from pysqlbridge.tds.token import info as info_token
 
-from lab.sqlserver.engine.instance import SERVER_NAME
 from lab.sqlserver.errors import Message, message
 
 _ROWS_AT_A_TIME = 500
@@ -23,8 +22,10 @@ _BODY = DEFAULT_PACKET_SIZE - HEADER_SIZE
 
 
 class Transport(Protocol):
-    """The connection under a reply (see wire)."""
+    """The connection under a reply (see wire), to the server of that name."""
 
+    @property
+    def server_name(self) -> str: ...
     def send_packet(self, payload: bytes, number: int, last: bool) -> None: ...
     def look_up(self) -> None: ...
 
@@ -44,7 +45,7 @@ class StreamedReply:
         self._held: tuple[DoneStatus, int, int] | None = None  # status, command and row count of a DONE
 
     def message(self, message: Message) -> None:
-        self.token(encoded(message, self._version))
+        self.token(encoded(message, self._transport.server_name, self._version))
 
     def info(self, number: int, *values: object, state: int = 1) -> None:
         """Send an informational message at once."""
@@ -113,7 +114,7 @@ class StreamedReply:
             self._transport.send_packet(payload, self._packets % 256, last and not self._buffer)
 
 
-def encoded(message: Message, tds_version: int) -> bytes:
+def encoded(message: Message, server: str, tds_version: int) -> bytes:
     """A message as an INFO or ERROR token."""
     encode = info_token if message.severity <= _INFORMATION else error_token
     token: bytes = encode(
@@ -121,7 +122,7 @@ def encoded(message: Message, tds_version: int) -> bytes:
         message.text,
         severity=message.severity,
         state=message.state,
-        server=SERVER_NAME,
+        server=server,
         tds_version=tds_version,
     )
     return token

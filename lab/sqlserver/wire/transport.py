@@ -37,6 +37,11 @@ class Transport(Connection):  # type: ignore[misc]  # pysqlbridge has no types
         self._tls, self._socket = tls, connected
         self.session: Session | None = None
 
+    @property
+    def server_name(self) -> str:
+        """What the server calls itself."""
+        return str(self._server_name)
+
     def serve(self) -> None:
         """Answer the client until it goes or must go."""
         while self.state is not ConnectionState.FAILED and not (self.session and self.session.stop):
