@@ -45,9 +45,9 @@ class SnapshotUser(Strict):
 
 
 class TenantLook(Strict):
-    """A look at one tenant of the volume that has found no difference, and for which host entry it was judged."""
+    """A look at one tenant of the volume that has found no difference."""
 
-    host: str
+    tenant: TenantId
     look: VolumeLook
 
 
@@ -57,10 +57,13 @@ class SharedSnapshot(Strict):
     Attributes:
         id: The claim, `<day>-<number>`; the number counts the claims of the UTC day, so that two that look at the same
             moment ask for the same name.
-        nonce: With the id the value of the snapshot's tag: a name that comes again never finds an earlier snapshot.
+        nonce: With the id the value of the snapshot's tag: a name that comes again never finds an earlier snapshot. It
+            changes with the looks: what was asked for before is not what comes after them.
+        former_nonces: Those before. A snapshot of theirs may still turn up, and is none of anybody's.
         owner: The run that claimed it, or took the claim over.
-        claimed_at: When the claim was written, by the store's clock; None in the first version of the document itself.
-        looks: By tenant, what was seen before the claim was written.
+        claimed_at: When the claim was last written before its snapshot was asked for, by the store's clock; None until
+            the snapshot is there.
+        looks: What was seen before the claim was written, by the fingerprint of the host entry that it was judged for.
         snapshot_id, started_at, size_gib: Amazon's answer; None until it is there.
         users: The points that use it, in the order in which they joined.
         sealed_because: Why nobody may join any more; empty while anybody may, or when its window is over.
@@ -70,10 +73,11 @@ class SharedSnapshot(Strict):
     volume: VolumeId
     id: str
     nonce: str
+    former_nonces: tuple[str, ...] = ()
     state: ShareState
     owner: str
     claimed_at: AwareDatetime | None = None
-    looks: dict[TenantId, TenantLook] = Field(default_factory=dict)
+    looks: dict[str, TenantLook] = Field(default_factory=dict)
     snapshot_id: str | None = None
     started_at: AwareDatetime | None = None
     size_gib: int | None = None
@@ -86,6 +90,11 @@ class SharedSnapshot(Strict):
         return f"{self.id}.{self.nonce}"
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """Values of the tag of all snapshots that were ever asked for by this claim."""
+        return tuple(f"{self.id}.{nonce}" for nonce in (self.nonce, *self.former_nonces))
+
+    @property
     def locked_until(self) -> datetime | None:
         """The longest lock of its users; None when none has one."""
         return max((user.locked_until for user in self.users if user.locked_until), default=None)
@@ -96,18 +105,33 @@ class SharedSnapshot(Strict):
 
     def look_at(self, tenant: str, host: WebHost | DatabaseHost) -> VolumeLook | None:
         """What was seen of the tenant before the claim; None when nothing was, or its host entry was another one."""
-        seen = self.looks.get(tenant)
-        return seen.look if seen and seen.host == fingerprint_of(host) else None
+        seen = self.looks.get(fingerprint_of(host))
+        return seen.look if seen and seen.tenant == tenant else None
 
-    def taken_over(self, owner: str, user: SnapshotUser, looks: Mapping[str, TenantLook]) -> SharedSnapshot:
-        """The claim in the hands of another run, whose point is then its only user.
+    def seen_anew(self, looks: Mapping[str, TenantLook], nonce: str) -> SharedSnapshot:
+        """The claim after another look, for a snapshot that is asked for from now on."""
+        former = (*self.former_nonces, self.nonce)
+        return self.model_copy(update={"looks": dict(looks), "nonce": nonce, "former_nonces": former})
+
+    def taken_over(self, owner: str, user: SnapshotUser, looks: Mapping[str, TenantLook], nonce: str) -> SharedSnapshot:
+        """The claim in the hands of another run, which has looked itself, and whose point is then its only user.
 
         Raises:
             RefusedError: when its snapshot is there already, or about to be deleted.
         """
         if self.state is not ShareState.CLAIMED:
             raise self._refused("is claimed no more")
-        return self.model_copy(update={"owner": owner, "users": (user,), "looks": dict(looks)})
+        return self.seen_anew(looks, nonce).model_copy(update={"owner": owner, "users": (user,)})
+
+    def given_up(self) -> SharedSnapshot:
+        """AWS has refused the snapshot for good: nobody uses the claim, and what may have come of it is deleted.
+
+        Raises:
+            RefusedError: when somebody else has had an answer for this claim.
+        """
+        if self.state is not ShareState.CLAIMED:
+            raise self._refused("is claimed no more")
+        return self.model_copy(update={"state": ShareState.DELETING, "users": ()})
 
     def begun(self, snapshot_id: str, started_at: datetime, size_gib: int, *, claimed_at: datetime) -> SharedSnapshot:
         """Amazon has answered: the bytes of `started_at` are in the snapshot.
@@ -128,19 +152,22 @@ class SharedSnapshot(Strict):
         )
 
     def may_join(self, opened_at: datetime, window: timedelta) -> bool:
-        """True when a daily point may use it that was opened at `opened_at`: the claim is at most `window` older, and
-        of the same UTC day.
+        """True when a daily point may use it that was opened at `opened_at`: it was claimed after that; or at most
+        `window` before, on the same UTC day.
 
         Args:
-            opened_at: By the store's clock, as `claimed_at` is.
+            opened_at: By the store's clock, as `claimed_at` is. Both are whole seconds: of the same one nobody knows
+                which came first.
         """
         if self.state is not ShareState.STARTED or self.claimed_at is None:
             return False
+        if self.claimed_at > opened_at or not window:
+            return self.claimed_at > opened_at
         same_day = self.claimed_at.astimezone(UTC).date() == opened_at.astimezone(UTC).date()
         return same_day and self.claimed_at >= opened_at - window
 
     def joined(self, users: Iterable[SnapshotUser]) -> SharedSnapshot:
-        """The snapshot with these users; one that is on the list already takes its new token, and keeps its lock.
+        """The snapshot with these users; one that is on the list already takes its later token, and keeps its lock.
 
         Raises:
             RefusedError: when nobody may join any more, but for those who are on the list already.
@@ -152,7 +179,9 @@ class SharedSnapshot(Strict):
                 raise self._refused(f"is {self.state}, so that nobody can join it")
             if known:
                 rest = [one for one in rest if not one.is_of(user.tenant, user.point)]
-            rest.append(user.model_copy(update={"locked_until": known.locked_until}) if known else user)
+                token = max(known.token, user.token)
+                user = known.model_copy(update={"token": token})
+            rest.append(user)
         return self.model_copy(update={"users": tuple(rest)})
 
     def sealed(self, why: str = "") -> SharedSnapshot:
@@ -201,7 +230,7 @@ class SharedSnapshot(Strict):
 
 def claim_id(day: date, number: int) -> str:
     """Name of the `number`th claim (from 1) of a volume on a UTC day."""
-    return f"{day:%Y%m%d}-{number:02d}"
+    return f"{day:%Y%m%d}-{number:04d}"
 
 
 def fingerprint_of(host: WebHost | DatabaseHost) -> str:

@@ -41,7 +41,7 @@ def started() -> SharedSnapshot:
 
 
 def test_a_day_counts_its_claims() -> None:
-    assert [claim_id(NOW.date(), number) for number in (1, 12)] == ["20261126-01", "20261126-12"]
+    assert [claim_id(NOW.date(), number) for number in (1, 12)] == ["20261126-0001", "20261126-0012"]
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,34 @@ def test_a_day_counts_its_claims() -> None:
         (NOW, True),
         (NOW + WINDOW, True),
         (NOW + WINDOW + timedelta(seconds=1), False),
-        (datetime(2026, 11, 25, 23, 59, tzinfo=UTC), False),
     ],
 )
 def test_a_daily_point_joins_a_claim_that_is_at_most_its_window_older_and_of_its_day(
     opened_at: datetime, may_join: bool
 ) -> None:
     assert started().may_join(opened_at, WINDOW) is may_join
+
+
+def test_whoever_waited_for_a_claim_past_midnight_joins_it_all_the_same() -> None:
+    midnight = datetime(2026, 11, 27, tzinfo=UTC)
+    shared = claim().begun("snap-1", midnight, 8, claimed_at=midnight)
+    assert shared.may_join(midnight - timedelta(seconds=30), WINDOW)
+    yesterday = claim().begun(
+        "snap-1", midnight - timedelta(seconds=30), 8, claimed_at=midnight - timedelta(seconds=30)
+    )
+    assert not yesterday.may_join(midnight, WINDOW)
+
+
+def test_without_a_window_the_claim_has_to_be_later_than_the_point() -> None:
+    assert started().may_join(NOW - timedelta(seconds=1), timedelta(0))
+    assert not started().may_join(NOW, timedelta(0))
+
+
+def test_a_claim_that_amazon_refuses_has_no_users_and_goes() -> None:
+    given_up = claim().given_up()
+    assert (given_up.state, given_up.users) == (ShareState.DELETING, ())
+    with pytest.raises(RefusedError, match="is claimed no more"):
+        started().given_up()
 
 
 def test_nobody_joins_what_has_not_begun_is_sealed_or_being_deleted() -> None:
@@ -98,10 +119,11 @@ def test_the_longest_lock_of_its_users_is_that_of_the_snapshot() -> None:
 
 
 def test_a_claim_changes_hands_until_amazon_has_answered() -> None:
-    taken = claim().taken_over("lab/tenant_backup/r2", user("globex"), {})
+    taken = claim().taken_over("lab/tenant_backup/r2", user("globex"), {}, "n2")
     assert (taken.owner, taken.users) == ("lab/tenant_backup/r2", (user("globex"),))
+    assert (taken.tag, taken.tags) == ("20261126-0001.n2", ("20261126-0001.n2", "20261126-0001.n1"))
     with pytest.raises(RefusedError, match="is claimed no more"):
-        started().taken_over("lab/tenant_backup/r2", user("globex"), {})
+        started().taken_over("lab/tenant_backup/r2", user("globex"), {}, "n2")
     with pytest.raises(RefusedError, match="is claimed no more"):
         started().begun("snap-2", NOW, 8, claimed_at=NOW)
 
@@ -114,7 +136,7 @@ def test_a_claim_is_silent_once_nobody_has_written_it_for_long() -> None:
 
 def test_a_look_counts_for_the_host_entry_that_it_was_judged_for() -> None:
     web, look = tenant().web, VolumeLook(at=NOW)
-    shared = claim(looks={"acme": TenantLook(host=fingerprint_of(web), look=look)})
+    shared = claim(looks={fingerprint_of(web): TenantLook(tenant="acme", look=look)})
     assert shared.look_at("acme", web) == look
     assert shared.look_at("acme", web.model_copy(update={"path": "/srv/www/other"})) is None
     assert shared.look_at("globex", web) is None
