@@ -12,6 +12,7 @@ from botocore.exceptions import IncompleteReadError, ResponseStreamingError
 
 from perennial.hooks import waits
 from perennial.hooks.aws.errors import NO_ANSWER
+from perennial.hooks.aws.short_reads import short_reads
 
 LONGEST_PAUSE = 4.0
 """Seconds between two readings, at most."""
@@ -45,6 +46,11 @@ async def read_object(s3: Any, bucket: str, key: str) -> ReadObject:
     Raises:
         botocore's errors as they come.
     """
+    short = await short_reads(s3, bucket).read(key)
+    if short:
+        content, headers = short
+        written_at, read_at = (parsedate_to_datetime(headers[name]) for name in ("last-modified", "date"))
+        return ReadObject(content, headers["etag"], written_at, read_at)
     async for _ in waits.looks(waits.AWS_ANSWER, LONGEST_PAUSE):
         answer = await s3.get_object(Bucket=bucket, Key=key)
         try:
