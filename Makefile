@@ -43,8 +43,8 @@ lint: install ## Style, types, import contracts, spelling, shell scripts
 	$(BIN)/codespell
 	(git ls-files '*.sh'; git grep --files-with-matches --extended-regexp '^#!/.*sh$$') | sort -u | xargs $(BIN)/shellcheck
 
-bench: install ## Measure how fast files are copied back, beside rsync -a and cp -a (TMPDIR chooses the disk)
-	PYTHONPATH=.:plugins $(BIN)/python -m bench.restore_files
+bench: install ## Measure, and write bench/results.md: all parts, or PART=fleet (`make bench PART=--help` lists them)
+	PYTHONPATH=.:plugins $(BIN)/python -m bench $(PART)
 
 format: install ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix .

@@ -49,6 +49,10 @@ class AirflowApi:
         run = self._send("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf or {}})
         return str(run["dag_run_id"])
 
+    def pause(self, dag_id: str) -> None:
+        """Let no run of the DAG begin by itself; those that are under way go on."""
+        self._send("PATCH", f"/dags/{dag_id}", {"is_paused": True})
+
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """One DAG run as Airflow describes it: `state`, `start_date`, `end_date`, `partition_key`, ..."""
         return self._get(f"/dags/{dag_id}/dagRuns/{run_id}")

@@ -51,12 +51,16 @@ class Stack:
 
         Raises ProcessError, naming the process and its log, when one of them fails.
         """
+        self.start_servers()
+        for name in COMPONENTS:
+            self._start(name)
+
+    def start_servers(self) -> None:
+        """Start what Airflow's components stand on: the database, prepared, and the lab; raises as `start` does."""
         self._start("database")
         self.processes.wait_until_ready("database", partial(database.is_ready, self.settings), DATABASE_SECONDS)
         with self._migration():
             start_servers(self.settings, self.extra)
-        for name in COMPONENTS:
-            self._start(name)
 
     def restart(self, name: str) -> None:
         """Start one process again that was stopped or killed."""

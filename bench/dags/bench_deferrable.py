@@ -1,0 +1,24 @@
+"""Baseline: the steps of a backup by ordinary deferrable operators."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
+
+from bench.ways.deferrable import deferrable_chain
+from bench.ways.dispatch import MAX_ACTIVE_RUNS, REQUEST, QueueTenantsOperator
+from perennial.backup.chain import backup_chain
+
+DUE = Asset("bench_deferrable_due")
+
+with DAG("bench_deferrable_dispatch", schedule=None, catchup=False, max_active_runs=1, is_paused_upon_creation=False):
+    QueueTenantsOperator(task_id="queue_tenants", asset=DUE)
+
+with DAG(
+    "bench_deferrable_backup",
+    schedule=PartitionedAssetTimetable(assets=DUE),
+    catchup=False,
+    max_active_runs=MAX_ACTIVE_RUNS,
+    is_paused_upon_creation=False,
+    params={"request": Param("", type="string")},
+) as backup:
+    deferrable_chain(lambda: backup_chain(REQUEST))

@@ -1,0 +1,59 @@
+"""What one way of backing a fleet up took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One way, one fleet, one run.
+
+    Attributes:
+        title: The way, as tables have it.
+        tenants: How many tenants the fleet had.
+        wall: Seconds from the dispatch to the end of the last tenant's run.
+        cpu: CPU seconds by component of Airflow, its database too.
+        lab_cpu: CPU seconds by server of the lab.
+        queued: Seconds from the dispatch until the last run was queued; None where nothing is queued.
+        memory: Largest PSS in MB of any one process, by component.
+        starts: How often a worker was started for the tenants' tasks.
+        dispatch_starts: How often for the dispatch.
+        calls: Calls of EC2 and SSM by name.
+        describes: DescribeSnapshots in the minute with the most of them.
+        problems: What was not as it has to be, in sentences.
+    """
+
+    title: str
+    tenants: int
+    wall: float
+    cpu: Mapping[str, float]
+    lab_cpu: Mapping[str, float]
+    queued: float | None = None
+    memory: Mapping[str, float] = field(default_factory=dict)
+    starts: int = 0
+    dispatch_starts: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    describes: int = 0
+    problems: Sequence[str] = ()
+
+    @property
+    def cpu_per_tenant(self) -> float:
+        """CPU seconds of Airflow's components and of its database for each tenant."""
+        return sum(self.cpu.values()) / self.tenants
+
+    @property
+    def lab_cpu_per_tenant(self) -> float:
+        return sum(self.lab_cpu.values()) / self.tenants
+
+    @property
+    def cloud_calls_per_tenant(self) -> float:
+        """EC2 and SSM calls for each tenant."""
+        return sum(count for name, count in self.calls.items() if name.startswith(("ec2:", "ssm:"))) / self.tenants
+
+    @property
+    def largest_process(self) -> float:
+        """MB of the largest process of Airflow."""
+        return max(self.memory.values(), default=0.0)

@@ -1,0 +1,129 @@
+"""Backs a whole fleet up one way and measures it, from the dispatch until nothing is left to do."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+from contextlib import suppress
+
+import psutil
+
+from bench.measured import Measured
+from bench.measuring.calls import CloudLog, busiest_minute, by_name
+from bench.measuring.records import Dispatch, Records, Runs
+from bench.measuring.sampler import MemoryPeaks, cpu_by_component
+from bench.stack import BenchStack
+from bench.vault_check import examples, find_problems, read_manifests
+from bench.ways.way import Way
+from demo.airflow_api import TERMINAL
+
+DISPATCH_SECONDS = 300.0
+LOOK_SECONDS, SAY_SECONDS = 1.0, 15.0
+DRAIN_SECONDS = 120.0
+QUIET_SECONDS = 3.0
+
+
+class FleetError(RuntimeError):
+    """A fleet was not backed up within its time."""
+
+
+def run_way(
+    bench: BenchStack, way: Way, tenants: Collection[str], say: Callable[[str], None], seconds: float
+) -> Measured:
+    """Back the fleet up one way, within `seconds`, and measure it.
+
+    Raises FleetError when the runs do not come to an end, ProcessError when a process ends by itself.
+    """
+    say(f"{way.title}: starting Airflow, warming up with one tenant")
+    bench = bench.start_for(way)
+    bench.warm_up(way, min(tenants))
+    records, log = Records(bench.settings), CloudLog(bench.stack.processes.log("cloud"))
+    airflow, lab = bench.airflow, bench.lab
+    before, lab_before = cpu_by_component(airflow), cpu_by_component(lab)
+    with MemoryPeaks(airflow) as memory:
+        dispatch = _dispatch(bench, way)
+        _wait_for_runs(bench, way, records, dispatch, len(tenants), say, seconds)
+        _drain_callbacks(records, airflow["dag-processor"])
+    after, lab_after = cpu_by_component(airflow), cpu_by_component(lab)
+    calls = log.calls()
+    runs = records.runs(way.backup, dispatch)
+    problems = [*run_problems(runs), *find_problems(read_manifests(bench.settings, way.name), tenants)]
+    measured = Measured(
+        title=way.title,
+        tenants=len(tenants),
+        wall=runs.ended_after,
+        cpu={name: after[name] - before[name] for name in airflow},
+        lab_cpu={name: lab_after[name] - lab_before[name] for name in lab},
+        queued=runs.queued_after,
+        memory=memory.largest,
+        starts=runs.starts,
+        dispatch_starts=records.starts(way.dispatch, dispatch),
+        calls=by_name(calls),
+        describes=busiest_minute(calls, "ec2:DescribeSnapshots"),
+        problems=problems,
+    )
+    say(f"{way.title}: {measured.wall:.0f} s, {measured.cpu_per_tenant:.2f} CPU-s a tenant; " + "; ".join(problems))
+    return measured
+
+
+def run_problems(runs: Runs) -> list[str]:
+    """What the runs themselves tell of: failed ones, and tenants that were queued more than once."""
+    failed = {state: count for state, count in runs.states.items() if state != "success"}
+    twice = [key for key, count in runs.per_key.items() if count > 1]
+    problems = [f"{count} runs ended as {state}" for state, count in failed.items()]
+    if twice:
+        problems.append(f"{len(twice)} tenants had more than one run: {examples(twice)}")
+    if runs.mismatches:
+        problems.append(f"Airflow failed {runs.mismatches} deferred tasks for the executor's late word")
+    return problems
+
+
+def _dispatch(bench: BenchStack, way: Way) -> Dispatch:
+    """Have the fleet queued; paused again at once, the DAG does not begin by itself in the midst."""
+    api = bench.api
+    dispatch = Dispatch(way.dispatch, api.trigger(way.dispatch))
+    run = api.wait_for_run(*dispatch, DISPATCH_SECONDS, bench.check)
+    api.pause(way.dispatch)
+    if run["state"] != "success":
+        raise FleetError(f"{way.dispatch} has failed. {bench.advice}")
+    return dispatch
+
+
+def _wait_for_runs(
+    bench: BenchStack,
+    way: Way,
+    records: Records,
+    dispatch: Dispatch,
+    wanted: int,
+    say: Callable[[str], None],
+    seconds: float,
+) -> None:
+    deadline, say_at = time.monotonic() + seconds, time.monotonic() + SAY_SECONDS
+    while True:
+        states = records.states(way.backup, dispatch)
+        if sum(states[state] for state in TERMINAL) >= wanted and states.total() == sum(states[s] for s in TERMINAL):
+            return
+        bench.check()
+        if time.monotonic() >= deadline:
+            raise FleetError(
+                f"After {seconds:.0f} s not all of {wanted} tenants are backed up: {_told(states)}. {bench.advice}"
+            )
+        if time.monotonic() >= say_at:
+            say(f"{way.title}: {_told(states)} of {wanted}")
+            say_at += SAY_SECONDS
+        time.sleep(LOOK_SECONDS)
+
+
+def _drain_callbacks(records: Records, dag_processor: int) -> None:
+    """Wait until the dag-processor has taken up what the ends of tasks have sent it: its CPU is part of the price."""
+    deadline, quiet_since = time.monotonic() + DRAIN_SECONDS, time.monotonic()
+    while time.monotonic() < min(deadline, quiet_since + QUIET_SECONDS):
+        with suppress(psutil.NoSuchProcess):
+            if records.callbacks_waiting() or psutil.Process(dag_processor).children():
+                quiet_since = time.monotonic()
+        time.sleep(LOOK_SECONDS / 2)
+
+
+def _told(states: Counter[str]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no run yet"

@@ -1,0 +1,183 @@
+"""The stack under measurement: one lab with one fleet, and an Airflow that is started anew for each way.
+
+A fresh Airflow for each way has the same peak of memory to begin with, and sees a vault of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from bench.interrupts import uninterrupted
+from bench.ways.way import Way, vault_environment
+from demo.airflow_api import AirflowApi
+from demo.environment import airflow_url
+from demo.stack import COMPONENTS, Stack
+from lab.environment import PROJECT
+from lab.processes import procfile_commands
+from lab.seed.register import registered
+from lab.servers import SERVERS
+from lab.settings import LabSettings
+from lab.testing.server import new_settings
+from lab.waiting import wait_until
+
+PARALLELISM = 8
+"""Workers at once, for the ways that need workers; four for each core."""
+UP_SECONDS, DAGS_SECONDS, WARM_UP_SECONDS = 300.0, 300.0, 600.0
+SETTLE_SECONDS = 10.0
+BUNDLES = [
+    {
+        "name": name,
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(folder)},
+    }
+    for name, folder in (("dags-folder", PROJECT / "dags"), ("bench", PROJECT / "bench" / "dags"))
+]
+AIRFLOW = {
+    "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
+    "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES),
+}
+SCHEDULED = ("daily_backups", "confirm_daily_backups", "retention")
+"""DAGs that would begin by themselves at some hour of the day, in the midst of a measurement."""
+HEARTBEATS = {
+    "scheduler": "latest_scheduler_heartbeat",
+    "dag_processor": "latest_dag_processor_heartbeat",
+    "triggerer": "latest_triggerer_heartbeat",
+}
+
+
+@dataclass(frozen=True)
+class BenchStack:
+    """A running lab and its Airflow.
+
+    Attributes:
+        stack: The stack, with the environment of the way at hand.
+        triggerers: How many triggerers there are.
+        limits: Environment of the lab's servers.
+    """
+
+    stack: Stack
+    triggerers: int = 1
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> LabSettings:
+        return self.stack.settings
+
+    @property
+    def airflow(self) -> dict[str, int]:
+        """Process ids of Airflow's components and of its database, by name."""
+        return self._pids([*self._components(), "database"])
+
+    @property
+    def lab(self) -> dict[str, int]:
+        """Process ids of the lab's servers, by name."""
+        names = self.stack.processes.names()
+        return self._pids([name for name in names if name not in (*self._components(), "database")])
+
+    @property
+    def tenants(self) -> list[str]:
+        """The tenants of the lab's register."""
+        return list(registered(self.settings))
+
+    @property
+    def api(self) -> AirflowApi:
+        return AirflowApi(airflow_url(self.settings))
+
+    def start_for(self, way: Way) -> BenchStack:
+        """Start Airflow anew, with the vault of this way, and back one tenant up to warm it up; returns this stack."""
+        self.stop_airflow()
+        environment = {**AIRFLOW, **self.limits, **vault_environment(self.settings, way.name)}
+        ready = replace(self, stack=Stack(self.settings, environment))
+        ready._start_components()
+        api = ready.api
+        api.wait_for_dags([way.dispatch, way.backup, way.by_hand, *SCHEDULED], DAGS_SECONDS)
+        for dag_id in SCHEDULED:
+            api.pause(dag_id)
+        return ready
+
+    def stop_airflow(self) -> None:
+        """Stop Airflow's components; its database and the lab go on."""
+        self.stack.processes.stop(self._components())
+
+    def warm_up(self, way: Way, tenant: str) -> None:
+        """Back one tenant up by hand, so that everything is imported and every client made; then wait a moment.
+
+        Raises RuntimeError when that fails.
+        """
+        api = self.api
+        run_id = api.trigger(way.by_hand, way.warm_up(tenant))
+        run = api.wait_for_run(way.by_hand, run_id, WARM_UP_SECONDS, self.check)
+        if run["state"] != "success":
+            raise RuntimeError(f"The warm-up of {way.title} has failed: {way.by_hand} {run_id}. {self.advice}")
+        time.sleep(SETTLE_SECONDS)
+
+    def check(self) -> None:
+        """Raises ProcessError, naming the process and its log, when one has ended by itself."""
+        self.stack.processes.check([*SERVERS, "database", *self._components()])
+
+    @property
+    def advice(self) -> str:
+        """Where to look when something went wrong."""
+        return f"Logs are in {self.settings.state / 'logs'} and {self.settings.state / 'airflow' / 'logs'}."
+
+    def _start_components(self) -> None:
+        began = datetime.now(UTC)
+        for name in self._components():
+            command = procfile_commands()["triggerer" if name.startswith("triggerer") else name]
+            self.stack.processes.start(name, command, self.stack.environment)
+
+        def all_up() -> bool:
+            self.check()
+            return all(self._beats_since(began, part) for part in HEARTBEATS)
+
+        wait_until(all_up, UP_SECONDS, f"Airflow is not up after {UP_SECONDS:.0f} s. {self.advice}")
+
+    def _beats_since(self, began: datetime, part: str) -> bool:
+        """Whether a component has given a sign of life since then; those of the Airflow before do not count."""
+        try:
+            health = httpx.get(f"{airflow_url(self.settings)}/api/v2/monitor/health", timeout=5).json()
+        except (httpx.HTTPError, ValueError):
+            return False
+        last = health[part][HEARTBEATS[part]]
+        return bool(last) and datetime.fromisoformat(last) > began
+
+    def _components(self) -> list[str]:
+        more = [f"triggerer-{number}" for number in range(2, self.triggerers + 1)]
+        return [*COMPONENTS, *more]
+
+    def _pids(self, names: list[str]) -> dict[str, int]:
+        leaders = {name: self.stack.processes.leader(name) for name in names}
+        return {name: leader.pid for name, leader in leaders.items() if leader}
+
+
+@contextmanager
+def bench_stack(
+    seed: Callable[[LabSettings], None], limits: Mapping[str, str] | None = None, triggerers: int = 1
+) -> Iterator[BenchStack]:
+    """A lab in a folder of its own, seeded; everything is stopped at the end, and the folder removed where all went
+    well: after a failure its logs are what there is to look at.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="perennial-bench-"))
+    settings = new_settings(folder)
+    stack = BenchStack(Stack(settings, {**AIRFLOW, **(limits or {})}), triggerers, limits or {})
+    done = False
+    try:
+        stack.stack.start_servers()
+        seed(settings)
+        yield stack
+        done = True
+    finally:
+        with uninterrupted():
+            stack.stack.stop()
+        if done:
+            shutil.rmtree(folder, ignore_errors=True)

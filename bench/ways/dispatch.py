@@ -1,0 +1,31 @@
+"""How the baselines are queued: as the product's own are, by one task and a partition of an asset for each tenant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pendulum
+from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.definitions.context import Context
+
+MAX_ACTIVE_RUNS = 64
+"""As dags/tenant_backup.py has it: a test holds both to each other."""
+
+REQUEST = "{{ dag_run.partition_key or params.request }}"
+
+
+class QueueTenantsOperator(BaseOperator):
+    """Queues one run for each tenant that is due, through the partitions of an asset."""
+
+    def __init__(self, *, asset: Asset, **kwargs: Any) -> None:
+        super().__init__(outlets=[asset], **kwargs)
+        self.asset = asset
+
+    def execute(self, context: Context) -> int:
+        """Queue them; returns how many."""
+        from perennial.backup.dispatch import partitions_due
+
+        run = context["dag_run"]
+        keys = partitions_due(pendulum.instance(run.run_after).in_timezone("UTC"))
+        context["outlet_events"][self.asset].add_partitions(keys)
+        return len(keys)
