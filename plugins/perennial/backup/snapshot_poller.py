@@ -12,8 +12,9 @@ from math import ceil
 
 from perennial.hooks import waits
 from perennial.hooks.asynchronous import PerLoop
-from perennial.hooks.aws.ebs import IDS_PER_CALL, ITEMS_PER_PAGE, Ebs
+from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import Snapshot
+from perennial.hooks.aws.ebs_snapshots import IDS_PER_CALL, ITEMS_PER_PAGE
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.settings import Settings
 

@@ -19,7 +19,7 @@ from perennial.backup import snapshot_poller
 from perennial.backup.daily import ConfirmDailyBackupsTrigger, ReportRegisterProblemsTrigger
 from perennial.backup.snapshot_poller import SnapshotPoller
 from perennial.hooks.asynchronous import run_in_thread
-from perennial.hooks.aws import ebs
+from perennial.hooks.aws import ebs_snapshots
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.ebs_items import Snapshot
 from tests.support.triggers import trigger_of
@@ -59,7 +59,7 @@ def test_there_is_one_call_for_each_pause_however_many_wait(
 ) -> None:
     """Of 3 ids one call shows all; 12 take four calls, at 4 a call, or one that shows what is pending."""
     monkeypatch.setattr(snapshot_poller, "IDS_PER_CALL", 4)
-    monkeypatch.setattr(ebs, "IDS_PER_CALL", 4)
+    monkeypatch.setattr(ebs_snapshots, "IDS_PER_CALL", 4)
     settings = replace(world.vault.settings, poll=timedelta(seconds=0.2))
     tags = [{"Key": "perennial:vault", "Value": settings.vault}]
     volume = world.entries["acme"]["web"]["volume"]

@@ -15,6 +15,8 @@ VAULT_TAG = "perennial:vault"
 TENANT_TAG = "perennial:tenant"
 POINT_TAG = "perennial:recovery-point"
 PART_TAG = "perennial:part"
+VOLUME_TAG = "perennial:volume"
+CLAIM_TAG = "perennial:claim"
 RESTORE_TAG = "perennial:restore"
 LOOK_TAG = "perennial:looked-at"
 
