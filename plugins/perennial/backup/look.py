@@ -119,7 +119,7 @@ async def _look_at_host(
 ) -> HostFacts:
     async def neighbours() -> Question:
         try:
-            register = await find_register(settings)
+            register = await find_register(settings, fresh=False)
         except PerennialError:
             return Question()  # a register that is being written keeps nobody from looking
         tenants = register.tenants.values() if register else ()

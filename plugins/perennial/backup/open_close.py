@@ -41,7 +41,7 @@ class OpenRecoveryPointTrigger(BackupTrigger):
 
     async def work(self) -> StepResult:
         settings, request = self.settings, self.backup_request
-        tenant = (await read_register(settings)).tenant(request.tenant)
+        tenant = (await read_register(settings, fresh=request.kind is not Kind.DAILY)).tenant(request.tenant)
         current = await self.read_manifest()
         if current and current.value.state is not State.VERIFIED:
             await refuse_alone(self)

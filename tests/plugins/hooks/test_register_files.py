@@ -73,6 +73,7 @@ def test_what_is_no_yaml_is_refused_with_the_place(moto_vault: VaultUnderTest, t
 
 def test_bytes_that_are_no_text_are_refused(moto_vault: VaultUnderTest, tmp_path: Path) -> None:
     (tmp_path / "tenants.yaml").write_bytes(b"\xff\xfe\x00tenants")
+    (tmp_path / "plans.yaml").write_text(yaml.safe_dump(PLANS))
     with pytest.raises(ConfigurationError, match=r"tenants\.yaml cannot be read"):
         read(moto_vault)
 
