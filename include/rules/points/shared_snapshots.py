@@ -58,7 +58,8 @@ class SharedSnapshot(Strict):
         id: The claim, `<day>-<number>`; the number counts the claims of the UTC day, so that two that look at the same
             moment ask for the same name.
         nonce: With the id the value of the snapshot's tag: a name that comes again never finds an earlier snapshot. It
-            changes with the looks: what was asked for before is not what comes after them.
+            changes with the looks: what was asked for before is not what comes after them. Stored as `claim_nonce`:
+            every document has a `nonce` of its last write.
         former_nonces: Those before. A snapshot of theirs may still turn up, and is none of anybody's.
         owner: The run that claimed it, or took the claim over.
         claimed_at: When the claim was last written before its snapshot was asked for, by the store's clock; None until
@@ -72,7 +73,7 @@ class SharedSnapshot(Strict):
     version: Literal[1] = 1
     volume: VolumeId
     id: str
-    nonce: str
+    nonce: str = Field(validation_alias="claim_nonce", serialization_alias="claim_nonce")
     former_nonces: tuple[str, ...] = ()
     state: ShareState
     owner: str

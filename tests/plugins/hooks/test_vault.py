@@ -13,6 +13,7 @@ from include.rules.errors import ConflictError, LeaseBusyError, LeaseLostError, 
 from include.rules.points.leases import Lease, Purpose
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
 from lab.testing.cloud import LabCloud
 from lab.testing.deadlines import pace
@@ -222,6 +223,20 @@ def test_a_point_that_a_fenced_off_step_has_verified_with_its_last_write_can_sti
         return [await overtake(vault, change) for change in changes]
 
     assert moto_vault.run(overtake_each) == [State.VERIFIED, State.VERIFIED, State.RUNNING]
+
+
+def test_a_shared_snapshot_comes_back_as_it_was_written(any_vault: VaultUnderTest) -> None:
+    claim = SharedSnapshot(
+        volume="vol-0123456789abcdef0", id="20261123-01", nonce="of-the-claim", state=ShareState.CLAIMED, owner="run-1"
+    )
+
+    async def write(vault: Vault) -> SharedSnapshot:
+        await vault.shared_snapshots.create(claim)
+        changed = await vault.change_shared_snapshot(claim.volume, claim.id, lambda document: document)
+        assert (await vault.shared_snapshots.require(claim.volume, claim.id)).value == changed.value
+        return changed.value
+
+    assert any_vault.run(write) == claim
 
 
 def test_what_the_vault_keeps_of_a_point_holds_no_credentials(any_vault: VaultUnderTest) -> None:
