@@ -16,12 +16,12 @@ export LC_ALL=C
 
 mounts="$(findmnt --noheadings --raw --nofsroot --output MAJ:MIN,FSROOT,SOURCE,FSTYPE,TARGET)"
 
-# Prints the number of the line of $mounts whose file system is seen at a path, or what that line says (print=plain), or
-# the first mount point below a path.
+# Prints what $mounts says of a path: the number of the line whose file system is seen there, its device number, the
+# first mount point below the path, the four texts of the answer (both as JSON), and what is mounted; each on a line.
 # Where a mount hides another one, the device number of what is seen there tells them apart; a btrfs subvolume has a
 # number of its own, and the deepest and latest mount is taken. findmnt writes what is no plain character as \x20.
-from_mounts() { # from_mounts WHAT: by $path and $device, or by $path (below), or by $number
-    printf '%s\n' "$mounts" | what="$1" path="${path-}" device="${device-}" number="${number-}" awk -F '[ ]' '
+from_mounts() { # from_mounts PATH DEVICE_NUMBER
+    printf '%s\n' "$mounts" | path="$1" device="$2" awk -F '[ ]' '
         function digit(text) { return index("0123456789abcdef", text) - 1 }
         function plain(text,  done, at) {
             while ((at = index(text, "\\x")) > 0) {
@@ -31,21 +31,23 @@ from_mounts() { # from_mounts WHAT: by $path and $device, or by $path (below), o
             }
             return done text
         }
-        ENVIRON["what"] == "below" {
-            target = plain($5)
-            if (index(target, ENVIRON["path"] "/") == 1 && !below++) print substr(target, length(ENVIRON["path"]) + 2)
-            next
+        function json(text) {
+            gsub(/[\001-\037\177]/, "", text)
+            gsub(/[\\"]/, "\\\\&", text)
+            return "\"" text "\""
         }
-        ENVIRON["what"] != "number" { if (NR == ENVIRON["number"]) print plain($ENVIRON["what"]); next }
+        BEGIN { texts = "\"\", \"\", \"\", \"\"" }
         {
             target = plain($5)
+            if (index(target, ENVIRON["path"] "/") == 1 && !hidden++) below = substr(target, length(ENVIRON["path"]) + 2)
             if (target != "/" && index(ENVIRON["path"] "/", target "/") != 1) next
             same = ($1 == ENVIRON["device"])
             if (same > found || (same == found && length(target) >= longest)) {
-                found = same; longest = length(target); best = NR
+                found = same; longest = length(target); best = NR; best_device = $1; source = plain($3)
+                texts = json(target) ", " json(plain($2)) ", " json(source) ", " json(plain($4))
             }
         }
-        END { if (ENVIRON["what"] == "number") print best + 0 }'
+        END { print best + 0; print best_device; print json(below); print texts; print source }'
 }
 
 device_number() { # device_number PATH: as MAJ:MIN has it, from the number as Linux packs it
@@ -69,29 +71,34 @@ is_empty() {
 
 seen=" " shown="" folders=""
 while IFS= read -r folder; do
-    kind=nothing empty=true below="" path="$(realpath -m "$folder")" number=0
+    kind=nothing empty=true below='""' path="$(realpath -m "$folder")" number=0
     if [ -e "$folder" ]; then
-        device="$(device_number "$folder")"
-        number="$(from_mounts number)"
+        {
+            read -r number
+            read -r device
+            IFS= read -r below
+            IFS= read -r texts
+            IFS= read -r mounted
+        } <<MOUNT
+$(from_mounts "$path" "$(device_number "$folder")")
+MOUNT
         if [ -d "$folder" ]; then
             kind=folder
-            below="$(from_mounts below)"
             is_empty "$folder" || empty=false
         else
-            kind=other
+            kind=other below='""'
         fi
         case "$seen" in
             *" $number "*) ;;
             *)
                 seen="$seen$number "
-                disks="$(disks_of "$(from_mounts 3)" "$(from_mounts 1)")"
-                shown="$shown\"$number\": [$(json "$(from_mounts 5)"), $(json "$(from_mounts 2)"), "
-                shown="$shown$(json "$(from_mounts 3)"), $(json "$(from_mounts 4)"), [${disks%, }]], "
+                disks="$(disks_of "$mounted" "$device")"
+                shown="$shown\"$number\": [$texts, [${disks%, }]], "
                 ;;
         esac
     fi
     if [ "$path" = "$folder" ]; then path=""; fi
-    folders="${folders}[\"$kind\", $empty, \"$number\", $(json "$path"), $(json "$below")], "
+    folders="${folders}[\"$kind\", $empty, \"$number\", $(json "$path"), $below], "
 done <<END
 $FOLDERS
 END

@@ -1,6 +1,6 @@
 """Scripts of include/scripts/ as Systems Manager gets them: one text, with the parameters and the library in front.
 
-Parameters travel as base64 text in variables of their own, so that no value is ever read as code.
+Parameters travel in variables of their own, as base64 text unless all is plain, so that no value is ever read as code.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ OFFLINE_MARKER = "app_offline.htm"
 (learn.microsoft.com, "App offline file (app_offline.htm)")."""
 
 _SUFFIXES = {Platform.LINUX: ".sh", Platform.WINDOWS: ".ps1"}
+_PLAIN = re.compile(r"[A-Za-z0-9 ._/:@-]*")
+"""Values that mean themselves between quotes, for any shell and for Systems Manager, which replaces what is in {{ }}."""
+
 _NEEDS = re.compile(r"^# needs: (\S+)$", re.MULTILINE)
 
 
@@ -60,6 +63,8 @@ def _encoded(value: str) -> str:
 
 
 def _shell_variable(key: str, value: str) -> str:
+    if _PLAIN.fullmatch(value):  # decoding takes a process for each value, and a script has up to ten
+        return f"{key}='{value}'"
     # The dot keeps a value's own trailing newlines from being cut off by the substitution.
     # Not exported: Linux starts no program with a variable of more than 128 KiB (execve(2), MAX_ARG_STRLEN).
     return f'{key}="$(printf %s {_encoded(value)} | base64 -d; printf .)"; {key}="${{{key}%.}}"'
