@@ -13,7 +13,8 @@ from include.rules.errors import UnavailableError
 from include.rules.register.tenants import Platform
 from lab.cloud.images import WINDOWS_IMAGE
 from lab.testing.cloud import LabCloud
-from lab.testing.deadlines import pace
+from lab.testing.deadlines import pace, within
+from lab.waiting import wait_until
 from perennial.hooks.aws import host_scripts
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError
@@ -95,6 +96,11 @@ def test_a_host_that_is_not_there_is_named(moto_vault: VaultUnderTest, scripts: 
         )
 
 
+async def runs(begun: Path) -> None:
+    """Wait until a script is so far that it has made the file."""
+    await asyncio.to_thread(wait_until, begun.exists, within(10), "The script has not begun.")
+
+
 def test_a_script_that_an_earlier_attempt_has_started_is_waited_for_and_not_started_again(
     moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path, host: str
 ) -> None:
@@ -102,7 +108,7 @@ def test_a_script_that_an_earlier_attempt_has_started_is_waited_for_and_not_star
 
     async def twice(hosts: Hosts) -> Outcome:
         first = asyncio.create_task(hosts.run(host, Platform.LINUX, "slow", {}, label="slow", limit=30))
-        await asyncio.sleep(0.5)
+        await runs(lab_cloud.host_path(host, "/begun"))
         first.cancel()
         return await hosts.run(host, Platform.LINUX, "slow", {}, label="slow", limit=30)
 
@@ -113,11 +119,11 @@ def test_a_script_that_an_earlier_attempt_has_started_is_waited_for_and_not_star
 def test_a_script_is_ended_when_nobody_wants_it_any_more(
     moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path, host: str
 ) -> None:
-    (scripts / "long.sh").write_text(f"sleep {2 * pace()}; echo late > late\n")
+    (scripts / "long.sh").write_text(f"touch begun; sleep {2 * pace()}; echo late > late\n")
 
     async def cancel(hosts: Hosts) -> bool:
         running = asyncio.create_task(hosts.run(host, Platform.LINUX, "long", {}, label="long", limit=30))
-        await asyncio.sleep(0.5)
+        await runs(lab_cloud.host_path(host, "/begun"))
         ended = await hosts.cancel(host, "long")
         with pytest.raises(ScriptError, match="ended with Cancelled"):
             await running
