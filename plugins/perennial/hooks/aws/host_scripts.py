@@ -27,7 +27,7 @@ OFFLINE_MARKER = "app_offline.htm"
 
 _SUFFIXES = {Platform.LINUX: ".sh", Platform.WINDOWS: ".ps1"}
 _PLAIN = re.compile(r"[A-Za-z0-9 ._/:@-]*")
-"""Values that mean themselves between quotes, for any shell and for Systems Manager, which replaces what is in {{ }}."""
+"""What means itself between quotes, for any shell and for Systems Manager, which replaces what stands in {{ }}."""
 
 _NEEDS = re.compile(r"^# needs: (\S+)$", re.MULTILINE)
 
