@@ -24,6 +24,12 @@ PARTS = {
     "fleet": ("bench.fleet:hundred", "100 tenants: workerless, sync operators, deferrable operators, no Airflow"),
     "fleet300-sync": ("bench.fleet:three_hundred_sync", "300 tenants: workerless beside sync operators"),
     "fleet300-deferrable": ("bench.fleet:three_hundred_deferrable", "300 tenants: workerless beside deferrable ones"),
+    "apart": ("bench.apart:measure", "40 tenants that share no volume: calls of AWS for each"),
+    "thousand": ("bench.thousand:one_triggerer", "1,000 tenants on 20 SQL Servers, AWS's limits on"),
+    "two-triggerers": ("bench.thousand:two_triggerers", "1,000 tenants by one triggerer and by two"),
+    "growth": ("bench.growth:small", "50, 200 and 1,000 tenants"),
+    "growth3000": ("bench.growth:large", "3,000 tenants"),
+    "waiting": ("bench.waiting:measure", "DescribeSnapshots while 20, 100 and 500 tenants wait"),
 }
 """Of each part the function that measures it and returns its section, and what it is about."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.fleet_seed import seed_tenants
+from bench.fleet_seed import Fleet
 from bench.measured import Measured
 from bench.results import Check, Section
 from bench.run_floor import run_floor
@@ -40,7 +40,7 @@ def three_hundred_deferrable(say: Say) -> Section:
 
 def _measure(tenants: int, ways: Sequence[Way], say: Say, *, floor: bool = False) -> Section:
     say(f"starting the lab and seeding {tenants} tenants")
-    with bench_stack(lambda settings: seed_tenants(settings, tenants)) as bench:
+    with bench_stack(Fleet(tenants)) as bench:
         names = bench.tenants
         measured = {way: run_way(bench, way, names, say, WAY_SECONDS) for way in ways}
         columns = [*measured.values()]

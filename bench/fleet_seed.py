@@ -1,11 +1,27 @@
-"""The fleets that are measured."""
+"""The fleets that are measured: twenty tenants to a volume, fifty to a SQL Server."""
 
 from __future__ import annotations
 
-from lab.seed.tenants import seed
-from lab.settings import LabSettings
+from dataclasses import dataclass
+
+from lab.seed.fleet import seed_fleet
+from lab.settings import MOST_SQL_SERVERS, LabSettings
+
+PER_SERVER = 50
 
 
-def seed_tenants(settings: LabSettings, tenants: int) -> None:
-    """Fill a lab with so many tenants."""
-    seed(settings, say=lambda _: None)
+@dataclass(frozen=True)
+class Fleet:
+    """So many tenants, and how many of them share a database volume and a web volume."""
+
+    tenants: int
+    per_volume: int = 20
+
+    @property
+    def servers(self) -> int:
+        """How many SQL Servers they are on: twenty for a thousand."""
+        return min(MOST_SQL_SERVERS, -(-self.tenants // PER_SERVER))
+
+    def seed(self, settings: LabSettings) -> None:
+        """Fill a lab, whose servers are up, with these tenants."""
+        seed_fleet(settings, self.tenants, self.per_volume, say=lambda _: None)

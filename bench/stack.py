@@ -9,7 +9,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import httpx
 
+from bench.fleet_seed import Fleet
 from bench.interrupts import uninterrupted
 from bench.ways.way import Way, vault_environment
 from demo.airflow_api import AirflowApi
@@ -161,21 +162,22 @@ class BenchStack:
 
 
 @contextmanager
-def bench_stack(
-    seed: Callable[[LabSettings], None], limits: Mapping[str, str] | None = None, triggerers: int = 1
-) -> Iterator[BenchStack]:
-    """A lab in a folder of its own, seeded; everything is stopped at the end, and the folder removed where all went
-    well: after a failure its logs are what there is to look at.
+def bench_stack(fleet: Fleet, limits: Mapping[str, str] | None = None, triggerers: int = 1) -> Iterator[BenchStack]:
+    """A lab in a folder of its own, seeded; everything is stopped at the end, and the folder removed unless something
+    has failed: its logs are what there is to look at then.
     """
-    folder = Path(tempfile.mkdtemp(prefix="perennial-bench-"))
-    settings = new_settings(folder)
+    folder = Path(tempfile.mkdtemp(prefix="perennial-fleet-"))
+    settings = new_settings(folder, fleet.servers)
     stack = BenchStack(Stack(settings, {**AIRFLOW, **(limits or {})}), triggerers, limits or {})
     done = False
     try:
         stack.stack.start_servers()
-        seed(settings)
+        fleet.seed(settings)
         yield stack
         done = True
+    except KeyboardInterrupt:
+        done = True
+        raise
     finally:
         with uninterrupted():
             stack.stack.stop()
