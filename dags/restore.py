@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from include.rules.restore.request import DatabaseSource, RestoreScope
+from include.rules.restore.scope import DatabaseSource, RestoreScope
 from perennial.restore.chain import restore_chain
 from perennial.steps import forms
 

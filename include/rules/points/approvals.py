@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
+
+APPROVE_WITHIN = timedelta(days=2)
+"""How long what has been previewed waits for a person's approval."""
 
 NOT_TOLD: Final = "not told"
 """What a step has as the approved seal where nobody has told it: its task was started by an earlier version."""

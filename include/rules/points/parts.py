@@ -1,29 +1,15 @@
-"""The parts of a recovery point: their names, the snapshots of its volumes, and what has been made so far."""
+"""The parts of a recovery point: the snapshots of its volumes, its .bak, and what has been made so far."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime
 
 from include.rules.points.backup_files import BackupFilePart
+from include.rules.points.part_names import PartName as PartName
+from include.rules.points.part_names import SnapshotRole as SnapshotRole
 from include.rules.register.tenants import Strict
-
-
-class PartName(StrEnum):
-    """Names of the parts, as manifests, tags and messages have them, in the order in which they are made."""
-
-    WEB_SNAPSHOT = "web_snapshot"
-    DB_SNAPSHOT = "db_snapshot"
-    BAK = "bak"
-
-
-class SnapshotRole(StrEnum):
-    """Which volume of the tenant a snapshot shows; the value is the part's name in manifests and tags."""
-
-    WEB = PartName.WEB_SNAPSHOT
-    DATABASE = PartName.DB_SNAPSHOT
 
 
 class SnapshotPart(Strict):

@@ -8,16 +8,13 @@ each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 import pendulum
 
 from include.rules.errors import ConfigurationError
 from include.rules.register.tenants import TENANT_ID
-
-APPROVE_WITHIN = timedelta(days=2)
-"""How long what has been previewed waits for a person's approval."""
 
 
 class Kind(StrEnum):

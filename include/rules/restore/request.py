@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -14,27 +13,14 @@ from include.rules.errors import ConfigurationError
 from include.rules.points.requests import parse_moment
 from include.rules.register.register import explain
 from include.rules.register.tenants import DatabaseName, OwnFolder, Strict, TenantId
+from include.rules.restore.scope import DatabaseSource as DatabaseSource
+from include.rules.restore.scope import RestoreScope as RestoreScope
 
 MOST_PATHS = 200
 
 LONGEST_PATHS = 16_000
 """Bytes of all chosen paths together. They travel inside the script, and Systems Manager takes no command above 64 KB
 (SendCommand, MaxDocumentSizeExceeded); Windows takes no variable above 32,767 characters."""
-
-
-class RestoreScope(StrEnum):
-    """Which halves of a tenant come back."""
-
-    BOTH = "files and database"
-    FILES = "files"
-    DATABASE = "database"
-
-
-class DatabaseSource(StrEnum):
-    """What a database is brought back from: the .bak, or the snapshot of its volume (as after a power cut)."""
-
-    BACKUP_FILE = "backup file"
-    SNAPSHOT = "snapshot"
 
 
 def _relative_path(value: str) -> str:

@@ -7,8 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from include.rules.points.approvals import seal_of, why_not_approved
-from include.rules.points.requests import APPROVE_WITHIN
+from include.rules.points.approvals import APPROVE_WITHIN, seal_of, why_not_approved
 from include.rules.register.tenants import RetentionPolicy, Strict, TenantId
 
 VALID_FOR = APPROVE_WITHIN + timedelta(days=1)

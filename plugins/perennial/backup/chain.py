@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.part_names import SnapshotRole
 from perennial.backup.operators import (
     BackupDatabaseOperator,
     CloseRecoveryPointOperator,

@@ -11,8 +11,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from include.rules.points.approvals import seal_in
-from include.rules.points.requests import APPROVE_WITHIN
+from include.rules.points.approvals import APPROVE_WITHIN, seal_in
 
 SEAL = "plan"
 """Key under which the approval tells the seal of the plan that it shows."""

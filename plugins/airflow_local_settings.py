@@ -1,0 +1,95 @@
+"""What Airflow's components load before they begin; Airflow reads this module at each start ("local settings").
+
+The dag-processor forks a process for each end of a step, which parses that step's DAG file: what it finds loaded it
+does not load again. The triggerer has one event loop for all steps: what the first of them loaded at first use (the
+clients' models of AWS, a second of CPU time) would stop all others, and so do collections of cyclic garbage, which look
+at all that is loaded, a quarter of a second each, unless it is set aside.
+
+A component keeps what it has loaded: restart all of them after an upgrade. Where the folder `config` of AIRFLOW_HOME
+has an `airflow_local_settings.py` of its own, Airflow reads that one instead: call `preload` there.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perennial.steps.operator import StepOperator
+
+__all__: list[str] = []
+"""Airflow takes what stands here for settings of its own."""
+
+OPERATORS = (
+    "include.rules.restore.scope",
+    "perennial.backup.chain",
+    "perennial.register_check.operators",
+    "perennial.restore.chain",
+    "perennial.retention.operators",
+    "perennial.steps.approval",
+    "perennial.steps.forms",
+)
+"""What DAG files import."""
+
+AT_FIRST_USE = ("airflow.sdk.execution_time.task_runner", "airflow.sdk.execution_time.xcom")
+"""What steps import in their midst."""
+
+AWS_SERVICES = ("ec2", "s3", "ssm", "sts")
+
+
+def preload(component: str) -> None:
+    """Load what the component will need; what cannot be loaded is told by whoever needs it.
+
+    Args:
+        component: The word after `airflow` in the command that starts it.
+    """
+    try:
+        if component == "dag-processor":  # sets aside by itself what is loaded
+            load_operators()
+        elif component == "triggerer":
+            load_operators()
+            load_triggers()
+            load_aws_models()
+            gc.collect()
+            gc.freeze()
+    except Exception:
+        logging.getLogger(__name__).exception("What the %s needs could not be loaded beforehand.", component)
+
+
+def load_operators() -> None:
+    """Import what DAG files import."""
+    for module in OPERATORS:
+        import_module(module)
+
+
+def load_triggers() -> None:
+    """Import the triggers of all operators, and with them all that steps are made of."""
+    from perennial.steps.operator import StepOperator
+
+    for operator in _subclasses(StepOperator):
+        if hasattr(operator, "trigger"):
+            operator.load_trigger()
+    for module in AT_FIRST_USE:
+        import_module(module)
+
+
+def load_aws_models() -> None:
+    """Read botocore's models of the services; the provider's sessions share what has been read."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+    session = AwsBaseHook(aws_conn_id=None).get_session(deferrable=True)
+    for service in AWS_SERVICES:
+        session.warm_up_loader_caches(service)
+
+
+def _subclasses(cls: type[StepOperator]) -> Iterator[type[StepOperator]]:
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+preload(sys.argv[1] if len(sys.argv) > 1 else "")

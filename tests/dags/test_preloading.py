@@ -1,0 +1,95 @@
+"""What Airflow's components load before they begin, so that no step loads it in the midst of others."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+REPORT = """
+import json, sys
+sys.argv = ["airflow", *{arguments}]
+import airflow, gc
+before = set(sys.modules)
+report = {{"frozen": gc.get_freeze_count(), "loaded": sorted(before)}}
+{work}
+report["late"] = sorted(set(sys.modules) - before)
+print(json.dumps(report))
+"""
+
+
+def started(tmp_path: Path, *arguments: str, work: str = "", config: str | None = None) -> dict[str, Any]:
+    """What a component that is started by these words has loaded, and what `work` loads then."""
+    if config is not None:
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / "airflow_local_settings.py").write_text(config)
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PYTHONPATH": str(PROJECT),
+    }
+    code = REPORT.format(arguments=list(arguments), work=work)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert run.returncode == 0, run.stderr
+    report: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return report
+
+
+TAKE_UP_ALL_STEPS = """
+from perennial.steps.operator import StepOperator
+def below(cls):
+    return [one for sub in cls.__subclasses__() for one in (sub, *below(sub))]
+report["triggers"] = len({cls.load_trigger() for cls in below(StepOperator) if hasattr(cls, "trigger")})
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+loader = AwsBaseHook(aws_conn_id=None).get_session(deferrable=True).get_component("data_loader")
+loader.file_loader = None  # whoever reads a file now fails
+report["operations"] = len(loader.load_service_model("ec2", "service-2", api_version=None)["operations"])
+"""
+
+
+def test_a_triggerer_has_loaded_all_steps_and_models_before_its_first_one(tmp_path: Path) -> None:
+    report = started(tmp_path, "triggerer", work=TAKE_UP_ALL_STEPS)
+    assert report["triggers"] > 20
+    assert report["operations"] > 500
+    assert [module for module in report["late"] if module.startswith(("perennial", "include", "botocore"))] == []
+    assert report["frozen"] > 100_000
+
+
+def test_a_dag_processor_has_loaded_what_dag_files_import_and_no_more(tmp_path: Path) -> None:
+    files = [str(file) for file in sorted((PROJECT / "dags").glob("*.py"))]
+    report = started(tmp_path, "dag-processor", work=f"import runpy\nfor file in {files}: runpy.run_path(file)")
+    assert [module for module in report["late"] if module.startswith(("perennial", "include"))] == []
+    assert [
+        module for module in report["loaded"] if module.startswith(("perennial.hooks", "botocore", "pymssql"))
+    ] == []
+
+
+@pytest.mark.parametrize("arguments", [("scheduler",), ("tasks", "run"), ()])
+def test_no_other_command_loads_anything_of_ours(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    report = started(tmp_path, *arguments)
+    assert [module for module in report["loaded"] if module.startswith(("perennial", "include"))] == []
+    assert report["frozen"] == 0
+
+
+WITHOUT_A_DRIVER = f"""
+import importlib.util, sys
+sys.modules["pymssql"] = None
+ours = importlib.util.spec_from_file_location("ours", {str(PROJECT / "plugins" / "airflow_local_settings.py")!r})
+ours.loader.exec_module(importlib.util.module_from_spec(ours))
+__all__ = []
+"""
+
+
+def test_what_cannot_be_loaded_stops_no_triggerer(tmp_path: Path) -> None:
+    """Other people's DAGs go on; the step that needs it says what is missing."""
+    report = started(tmp_path, "triggerer", config=WITHOUT_A_DRIVER)
+    assert "perennial.steps.operator" in report["loaded"]
+    assert "perennial.hooks.sql_server.server" not in report["loaded"]
