@@ -42,13 +42,22 @@ CONNECTION = "aws_benchmark"
 AT_ONCE = 16
 
 
-def manifest(point_id: str, time: datetime) -> Manifest:
-    """A verified daily point with its parts, as a backup leaves it: about 3 KB in the vault."""
-    prefix, minute = f"recovery-points/acme/{point_id}", timedelta(minutes=1)
+def manifest(point_id: str, time: datetime, *, tenant: Tenant = TENANT, claim: str = "") -> Manifest:
+    """A verified daily point with its parts, as a backup leaves it: about 3 KB in the vault.
+
+    Args:
+        claim: Of its snapshots, which are then called `snap-of-<volume>`; empty for snapshots of its own.
+    """
+    prefix, minute = f"recovery-points/{tenant.id}/{point_id}", timedelta(minutes=1)
     snapshots: dict[str, Any] = {
-        f"{name}_snapshot": {"snapshot_id": f"snap-{uuid4().hex[:17]}", "volume_id": volume, "started_at": time}
-        | {"size_gib": 100}
-        for name, volume in (("web", TENANT.web.volume), ("db", TENANT.database.volume))
+        f"{name}_snapshot": {
+            "snapshot_id": f"snap-of-{volume}" if claim else f"snap-{uuid4().hex[:17]}",
+            "volume_id": volume,
+            "started_at": time,
+            "size_gib": 100,
+            "claim": claim,
+        }
+        for name, volume in (("web", tenant.web.volume), ("db", tenant.database.volume))
     }
     bak = {
         "number": 1,
@@ -63,7 +72,7 @@ def manifest(point_id: str, time: datetime) -> Manifest:
     }
     content = {
         "id": point_id,
-        "tenant": "acme",
+        "tenant": tenant.id,
         "kind": "daily",
         "state": "verified",
         "attempt": 1,
@@ -72,7 +81,7 @@ def manifest(point_id: str, time: datetime) -> Manifest:
         "opened_at": time,
         "closed_at": time + 5 * minute,
         "time": time,
-        "source": TENANT,
+        "source": tenant,
         "parts": {**snapshots, "bak": bak},
         "verification": {"level": 2, "at": time + 4 * minute, "checks": ["RESTORE VERIFYONLY", "sizes and checksums"]},
     }

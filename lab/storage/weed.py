@@ -63,6 +63,11 @@ def inner_s3_port(settings: LabSettings) -> int:
     return settings.port_base + 19
 
 
+def filer_address(settings: LabSettings) -> str:
+    """Host and port of weed's filer: it takes files below /buckets/ without a signature, for seeding many at once."""
+    return f"{HOST}:{master_port(settings) + 4}"
+
+
 def write_identities(settings: LabSettings, file: Path) -> None:
     """Write the keys of the lab's administrator and of the limited user, with their rights."""
     rights = [f"{right}:{VAULT_BUCKET}" for right in ("Read", "Write", "List")]

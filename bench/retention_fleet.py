@@ -1,0 +1,106 @@
+"""Retention of 1,000 tenants with 60 recovery points each, read from a real object store, beside plain reading.
+
+Servers have 50 tenants each, which share the snapshots of a web volume and of a database volume. The vault is the
+lab's S3 (SeaweedFS, by its door), the account the lab's cloud without its rates. Every tenant has one point that
+expires today and one whose grace is over, as on every day of its life.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.measuring.alone import Work, run_alone
+from bench.results import Check, Section, table
+from bench.stored_fleet import StoredFleet, store_fleet
+from bench.trial import fleet_size
+from lab.environment import lab_environment
+from lab.settings import REGION
+from lab.testing.cloud import LabCloud
+from lab.testing.server import new_settings
+from lab.testing.storage import LabStorage
+
+TENANTS, POINTS, SHARERS = 1_000, 60, 50
+SECONDS, MEMORY = 120, 600
+LONGEST = 1_500
+"""Seconds after which one of the ways is given up."""
+CONNECTION = "aws_benchmark"
+WAYS = {
+    "listing": "keys listed, nothing read",
+    "plain": "every manifest read by a plain script, 64 at a time",
+    "dry": "retention, dry run",
+    "act": "retention, carried out",
+}
+
+
+def measure(say: Callable[[str], None]) -> Section:
+    """Seed, run all ways on the same vault, one after the other, each in a process of its own."""
+    tenants = fleet_size(TENANTS)
+    with tempfile.TemporaryDirectory(prefix="perennial-bench-") as folder:
+        settings = new_settings(Path(folder))
+        with LabStorage(settings) as storage, LabCloud(settings, snapshot_seconds=0.0) as cloud:
+            began = time.monotonic()
+            fleet = store_fleet(storage, cloud, tenants, POINTS, max(1, tenants // SHARERS))
+            say(f"{tenants * POINTS:,} recovery points stored in {time.monotonic() - began:.0f} s")
+            taken = {}
+            for way, title in WAYS.items():
+                taken[way] = _run(way, Path(folder), storage, fleet)
+                say(f"{title}: {taken[way].wall:.0f} s, {taken[way].cpu:.0f} CPU-s, {json.dumps(taken[way].result)}")
+    return _section(tenants, taken)
+
+
+def _run(way: str, folder: Path, storage: LabStorage, fleet: StoredFleet) -> Work:
+    entries = folder / "tenants.jsonl"
+    entries.write_text("\n".join(tenant.model_dump_json() for tenant in fleet.tenants))
+    extra = {
+        "region_name": REGION,
+        "endpoint_url": storage.settings.cloud_url,
+        "service_config": {"s3": {"endpoint_url": storage.settings.storage_url}},
+        "config_kwargs": {"s3": {"addressing_style": "path"}},
+        "verify": False,
+    }
+    login = {"login": storage.settings.access_key, "password": storage.settings.secret_key}
+    place = f"{storage.bucket}/{fleet.prefix.rstrip('/')}"
+    environment = {
+        **lab_environment(storage.settings),
+        f"AIRFLOW_CONN_{CONNECTION.upper()}": json.dumps({"conn_type": "aws", **login, "extra": extra}),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PERENNIAL_VAULT": f"s3://{place}",
+        "PERENNIAL_BACKUP_URL": f"s3://127.0.0.1/{place}",
+        "PERENNIAL_AWS_CONN_ID": CONNECTION,
+    }
+    return run_alone("bench.retention_ways", way, str(entries), environment=environment, seconds=LONGEST)
+
+
+def _section(tenants: int, taken: dict[str, Work]) -> Section:
+    head = ("way", "wall, s", "CPU-s", "largest process, MB", "S3 requests", "EC2 calls")
+    rows = [
+        (title, work.wall, work.cpu, work.memory, _of(work, "s3:"), _of(work, "ec2:"))
+        for way, title in WAYS.items()
+        for work in [taken[way]]
+    ]
+    names = sorted({name for work in taken.values() for name in work.calls})
+    calls = [(name, *(taken[way].calls[name] for way in WAYS)) for name in names]
+    dry, act, plain = taken["dry"], taken["act"], taken["plain"]
+    what = f"{tenants:,} tenants with {POINTS} recovery points each, {SHARERS} tenants to a server and its two volumes."
+    ratios = (
+        f"The dry run takes {dry.wall / plain.wall:.2f} of the wall and {dry.cpu / plain.cpu:.2f} of the CPU of plain "
+        f"reading. Carried out: {json.dumps(act.result)}."
+    )
+    text = "\n\n".join([what, table(head, rows), table(("requests", *WAYS.values()), calls), ratios])
+    checks = [
+        Check("retention as a dry run, wall", dry.wall, SECONDS, " s"),
+        Check("retention carried out, wall", act.wall, SECONDS, " s"),
+        Check("its largest process", max(dry.memory, act.memory), MEMORY, " MB"),
+        Check("things left to a person", act.result["not_done"], 0),
+    ]
+    return Section("Retention of a fleet", text, checks)
+
+
+def _of(work: Work, service: str) -> int:
+    return sum(count for name, count in work.calls.items() if name.startswith(service))
