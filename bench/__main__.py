@@ -22,6 +22,7 @@ Say = Callable[[str], None]
 
 PARTS = {
     "fleet": ("bench.fleet:hundred", "100 tenants: workerless, sync operators, deferrable operators, no Airflow"),
+    "fleet-preloaded": ("bench.fleet:hundred_preloaded", "100 tenants: beside workers that find everything loaded"),
     "fleet300-sync": ("bench.fleet:three_hundred_sync", "300 tenants: workerless beside sync operators"),
     "fleet300-deferrable": ("bench.fleet:three_hundred_deferrable", "300 tenants: workerless beside deferrable ones"),
     "apart": ("bench.apart:measure", "40 tenants that share no volume: calls of AWS for each"),

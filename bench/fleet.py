@@ -13,7 +13,7 @@ from bench.stack import PARALLELISM, bench_stack
 from bench.tables import calls_table, components_table, problems_list, ways_table
 from bench.trial import fleet_size
 from bench.ways.dispatch import MAX_ACTIVE_RUNS
-from bench.ways.way import DEFERRABLE, SYNC, WORKERLESS, Way
+from bench.ways.way import DEFERRABLE, DEFERRABLE_PRELOADED, SYNC, SYNC_PRELOADED, WORKERLESS, Way
 
 HUNDRED, THREE_HUNDRED = 100, 300
 WAY_SECONDS = 1500.0
@@ -26,6 +26,11 @@ Say = Callable[[str], None]
 def hundred(say: Say) -> Section:
     """All four ways with 100 tenants."""
     return _measure(fleet_size(HUNDRED), (WORKERLESS, SYNC, DEFERRABLE), say, floor=True)
+
+
+def hundred_preloaded(say: Say) -> Section:
+    """The pipeline beside baselines whose workers find everything loaded, with 100 tenants."""
+    return _measure(fleet_size(HUNDRED), (WORKERLESS, SYNC_PRELOADED, DEFERRABLE_PRELOADED), say)
 
 
 def three_hundred_sync(say: Say) -> Section:

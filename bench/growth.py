@@ -52,7 +52,8 @@ def _measure(sizes: Sequence[int], say: Say) -> Section:
     if tenants_to_try() is None:
         FIGURES.write_text(json.dumps({str(size): found for size, found in by_size.items()}, indent=1) + "\n")
         PLOT.write_text(plot(by_size))
-        PAGE.write_text(replace_section(PAGE.read_text(), "growth", growth_table(by_size)))
+        picture = "![CPU, memory and time over the number of tenants](growth.svg)"
+        PAGE.write_text(replace_section(PAGE.read_text(), "growth", f"{growth_table(by_size)}\n\n{picture}"))
     problems = [f"* {size} tenants: {problem}" for size in sizes for problem in by_size[size]["problems"]]
     amiss = "\n".join(problems) or "Every tenant has one verified recovery point of level 2, from one run."
     measured = ", ".join(f"{size:,}" for size in sizes)

@@ -19,7 +19,7 @@ import httpx
 
 from bench.fleet_seed import Fleet
 from bench.interrupts import uninterrupted
-from bench.ways.way import Way, vault_environment
+from bench.ways.way import Way
 from demo.airflow_api import AirflowApi
 from demo.environment import airflow_url
 from demo.stack import COMPONENTS, Stack
@@ -97,7 +97,7 @@ class BenchStack:
     def start_for(self, way: Way) -> BenchStack:
         """Start Airflow anew, with the vault of this way, and back one tenant up to warm it up; returns this stack."""
         self.stop_airflow()
-        environment = {**AIRFLOW, **self.limits, **vault_environment(self.settings, way.name)}
+        environment = {**AIRFLOW, **self.limits, **way.environment(self.settings)}
         ready = replace(self, stack=Stack(self.settings, environment))
         ready._start_components()
         api = ready.api

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from lab.environment import PROJECT
 from lab.settings import HOST, VAULT_BUCKET, LabSettings
+
+PRELOADED = PROJECT / "bench" / "preloaded"
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Way:
         dispatch: The DAG that queues the fleet.
         backup: The DAG that backs one tenant up.
         by_hand: The DAG that backs one tenant up at once.
+        is_preloaded: Whether the scheduler loads what workers need, before they fork.
     """
 
     name: str
@@ -25,6 +29,12 @@ class Way:
     dispatch: str
     backup: str
     by_hand: str
+    is_preloaded: bool = False
+
+    def environment(self, settings: LabSettings) -> dict[str, str]:
+        """What this way adds to the environment of Airflow's components."""
+        path = {"PYTHONPATH": f"{PRELOADED}:{PROJECT}"} if self.is_preloaded else {}
+        return {**vault_environment(settings, self.name), **path}
 
     def warm_up(self, tenant: str) -> dict[str, str]:
         """What `by_hand` is triggered with to back up one tenant before anything is measured."""
@@ -41,6 +51,11 @@ DEFERRABLE = Way(
     "bench_deferrable_dispatch",
     "bench_deferrable_backup",
     "bench_deferrable_backup",
+)
+
+SYNC_PRELOADED = replace(SYNC, name="sync-preloaded", title="(a) sync operators, preloaded", is_preloaded=True)
+DEFERRABLE_PRELOADED = replace(
+    DEFERRABLE, name="deferrable-preloaded", title="(b) deferrable operators, preloaded", is_preloaded=True
 )
 
 
