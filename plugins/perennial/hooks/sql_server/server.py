@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -13,12 +12,12 @@ from typing import TypeVar
 import pymssql
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 from airflow.sdk import Connection
-from asgiref.sync import sync_to_async
 
-from include.rules.errors import ConfigurationError, PerennialError
+from include.rules.errors import PerennialError
 from perennial.hooks import waits
 from perennial.hooks.asynchronous import Fence, run_in_thread
 from perennial.hooks.sql_server import tsql
+from perennial.hooks.sql_server.connections import is_same, look_up, with_defaults
 from perennial.hooks.sql_server.errors import HUNG_UP, UNNAMED, SqlServerError, may_pass
 from perennial.hooks.sql_server.refused_login import why_refused
 from perennial.hooks.sql_server.session import KeptSession, Row, Session
@@ -92,11 +91,36 @@ class SqlServer:
         waits.note(f"an answer of SQL Server {self.conn_id} (session {self.program})")
         kept = self._kept
         waiting = kept.take() if kept else None
-        connection = None if waiting else await self._airflow_connection()
-        abandoned = waiting.abandoned if waiting else threading.Event()
+        if waiting is None:
+            return await self._talk_anew(conversation, await look_up(self.conn_id))
+        return await self._talk_in(lambda _: waiting, conversation, waiting.abandoned)
+
+    async def _talk_anew(self, conversation: Callable[[Session], Result], configured: Connection) -> Result:
+        """Open a connection for a conversation; where it does not serve, and Airflow has another one since, by that."""
+
+        def open_session(abandoned: threading.Event) -> Session:
+            return self._open(with_defaults(configured, self.program), abandoned)
+
+        try:
+            return await self._talk_in(open_session, conversation, threading.Event())
+        except _NotOpenError as refused:
+            if is_same(await look_up(self.conn_id, unlike=configured), configured):
+                raise refused.error from refused.error.__cause__
+        return await self._talk_once(conversation)
+
+    async def _talk_in(
+        self,
+        open_session: Callable[[threading.Event], Session],
+        conversation: Callable[[Session], Result],
+        abandoned: threading.Event,
+    ) -> Result:
+        kept = self._kept
 
         def call() -> Result:
-            session = waiting or self._open(connection, abandoned)
+            try:
+                session = open_session(abandoned)
+            except SqlServerError as error:
+                raise _NotOpenError(error) from error
             try:
                 result = conversation(session)
             except BaseException:
@@ -114,7 +138,7 @@ class SqlServer:
             abandoned.set()
             raise
 
-    def _open(self, connection: Connection | None, abandoned: threading.Event) -> Session:
+    def _open(self, connection: Connection, abandoned: threading.Event) -> Session:
         hook = MsSqlHook(mssql_conn_id=self.conn_id, schema="master", connection=connection)
         try:
             pymssql_connection = hook.get_conn()
@@ -140,30 +164,18 @@ class SqlServer:
 
         return await self.talk(kill_all)
 
-    async def _airflow_connection(self) -> Connection:
-        try:
-            configured = await sync_to_async(MsSqlHook.get_connection)(self.conn_id)
-        except Exception as error:
-            raise ConfigurationError(
-                f"Airflow has no connection {self.conn_id!r} for SQL Server: {error}.",
-                why="The database server cannot be reached.",
-                todo="Create it (type mssql, with host, port, login and password), or correct the tenant's entry.",
-            ) from error
-        extra = {"login_timeout": 15, **configured.extra_dejson, "appname": self.program}
-        return Connection(
-            conn_id=self.conn_id,
-            conn_type="mssql",
-            host=configured.host,
-            login=configured.login,
-            password=configured.password,
-            port=configured.port or 1433,
-            extra=json.dumps(extra),
-        )
+
+class _NotOpenError(Exception):
+    """No connection could be opened, and nothing was said on it."""
+
+    def __init__(self, error: SqlServerError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
-def _login_error(error: pymssql.Error, connection: Connection | None) -> SqlServerError:
+def _login_error(error: pymssql.Error, connection: Connection) -> SqlServerError:
     refusal = SqlServerError.of(error)
-    if refusal.number != UNNAMED or connection is None:
+    if refusal.number != UNNAMED:
         return refusal
     known = why_refused(
         {
