@@ -73,7 +73,7 @@ def test_a_changed_password_is_taken_up_by_the_statement_that_needs_it(world: Wo
 
     async def before_and_after() -> None:
         assert await login() == name
-        world.sql.run(f"ALTER LOGIN [{name}] WITH PASSWORD = N'Second-Passw0rd'")
+        world.sql.run(f"DROP LOGIN [{name}]", f"CREATE LOGIN [{name}] WITH PASSWORD = N'Second-Passw0rd'")
         airflow.has(name, "Second-Passw0rd")
         assert await asyncio.gather(*(login() for _ in range(10))) == [name] * 10
         assert airflow.asked == 2  # all of the ten take the answer that the first has asked for
