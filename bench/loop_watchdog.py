@@ -1,0 +1,133 @@
+"""How long a single callback keeps an event loop, in CPU time of its thread: on a busy machine wall time says nothing.
+
+In any process whose PYTHONPATH has the project's folder and `bench/watchdog_site`, for instance those of a stack:
+
+    Stack(settings, watched(folder))
+
+Each process then writes the callbacks that took longer than LONG into `folder`, with where they stood, and how many
+there were; `python -m bench.loop_watchdog FOLDER` shows the worst. What other threads do meanwhile does not count,
+except that a collection of garbage is the callback's in which it falls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "PERENNIAL_BENCH_LOOP_WATCHDOG"
+PROJECT = Path(__file__).resolve().parents[1]
+LONG = 0.02
+"""Seconds from which a callback is written down."""
+SAMPLE = 0.005
+INNERMOST = 6
+"""Frames of the stack that are written down."""
+
+
+@dataclass(frozen=True)
+class LongCallback:
+    """A callback that kept its loop: CPU seconds of its thread, what it was, and where it last stood."""
+
+    process: str
+    seconds: float
+    what: str
+    where: str
+
+
+def watched(folder: Path) -> dict[str, str]:
+    """The environment of processes that are to be watched."""
+    return {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'bench' / 'watchdog_site'}", VARIABLE: str(folder)}
+
+
+def install_from_environment() -> None:
+    """Watch the event loops of this process, and of those that are forked from it, if the environment says so."""
+    if folder := os.environ.get(VARIABLE):
+        Watchdog(Path(folder)).install()
+
+
+class Watchdog:
+    """Stands around each callback of the event loops of a process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count = folder, 0
+        self._pid = 0
+        self._begun: tuple[int, int, float] | None = None  # number, thread, its CPU clock at the beginning
+        self._where: tuple[int, str] = (0, "")
+
+    def install(self) -> None:
+        """Watch from now on."""
+        run = asyncio.Handle._run
+
+        def timed(handle: asyncio.Handle) -> Any:
+            if self._pid != os.getpid():
+                self._begin_process()
+            self.count += 1
+            began = time.thread_time()
+            self._begun = self.count, threading.get_ident(), began
+            try:
+                return run(handle)
+            finally:
+                self._begun = None
+                seconds = time.thread_time() - began
+                if seconds >= LONG:
+                    self._write(seconds, handle)
+
+        asyncio.Handle._run = timed  # type: ignore[assignment,method-assign]
+
+    def _begin_process(self) -> None:
+        self._pid, self.count = os.getpid(), 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        threading.Thread(target=self._sample, daemon=True, name="loop watchdog").start()
+        atexit.register(self._write_count)
+
+    def _sample(self) -> None:
+        """Note where a callback stands that has taken half of LONG."""
+        while True:
+            time.sleep(SAMPLE)
+            if begun := self._begun:
+                number, thread, since = begun
+                frame = sys._current_frames().get(thread)
+                if frame and time.clock_gettime(time.pthread_getcpuclockid(thread)) - since > LONG / 2:
+                    stack = traceback.extract_stack(frame)[-INNERMOST:]
+                    self._where = number, " > ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in stack)
+
+    def _write(self, seconds: float, handle: asyncio.Handle) -> None:
+        callback: Any = handle._callback  # type: ignore[attr-defined]
+        task = getattr(callback, "__self__", None)
+        what = f"{task.get_name()} {task.get_coro()!r}" if isinstance(task, asyncio.Task) else repr(callback)
+        where = self._where[1] if self._where[0] == self.count else ""
+        self._append(asdict(LongCallback(" ".join(sys.argv[1:2]), round(seconds, 4), what[:300], where)))
+
+    def _write_count(self) -> None:
+        if self._pid == os.getpid():
+            self._append({"callbacks": self.count})
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with (self.folder / f"{os.getpid()}.jsonl").open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def long_callbacks(folder: Path) -> list[LongCallback]:
+    """What the processes have written, the longest first."""
+    lines = (json.loads(line) for file in folder.glob("*.jsonl") for line in file.read_text().splitlines())
+    found = [LongCallback(**line) for line in lines if "seconds" in line]
+    return sorted(found, key=lambda one: one.seconds, reverse=True)
+
+
+def report(callbacks: Iterable[LongCallback], most: int = 25) -> str:
+    """The longest as a table of Markdown."""
+    rows = [f"| {one.seconds * 1000:.0f} | {one.process} | {one.what[:120]} | {one.where} |" for one in callbacks]
+    return "\n".join(["| ms of CPU | process | callback | where it stood |", "| --- | --- | --- | --- |", *rows[:most]])
+
+
+if __name__ == "__main__":
+    print(report(long_callbacks(Path(sys.argv[1]))))
