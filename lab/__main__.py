@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.faults import command as faults_command
+from lab.faults.measures import LabMeasures
 from lab.load_sql import load_script
 from lab.neighbours import check_ports_are_not_anothers
 from lab.processes import ProcessError
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         ("load-sql", _load_sql, "run a T-SQL script with GO batches in a tenant's database"),
         ("wreck", _wreck, "damage a tenant: delete files, overwrite one, drop a table"),
         ("faults", faults_command.run, "make calls fail, get lost or take long, as on a bad day"),
+        ("limits", _limits, "set the cloud's limits: `aws` for AWS's own, `lab` for gentle ones; or show them"),
+        ("calls", _calls, "show how often each action was called since the servers' start, or the last --reset"),
         ("shell", _shell, "open a shell on a host, or run SQL batches from standard input"),
     ):
         parsers[name] = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
@@ -74,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("load-sql", "wreck"):
         parsers[name].add_argument("tenant", metavar="TENANT", help="a tenant's id, such as acme")
     parsers["load-sql"].add_argument("file", metavar="FILE", type=Path, help="the script")
+    parsers["limits"].add_argument("set", metavar="aws|lab", nargs="?", choices=("aws", "lab"), help="which")
+    parsers["calls"].add_argument("--reset", action="store_true", help="begin to count anew")
     parsers["shell"].add_argument("where", metavar="HOST|sql", help="an instance's id, or `sql` for SQL Server")
     parsers["shell"].add_argument("database", metavar="DATABASE", nargs="?", help="with `sql` only (master)")
     faults_command.add_arguments(parsers["faults"])
@@ -134,6 +139,21 @@ def _load_sql(settings: LabSettings, options: argparse.Namespace) -> None:
 def _wreck(settings: LabSettings, options: argparse.Namespace) -> None:
     for deed in wreck(settings, _registered(settings, options.tenant)):
         print(f"{options.tenant}: {deed}")
+
+
+def _limits(settings: LabSettings, options: argparse.Namespace) -> None:
+    measures = LabMeasures(settings)
+    if options.set:
+        measures.set_limits(options.set)
+    for name, value in measures.limits().items():
+        print(f"{name:<27}{value}")
+
+
+def _calls(settings: LabSettings, options: argparse.Namespace) -> None:
+    measures = LabMeasures(settings)
+    throttled = measures.throttled()
+    for action, number in (measures.take_calls() if options.reset else measures.calls()).items():
+        print(f"{number:8,}  {action}" + (f"  ({throttled[action]:,} throttled)" if action in throttled else ""))
 
 
 def _shell(settings: LabSettings, options: argparse.Namespace) -> int:

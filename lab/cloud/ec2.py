@@ -155,7 +155,7 @@ def install(plane: DataPlane, state: State, knobs: Knobs) -> None:
     LabEC2Backend.plane, LabEC2Backend.cloud = plane, state
     LabEC2Backend.volume_seconds = knobs.volume_seconds
     LabEC2Backend.snapshot_seconds = knobs.snapshot_seconds
-    LabEC2Backend.snapshot_interval_seconds = knobs.snapshot_interval_seconds
+    LabEC2Backend.limits = knobs.limits
     LabEC2Response.usual_lag = knobs.lag_seconds
     ec2_backends.backend = LabEC2Backend
     urls.url_paths["{0}/"] = LabEC2Response.dispatch

@@ -11,18 +11,21 @@ from werkzeug.test import run_wsgi_app
 
 from lab.faults.answers import error_answer
 from lab.faults.calls import Environ, WsgiApp, read_call
+from lab.faults.counts import CallCounts
 from lab.faults.rules import FaultRules
 
 
 class Faults:
-    """WSGI middleware that carries the rules out."""
+    """WSGI middleware that counts the calls and carries the rules out."""
 
-    def __init__(self, app: WsgiApp) -> None:
+    def __init__(self, app: WsgiApp, counts: CallCounts) -> None:
         self._app = app
+        self._counts = counts
         self.rules = FaultRules(unknown=["bytes_per_second"])
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         call = environ["lab.call"] = read_call(environ)
+        self._counts.note(call.name)
         fault = self.rules.take(call)
         if fault is None:
             return self._app(environ, start_response)

@@ -25,11 +25,13 @@ from lab.cloud.data_plane import DataPlane
 from lab.cloud.dispatch import CachedDispatcher, remember_methods
 from lab.cloud.faults import Faults
 from lab.cloud.knobs import Knobs
+from lab.cloud.measures import add_measures
 from lab.cloud.permissions import Permissions, make_limited_user
 from lab.cloud.state import State
 from lab.cloud.throttle import Throttle
 from lab.faults.answers import error_answer
 from lab.faults.calls import Call, Environ, WsgiApp
+from lab.faults.counts import CallCounts
 from lab.settings import HOST, REGION, LabSettings
 
 log = logging.getLogger("lab.cloud")
@@ -96,8 +98,12 @@ def build_app(settings: LabSettings, knobs: Knobs) -> DispatcherMiddleware:
     state.make_durable()
     remember_methods()
     calls = DurableCalls(CachedDispatcher(create_backend_app), state)
-    faults = Faults(Throttle(Permissions(calls, state, settings.access_key), knobs.rates))
-    return DispatcherMiddleware(faults, {"/lab": control_app(settings.state, state, faults.rules)})
+    counts = CallCounts()
+    throttle = Throttle(Permissions(calls, state, settings.access_key), knobs.limits.rates, counts)
+    faults = Faults(throttle, counts)
+    control = control_app(settings.state, state, faults.rules)
+    add_measures(control, counts, throttle)
+    return DispatcherMiddleware(faults, {"/lab": control})
 
 
 def main() -> None:

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.elastic_block_store import Snapshot
+from moto.ec2.models.elastic_block_store import Snapshot, Volume
 from moto.ec2.utils import random_snapshot_id
 
 from lab.cloud.attachments import AttachmentsOnFolders
+from lab.cloud.limits import Limits
 from lab.cloud.locks import LockRefusedError, SnapshotLock, new_lock, replaced, utc_now
 
-CONCURRENT_SNAPSHOTS_PER_VOLUME = 5
+HDD = ("st1", "sc1")
 LONGEST_DESCRIPTION = 255
 STATES = ("pending", "completed", "error")
 
@@ -42,6 +43,10 @@ class TimedSnapshot(Snapshot):
     @status.setter
     def status(self, _: str) -> None:
         """moto's constructor calls every snapshot completed; ours are so when their time has come."""
+
+    def is_under_way(self, now: float) -> bool:
+        """Whether a volume's limit counts it: while it is pending, or would be if it had not been deleted or failed."""
+        return self.state_set == "pending" or (self.state_set != "completed" and now < self.asked_at + self.seconds)
 
     @property
     def state_message(self) -> str | None:
@@ -78,7 +83,7 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
 
     next_state: ClassVar[str] = ""
     snapshot_seconds: ClassVar[float]
-    snapshot_interval_seconds: ClassVar[float]
+    limits: ClassVar[Limits]
 
     def create_snapshot(
         self, volume_id: str, description: str, owner_id: str | None = None, from_ami: str | None = None
@@ -87,7 +92,7 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
         volume = self.get_volume(volume_id)
         _refuse_long(description)
         if from_ami is None:
-            self.respect_limits(volume_id)
+            self._respect_limits(volume)
         snapshot = TimedSnapshot(
             self,
             random_snapshot_id(),
@@ -102,21 +107,40 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
         snapshot.state_set = self.next_state or None
         self.plane.copy(self.plane.volume(volume_id), self.plane.snapshot(snapshot.id))
         self.snapshots[snapshot.id] = snapshot
+        self._counted(volume_id).append(snapshot)
         return snapshot
 
-    def respect_limits(self, volume_id: str) -> None:
-        """Refuse a snapshot of a volume that has too many under way, or had one too short a time ago."""
-        of_volume = [
-            cast(TimedSnapshot, snapshot) for snapshot in self.snapshots.values() if snapshot.volume_id == volume_id
+    def _owned(self) -> int:
+        """The account's own snapshots; images bring some of others."""
+        return sum(snapshot.owner_id == self.account_id for snapshot in self.snapshots.values())
+
+    def _counted(self, volume_id: str) -> list[TimedSnapshot]:
+        """The snapshots of a volume that its limits count still, deleted ones too."""
+        last: dict[str, list[TimedSnapshot]] = vars(self).setdefault("last_snapshots", {})  # older states have none
+        return last.setdefault(volume_id, [])
+
+    def _respect_limits(self, volume: Volume) -> None:
+        """Refuse a snapshot of a volume with too many under way, or with one too short a time ago; and one too many."""
+        now = time.time()
+        counted = [
+            snapshot
+            for snapshot in self._counted(volume.id)
+            if snapshot.is_under_way(now) or now < snapshot.asked_at + self.limits.snapshot_interval_seconds
         ]
-        pending = [snapshot for snapshot in of_volume if snapshot.status == "pending"]
-        if len(pending) >= CONCURRENT_SNAPSHOTS_PER_VOLUME:
+        self._counted(volume.id)[:] = counted
+        under_way = sum(snapshot.is_under_way(now) for snapshot in counted)
+        is_hdd = volume.volume_type in HDD
+        if under_way >= (self.limits.pending_per_hdd_volume if is_hdd else self.limits.pending_per_volume):
             raise EC2ClientError(
                 "ConcurrentSnapshotLimitExceeded",
-                f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume_id} has {len(pending)}.",
+                f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume.id} has {under_way}.",
             )
-        last = max((snapshot.asked_at for snapshot in of_volume), default=0.0)
-        if time.time() < last + self.snapshot_interval_seconds:
+        if self._owned() >= self.limits.snapshots_per_region:
+            raise EC2ClientError(
+                "SnapshotLimitExceeded",
+                f"You have reached the limit on the number of snapshots, {self.limits.snapshots_per_region}.",
+            )
+        if any(now < snapshot.asked_at + self.limits.snapshot_interval_seconds for snapshot in counted):
             raise EC2ClientError(
                 "SnapshotCreationPerVolumeRateExceeded",
                 "The maximum per volume CreateSnapshot request rate has been exceeded. "
@@ -137,6 +161,8 @@ class SnapshotsOnFolders(AttachmentsOnFolders):
                 f"The snapshot {snapshot_id} is locked until {current.lock.expires_at.isoformat()} "
                 "and cannot be deleted.",
             )
+        if current.state_set == "pending":  # that it is held is over; how long it counts still is its own time
+            current.state_set = None
         snapshot = super().delete_snapshot(snapshot_id)
         self.cloud.discard(self.plane.snapshot(snapshot_id))
         return snapshot

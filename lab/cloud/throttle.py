@@ -1,7 +1,8 @@
 """Request throttling as EC2 does it: a bucket of tokens for each action, refilled at a steady rate.
 
-https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html describes the buckets; AWS's own sizes differ
-by action and account. Here the first rule that fits an action says how large its bucket is.
+https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html describes the buckets. Here the first rule that
+fits an action says how large its bucket is, one for each action and Region; the lab has one account. A rule whose
+action ends in `/unfiltered` is for calls that look for everything, with neither a filter nor a page's size.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Any
 
 from lab.faults.answers import error_answer
 from lab.faults.calls import Call, Environ, WsgiApp
+from lab.faults.counts import CallCounts
+
+UNFILTERED = "/unfiltered"
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,26 @@ class Bucket:
 
 
 class Throttle:
-    """WSGI middleware that refuses calls whose bucket is empty."""
+    """WSGI middleware that refuses calls whose bucket is empty, and notes them in `counts`."""
 
-    def __init__(self, app: WsgiApp, rates: str) -> None:
+    def __init__(self, app: WsgiApp, rates: str, counts: CallCounts) -> None:
         self._app = app
-        self._rates = parse_rates(rates)
-        self._buckets: dict[str, Bucket] = {}
+        self._counts = counts
         self._lock = threading.Lock()
+        self.set_rates(rates)
+
+    def set_rates(self, rates: str) -> None:
+        """Begin anew with other buckets, full ones. Raises ValueError as `parse_rates` does."""
+        parsed = parse_rates(rates)
+        with self._lock:
+            self._rates = parsed
+            self._buckets: dict[tuple[str, str], Bucket] = {}
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         call: Call = environ["lab.call"]
         if self._passes(call):
             return self._app(environ, start_response)
+        self._counts.note_throttled(call.name)
         if call.service == "ec2":
             refusal = error_answer(call, "RequestLimitExceeded", "Request limit exceeded.", 503)
         else:
@@ -82,9 +94,24 @@ class Throttle:
         return refusal(environ, start_response)
 
     def _passes(self, call: Call) -> bool:
-        rate = next((rate for rate in self._rates if fnmatchcase(call.name, rate.action)), None)
-        if rate is None:
-            return True
         with self._lock:
+            name, rate = self._rate_of(call)
+            if rate is None:
+                return True
             now = time.monotonic()
-            return self._buckets.setdefault(call.name, Bucket(rate, now)).take(now)
+            return self._buckets.setdefault((name, call.region), Bucket(rate, now)).take(now)
+
+    def _rate_of(self, call: Call) -> tuple[str, Rate | None]:
+        """The name of the call's bucket and its size, None where the call is not limited."""
+        if looks_for_everything(call):
+            name = call.name + UNFILTERED
+            if rate := next((rate for rate in self._rates if rate.action == name), None):
+                return name, rate
+        return call.name, next((rate for rate in self._rates if fnmatchcase(call.name, rate.action)), None)
+
+
+def looks_for_everything(call: Call) -> bool:
+    """Whether a call of EC2 that only looks gives neither a filter nor a page's size; ids count as no filter."""
+    return call.service == "ec2" and not any(
+        name == "MaxResults" or name.startswith("Filter.") for name in call.parameters
+    )

@@ -83,7 +83,7 @@ class Hosts:
 
     def all_volumes(self) -> list[dict[str, Any]]:
         """Every volume of the cloud, as DescribeVolumes shows it."""
-        pages = self._ec2.get_paginator("describe_volumes").paginate()
+        pages = self._ec2.get_paginator("describe_volumes").paginate(PaginationConfig={"PageSize": 500})
         return [volume for page in pages for volume in page["Volumes"]]
 
     def folder(self, instance: str) -> Path:

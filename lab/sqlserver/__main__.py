@@ -6,6 +6,7 @@ import logging
 import signal
 
 from lab.settings import HOST, LabSettings
+from lab.sqlserver.engine.open_files import raise_limit
 from lab.sqlserver.server import Server
 from lab.sqlserver.siblings import end_siblings, fork_siblings
 
@@ -16,6 +17,7 @@ def main() -> None:
     logging.getLogger("pysqlbridge").setLevel(logging.ERROR)
     # Waited for, and blocked in all threads for that: a handler may come while its thread holds what stopping needs.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    raise_limit()
     settings = LabSettings.from_environment()
     number, siblings = fork_siblings(settings.sql_servers)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {number:02} %(levelname)-7s %(message)s")

@@ -156,6 +156,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     15025: (16, "The server principal '{}' already exists."),
     15247: (16, "User does not have permission to perform this action."),
     15530: (16, "The credential with name \"{}\" already exists."),
+    17809: (20, "Could not connect because the maximum number of '{}' user connections has already been reached. The system administrator can use sp_configure to increase the maximum value. The connection has been closed."),
     18456: (14, "Login failed for user '{}'."),
     0: (0, "{}"),  # PRINT
     UNSUPPORTED: (16, "The lab's stand-in for SQL Server does not know {}. A real server may; the lab knows what Perennial sends."),

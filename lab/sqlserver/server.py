@@ -12,6 +12,7 @@ from collections.abc import Callable
 from lab.settings import HOST, LabSettings
 from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.instance import Instance
+from lab.sqlserver.engine.open_files import is_lack_of_descriptors
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.engine.storage import Storage
 from lab.sqlserver.statements.batch import run_batch
@@ -23,6 +24,7 @@ from lab.sqlserver.wire.tls import server_tls
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 2.0
+_NO_DESCRIPTORS_SECONDS = 0.2
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -38,6 +40,16 @@ class Server(socketserver.ThreadingTCPServer):
         self.instance = Instance(state, server_name(number), settings.sql_user, settings.sql_password)
         self.tls = server_tls()
         super().__init__((HOST, settings.sql_port(number)), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """The next client; where there are no descriptors for it, it waits until there are."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if is_lack_of_descriptors(error):
+                log.warning("A client waits until somebody leaves: %s", error)
+                time.sleep(_NO_DESCRIPTORS_SECONDS)
+            raise
 
     def run_until(self, wait: Callable[[], object]) -> None:
         """Serve until `wait` returns; then end all sessions, running backups with them."""

@@ -1,7 +1,7 @@
 """The door of the lab's S3: passes every byte on to weed, except where a fault rule says otherwise.
 
-weed has no faults on order. No byte of a call is changed on its way, so that signatures hold; `/lab/faults` and
-`/lab/health` are answered here: no bucket can be called `lab`.
+weed has no faults on order. No byte of a call is changed on its way, so that signatures hold; `/lab/faults`,
+`/lab/calls` and `/lab/health` are answered here: no bucket can be called `lab`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lab.faults.answers import error_answer
 from lab.faults.calls import Call, s3_call
+from lab.faults.counts import CallCounts
 from lab.faults.rules import Fault, FaultRules
 from lab.neighbours import health
 from lab.settings import HOST
@@ -21,6 +22,7 @@ from lab.storage.http_messages import Head, Peer, Reader, Writer, exchange, pass
 LARGEST_HEAD = 128 * 1024
 CONTROL = "/lab/faults"
 HEALTH = "/lab/health"
+CALLS = "/lab/calls"
 
 
 class StorageProxy:
@@ -33,6 +35,7 @@ class StorageProxy:
 
     def __init__(self, inner_port: int, state: Path) -> None:
         self.rules = FaultRules(services=["s3"], unknown=["lag", "snapshot_state"])
+        self.counts = CallCounts()
         self._inner_port = inner_port
         self._state = state
 
@@ -65,10 +68,14 @@ class StorageProxy:
         if path == HEALTH:
             await _answer(client, 200, json.dumps(health(self._state)))
             return False
+        if path == CALLS:
+            await _answer(client, 200, json.dumps(self.counts.taken() if method == "DELETE" else self.counts.report()))
+            return False
         environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
         if "x-amz-copy-source" in head.headers:
             environ["HTTP_X_AMZ_COPY_SOURCE"] = head.headers["x-amz-copy-source"]
         call = s3_call(environ)
+        self.counts.note(call.name)
         fault = self.rules.take(call)
         if fault is None:
             return await exchange(head, client, weed)

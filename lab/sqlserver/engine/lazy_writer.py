@@ -6,9 +6,14 @@ know of: SQLite's write-ahead log beside them is the lab's own affair.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from threading import Condition, Thread
+
+import apsw
+
+log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.05
 
@@ -40,5 +45,10 @@ class LazyWriter:
             with self._changed:
                 names, self._dirty = self._dirty, set()
             for name in names:
-                if not self._checkpoint(name):
+                try:
+                    done = self._checkpoint(name)
+                except (apsw.Error, OSError) as error:  # no descriptors left, say: this thread must outlive that
+                    log.warning("%s is checkpointed later: %s", name, error)
+                    done = False
+                if not done:
                     self.touch(name)

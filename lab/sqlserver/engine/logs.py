@@ -8,23 +8,25 @@ import apsw
 
 from lab.sqlserver.engine.databases import Databases
 from lab.sqlserver.engine.lazy_writer import LazyWriter
+from lab.sqlserver.engine.open_files import OpenFiles
 from lab.sqlserver.engine.transaction_log import TransactionLog
 
 
 class Logs:
-    """The open logs of the databases of a server; each is opened when it is first asked for."""
+    """The logs of the databases of a server that have been asked for; a bounded number have their files open."""
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._lock = databases.lock  # of() is called with it and without it
         self._open: dict[str, TransactionLog] = {}
+        self._files = OpenFiles()
         self._writer = LazyWriter(self._checkpoint)
 
     def of(self, name: str) -> TransactionLog:
         """The log of an online database. Raises SqlServerError 911 if there is no such database."""
         with self._lock:
             if name.lower() not in self._open:
-                self._open[name.lower()] = TransactionLog(self._databases, self._databases.get(name))
+                self._open[name.lower()] = TransactionLog(self._databases, self._databases.get(name), self._files)
             return self._open[name.lower()]
 
     def close(self, name: str) -> None:

@@ -159,8 +159,9 @@ class Storage:
                 self._instance.check_place(self._session, database)
                 self._session.attached.add(key)
             self._instance.logs.of(database.name)
-            self._attached[key] = f"database {database.id}"
-            self.connection.execute("ATTACH ? AS ?", (database.data_file, self._attached[key]))
+            place = f"database {database.id}"
+            self.connection.execute("ATTACH ? AS ?", (database.data_file, place))
+            self._attached[key] = place
         return self._attached[key]
 
     def _database_at(self, place: str) -> str:

@@ -15,6 +15,7 @@ from threading import RLock
 import apsw
 
 from lab.sqlserver.engine.databases import COMMIT_STEP, LSN_STEP, Database, Databases, open_file
+from lab.sqlserver.engine.open_files import OpenFiles
 from lab.sqlserver.engine.write_ahead_log import Position, committed_position, read_frames
 from lab.sqlserver.translation.dates import now
 
@@ -31,18 +32,42 @@ CREATE INDEX IF NOT EXISTS frame_lsn ON frame (lsn);
 class TransactionLog:
     """The log of one database. It keeps changes only while there is a log chain that needs them."""
 
-    def __init__(self, databases: Databases, database: Database) -> None:
-        self._databases, self._database = databases, database
+    def __init__(self, databases: Databases, database: Database, open_files: OpenFiles) -> None:
+        self._databases, self._database, self._open_files = databases, database, open_files
         self._lock = RLock()
         self._data_file = Path(database.data_file)
-        self._file = apsw.Connection(database.log_file)
-        self._file.pragma("journal_mode", "WAL")
-        self._file.pragma("synchronous", "OFF")  # it must survive a killed process, not a power cut
-        self._file.execute(_SCHEMA)
-        self._synced = next((Position(*row) for row in self._file.execute("SELECT * FROM synced")), Position())
-        self._keeping = database.keeps_log
+        self._connection: apsw.Connection | None = None
         self._closed = False
-        self._catch_up()
+        with self._lock:
+            self._file.execute(_SCHEMA)
+            self._synced = next((Position(*row) for row in self._file.execute("SELECT * FROM synced")), Position())
+            self._keeping = database.keeps_log
+            self._catch_up()
+
+    @property
+    def _file(self) -> apsw.Connection:
+        """The log file; the caller holds the lock for as long as it uses it. Opened again if it was idle for long."""
+        if self._connection is None:
+            self._connection = apsw.Connection(self._database.log_file)
+            self._connection.pragma("journal_mode", "WAL")
+            self._connection.pragma("synchronous", "OFF")  # it must survive a killed process, not a power cut
+        self._open_files.used(self)
+        return self._connection
+
+    def close_if_idle(self) -> bool:
+        """Close the log file, unless it is being used: see OpenFiles."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._close_file()
+        finally:
+            self._lock.release()
+        return True
+
+    def _close_file(self) -> None:
+        if self._connection is not None:
+            self._connection.close(True)
+            self._connection = None
 
     def committed(self) -> None:
         """Something was committed."""
@@ -81,9 +106,10 @@ class TransactionLog:
 
     def size(self, after: int, up_to: int) -> tuple[int, int]:
         """The commits and the frames between two LSNs."""
-        ((commits, frames),) = self._file.execute(
-            "SELECT count(*), coalesce(sum(frames), 0) FROM entry WHERE lsn > ? AND lsn <= ?", (after, up_to)
-        )
+        with self._lock:
+            ((commits, frames),) = self._file.execute(
+                "SELECT count(*), coalesce(sum(frames), 0) FROM entry WHERE lsn > ? AND lsn <= ?", (after, up_to)
+            )
         return int(commits), int(frames)
 
     def entries(self, after: int, up_to: int) -> Iterator[bytes]:
@@ -110,7 +136,8 @@ class TransactionLog:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            self._file.close(True)
+            self._close_file()
+        self._open_files.closed(self)
 
     def _catch_up(self) -> None:
         """What a killed server committed last is in the write-ahead log still, but not yet in the log file."""

@@ -33,11 +33,18 @@ def as_sql_server_error(error: apsw.Error, database: str) -> SqlServerError:
         return SqlServerError(824, database, error, state=2)
     if isinstance(error, apsw.BusyError):
         return SqlServerError(1222)
+    if isinstance(error, apsw.CantOpenError):  # nearly always for lack of descriptors
+        return no_file_error(database)
     text = str(error)
     for pattern, number in _BY_TEXT:
         if match := pattern.search(text):
             return SqlServerError(number, match[1])
     return SqlServerError(UNSUPPORTED, f"what this statement asks for ({text})")
+
+
+def no_file_error(what: str) -> SqlServerError:
+    """What SQL Server says where the system opens no more files (the number is Windows'; Linux' is not known)."""
+    return SqlServerError(5120, what, 4, 4, "The system cannot open the file.", state=101)
 
 
 def _constraint(error: apsw.ConstraintError, database: str) -> SqlServerError:

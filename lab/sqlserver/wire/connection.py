@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import apsw
 from pysqlbridge.tds.connection import ConnectionState
 from pysqlbridge.tds.packet import Message as Packet
 from pysqlbridge.tds.packet import (
@@ -21,8 +22,10 @@ from pysqlbridge.tds.token import DoneStatus, login_response
 from lab.sqlserver.engine import permissions
 from lab.sqlserver.engine.faults import SqlFault
 from lab.sqlserver.engine.instance import PRODUCT_VERSION, Instance
+from lab.sqlserver.engine.open_files import is_lack_of_descriptors, most_sessions
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.errors import UNSUPPORTED, Cause, Interrupted, Message, SqlServerError, message
+from lab.sqlserver.translation.sqlite_errors import no_file_error
 from lab.sqlserver.wire.reply import StreamedReply
 from lab.sqlserver.wire.requests import Request, Requests, asks_for_reset, reset
 from lab.sqlserver.wire.transport import Transport
@@ -61,6 +64,9 @@ class LabConnection(Transport):
         fault = self._instance.faults.take("sql:Login", login.user_name)
         if fault and not fault.after:
             self._turn_away(fault)
+            return
+        if len(self._instance.sessions.all()) >= (most := most_sessions()):
+            self._refuse(StreamedReply(self, self._tds_version), [message(17809, most)], DoneStatus.ERROR)
             return
         self._spid = next_session_id()
         session = Session(self._spid, login.user_name, login.app_name, login.host_name, "master", self.wake)
@@ -125,8 +131,12 @@ class LabConnection(Transport):
             self._refuse(reply, error.messages, DoneStatus.ERROR)
         except Interrupted as interruption:
             self._interrupt(reply, interruption)
-        except OSError:
-            raise  # the client's socket; there is nobody to tell
+        except OSError as error:
+            if not is_lack_of_descriptors(error):
+                raise  # the client's socket; there is nobody to tell
+            self._refuse(reply, no_file_error(session.database).messages, DoneStatus.ERROR)
+        except apsw.CantOpenError:
+            self._refuse(reply, no_file_error(session.database).messages, DoneStatus.ERROR)
         except Exception as error:
             log.exception("A fault of the stand-in itself, in session %s", session.id)
             fault = message(UNSUPPORTED, f"what to do: it failed itself with {type(error).__name__}: {error}")

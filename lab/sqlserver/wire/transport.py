@@ -35,6 +35,8 @@ class Transport(Connection):  # type: ignore[misc]  # pysqlbridge has no types
     ) -> None:
         super().__init__(None, version=version, server_name=server_name, logins=logins)
         self._tls, self._socket = tls, connected
+        self._writable = select.poll()  # and not select(), which knows no descriptor above 1,023
+        self._writable.register(connected, select.POLLOUT)
         self.session: Session | None = None
 
     @property
@@ -55,9 +57,10 @@ class Transport(Connection):  # type: ignore[misc]  # pysqlbridge has no types
         """Raise Interrupted if the running statement must stop: ended from outside, cancelled, or without a client."""
         if self.session is not None and self.session.stop:
             raise Interrupted(self.session.stop)
-        if not select.select([self._socket], [], [], 0)[0]:
+        try:
+            data = self._socket.recv(_RECEIVE_SIZE, socket.MSG_DONTWAIT)
+        except BlockingIOError:
             return
-        data = self._socket.recv(_RECEIVE_SIZE)
         if not data:
             raise Interrupted(Cause.CLIENT_GONE)
         self._buffer += data
@@ -71,10 +74,11 @@ class Transport(Connection):  # type: ignore[misc]  # pysqlbridge has no types
         packet = build_packet(PacketType.TABULAR_RESULT, payload, status=status, spid=self._spid, packet_id=number)
         unsent = memoryview(self._tunnel.wrap(packet) if self._session_encrypted else packet)
         while unsent:
-            if select.select([], [self._socket], [], _LOOK_SECONDS)[1]:
-                unsent = unsent[self._socket.send(unsent) :]
-            elif self.session and self.session.stop:
-                raise ConnectionAbortedError("the client does not read and its session must end")
+            try:
+                unsent = unsent[self._socket.send(unsent, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                if not self._writable.poll(_LOOK_SECONDS * 1000) and self.session and self.session.stop:
+                    raise ConnectionAbortedError("the client does not read and its session must end") from None
 
     def _step_prelogin(self, responses: list[bytes]) -> bool:
         """Open the connection; a client that cannot encrypt (python-tds without a CA) signs in without."""
