@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from lab.cloud.command_records import UNFINISHED, Command, Invocation
 from lab.cloud.data_plane import DataPlane
 from lab.cloud.documents import DOCUMENTS
-from lab.cloud.hosts import HostScript
+from lab.cloud.hosts import start_script
+from lab.cloud.scripts import HostScript
 from lab.cloud.state import State
 
 
@@ -80,7 +81,7 @@ class CommandRunner:
             host = self._plane.host(invocation.instance_id)
             text = "\n".join(command.lines) + "\n"
             document = DOCUMENTS[command.document]
-            script = HostScript(
+            script = start_script(
                 text,
                 host,
                 invocation.folder,

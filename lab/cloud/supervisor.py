@@ -1,30 +1,78 @@
-"""Runs one script of a host and leaves nothing of it behind; `lab.cloud.hosts` starts it as a program of its own.
+"""Runs the scripts of hosts and leaves nothing of them behind; `lab.cloud.scripts` starts it as a program of its own.
 
+Each script gets a supervisor, a fork of this program: starting Python for it would take longer than most scripts do.
 It is a "subreaper" (prctl(2)): whatever of the script loses its parent becomes a child of the supervisor, in a session
-of its own or not, so that no process gets away. Standard input is the leash: it ends when the server lets go of it or
-dies, and then everything is killed. It starts once for each script, so it imports next to nothing: that takes longer
-than most scripts do.
+of its own or not, so that no process gets away. Its standard input is the leash: it ends when the server lets go of it
+or dies, and then everything is killed.
 
-    python supervisor.py PROGRAM [ARGUMENT...]      exits as the program does, 128 plus the number for a signal
+    python supervisor.py        standard input is a socket, each message of which asks for one script: as JSON its
+                                `command`, `environment` and `folder`, with descriptors for its output, its errors, its
+                                leash and for what is said of it: "began PID", then "ended CODE", 128 plus the number
+                                for a signal; or "failed ERRNO" when the folder cannot be entered.
 """
 
 import _thread
 import ctypes
+import json
 import os
 import signal
+import socket
 import sys
 import time
+from contextlib import suppress
+from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PAUSE = 0.01
 _GIVE_UP_SECONDS = 5.0  # a process that waits for a disk ends when the disk answers, whoever has killed it
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def main(command: list[str]) -> int:
+def main() -> None:
+    """Fork a supervisor for each message, until the server has gone."""
+    server = socket.socket(fileno=0)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a supervisor that has ended is waited for by nobody
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(server, 1 << 16, 4, socket.MSG_CMSG_CLOEXEC)
+        if not message:
+            return
+        if os.fork() == 0:
+            _supervise(json.loads(message), *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _supervise(asked: dict[str, Any], output: int, errors: int, leash: int, said: int) -> None:
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        for descriptor, place in ((leash, 0), (output, 1), (errors, 2)):
+            os.dup2(descriptor, place)
+            os.close(descriptor)
+        try:
+            os.chdir(asked["folder"])
+        except OSError as error:
+            _say(said, "failed", error.errno or 0)
+            return
+        _say(said, "began", os.getpid())
+        code = _run(asked["command"], asked["environment"])
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        _say(said, "ended", code)
+        os._exit(code)  # the fork must not go on with what started it
+
+
+def _say(said: int, word: str, number: int) -> None:
+    with suppress(BrokenPipeError):  # the server has gone, or wants to hear no more
+        os.write(said, f"{word} {number}\n".encode())
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
     """Run the command, then kill what it has left."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    environment = dict(os.environ)
-    environment.pop("LC_CTYPE", None)  # Python sets it for itself where no locale is given
+    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     script = os.posix_spawn(
         command[0],
         command,
@@ -84,4 +132,4 @@ def _kill_descendants() -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

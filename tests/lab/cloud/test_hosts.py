@@ -93,6 +93,15 @@ def test_no_script_outlives_a_killed_lab_and_the_next_one_says_it_failed(lab_clo
     assert result.stderr == "The lab's cloud stopped while this script ran, which ended the script.\n"
 
 
+def test_scripts_run_again_after_somebody_has_ended_what_starts_them(lab_cloud: LabCloud) -> None:
+    instance = lab_cloud.make_instance()
+    assert lab_cloud.run(instance, "true").status == "Success"
+    (starter,) = psutil.Process(lab_cloud.pid).children()
+    starter.kill()
+    wait_until(lambda: starter.status() == psutil.STATUS_ZOMBIE, within(10), "What starts scripts has not ended.")
+    assert lab_cloud.run(instance, "echo again").stdout == "again\n"
+
+
 def test_a_command_reaches_only_the_hosts_it_names(lab_cloud: LabCloud) -> None:
     named, other = lab_cloud.make_instance(), lab_cloud.make_instance()
     command = lab_cloud.send(named, "touch here")
