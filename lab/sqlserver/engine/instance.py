@@ -19,6 +19,7 @@ from lab.sqlserver.engine.logs import Logs
 from lab.sqlserver.engine.principals import Logins
 from lab.sqlserver.engine.registry import Registry
 from lab.sqlserver.engine.sessions import Session, Sessions, Work
+from lab.sqlserver.engine.work_counts import LOGINS, WorkCounts
 from lab.sqlserver.errors import Cause, SqlServerError
 
 PRODUCT_VERSION = "16.0.4175.1"
@@ -54,6 +55,7 @@ class Instance:
         self.logins = Logins(registry, user, password)
         self.history = BackupHistory(Path(self.databases.get("msdb").data_file))
         self.sessions = Sessions()
+        self.counts = WorkCounts()
         self.locks = ApplicationLocks()
         self.in_transition: set[str] = set()
         """Databases that an ALTER DATABASE waits to have to itself; changed under `databases.lock`."""
@@ -67,6 +69,7 @@ class Instance:
         with self.databases.lock:
             database = self.enter(session, name)
             self.sessions.add(session)
+            self.counts.note(LOGINS)
             return database
 
     def enter(self, session: Session, name: str) -> Database:

@@ -12,6 +12,7 @@ from lab.sqlserver.engine import permissions, security_views
 from lab.sqlserver.engine.databases import PAGE_SIZE, Database
 from lab.sqlserver.engine.file_space import pages_of
 from lab.sqlserver.engine.instance import Instance
+from lab.sqlserver.engine.performance_views import PERFORMANCE_VIEWS
 from lab.sqlserver.engine.sessions import Session
 from lab.sqlserver.engine.user_tables import user_tables
 from lab.sqlserver.engine.view import Row, View
@@ -222,5 +223,6 @@ VIEWS: dict[str, View] = {
         "name SYSNAME; object_id INT; schema_id INT; type CHAR(2); type_desc NVARCHAR(60)",
         _tables,
     ),
+    **PERFORMANCE_VIEWS,
     **VOLUME_VIEWS,
 }

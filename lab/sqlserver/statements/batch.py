@@ -15,6 +15,7 @@ from lab.sqlserver.engine import permissions
 from lab.sqlserver.engine.context import Context
 from lab.sqlserver.engine.faults import SqlFault
 from lab.sqlserver.engine.sessions import Request
+from lab.sqlserver.engine.work_counts import BATCHES, STATEMENT
 from lab.sqlserver.errors import SqlServerError
 from lab.sqlserver.statements import (
     alter_database,
@@ -41,6 +42,7 @@ def run_batch(context: Context, text: str, variables: Mapping[str, object]) -> N
 
     Raises SqlServerError where a statement fails, Interrupted where the session must stop.
     """
+    context.instance.counts.note(BATCHES)
     context.session.variables = dict(variables)
     for statement in parse_batch(text):
         _run(context, statement)
@@ -60,7 +62,9 @@ def _run(context: Context, statement: s.Statement) -> None:
 
 def _carry_out(context: Context, statement: s.Statement, handler: Callable[[Context, Any], Any]) -> Any:
     context.reply.check()
-    fault = context.instance.faults.take(_action(statement), str(statement))
+    action = _action(statement)
+    context.instance.counts.note(STATEMENT, action)
+    fault = context.instance.faults.take(action, str(statement))
     context.session.request = Request(_command(statement), fault=fault)
     try:
         if fault:
