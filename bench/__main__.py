@@ -25,7 +25,7 @@ PARTS = {
     "fleet-preloaded": ("bench.fleet:hundred_preloaded", "100 tenants: beside workers that find everything loaded"),
     "fleet300-sync": ("bench.fleet:three_hundred_sync", "300 tenants: workerless beside sync operators"),
     "fleet300-deferrable": ("bench.fleet:three_hundred_deferrable", "300 tenants: workerless beside deferrable ones"),
-    "apart": ("bench.apart:measure", "40 tenants that share no volume: calls of AWS for each"),
+    "alone": ("bench.alone:measure", "one tenant that shares nothing: its calls of AWS"),
     "thousand": ("bench.thousand:one_triggerer", "1,000 tenants on 20 SQL Servers, AWS's limits on"),
     "two-triggerers": ("bench.thousand:two_triggerers", "1,000 tenants by one triggerer and by two"),
     "growth": ("bench.growth:small", "50, 200 and 1,000 tenants"),

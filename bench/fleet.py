@@ -18,7 +18,7 @@ from bench.ways.way import DEFERRABLE, DEFERRABLE_PRELOADED, SYNC, SYNC_PRELOADE
 HUNDRED, THREE_HUNDRED = 100, 300
 WAY_SECONDS = 1500.0
 CPU_OF_SYNC, CPU_OF_DEFERRABLE, WALL_OF_SYNC, WALL_OF_DEFERRABLE = 0.35, 0.25, 0.33, 0.5
-CLOUD_CALLS, CLOUD_CALLS_SHARED = 12, 4
+CLOUD_CALLS_SHARED, S3_REQUESTS = 4, 16
 
 Say = Callable[[str], None]
 
@@ -75,6 +75,7 @@ def _checks(measured: dict[Way, Measured]) -> list[Check]:
         Check("worker starts of the dispatch, workerless", ours.dispatch_starts, 1),
         Check("EC2 and SSM calls per tenant, twenty to a volume", ours.cloud_calls_per_tenant, CLOUD_CALLS_SHARED),
     ]
+    checks.append(Check("S3 requests per tenant, SQL Server's own apart", ours.s3_requests_per_tenant, S3_REQUESTS))
     for way, cpu_limit, wall_limit in (
         (SYNC, CPU_OF_SYNC, WALL_OF_SYNC),
         (DEFERRABLE, CPU_OF_DEFERRABLE, WALL_OF_DEFERRABLE),

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-AWS_LIMITS = {"PERENNIAL_LAB_SNAPSHOT_INTERVAL_SECONDS": "15"}
+AWS_LIMITS = {"PERENNIAL_LAB_LIMITS": "aws"}

@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.loop_watchdog import LongCallback
+from lab.faults.counts import BY_SQL_SERVER
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -21,8 +24,10 @@ class Measured:
         memory: Largest PSS in MB of any one process, by component.
         starts: How often a worker was started for the tenants' tasks.
         dispatch_starts: How often for the dispatch.
-        calls: Calls of EC2 and SSM by name.
+        calls: Calls of AWS's services and of SQL Server by name, as `bench.measuring.calls` names them.
+        throttled: How many of those of AWS were refused because a bucket was empty.
         describes: DescribeSnapshots in the minute with the most of them.
+        blocking: Callbacks that kept a triggerer's event loop for long, the longest first, where somebody watched.
         problems: What was not as it has to be, in sentences.
     """
 
@@ -36,7 +41,9 @@ class Measured:
     starts: int = 0
     dispatch_starts: int = 0
     calls: Counter[str] = field(default_factory=Counter)
+    throttled: int = 0
     describes: int = 0
+    blocking: Sequence[LongCallback] = ()
     problems: Sequence[str] = ()
 
     @property
@@ -52,6 +59,12 @@ class Measured:
     def cloud_calls_per_tenant(self) -> float:
         """EC2 and SSM calls for each tenant."""
         return sum(count for name, count in self.calls.items() if name.startswith(("ec2:", "ssm:"))) / self.tenants
+
+    @property
+    def s3_requests_per_tenant(self) -> float:
+        """S3 requests of the product for each tenant; those that SQL Server makes itself are left out."""
+        own = (n for name, n in self.calls.items() if name.startswith("s3:") and not name.endswith(BY_SQL_SERVER))
+        return sum(own) / self.tenants
 
     @property
     def largest_process(self) -> float:

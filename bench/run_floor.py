@@ -8,14 +8,12 @@ import sys
 from collections.abc import Collection, Mapping
 
 from bench.measured import Measured
-from bench.measuring.calls import CloudLog, busiest_minute, by_name
-from bench.measuring.sampler import MemoryPeaks, cpu_by_component
 from bench.stack import BenchStack
 from bench.vault_check import find_problems, read_manifests
 from bench.ways.way import vault_environment
 from lab.environment import PROJECT
 
-FLOOR = "floor"
+FLOOR = "script"
 TITLE = "(c) bare asyncio script"
 
 
@@ -32,35 +30,29 @@ def run_floor(
     bench.stop_airflow()
     path = {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}"}
     environment = bench.stack.environment | vault_environment(bench.settings, FLOOR) | path | dict(extra or {})
-    log, lab = CloudLog(bench.stack.processes.log("cloud")), bench.lab
-    lab_before, errors = cpu_by_component(lab), bench.stack.processes.log(FLOOR)
-    with errors.open("ab") as file:
+    with bench.stack.processes.log(FLOOR).open("ab") as errors:
         script = subprocess.Popen(
             [sys.executable, "-m", "bench.ways.floor"],
             cwd=PROJECT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=file,
+            stderr=errors,
             text=True,
         )
     try:
-        with MemoryPeaks({FLOOR: script.pid}) as memory:
+        with bench.meter({FLOOR: script.pid}) as meter:
             output, _ = script.communicate(timeout=seconds)
     finally:
         script.kill()
         script.wait()
     if script.returncode:
         raise RuntimeError(f"The bare script has failed. {bench.stack.processes.log_advice(FLOOR)}")
-    told, calls, lab_after = json.loads(output.splitlines()[-1]), log.calls(), cpu_by_component(lab)
+    told = json.loads(output.splitlines()[-1])
     return Measured(
         title=TITLE,
         tenants=len(tenants),
         wall=told["wall"],
-        cpu={"script": told["cpu"]},
-        lab_cpu={name: lab_after[name] - lab_before[name] for name in lab},
-        memory=memory.largest,
-        calls=by_name(calls),
-        describes=busiest_minute(calls, "ec2:DescribeSnapshots"),
         problems=[*told["failures"], *find_problems(read_manifests(bench.settings, FLOOR), tenants)],
+        **{**meter.figures, "cpu": {FLOOR: told["cpu"]}},
     )

@@ -10,9 +10,7 @@ from contextlib import suppress
 import psutil
 
 from bench.measured import Measured
-from bench.measuring.calls import CloudLog, busiest_minute, by_name
 from bench.measuring.records import Dispatch, Records, Runs
-from bench.measuring.sampler import MemoryPeaks, cpu_by_component
 from bench.stack import BenchStack
 from bench.vault_check import examples, find_problems, read_manifests
 from bench.ways.way import Way
@@ -29,39 +27,42 @@ class FleetError(RuntimeError):
 
 
 def run_way(
-    bench: BenchStack, way: Way, tenants: Collection[str], say: Callable[[str], None], seconds: float
+    bench: BenchStack,
+    way: Way,
+    tenants: Collection[str],
+    say: Callable[[str], None],
+    seconds: float,
+    *,
+    warm_up: bool = True,
 ) -> Measured:
     """Back the fleet up one way, within `seconds`, and measure it.
 
+    Without `warm_up` the first tenant finds an Airflow that has backed nobody up.
+
     Raises FleetError when the runs do not come to an end, ProcessError when a process ends by itself.
     """
-    say(f"{way.title}: starting Airflow, warming up with one tenant")
+    say(f"{way.title}: starting Airflow" + (", warming up with one tenant" if warm_up else ""))
     bench = bench.start_for(way)
-    bench.warm_up(way, min(tenants))
-    records, log = Records(bench.settings), CloudLog(bench.stack.processes.log("cloud"))
-    airflow, lab = bench.airflow, bench.lab
-    before, lab_before = cpu_by_component(airflow), cpu_by_component(lab)
-    with MemoryPeaks(airflow) as memory:
+    if warm_up:
+        bench.warm_up(way, min(tenants))
+    records, airflow = Records(bench.settings), bench.airflow
+    blocked_before = Counter(bench.blocking_callbacks())
+    with bench.meter(airflow) as meter:
         dispatch = _dispatch(bench, way)
         _wait_for_runs(bench, way, records, dispatch, len(tenants), say, seconds)
         _drain_callbacks(records, airflow["dag-processor"])
-    after, lab_after = cpu_by_component(airflow), cpu_by_component(lab)
-    calls = log.calls()
     runs = records.runs(way.backup, dispatch)
     problems = [*run_problems(runs), *find_problems(read_manifests(bench.settings, way.name), tenants)]
     measured = Measured(
         title=way.title,
         tenants=len(tenants),
         wall=runs.ended_after,
-        cpu={name: after[name] - before[name] for name in airflow},
-        lab_cpu={name: lab_after[name] - lab_before[name] for name in lab},
         queued=runs.queued_after,
-        memory=memory.largest,
         starts=runs.starts,
         dispatch_starts=records.starts(way.dispatch, dispatch),
-        calls=by_name(calls),
-        describes=busiest_minute(calls, "ec2:DescribeSnapshots"),
+        blocking=tuple((Counter(bench.blocking_callbacks()) - blocked_before).elements()),
         problems=problems,
+        **meter.figures,
     )
     say(f"{way.title}: {measured.wall:.0f} s, {measured.cpu_per_tenant:.2f} CPU-s a tenant; " + "; ".join(problems))
     return measured

@@ -19,6 +19,8 @@ import httpx
 
 from bench.fleet_seed import Fleet
 from bench.interrupts import uninterrupted
+from bench.loop_watchdog import LongCallback, long_callbacks, watched
+from bench.measuring.meter import Meter
 from bench.ways.way import Way
 from demo.airflow_api import AirflowApi
 from demo.environment import airflow_url
@@ -64,11 +66,13 @@ class BenchStack:
         stack: The stack, with the environment of the way at hand.
         triggerers: How many triggerers there are.
         limits: Environment of the lab's servers.
+        watch: Whether the callbacks of the triggerers' event loops are timed; that costs a little CPU.
     """
 
     stack: Stack
     triggerers: int = 1
     limits: Mapping[str, str] = field(default_factory=dict)
+    watch: bool = False
 
     @property
     def settings(self) -> LabSettings:
@@ -122,6 +126,14 @@ class BenchStack:
             raise RuntimeError(f"The warm-up of {way.title} has failed: {way.by_hand} {run_id}. {self.advice}")
         time.sleep(SETTLE_SECONDS)
 
+    def meter(self, trees: Mapping[str, int]) -> Meter:
+        """What measures these process trees, and what they ask the lab for."""
+        return Meter(self.settings, self.stack.processes.log("cloud"), trees, self.lab)
+
+    def blocking_callbacks(self) -> list[LongCallback]:
+        """Callbacks of the triggerers' event loops that took long, the longest first; none where nobody watches."""
+        return long_callbacks(self._callbacks) if self.watch else []
+
     def check(self) -> None:
         """Raises ProcessError, naming the process and its log, when one has ended by itself."""
         self.stack.processes.check([*SERVERS, "database", *self._components()])
@@ -134,8 +146,10 @@ class BenchStack:
     def _start_components(self) -> None:
         began = datetime.now(UTC)
         for name in self._components():
-            command = procfile_commands()["triggerer" if name.startswith("triggerer") else name]
-            self.stack.processes.start(name, command, self.stack.environment)
+            is_triggerer = name.startswith("triggerer")
+            command = procfile_commands()["triggerer" if is_triggerer else name]
+            watch = watched(self._callbacks) if is_triggerer and self.watch else {}
+            self.stack.processes.start(name, command, self.stack.environment | watch)
 
         def all_up() -> bool:
             self.check()
@@ -152,6 +166,10 @@ class BenchStack:
         last = health[part][HEARTBEATS[part]]
         return bool(last) and datetime.fromisoformat(last) > began
 
+    @property
+    def _callbacks(self) -> Path:
+        return self.settings.state / "callbacks"
+
     def _components(self) -> list[str]:
         more = [f"triggerer-{number}" for number in range(2, self.triggerers + 1)]
         return [*COMPONENTS, *more]
@@ -162,13 +180,13 @@ class BenchStack:
 
 
 @contextmanager
-def bench_stack(fleet: Fleet, limits: Mapping[str, str] | None = None, triggerers: int = 1) -> Iterator[BenchStack]:
+def bench_stack(fleet: Fleet, limits: Mapping[str, str] | None = None, *, watch: bool = False) -> Iterator[BenchStack]:
     """A lab in a folder of its own, seeded; everything is stopped at the end, and the folder removed unless something
     has failed: its logs are what there is to look at then.
     """
     folder = Path(tempfile.mkdtemp(prefix="perennial-fleet-"))
     settings = new_settings(folder, fleet.servers)
-    stack = BenchStack(Stack(settings, {**AIRFLOW, **(limits or {})}), triggerers, limits or {})
+    stack = BenchStack(Stack(settings, {**AIRFLOW, **(limits or {})}), limits=limits or {}, watch=watch)
     done = False
     try:
         stack.stack.start_servers()

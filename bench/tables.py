@@ -58,6 +58,8 @@ def calls_table(ways: Sequence[Measured]) -> str:
     names = sorted({name for way in ways for name, count in way.calls.items() if count / way.tenants >= RARE})
     rows: list[tuple[object, ...]] = [(name, *(way.calls[name] / way.tenants for way in ways)) for name in names]
     rows.append(("EC2 and SSM together", *(way.cloud_calls_per_tenant for way in ways)))
+    rows.append(("S3 together, without SQL Server's own", *(way.s3_requests_per_tenant for way in ways)))
+    rows.append(("refused by an empty bucket, in all", *(way.throttled for way in ways)))
     rows.append(("DescribeSnapshots in the busiest minute", *(way.describes for way in ways)))
     return table(("calls per tenant", *(way.title for way in ways)), rows)
 

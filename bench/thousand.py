@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from bench.fleet_seed import Fleet
 from bench.limits import AWS_LIMITS
+from bench.loop_watchdog import report
 from bench.measured import Measured
 from bench.results import Check, Section, table
 from bench.run_way import run_way
@@ -18,7 +19,8 @@ from bench.ways.way import WORKERLESS
 
 TENANTS = 1000
 WAY_SECONDS = 780.0
-WALL_SECONDS, QUEUED_SECONDS, PROCESS_MB, CLOUD_CALLS = 480, 15, 600, 4
+WALL_SECONDS, QUEUED_SECONDS, PROCESS_MB, CLOUD_CALLS, S3_REQUESTS = 480, 15, 600, 4, 16
+LONGEST_CALLBACK_MS, EXAMPLES = 50, 10
 
 Say = Callable[[str], None]
 
@@ -27,7 +29,7 @@ def one_triggerer(say: Say) -> Section:
     """The fleet test."""
     fleet = Fleet(fleet_size(TENANTS))
     say(f"starting the lab with {fleet.servers} SQL Servers and seeding {fleet.tenants} tenants")
-    with bench_stack(fleet, AWS_LIMITS) as bench:
+    with bench_stack(fleet, AWS_LIMITS, watch=True) as bench:
         measured = run_way(bench, WORKERLESS, bench.tenants, say, WAY_SECONDS)
     text = (
         f"{fleet.tenants:,} tenants, {fleet.per_volume} to a volume, on {fleet.servers} SQL Servers, through "
@@ -35,6 +37,8 @@ def one_triggerer(say: Say) -> Section:
         "pending, token buckets of AWS's documented sizes."
     )
     tables = [ways_table([measured]), seconds_table(measured), calls_table([measured]), problems_list([measured])]
+    if measured.blocking:
+        tables.append(f"Longest callbacks in the triggerer's event loop:\n\n{report(measured.blocking, EXAMPLES)}")
     return Section(f"Fleet test: {fleet.tenants:,} tenants", "\n\n".join([text, *tables]), checks(measured))
 
 
@@ -56,14 +60,17 @@ def two_triggerers(say: Say) -> Section:
 
 def checks(measured: Measured) -> Sequence[Check]:
     """What the fleet test is held to."""
+    blocked = sum(1000 * callback.seconds > LONGEST_CALLBACK_MS for callback in measured.blocking)
     return (
         Check("tenants with anything amiss", len(measured.problems), 0),
         Check("until all are queued", measured.queued, QUEUED_SECONDS, " s"),
         Check("until all are backed up", measured.wall, WALL_SECONDS, " s"),
         Check("largest process", measured.largest_process, PROCESS_MB, " MB"),
+        Check(f"callbacks in the triggerer's loop of over {LONGEST_CALLBACK_MS} ms of CPU", blocked, 0),
         Check("worker starts of tenants' tasks", measured.starts, 0),
         Check("worker starts of the dispatch", measured.dispatch_starts, 1),
         Check("EC2 and SSM calls per tenant", measured.cloud_calls_per_tenant, CLOUD_CALLS),
+        Check("S3 requests per tenant, SQL Server's own apart", measured.s3_requests_per_tenant, S3_REQUESTS),
     )
 
 

@@ -13,6 +13,7 @@ HOST = "127.0.0.1"
 REGION = "eu-central-1"
 ZONE = "eu-central-1a"
 VAULT_BUCKET = "perennial-vault"
+SQL_SERVER_AGENT = "lab-sql-server"  # in the User-Agent of SQL Server's requests of S3, to tell them from others
 
 
 FIRST_PORT, LAST_PORT = 1024, 65535

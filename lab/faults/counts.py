@@ -6,6 +6,9 @@ import threading
 from collections import Counter
 from typing import Any
 
+BY_SQL_SERVER = " by SQL Server"
+"""Ends the name under which S3 requests that the lab's SQL Server makes are counted."""
+
 
 class CallCounts:
     """Counts since the server's start, or since they were last cleared; they end with the server."""

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from lab.faults.answers import error_answer
 from lab.faults.calls import Call, s3_call
-from lab.faults.counts import CallCounts
+from lab.faults.counts import BY_SQL_SERVER, CallCounts
 from lab.faults.rules import Fault, FaultRules
 from lab.neighbours import health
-from lab.settings import HOST
+from lab.settings import HOST, SQL_SERVER_AGENT
 from lab.storage.http_messages import Head, Peer, Reader, Writer, exchange, pass_body
 
 LARGEST_HEAD = 128 * 1024
@@ -75,7 +75,8 @@ class StorageProxy:
         if "x-amz-copy-source" in head.headers:
             environ["HTTP_X_AMZ_COPY_SOURCE"] = head.headers["x-amz-copy-source"]
         call = s3_call(environ)
-        self.counts.note(call.name)
+        is_sql_servers = SQL_SERVER_AGENT in head.headers.get("user-agent", "")
+        self.counts.note(f"{call.name}{BY_SQL_SERVER}" if is_sql_servers else call.name)
         fault = self.rules.take(call)
         if fault is None:
             return await exchange(head, client, weed)

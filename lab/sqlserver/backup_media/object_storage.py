@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab.settings import REGION
+from lab.settings import REGION, SQL_SERVER_AGENT
 from lab.sqlserver.engine.credentials import Credential
 from lab.sqlserver.errors import SqlServerError
 
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 MIN_PART, MAX_PART = 5 * 1024 * 1024, 20 * 1024 * 1024
 _SCHEME = "s3://"
 _CONFIG = Config(
+    user_agent_extra=SQL_SERVER_AGENT,
     signature_version="s3v4",
     s3={"addressing_style": "path"},
     connect_timeout=5,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import Any
 from uuid import uuid4
 
 import pymssql
 import pytest
 
+from lab.faults.counts import BY_SQL_SERVER
+from lab.faults.measures import CALLS
 from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
@@ -67,6 +70,19 @@ def test_a_backup_goes_to_the_store_and_comes_back(
         f"DROP DATABASE [{database}]", f"RESTORE DATABASE [{database}] FROM URL = N'{url}' WITH CHECKSUM"
     )
     assert lab_sql_server.run("SELECT a, b FROM t", database=database) == [(1, b"\x01")]
+
+
+def test_the_store_counts_the_server_s_own_requests_apart(
+    lab_sql_server: LabSqlServer, lab_storage: LabStorage, database: str, prefix: str
+) -> None:
+    def counts() -> Counter[str]:
+        return Counter(lab_storage.faults.call("GET", CALLS)["calls"])
+
+    before = counts()
+    lab_sql_server.run(f"BACKUP DATABASE [{database}] TO URL = N'{prefix}full-01.bak' WITH CHECKSUM")
+    more = counts() - before
+    assert more
+    assert all(name.endswith(BY_SQL_SERVER) for name in more)
 
 
 def test_a_large_backup_goes_in_parts(
