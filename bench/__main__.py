@@ -31,6 +31,7 @@ PARTS = {
     "growth": ("bench.growth:small", "50, 200 and 1,000 tenants"),
     "growth3000": ("bench.growth:large", "3,000 tenants"),
     "waiting": ("bench.waiting:measure", "DescribeSnapshots while 20, 100 and 500 tenants wait"),
+    "restore-many": ("bench.restore_many:measure", "restore of ten tenants of one host at once"),
     "retention": ("bench.retention_fleet:measure", "retention of 1,000 tenants with 60 recovery points each"),
 }
 """Of each part the function that measures it and returns its section, and what it is about."""

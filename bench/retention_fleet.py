@@ -19,8 +19,7 @@ from bench.measuring.alone import Work, run_alone
 from bench.results import Check, Section, table
 from bench.stored_fleet import StoredFleet, store_fleet
 from bench.trial import fleet_size
-from lab.environment import lab_environment
-from lab.settings import REGION
+from bench.vault_environment import vault_environment
 from lab.testing.cloud import LabCloud
 from lab.testing.server import new_settings
 from lab.testing.storage import LabStorage
@@ -29,7 +28,6 @@ TENANTS, POINTS, SHARERS = 1_000, 60, 50
 SECONDS, MEMORY = 120, 600
 LONGEST = 1_500
 """Seconds after which one of the ways is given up."""
-CONNECTION = "aws_benchmark"
 WAYS = {
     "listing": "keys listed, nothing read",
     "plain": "every manifest read by a plain script, 64 at a time",
@@ -57,23 +55,8 @@ def measure(say: Callable[[str], None]) -> Section:
 def _run(way: str, folder: Path, storage: LabStorage, fleet: StoredFleet) -> Work:
     entries = folder / "tenants.jsonl"
     entries.write_text("\n".join(tenant.model_dump_json() for tenant in fleet.tenants))
-    extra = {
-        "region_name": REGION,
-        "endpoint_url": storage.settings.cloud_url,
-        "service_config": {"s3": {"endpoint_url": storage.settings.storage_url}},
-        "config_kwargs": {"s3": {"addressing_style": "path"}},
-        "verify": False,
-    }
-    login = {"login": storage.settings.access_key, "password": storage.settings.secret_key}
-    place = f"{storage.bucket}/{fleet.prefix.rstrip('/')}"
-    environment = {
-        **lab_environment(storage.settings),
-        f"AIRFLOW_CONN_{CONNECTION.upper()}": json.dumps({"conn_type": "aws", **login, "extra": extra}),
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "PERENNIAL_VAULT": f"s3://{place}",
-        "PERENNIAL_BACKUP_URL": f"s3://127.0.0.1/{place}",
-        "PERENNIAL_AWS_CONN_ID": CONNECTION,
-    }
+    environment = vault_environment(storage.settings, f"{storage.bucket}/{fleet.prefix.rstrip('/')}")
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     return run_alone("bench.retention_ways", way, str(entries), environment=environment, seconds=LONGEST)
 
 
