@@ -27,6 +27,7 @@ from lab.testing.storage import LabStorage
 from lab.waiting import wait_until
 from perennial.hooks.aws.clients import close_clients
 from perennial.hooks.sql_server import tsql
+from perennial.hooks.vault.memory import memories
 from perennial.steps.trigger import StepResult, StepTrigger
 from tests.support.holdings import Holdings
 from tests.support.hosts import Hosts, MountedHost
@@ -121,10 +122,16 @@ class World(Holdings):
         """Run one step to its end; its error comes as it is."""
         return self.runner.run(self.step(step, request, run_id).work_within_deadline())
 
-    def cut_off_and_run_again(self, step: Step, request: str, suspension: int) -> bool:
-        """End a step at its n-th suspension and begin it again; False when it ended before it came that far."""
+    def cut_off_and_run_again(self, step: Step, request: str, suspension: int, *, elsewhere: bool = False) -> bool:
+        """End a step at its n-th suspension and begin it again; False when it ended before it came that far.
+
+        Args:
+            elsewhere: Whether it begins again in a process that has seen nothing of the run.
+        """
         reached = self.runner.run(CutOff.run(self.step(step, request).work_within_deadline(), suspension))
         if reached:
+            if elsewhere:
+                self.runner.run(_forget())
             self.run(step, request)
         return reached
 
@@ -180,6 +187,10 @@ class World(Holdings):
 
         wait_until(is_running, within(10), f"no backup {name} was seen")
         self.sql.run(f"KILL {seen[0][0]}")
+
+
+async def _forget() -> None:
+    memories.pop()
 
 
 @pytest.fixture

@@ -19,6 +19,21 @@ from include.rules.register.tenants import Strict
 RENEWALS = 4
 """How often a step renews its lease before it would expire: one answer that is lost, or late, is no harm."""
 
+EFFECT_WITHIN = timedelta(seconds=2)
+"""How old a proof of the lease may be right before an effect on another machine.
+
+A look at the lease is always some moments old when the effect happens: the answer travels, the request travels, and the
+process may be stopped between the two. So a look never prevents that an effect slips through; it keeps those few, and
+what slips through is found again (one snapshot is adopted, a file name is never used twice). What has to be caught is
+a step that goes on after a stall: Airflow hands a trigger over half a minute after its triggerer's last sign of life,
+another owner may take the lease after its whole time. Both are far more than this, and a stall counts: it is measured
+by a clock that goes on meanwhile.
+"""
+
+CHANGE_WITHIN = timedelta(seconds=10)
+"""The same before a change of a document, which compare and swap protects besides: what a step that is outranked writes
+before its successor's first write, that one finds, and writes on top of."""
+
 
 class Purpose(StrEnum):
     """What a lease is held for, as messages name it."""
@@ -37,6 +52,9 @@ class Lease(Strict):
         token: Fencing token, one higher at every step that begins.
         incarnation: Which incarnation of a step took the token; empty when the lease is free, or nobody has said.
         expires_at: From then on somebody else may take it over.
+        point: Id of the recovery point for which a backup last took it; empty when none has.
+        found_whole: True when a backup has found that no restore has left the tenant half restored, and no restore has
+            taken the lease since; there is nothing to look for then.
     """
 
     version: int = 1
@@ -46,6 +64,8 @@ class Lease(Strict):
     token: int = Field(default=0, ge=0)
     incarnation: str = ""
     expires_at: AwareDatetime
+    point: str = ""
+    found_whole: bool = False
 
     @property
     def id(self) -> str:
@@ -67,8 +87,20 @@ class Lease(Strict):
         """True when whoever holds the lease has missed its turns to renew it: RENEWALS of them come in one `ttl`."""
         return self.expires_at - now < ttl * 2 / RENEWALS
 
-    def acquired(self, owner: str, purpose: Purpose, *, now: datetime, ttl: timedelta, incarnation: str = "") -> Lease:
+    def proves(self, age: timedelta, within: timedelta, *, now: datetime, ttl: timedelta) -> bool:
+        """True when what the store said of the lease `age` ago need not be read again before an effect.
+
+        Not of a lease that is about to expire, nor where leases are so short that `within` would be no small part.
+        """
+        return age <= min(within, ttl / 60) and not self.is_neglected(now, ttl)
+
+    def acquired(
+        self, owner: str, purpose: Purpose, *, now: datetime, ttl: timedelta, incarnation: str = "", point: str = ""
+    ) -> Lease:
         """Take the lease, free or expired or already one's own.
+
+        Args:
+            point: Id of the recovery point that is to be made; empty for other purposes.
 
         Raises:
             LeaseBusyError: while another owner's is live; the message names the holder.
@@ -81,7 +113,8 @@ class Lease(Strict):
                 holder=self.owner,
             )
         taken = self._taken(incarnation, now + ttl)
-        return taken.model_copy(update={"owner": owner, "purpose": str(purpose)})
+        changes = {"owner": owner, "purpose": str(purpose), "point": point or self.point}
+        return taken.model_copy(update={**changes, "found_whole": self.found_whole and purpose is not Purpose.RESTORE})
 
     def continued(self, owner: str, *, now: datetime, ttl: timedelta, incarnation: str = "") -> Lease:
         """Begin a step under a lease that this owner already holds: the next token, the full time again.
@@ -110,6 +143,16 @@ class Lease(Strict):
         """
         self.check(owner, token)
         return self.model_copy(update={"owner": None, "purpose": "", "incarnation": "", "expires_at": now})
+
+    def ended(self, owner: str, *, now: datetime) -> Lease:
+        """Give back the lease of a run that is over, with a token of its own: whatever is still at work for it stops.
+
+        Raises:
+            LeaseLostError: when the lease is free or somebody else's.
+        """
+        if self.owner != owner:
+            raise self._lost(owner)
+        return self._taken("", now).released(owner, self.token + 1, now=now)
 
     def check(self, owner: str, token: int) -> None:
         """Make sure that the step that took `token` may still act.

@@ -52,6 +52,11 @@ async def begin_attempt(
     return LeasedPoint(lease, await points.replace(manifest.model_copy(update=changes), current.etag))
 
 
+def ended(manifest: Manifest, now: datetime) -> Manifest:
+    """A verified point whose attempt is over; one whose parts are to be locked is closed when that is done."""
+    return manifest if manifest.to_lock_until else manifest.closed(now)
+
+
 async def end_attempt(point: LeasedPoint) -> list[str]:
     """Stop what still runs for the attempt, write the point's final state, complete it; returns what was swept."""
     manifest = point.manifest

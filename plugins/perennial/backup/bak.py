@@ -8,6 +8,8 @@ name only for a backup that succeeded. A new attempt looks there first, then for
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from include.rules.errors import PartError
@@ -20,7 +22,7 @@ from perennial.backup.attempt import stop_backup
 from perennial.backup.step import BackupStepTrigger
 from perennial.backup.tries import Tries
 from perennial.hooks import waits
-from perennial.hooks.asynchronous import LoopLocks
+from perennial.hooks.asynchronous import LoopLocks, PerLoop
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.faults import Fault
@@ -40,7 +42,12 @@ ADVICE = {
 """What an operator does where a backup, which only reads the database and writes new files, has met such a fault."""
 
 _turns = LoopLocks()
-"""Only one waiting tenant of a server asks it for a free slot; the others wait here without a connection."""
+"""Only one tenant of a server asks it for a free slot at a time."""
+
+_places: PerLoop[dict[tuple[str, int], asyncio.Semaphore]] = PerLoop(dict)
+"""As many tenants of a server as it has slots ask it for one; the others wait here, without a connection, and the next
+one's turn comes as soon as one has ended. The slots themselves are the server's: other processes take them too.
+"""
 
 
 class BackupDatabaseTrigger(BackupStepTrigger):
@@ -119,17 +126,22 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         """Run the statement for the claim at hand, as soon as the server has a slot for it."""
         manifest, claim, settings = point.manifest, _claim_of(point.manifest), point.vault.settings
         server = SqlServer(manifest.source.database.connection, settings.run_label(claim.name))
-        while True:
-            async with server.one_session():
-                if await self._back_up_in_a_slot(point, server, claim):
-                    row = await self._find_finished(point, server, claim)
-                    break
-            self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)
-            waits.note(f"one of the {settings.backups_per_server} backup slots of {server.conn_id}, all taken")
-            await asyncio.sleep(settings.poll.total_seconds())
+        async with _place_at(server, settings.backups_per_server, is_urgent=manifest.kind is Kind.SAFETY):
+            row = await self._back_up_when_granted(point, server, claim)
         if row is None:
             raise self._backup_error(point, "SQL Server says that the backup succeeded, but msdb has no record of it.")
         return row
+
+    async def _back_up_when_granted(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> Row | None:
+        """Run the statement once the server grants a slot; returns what msdb says of it."""
+        settings = point.vault.settings
+        while True:
+            async with server.one_session():
+                if await self._back_up_in_a_slot(point, server, claim):
+                    return await self._find_finished(point, server, claim)
+            self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)
+            waits.note(f"one of the {settings.backups_per_server} backup slots of {server.conn_id}, all taken")
+            await asyncio.sleep(settings.poll.total_seconds())
 
     async def _back_up_in_a_slot(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> bool:
         """Run the statement if one of the server's slots is free; returns whether it has run."""
@@ -202,6 +214,19 @@ class BackupDatabaseTrigger(BackupStepTrigger):
             database=manifest.source.database.name,
             server=manifest.source.database.connection,
         )
+
+
+@asynccontextmanager
+async def _place_at(server: SqlServer, slots: int, *, is_urgent: bool) -> AsyncIterator[None]:
+    """Wait until fewer tenants than the server has slots are before this one; who is urgent waits behind nobody."""
+    if is_urgent:
+        yield
+        return
+    places = _places.get().setdefault((server.conn_id, slots), asyncio.Semaphore(slots))
+    if places.locked():
+        waits.note(f"one of the {slots} backup slots of {server.conn_id}, all taken")
+    async with places:
+        yield
 
 
 def _too_small(manifest: Manifest) -> BackupFileClaim:

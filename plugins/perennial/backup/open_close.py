@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from include.rules.backup.attempts import is_settled
 from include.rules.backup.quotas import check_manual_quota, month_prefix
-from include.rules.errors import LeaseLostError, PartError, PerennialError
+from include.rules.errors import ConflictError, LeaseLostError, PartError, PerennialError, UnavailableError
 from include.rules.points.database_settings import restore_warning
 from include.rules.points.failures import INTERRUPTED
 from include.rules.points.leases import Purpose
@@ -25,6 +25,7 @@ from perennial.hooks.register import read_register
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease, released_after
+from perennial.hooks.vault.vault import CHANGES
 from perennial.steps.alone import refuse_alone
 from perennial.steps.closing import ClosingTrigger, leaving_it_to_others
 from perennial.steps.trigger import StepResult
@@ -42,13 +43,13 @@ class OpenRecoveryPointTrigger(BackupTrigger):
     async def work(self) -> StepResult:
         settings, request = self.settings, self.backup_request
         tenant = (await read_register(settings, fresh=request.kind is not Kind.DAILY)).tenant(request.tenant)
-        current = await self.read_manifest()
+        current = await self._read_if_begun()
         if current and current.value.state is not State.VERIFIED:
             await refuse_alone(self)
-        wait = settings.lease_wait.total_seconds()
-        lease = await self.acquire(tenant.id, Purpose.BACKUP, wait=wait)
+        wait, point_id = settings.lease_wait.total_seconds(), request.recovery_point_id
+        lease = await self.acquire(tenant.id, Purpose.BACKUP, wait=wait, point=point_id)
         try:
-            point = self.holding(await self._begin(lease, request, tenant))
+            point = self.holding(await self._begin(lease, request, tenant, is_new=current is None))
         except Exception:
             await lease.release()
             raise
@@ -60,6 +61,15 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         message = await self._displaced(request, tenant)
         return {"recovery_point": manifest.id, "attempt": manifest.attempt, **({"message": message} if message else {})}
 
+    async def _read_if_begun(self) -> Versioned[Manifest] | None:
+        """The manifest, where there may well be one; it is not looked for where the tenant's last backup was of another
+        point: almost always there is none then, and the store refuses to create a second one.
+        """
+        request = self.backup_request
+        lease = await self.vault.known_lease(request.tenant)
+        may_have_begun = lease is not None and lease.point in ("", request.recovery_point_id)
+        return await self.read_manifest() if may_have_begun or request.kind is not Kind.DAILY else None
+
     async def _displaced(self, request: BackupRequest, tenant: Tenant) -> str:
         """Which points a backup by hand will cost, in words; no trouble with that is worth a backup."""
         policy = tenant.plan.retention
@@ -69,15 +79,43 @@ class OpenRecoveryPointTrigger(BackupTrigger):
                 return describe_displaced(displaced_by(request, manifests, policy, datetime.now(UTC)), policy)
         return ""
 
-    async def _begin(self, lease: TenantLease, request: BackupRequest, tenant: Tenant) -> LeasedPoint:
-        vault, current = lease.vault, await self.read_manifest()
-        if current and is_settled(current.value):
-            return LeasedPoint(lease, current)
-        if request.kind is Kind.MANUAL:
-            check_manual_quota(request, tenant, await vault.manifests(tenant.id, month_prefix(request)))
-        restore = half_restored_by(await vault.latest_restores(tenant.id, LATEST))
-        half_restored = restore.id if restore else None
-        return await begin_attempt(lease, current, request, tenant, note=self.note[:1000], half_restored=half_restored)
+    async def _begin(self, lease: TenantLease, request: BackupRequest, tenant: Tenant, *, is_new: bool) -> LeasedPoint:
+        """Begin an attempt, again on top of what the store knows better: a hold that came between, or a manifest of
+        which the lease had said nothing.
+
+        Args:
+            is_new: True where nobody has seen a manifest: it is created, without looking for one.
+        """
+        current = None if is_new else await self.read_manifest()
+        if request.kind is Kind.MANUAL and not (current and is_settled(current.value)):
+            check_manual_quota(request, tenant, await self.vault.manifests(tenant.id, month_prefix(request)))
+        for _ in range(CHANGES):
+            if current and is_settled(current.value):
+                return LeasedPoint(lease, current)
+            restore = await self._half_restored_by(lease)
+            with suppress(ConflictError):
+                note = self.note[:1000]
+                return await begin_attempt(lease, current, request, tenant, note=note, half_restored=restore)
+            is_surprise, current = current is None, await self.read_manifest()
+            if is_surprise and current and current.value.state is not State.VERIFIED:
+                await refuse_alone(self)
+        raise UnavailableError(
+            f"The manifest of {request.recovery_point_id} of tenant {tenant.id} changed {CHANGES} times while `open` "
+            "tried to change it.",
+            why="Nothing was begun.",
+            todo="Look for runs of this tenant that start again and again, then clear the task `open` of this run.",
+        )
+
+    async def _half_restored_by(self, lease: TenantLease) -> str | None:
+        """The restore that has left the tenant half restored; not looked for where none can have, as the lease says."""
+        known = await self.vault.known_lease(lease.tenant)
+        if known and known.found_whole:
+            return None
+        records, problems = await self.vault.restores_and_problems(lease.tenant, LATEST)
+        restore = half_restored_by(records)
+        if restore is None and not problems:
+            self.vault.learn_of_lease(lease.tenant, lease.token, found_whole=True)
+        return restore.id if restore else None
 
     async def call_off(self) -> None:
         """Leave nothing behind: no `close` follows an `open` that was ended."""
@@ -99,6 +137,7 @@ class CloseRecoveryPointTrigger(BackupTrigger, ClosingTrigger):
 
     async def work(self) -> StepResult:
         request, swept = self.backup_request, list[str]()
+        manifest: Manifest | None = None
         # Without the lease there is nothing to close: it was closed before (and the answer lost), or somebody else has
         # taken the tenant over. What the manifest says then is what there is to say.
         with leaving_it_to_others():
@@ -107,24 +146,26 @@ class CloseRecoveryPointTrigger(BackupTrigger, ClosingTrigger):
                 if point.manifest.state is not State.VERIFIED:
                     await self.complete_failures(point)
                 swept = await end_attempt(point)
-        return {**_report(await self.read_manifest(), self.owner), "swept": swept}
+            manifest = point.manifest
+        if manifest is None:
+            version = await self.read_manifest()
+            manifest = version.value if version else None
+        return {**_report(manifest, self.owner), "swept": swept}
 
     async def _is_unclosed(self) -> bool:
         current = await self.read_manifest()
         return current is not None and current.value.owner == self.owner and current.value.closed_at is None
 
 
-def _report(version: Versioned[Manifest] | None, owner: str) -> StepResult:
-    if version and version.value.state is State.VERIFIED:
-        manifest = version.value
+def _report(manifest: Manifest | None, owner: str) -> StepResult:
+    if manifest and manifest.state is State.VERIFIED:
         unseen = [f"the volume of the {name} was not looked at: {why}" for name, why in not_looked_at(manifest).items()]
         level = manifest.verification.level if manifest.verification else None
         level_note = f"It is proven to level {level} only: {'; '.join(unseen)}." if unseen else ""
         message = f"{level_note} {restore_warning(manifest.database_settings)}".strip() or None
         return {"recovery_point": manifest.id, "state": str(manifest.state), "level": level, "message": message}
-    if version is None:
+    if manifest is None:
         raise PartError("The run has made no recovery point.", todo="Clear the task `open` of this run.")
-    manifest = version.value
     if manifest.owner != owner:
         raise LeaseLostError(
             f"Recovery point {manifest.id} of tenant {manifest.tenant} is in the hands of another run.",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Final
 
 from include.rules.backup.attempts import is_settled
-from include.rules.errors import PerennialError
+from include.rules.errors import LeaseLostError, OutrankedError, PerennialError
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult, StepTrigger
+
+SETTLED: Final = {"message": "The recovery point is verified already: there is nothing to do."}
 
 
 class BackupTrigger(StepTrigger):
@@ -36,6 +39,20 @@ class BackupTrigger(StepTrigger):
         """The recovery point's manifest as it stands; None when there is none."""
         return await self.vault.points.get(self.backup_request.tenant, self.backup_request.recovery_point_id)
 
+    async def know_manifest(self) -> Versioned[Manifest] | None:
+        """The recovery point's manifest as this process knows it; where somebody else may have acted on the tenant
+        since, it is read, after the lease: a token that was taken between the two is then noticed.
+        """
+        request, points = self.backup_request, self.vault.points
+        known = points.remembered(request.tenant, request.recovery_point_id)
+        if known:
+            return known
+        await self.vault.lease(request.tenant)
+        version = await self.read_manifest()
+        if version:
+            points.remember(version)
+        return version
+
 
 class BackupStepTrigger(BackupTrigger):
     """A step between open and close: acts on the recovery point under the tenant's lease.
@@ -56,15 +73,26 @@ class BackupStepTrigger(BackupTrigger):
         """End what this step has set going elsewhere, or it would go on for nobody."""
 
     async def work(self) -> StepResult:
-        request, current = self.backup_request, await self.read_manifest()
+        request, current = self.backup_request, await self.know_manifest()
         if current and is_settled(current.value):
-            return {"message": "The recovery point is verified already: there is nothing to do."}
-        async with self.under_lease(request.tenant) as lease:
-            point = self.holding(await LeasedPoint.load(lease, request.recovery_point_id))
-            result = await self.act(point)
-            if any(failure.step == self.step_id for failure in point.manifest.failures):
-                await point.change(lambda manifest: manifest.with_step_done(self.step_id))
-            return result
+            return dict(SETTLED)
+        try:
+            async with self.under_lease(request.tenant) as lease:
+                point = self.holding(await LeasedPoint.load(lease, request.recovery_point_id))
+                if is_settled(point.manifest):
+                    return dict(SETTLED)  # by another process, since this one has last seen it
+                result = await self.act(point)
+                if any(failure.step == self.step_id for failure in point.manifest.failures):
+                    await point.change(lambda manifest: manifest.with_step_done(self.step_id))
+                return result
+        except OutrankedError:
+            raise
+        except LeaseLostError:
+            # What this process knew may have been long ago: the run may be over, and all done.
+            current = await self.read_manifest() if not self.has_taken_token else None
+            if current and is_settled(current.value):
+                return dict(SETTLED)
+            raise
 
     async def call_off(self) -> None:
         with suppress(PerennialError, SqlServerError):

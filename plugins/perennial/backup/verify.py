@@ -9,6 +9,7 @@ and each snapshot's volume was seen, before, to be the one that the tenant works
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -18,6 +19,7 @@ from include.rules.points.backup_files import BackupFilePart, StoredFile
 from include.rules.points.levels import not_looked_at, provable_level
 from include.rules.points.manifest import Manifest, Verification
 from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
+from perennial.backup.attempt import ended
 from perennial.backup.snapshot_poller import poller
 from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.sql_server.errors import SqlServerError
@@ -25,6 +27,9 @@ from perennial.hooks.sql_server.read_backup import look_twice, read_backup
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
+
+LONG_SECONDS = 10.0
+"""A backup whose reading takes longer is said to be complete meanwhile: that is one more write to the vault."""
 
 
 class VerifyRecoveryPointTrigger(BackupStepTrigger):
@@ -42,20 +47,13 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
         await asyncio.gather(*(self._snapshot_completed(point, role, part) for role, part in snapshots))
         checks, level = ["snapshots completed"], 1
         bak = manifest.parts.bak
-        try:
-            if bak:
-                await look_twice(partial(self._check_files, point, bak), point.vault.settings)
-            await point.change(lambda m: m.complete())
-            if bak:
-                await self._check_readable(point, bak)
-                checks += ["files present", "RESTORE VERIFYONLY WITH CHECKSUM", "RESTORE HEADERONLY"]
-                level = provable_level(manifest)
-        except DamagedBackupError:
-            # No later attempt may adopt it.
-            await point.change(lambda m: m.without_part(PartName.BAK))
-            raise
-        proof = Verification(level=level, at=datetime.now(UTC), checks=tuple(checks))
-        await point.change(lambda m: m.verified(proof))
+        if bak:
+            await self._read_back(point, bak)
+            checks += ["RESTORE VERIFYONLY WITH CHECKSUM", "RESTORE HEADERONLY"]
+            level = provable_level(manifest)
+        now = datetime.now(UTC)
+        proof = Verification(level=level, at=now, checks=tuple(checks))
+        await point.change(lambda m: ended(m.complete().verified(proof), now))
         unseen = {str(name): reason for name, reason in not_looked_at(manifest).items()}
         for name, reason in unseen.items():
             self.log.warning("The volume of the %s was not looked at: %s.", name, reason)
@@ -79,8 +77,34 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
             snapshot=part.snapshot_id,
         )
 
+    async def _read_back(self, point: LeasedPoint, bak: BackupFilePart) -> None:
+        """Let SQL Server read the whole .bak; a point for which that takes long, or comes to nothing, is `pending`.
+
+        Raises:
+            DamagedBackupError: when it cannot be trusted: no later attempt adopts it then.
+            UnavailableError: when it could not be read.
+        """
+        reading = asyncio.ensure_future(self._check_readable(point, bak))
+        try:
+            done, _ = await asyncio.wait({reading}, timeout=LONG_SECONDS)
+            if not done:
+                await point.change(lambda m: m.complete())
+            await reading
+        except DamagedBackupError:
+            await point.change(lambda m: m.without_part(PartName.BAK))
+            raise
+        except UnavailableError:
+            await point.change(lambda m: m.complete())
+            raise
+        finally:
+            reading.cancel()
+
     async def _check_files(self, point: LeasedPoint, bak: BackupFilePart) -> None:
-        """Raises DamagedBackupError when a file is missing, or another one than was recorded."""
+        """Raises DamagedBackupError when a file is missing, or another one than was recorded.
+
+        Asked only where SQL Server does not accept the backup, for a better reason: what it has read whole, and knows
+        by header, is there.
+        """
         stored = await point.vault.backup_files(bak.keys)
         differences = [_difference(*pair) for pair in zip(bak.files, stored, strict=True) if pair[0] != pair[1]]
         if differences:
@@ -94,6 +118,8 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
         try:
             headers = await read_backup(server, point.vault.backup_file_urls(bak.keys), settings)
         except SqlServerError as error:
+            with suppress(UnavailableError):
+                await look_twice(partial(self._check_files, point, bak), settings)
             if error.is_damage:
                 raise _damage_error(manifest, bak, str(error)) from error
             raise UnavailableError(

@@ -6,14 +6,16 @@ import asyncio
 import contextvars
 import gc
 import threading
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 State = TypeVar("State")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 Fence = Callable[[], Awaitable[None]]
 """Asked right before an effect on another machine; raises when whoever wants it may not act any more."""
@@ -50,6 +52,29 @@ class LoopLocks:
     def of(self, key: str) -> asyncio.Lock:
         """The running loop's lock for the key."""
         return self._by_key.get()[key]
+
+
+async def in_order(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], *, at_once: int
+) -> AsyncIterator[tuple[Item, Result]]:
+    """Do the same for many items, `at_once` of them at a time, and yield each with its result, in the items' order."""
+    ahead, rest = deque[tuple[Item, asyncio.Task[Result]]](), iter(items)
+
+    async def do(item: Item) -> Result:
+        return await work(item)
+
+    try:
+        while True:
+            ahead.extend((item, asyncio.create_task(do(item))) for item in islice(rest, at_once - len(ahead)))
+            if not ahead:
+                return
+            item, task = ahead[0]
+            result = await task
+            ahead.popleft()
+            yield item, result
+    finally:
+        for _, task in ahead:
+            task.cancel()
 
 
 def poll_pauses(longest: float) -> Iterator[float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import count
 from uuid import uuid4
@@ -68,10 +68,12 @@ class Incarnation(BaseTrigger):
         """What tells this trigger from another one that was started for the same task."""
         return uuid4().hex
 
-    async def acquire(self, tenant: str, purpose: Purpose, *, wait: float = 0) -> TenantLease:
+    async def acquire(self, tenant: str, purpose: Purpose, *, wait: float = 0, point: str = "") -> TenantLease:
         """Take the tenant's lease for this run, as its latest incarnation; see `tenant_lease.acquire`."""
         self._leased_tenant = tenant
-        lease = await acquire(self.vault, tenant, self.owner, purpose, wait=wait, incarnation=self.incarnation)
+        lease = await acquire(
+            self.vault, tenant, self.owner, purpose, wait=wait, incarnation=self.incarnation, point=point
+        )
         self.has_taken_token = True
         return lease
 
@@ -83,17 +85,19 @@ class Incarnation(BaseTrigger):
             self.has_taken_token = True
             yield lease
 
-    async def _lease(self) -> Lease | None:
-        """The lease under which this step acts, as it stands; None when it acts under none."""
-        version = await self.vault.lease(self._leased_tenant) if self._leased_tenant else None
-        return version.value if version else None
+    async def _lease(self, within: timedelta = timedelta(0)) -> Lease | None:
+        """The lease under which this step acts, as it was at most `within` ago; None when it acts under none."""
+        return await self.vault.proven_lease(self._leased_tenant, within) if self._leased_tenant else None
 
-    async def is_outranked(self) -> bool:
+    async def is_outranked(self, within: timedelta = timedelta(0)) -> bool:
         """True when another incarnation of this run has taken the lease's token since; nobody knows without the vault:
         then this one acts, as if it were alone.
+
+        Args:
+            within: How old the store's last word on it may be.
         """
         with suppress(PerennialError):
-            lease = await self._lease()
+            lease = await self._lease(within)
             return lease is not None and lease.is_outranked(self.owner, self.incarnation)
         return False
 

@@ -23,6 +23,7 @@ from include.rules.errors import (
     UnavailableError,
 )
 from include.rules.points.failures import NO_REASON
+from include.rules.points.leases import CHANGE_WITHIN
 from perennial.hooks import waits
 from perennial.hooks.vault.leased import FencedDocument
 from perennial.steps.fields import declared_fields
@@ -94,7 +95,7 @@ class StepTrigger(Incarnation):
         An incarnation that is outranked says nothing: the later one speaks for the task.
         """
         event = await self._outcome()
-        while event is None or (self.has_taken_token and await self.is_outranked()):
+        while event is None or (self.has_taken_token and await self.is_outranked(CHANGE_WITHIN)):
             await self.stand_by()
             self._held.clear()
             self._why = ""

@@ -30,9 +30,9 @@ def test_a_step_cut_off_at_any_await_and_begun_again_ends_in_one_recovery_point(
     world: World, monkeypatch: pytest.MonkeyPatch, stripe_mb: str, every: int
 ) -> None:
     monkeypatch.setenv("PERENNIAL_STRIPE_MB", stripe_mb)
-    for suspension in range(1, 200, every):
-        request = f"acme|daily|{date(2026, 1, 1) + timedelta(days=suspension)}"
-        reached = [world.cut_off_and_run_again(step, request, suspension) for step in CHAIN]
+    for number, suspension in enumerate(range(1, 200, every)):
+        request, elsewhere = f"acme|daily|{date(2026, 1, 1) + timedelta(days=suspension)}", number % 2 == 1
+        reached = [world.cut_off_and_run_again(step, request, suspension, elsewhere=elsewhere) for step in CHAIN]
         bak = assert_one_of_each(world, request).parts.bak
         assert bak
         assert (len(bak.files) > 1) == (stripe_mb == "0.01")

@@ -77,7 +77,7 @@ def test_an_unknown_tenant_is_refused_before_anything_is_written(world: World) -
 
 
 def test_an_open_that_meets_its_deadline_leaves_nothing_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(*_: object) -> None:
+    async def never(*_: object, **__: object) -> None:
         await asyncio.sleep(60)
 
     trigger = world.step(OPEN, TODAY)

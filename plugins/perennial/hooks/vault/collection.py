@@ -20,6 +20,7 @@ from include.rules.restore.record import RestoreRecord
 from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.records import AppliedPolicy, ShownPlan
 from perennial.hooks.vault.documents import DocumentStore, Stored
+from perennial.hooks.vault.memory import lease_key, memories
 
 Document = TypeVar("Document", Manifest, RestoreRecord, Lease, ShownPlan, Offboarding, AppliedPolicy, SharedSnapshot)
 
@@ -91,6 +92,23 @@ class Collection(Generic[Document]):
             )
         return version
 
+    def remembered(self, tenant: str, document_id: str) -> Versioned[Document] | None:
+        """A document as this process has last seen it under the tenant's lease; None when somebody else has held the
+        lease since, or may have.
+
+        Raises:
+            RuntimeError: outside an event loop.
+        """
+        known: Versioned[Document] | None = memories.get().document(
+            self.documents.place_of(self.key(tenant, document_id)), self.documents.place_of(lease_key(tenant))
+        )
+        return known
+
+    def remember(self, version: Versioned[Document]) -> None:
+        """Remember a document for whoever acts on the tenant next in this process."""
+        place = self.documents.place_of(self._key_of(version.value))
+        memories.get().keep_document(place, self.documents.place_of(lease_key(self.owner(version.value))), version)
+
     async def create(self, value: Document) -> Versioned[Document]:
         """Write a document that must not exist yet.
 
@@ -112,7 +130,9 @@ class Collection(Generic[Document]):
         Raises:
             ConflictError: when it was changed meanwhile.
         """
-        stored = await self.documents.replace(self._key_of(value), value.model_dump(mode="json"), etag)
+        key = self._key_of(value)
+        memories.get().forget_document(self.documents.place_of(key))  # it may be written although no answer comes
+        stored = await self.documents.replace(key, value.model_dump(mode="json"), etag)
         return Versioned.of(value, stored)
 
     def _key_of(self, value: Document) -> str:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
+from pydantic_core import to_json
 
 from include.rules.errors import ConflictError, PartError
 from perennial.hooks.aws.clients import aws_client
@@ -92,6 +93,10 @@ class DocumentStore:
         """
         return await self._put(key, content, {"IfMatch": etag})
 
+    def place_of(self, key: str) -> str:
+        """Where a document is, with its bucket: no two stores have it in common."""
+        return f"{self.bucket}/{self.prefix}{key}"
+
     async def keys(self, prefix: str) -> AsyncIterator[str]:
         """Every key below `prefix`, without the store's own prefix."""
         s3 = await aws_client("s3", self.conn_id)
@@ -111,7 +116,7 @@ class DocumentStore:
 
     async def _put(self, key: str, content: dict[str, Any], condition: dict[str, str]) -> Stored:
         nonce = secrets.token_hex(16)
-        body = json.dumps({**content, "nonce": nonce}, indent=1, sort_keys=True).encode()
+        body = to_json({**content, "nonce": nonce}, indent=1)  # people read it too; json's own takes five times as long
         s3 = await aws_client("s3", self.conn_id)
         for attempt in range(ATTEMPTS):
             try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Generic, Self, TypeVar
 
 from include.rules.errors import ConflictError, LeaseLostError, OutrankedError
+from include.rules.points.leases import CHANGE_WITHIN
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
 from perennial.hooks.vault.backup_files import point_prefix
@@ -26,15 +27,19 @@ class FencedDocument(Generic[Document]):
     def __init__(self, lease: TenantLease, version: Versioned[Document]) -> None:
         self.lease = lease
         self._version: Versioned[Document] = version
+        self._collection(lease.vault).remember(version)
 
     @classmethod
     async def load(cls, lease: TenantLease, document_id: str) -> Self:
-        """Read the document that `open` has written.
+        """The document that `open` has written: as this process knows it where nobody else has acted on the tenant
+        since, else it is read.
 
         Raises:
             PartError: when there is none.
         """
-        return cls(lease, await cls._collection(lease.vault).require(lease.tenant, document_id))
+        collection = cls._collection(lease.vault)
+        known = collection.remembered(lease.tenant, document_id)
+        return cls(lease, known or await collection.require(lease.tenant, document_id))
 
     @staticmethod
     def _collection(vault: Vault) -> Collection[Document]:
@@ -57,10 +62,11 @@ class FencedDocument(Generic[Document]):
             LeaseLostError: when a later step has taken over.
         """
         while True:
-            await self.lease.check()
+            await self.lease.check(CHANGE_WITHIN)
             changed: Document = change(self._version.value).model_copy(update={"token": self.lease.token})
             try:
                 self._version = await self._collection(self.vault).replace(changed, self._version.etag)
+                self._collection(self.vault).remember(self._version)
                 return changed
             except ConflictError:
                 await self._read_again()
@@ -76,6 +82,7 @@ class FencedDocument(Generic[Document]):
                 owner=version.value.owner,
             )
         self._version = version
+        self._collection(self.vault).remember(version)
 
 
 class LeasedPoint(FencedDocument[Manifest]):

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from include.rules.errors import LeaseBusyError, LeaseLostError, UnavailableError
-from include.rules.points.leases import RENEWALS, Lease, Purpose
+from include.rules.points.leases import EFFECT_WITHIN, RENEWALS, Lease, Purpose
 from perennial.hooks import waits
+from perennial.hooks.vault.memory import clock
 from perennial.hooks.vault.vault import Vault
 
 
@@ -30,47 +31,71 @@ class TenantLease:
     owner: str
     token: int
 
-    async def check(self) -> None:
+    async def check(self, within: timedelta = EFFECT_WITHIN) -> None:
         """Make sure, right before a side effect, that no later step has taken over.
+
+        Args:
+            within: How old the store's last word on it may be; older than that, the lease is read.
 
         Raises:
             OutrankedError, LeaseLostError: when one of the same run has; or another owner.
         """
-        current = await self.vault.lease(self.tenant)
-        (current.value if current else _never_taken(self.tenant)).check(self.owner, self.token)
+        current = await self.vault.proven_lease(self.tenant, within)
+        (current or _never_taken(self.tenant)).check(self.owner, self.token)
 
     async def release(self) -> None:
         """Give the lease back; once it has gone to somebody else this changes nothing."""
         with suppress(LeaseLostError):
-            await self.vault.change_lease(
-                self.tenant,
-                lambda current: (current or _never_taken(self.tenant)).released(self.owner, self.token, now=_now()),
-            )
+            await self._change(lambda lease: lease.released(self.owner, self.token, now=_now()))
+
+    async def renew(self) -> None:
+        """Keep the lease for its whole time again.
+
+        Raises:
+            OutrankedError, LeaseLostError: when it has gone to a later step of the same run, or to another owner.
+        """
+        ttl = self.vault.settings.lease_ttl
+        await self._change(lambda lease: lease.renewed(self.owner, self.token, now=_now(), ttl=ttl))
+
+    async def _change(self, change: Callable[[Lease], Lease]) -> None:
+        def changed(current: Lease | None) -> Lease:
+            return change(current or _never_taken(self.tenant))
+
+        if await self.vault.change_known_lease(self.tenant, changed) is None:
+            await self.vault.change_lease(self.tenant, changed)
 
 
 async def acquire(
-    vault: Vault, tenant: str, owner: str, purpose: Purpose, *, wait: float = 0, incarnation: str = ""
+    vault: Vault,
+    tenant: str,
+    owner: str,
+    purpose: Purpose,
+    *,
+    wait: float = 0,
+    incarnation: str = "",
+    point: str = "",
 ) -> TenantLease:
     """Take the tenant's lease, waiting up to `wait` seconds for another holder to give it back.
 
     Args:
         incarnation: Which incarnation of the step takes it.
+        point: Id of the recovery point that is to be made; empty for other purposes.
 
     Raises:
         LeaseBusyError: when it is still another's; the message names the holder.
         OutrankedError: when a later incarnation of the same run has taken it while this one waited.
     """
     ttl, deadline = vault.settings.lease_ttl, asyncio.get_running_loop().time() + wait
-    take = _unless_outranked(
+    taking = _Taking(
+        vault,
         tenant,
         owner,
         incarnation,
-        lambda found: found.acquired(owner, purpose, now=_now(), ttl=ttl, incarnation=incarnation),
+        lambda found: found.acquired(owner, purpose, now=_now(), ttl=ttl, incarnation=incarnation, point=point),
     )
     while True:
         try:
-            lease = await vault.change_lease(tenant, take)
-            return TenantLease(vault, tenant, owner, lease.token)
+            return TenantLease(vault, tenant, owner, await taking.next_token())
         except LeaseBusyError as busy:
             waits.note(f"the lease of tenant {tenant}: {busy.what}")
             if asyncio.get_running_loop().time() >= deadline:
@@ -92,11 +117,14 @@ async def continue_under_lease(
         OutrankedError: when a later incarnation of the same run has begun meanwhile, or, in the same way, begins.
     """
     ttl = vault.settings.lease_ttl
-    take = _unless_outranked(
-        tenant, owner, incarnation, lambda found: found.continued(owner, now=_now(), ttl=ttl, incarnation=incarnation)
+    taking = _Taking(
+        vault,
+        tenant,
+        owner,
+        incarnation,
+        lambda found: found.continued(owner, now=_now(), ttl=ttl, incarnation=incarnation),
     )
-    document = await vault.change_lease(tenant, take)
-    lease = TenantLease(vault, tenant, owner, document.token)
+    lease = TenantLease(vault, tenant, owner, await taking.next_token())
     async with renewing(lease):
         yield lease
 
@@ -149,32 +177,49 @@ async def _renew_for_ever(lease: TenantLease) -> None:
         await asyncio.sleep(ttl.total_seconds() / RENEWALS)
         # A vault that does not answer for a moment is no reason to stop: the lease still has most of its time.
         with suppress(UnavailableError):
-            await lease.vault.change_lease(
-                lease.tenant,
-                lambda current: (current or _never_taken(lease.tenant)).renewed(
-                    lease.owner, lease.token, now=_now(), ttl=ttl
-                ),
-            )
+            await lease.renew()
 
 
-def _unless_outranked(
-    tenant: str, owner: str, incarnation: str, take: Callable[[Lease], Lease]
-) -> Callable[[Lease | None], Lease]:
-    """`take`, which takes the lease's next token, and takes none from an incarnation that has begun since it first
-    looked: that one is the later of the two.
+@dataclass
+class _Taking:
+    """Takes a lease's next token for one incarnation, and takes none from another incarnation of the same run that has
+    begun since this one first looked: that one is the later of the two.
+
+    Attributes:
+        take: Makes of the lease as it stands the lease as this incarnation takes it, or raises.
+        first_token: The token at the first look; None before it.
     """
+
+    vault: Vault
+    tenant: str
+    owner: str
+    incarnation: str
+    take: Callable[[Lease], Lease]
     first_token: int | None = None
 
-    def take_or_raise(current: Lease | None) -> Lease:
-        nonlocal first_token
-        found = current or _never_taken(tenant)
-        if first_token is None:
-            first_token = found.token
-        elif found.is_outranked(owner, incarnation):
-            found.check(owner, first_token)
-        return take(found)
+    async def next_token(self) -> int:
+        """Write the lease, at once where this process knows it, else after reading it.
 
-    return take_or_raise
+        Raises:
+            As `take`; OutrankedError when a later incarnation has begun.
+        """
+        began, is_first = clock(), self.first_token is None
+        lease = await self.vault.change_known_lease(self.tenant, self._taken)
+        if lease is None:
+            # What was remembered was no look: another process may have had the run's steps since. But where the answer
+            # took so long that this incarnation may have been stalled, who is found now may have begun after it.
+            if is_first and clock() - began < EFFECT_WITHIN.total_seconds():
+                self.first_token = None
+            lease = await self.vault.change_lease(self.tenant, self._taken)
+        return lease.token
+
+    def _taken(self, current: Lease | None) -> Lease:
+        found = current or _never_taken(self.tenant)
+        if self.first_token is None:
+            self.first_token = found.token
+        elif found.is_outranked(self.owner, self.incarnation):
+            found.check(self.owner, self.first_token)
+        return self.take(found)
 
 
 def _never_taken(tenant: str) -> Lease:

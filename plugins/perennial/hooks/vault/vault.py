@@ -24,7 +24,6 @@ from datetime import date
 from operator import attrgetter
 
 from include.rules.errors import ConflictError, PartError, UnavailableError
-from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
 from include.rules.points.shared_snapshots import SharedSnapshot
 from include.rules.restore.record import RestoreRecord
@@ -32,6 +31,7 @@ from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.records import AppliedPolicy, ShownPlan
 from perennial.hooks.vault.backup_files import BackupFiles, point_prefix
 from perennial.hooks.vault.collection import Collection, Document, Versioned
+from perennial.hooks.vault.leases import Leases
 from perennial.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def _check_place(collection: Collection[Document], document: Document, owner: st
         )
 
 
-class Vault(BackupFiles):
+class Vault(BackupFiles, Leases):
     """Reads and writes the documents of the vault; all changes by compare and swap.
 
     Args:
@@ -96,7 +96,6 @@ class Vault(BackupFiles):
             "shared snapshot",
             owner=attrgetter("volume"),
         )
-        self._leases = Collection(self.documents, Lease, lambda tenant, _: f"leases/{tenant}.json", "lease")
 
     async def point_ids(self, tenant: str, beginning: str = "") -> list[str]:
         """Ids of the tenant's recovery points, oldest slot first within a kind."""
@@ -121,11 +120,15 @@ class Vault(BackupFiles):
 
     async def latest_restores(self, tenant: str, count: int) -> list[RestoreRecord]:
         """The records of the tenant's last restores, oldest first, but for unreadable ones."""
+        return (await self.restores_and_problems(tenant, count))[0]
+
+    async def restores_and_problems(self, tenant: str, count: int) -> tuple[list[RestoreRecord], list[PartError]]:
+        """The records of the tenant's last restores, oldest first, and what is wrong with those that cannot be read."""
         prefix = f"restores/{tenant}/"
         keys = self.documents.keys(prefix)
         names = sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
-        versions, _ = await self._read_all(self.restores, tenant, names[-count:])
-        return [version.value for version in versions]
+        versions, problems = await self._read_all(self.restores, tenant, names[-count:])
+        return [version.value for version in versions], problems
 
     async def change_point(self, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
         """Apply `change` to a manifest by compare and swap, without the tenant's lease, again when somebody else was
@@ -192,28 +195,3 @@ class Vault(BackupFiles):
 
         versions = await asyncio.gather(*(read(document_id) for document_id in document_ids))
         return [version for version in versions if version is not None], problems
-
-    async def lease(self, tenant: str) -> Versioned[Lease] | None:
-        """The tenant's lease as it stands; None when nobody has ever taken it."""
-        return await self._leases.get(tenant, tenant)
-
-    async def change_lease(self, tenant: str, change: Callable[[Lease | None], Lease]) -> Lease:
-        """Apply `change` to the tenant's lease by compare and swap, again when somebody else was faster.
-
-        Args:
-            change: Gets the lease as it stands (None for a tenant's first) and returns what it becomes, or raises.
-        """
-        for _ in range(10):
-            current = await self.lease(tenant)
-            changed = change(current.value if current else None)
-            try:
-                if current is None:
-                    return (await self._leases.create(changed)).value
-                return (await self._leases.replace(changed, current.etag)).value
-            except ConflictError:
-                continue
-        raise UnavailableError(
-            f"The lease of tenant {tenant} changed ten times while this run tried to change it.",
-            why="More runs than make sense are after this tenant; nothing was done.",
-            todo="Look for runs of this tenant that start again and again.",
-        )
