@@ -11,8 +11,8 @@ from include.rules.errors import DamagedBackupError
 from include.rules.points.holds import Hold
 from perennial.hooks.vault.vault import Vault
 from perennial.steps.trigger import StepResult
+from tests.support.elsewhere import elsewhere
 from tests.support.holdings import assert_one_of_each
-from tests.support.processes import elsewhere
 from tests.support.steps import BACKUP, CHAIN, CLOSE, TODAY, VERIFY, Step, chain_before, chain_from
 from tests.support.world import World
 

@@ -11,7 +11,7 @@ from perennial.hooks.vault import memory, tenant_lease
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.memory import Memory
 from perennial.hooks.vault.vault import Vault
-from tests.support.processes import OWNER, POINT, meanwhile, opened, reads
+from tests.support.elsewhere import OWNER, POINT, meanwhile, opened, reads
 from tests.support.vaults import VaultUnderTest
 from tests.unit.builders import NOW
 

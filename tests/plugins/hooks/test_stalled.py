@@ -19,7 +19,7 @@ from lab.testing.deadlines import within
 from perennial.hooks.vault import leases, memory, tenant_lease
 from perennial.hooks.vault.documents import DocumentStore
 from perennial.hooks.vault.vault import Vault
-from tests.support.processes import OWNER, begin_elsewhere, meanwhile, opened, reads
+from tests.support.elsewhere import OWNER, begin_elsewhere, meanwhile, opened, reads
 from tests.support.vaults import VaultUnderTest
 
 __all__ = ["reads"]
