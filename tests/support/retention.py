@@ -30,7 +30,7 @@ from include.rules.retention.reports import FleetReport
 from lab.testing.cloud import LabCloud
 from lab.testing.storage import LabStorage
 from perennial.hooks.aws.clients import close_clients
-from perennial.hooks.aws.ebs_items import VAULT_TAG, snapshot_tags
+from perennial.hooks.aws.ebs_items import CLAIM_TAG, POINT_TAG, VAULT_TAG, snapshot_tags
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.backup_files import point_prefix
 from perennial.hooks.vault.vault import Vault
@@ -175,11 +175,11 @@ class Stock:
         return "gone"
 
     def snapshots(self, vault: str | None = None) -> dict[str, str]:
-        """All snapshots of this vault (or another one): recovery point by snapshot id."""
+        """All snapshots of this vault (or another one): recovery point, or claim, by snapshot id."""
         filters = [{"Name": "tag:perennial:vault", "Values": [vault or self.vault.settings.vault]}]
         snapshots = self.ec2.describe_snapshots(Filters=filters, OwnerIds=["self"])["Snapshots"]
         return {
-            one["SnapshotId"]: next(tag["Value"] for tag in one["Tags"] if tag["Key"] == "perennial:recovery-point")
+            one["SnapshotId"]: next(tag["Value"] for tag in one["Tags"] if tag["Key"] in (POINT_TAG, CLAIM_TAG))
             for one in snapshots
         }
 

@@ -57,6 +57,11 @@ class Parts(Strict):
         return (*self.snapshot_ids, *(self.bak.keys if self.bak else ()))
 
     @property
+    def own_snapshot_ids(self) -> tuple[str, ...]:
+        """Ids of those snapshots that belong to this point alone."""
+        return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part and not part.claim)
+
+    @property
     def snapshot_ids(self) -> tuple[str, ...]:
         """Ids of the snapshots that are there, in the same order."""
         return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part)

@@ -83,22 +83,50 @@ class TenantReport:
         return ", ".join([f"{self.kept} kept", *did, *swept]) + "."
 
 
+@dataclass
+class SharedReport:
+    """What became of shared snapshots that no recovery point uses any more.
+
+    Attributes:
+        deleted: Snapshots that are gone.
+        waiting: Those that a lock keeps: nobody has to do anything, and a later run deletes them.
+        notes: Whose bytes are still in shared snapshots although the tenant has left.
+        troubles: What was not done.
+    """
+
+    deleted: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The whole report, for the log; empty where there is nothing to say."""
+        deleted = [f"  deleted: {name}" for name in self.deleted]
+        waiting = [f"  WAITING: {message}" for message in self.waiting]
+        undone = [f"  NOT DONE: {trouble.message}" for trouble in self.troubles]
+        lines = [*deleted, *waiting, *(f"  {note}" for note in self.notes), *undone]
+        return "\n".join(["Shared snapshots:", *lines]) if lines else ""
+
+
 @dataclass(frozen=True)
 class FleetReport:
     """The reports of all tenants, and what stopped the whole fleet."""
 
     tenants: Mapping[str, TenantReport]
     fleet: tuple[Objection, ...] = ()
+    shared: SharedReport = field(default_factory=SharedReport)
 
     def needing_operator(self) -> list[str]:
         """What nobody but a person can settle; a run that has any of it fails at its end."""
-        own = [t.message for report in self.tenants.values() for t in report.troubles if t.needs_operator]
-        return [*(str(objection) for objection in self.fleet), *own]
+        return [*(str(objection) for objection in self.fleet), *(t.message for t in self._troubles if t.needs_operator)]
 
     def not_done(self) -> list[str]:
         """Everything that was not done, whether it needs a person or not."""
-        own = [trouble.message for report in self.tenants.values() for trouble in report.troubles]
-        return [*(str(objection) for objection in self.fleet), *own]
+        return [*(str(objection) for objection in self.fleet), *(trouble.message for trouble in self._troubles)]
+
+    @property
+    def _troubles(self) -> list[Trouble]:
+        return [*(t for report in self.tenants.values() for t in report.troubles), *self.shared.troubles]
 
     def summary(self) -> str:
         """In one line, how many points stayed and what was done."""
@@ -112,6 +140,8 @@ class FleetReport:
             "kept": total.kept,
             **{deed.replace(" ", "_"): points for deed, points in total.done.items()},
             "swept": total.swept,
+            "shared_snapshots_deleted": self.shared.deleted,
+            "waiting_for_locks": self.shared.waiting,
             "not_done": self.not_done(),
         }
 

@@ -1,4 +1,4 @@
-"""What it means when a part of a recovery point cannot be deleted."""
+"""What it means when a part of a recovery point, or a shared snapshot, cannot be deleted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ AGAIN = {
     State.EXPIRED: "Nothing else is left of the point, which is `expired`; the next `retention` tries again.",
 }
 OF_NO_POINT = "It is no part of the point any more, which is as it was; the next `retention` tries again."
+OF_NOBODY = "No recovery point uses it any more; the next `retention` tries again."
 LOCK_HOLDS = "a lock holds it"
 LOCK_WORDS = (LOCK_HOLDS, "object lock", "is locked")
 """What AWS says of a lock, always with a blank: messages quote names, and a tenant may be called `blockbuster`."""
@@ -19,7 +20,7 @@ LOCK_WORDS = (LOCK_HOLDS, "object lock", "is locked")
 
 @dataclass(frozen=True)
 class UndeletedPart:
-    """A part of a recovery point that AWS has refused to delete.
+    """A part of a recovery point, or a shared snapshot, that AWS has refused to delete.
 
     Attributes:
         part: What was to be deleted, for instance `snapshot snap-0123` or the key of a file.
@@ -50,12 +51,13 @@ class UndeletedPart:
 
     def describe(self, tenant: str, point_id: str, state: State) -> str:
         """What happened, to which point (now in which state) of which tenant, and what to do."""
+        return self.describe_part(f"recovery point {point_id} of tenant {tenant}", AGAIN.get(state, OF_NO_POINT))
+
+    def describe_part(self, whole: str, afterwards: str) -> str:
+        """What happened to the part of what, how that stays meanwhile, and what to do."""
         name = "LOCKED: " if self.locked else ""
         answer = f"AWS answered {self.code} ({self.message})" if self.code else self.message
-        return (
-            f"{name}{self.part} of recovery point {point_id} of tenant {tenant} was not deleted: {answer}. "
-            f"{AGAIN.get(state, OF_NO_POINT)} {self._todo()}"
-        )
+        return f"{name}{self.part} of {whole} was not deleted: {answer}. {afterwards} {self._todo()}"
 
     def _todo(self) -> str:
         if self.locked_until:

@@ -1,7 +1,8 @@
 """Deletes what belongs to one recovery point, each part by itself: what AWS refuses stops no other part.
 
 Only what carries our tags, or lies beside the manifest, is ever deleted. Every deletion looks at the lease first, and
-every one of a whole point at its manifest as well: a hold that is placed in its midst spares what is left.
+every one of a whole point at its manifest as well: a hold that is placed in its midst spares what is left. Of a shared
+snapshot the point only leaves the list: other tenants' points may be on it.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from botocore.exceptions import ClientError
-
 from include.rules.errors import ConflictError, UnavailableError
 from include.rules.points.parts import SnapshotRole
 from include.rules.retention.expiry import refuse_wanted, tombstone
+from include.rules.retention.shared import ClaimName
 from include.rules.retention.undeleted import LOCK_HOLDS, UndeletedPart
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import PART_TAG, Snapshot
-from perennial.hooks.aws.errors import error_code, is_transient
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.object_versions import ObjectVersion, delete_version, locked_until, versions_below
+from perennial.retention.leaving import leave
+from perennial.retention.troubles import undeleted_part
 
 
 class Deletion:
@@ -32,13 +33,20 @@ class Deletion:
     Args:
         point: The point, under the tenant's lease.
         now: The moment of acting, in UTC.
+        lists: Shared snapshots that the point uses, by its manifest or by their own documents.
+        listed: Ids of the snapshots that were seen with the point's tag: they belong to it alone.
 
     Attributes:
         undeleted: What AWS has refused to delete so far.
+        emptied: Shared snapshots that nobody uses any more, now that the point has left them.
     """
 
-    def __init__(self, point: LeasedPoint, now: datetime) -> None:
+    def __init__(
+        self, point: LeasedPoint, now: datetime, lists: Iterable[ClaimName] = (), listed: Iterable[str] = ()
+    ) -> None:
         self.point, self.now = point, now
+        self._lists, self._has_own = tuple(lists), bool([*listed, *point.manifest.parts.own_snapshot_ids])
+        self.emptied = list[ClaimName]()
         self.ebs = Ebs.of(point.vault.settings)
         self.undeleted: list[UndeletedPart] = []
         self._ends_point = False
@@ -47,7 +55,8 @@ class Deletion:
     async def find_locks(self) -> bool:
         """Look for locks before the first part goes: were one locked, the others would be lost, and it alone no use.
 
-        What is locked is added to `undeleted`.
+        What is locked is added to `undeleted`. Of a shared snapshot only the point's own lock counts: another's keeps
+        the bytes, and keeps nobody from leaving.
 
         Returns:
             True when a lock holds any part.
@@ -56,9 +65,9 @@ class Deletion:
         bytes_of = [version for version in files if not version.marker]
         ends = await asyncio.gather(*(locked_until(documents, version) for version in bytes_of))
         locked: dict[str, datetime | None] = {v.key: until for v, until in zip(bytes_of, ends, strict=True) if until}
-        snapshots = await self.ebs.snapshots_of_point(self.point.manifest.id)
-        locks = await self.ebs.locked_snapshots(snapshot.id for snapshot in snapshots)
+        locks = await self.ebs.locked_snapshots(snapshot.id for snapshot in await self._own_snapshots())
         locked |= {f"snapshot {name}": until for name, until in locks.items()}
+        locked |= await self._locks_of_lists()
         self.undeleted += [UndeletedPart(part, "", LOCK_HOLDS, locked_until=until) for part, until in locked.items()]
         return bool(locked)
 
@@ -69,7 +78,9 @@ class Deletion:
         """
         self._ends_point = True
         await self._delete_files(await self._versions_of_files())
-        for snapshot in sorted(await self.ebs.snapshots_of_point(self.point.manifest.id), key=_database_first):
+        for name in self._lists:
+            await self._leave(name)
+        for snapshot in sorted(await self._own_snapshots(), key=_database_first):
             await self._delete_snapshot(snapshot)
         await self._look_again()
         if self.undeleted:
@@ -77,15 +88,46 @@ class Deletion:
         await self._bury()
         return not self.undeleted
 
-    async def delete_parts(self, names: Iterable[str], snapshots: Iterable[Snapshot]) -> list[str]:
-        """Delete some of the point's snapshots (by id) and files (by key); the names of those that have gone."""
+    async def delete_parts(self, names: Iterable[str]) -> list[str]:
+        """Delete some of the point's own snapshots (by id) and files (by key); the names of those that have gone."""
         names = set(names)
         await self._delete_files(version for version in await self._versions_of_files() if version.key in names)
-        for snapshot in snapshots:
+        for snapshot in await self._own_snapshots():
             if snapshot.id in names:
                 await self._delete_snapshot(snapshot)
         stay = {part.part for part in self.undeleted}
         return sorted(name for name in names if name not in stay and f"snapshot {name}" not in stay)
+
+    async def leave_lists(self) -> list[str]:
+        """Leave the lists, and nothing else: what was left, in words."""
+        for name in self._lists:
+            await self._leave(name)
+        return [f"the place of {self.point.manifest.id} in shared snapshot {name}" for name in self._lists]
+
+    async def _leave(self, name: ClaimName) -> None:
+        """Take the point off a list, unless somebody wants it.
+
+        Raises:
+            RefusedError: when the point is under a hold, or being read, since its deletion began.
+        """
+        if self._ends_point:
+            refuse_wanted(await self.point.read_again(), self.now)
+        if await leave(self.point.lease, self.point.manifest.id, name):
+            self.emptied.append(name)
+
+    async def _locks_of_lists(self) -> dict[str, datetime | None]:
+        """Until when the point itself has locked its shared snapshots, also where its manifest does not say so."""
+        manifest, locks = self.point.manifest, dict[str, datetime | None]()
+        for name in self._lists:
+            version = await self.point.vault.shared_snapshot(*name)
+            user = version.value.user(manifest.tenant, manifest.id) if version else None
+            if version and user and user.locked_until and user.locked_until > version.seen_at:
+                locks[f"snapshot {version.value.snapshot_id}"] = user.locked_until
+        return locks
+
+    async def _own_snapshots(self) -> list[Snapshot]:
+        """The snapshots that carry the point's tags; AWS is not asked where nobody has ever seen one."""
+        return await self.ebs.snapshots_of_point(self.point.manifest.id) if self._has_own else []
 
     async def _delete_files(self, versions: Iterable[ObjectVersion]) -> None:
         """Delete these versions of objects."""
@@ -111,7 +153,7 @@ class Deletion:
         """Snapshots of the manifest that the look by tags has not shown, because it lagged or somebody took the tags
         away: one without them is not deleted, and its manifest has to stay.
         """
-        named = await self.ebs.snapshots(self.point.manifest.parts.snapshot_ids)
+        named = await self.ebs.snapshots(self.point.manifest.parts.own_snapshot_ids)
         for snapshot in sorted(named.values(), key=_database_first):
             if f"snapshot {snapshot.id}" in self._tried_parts:
                 continue
@@ -144,9 +186,7 @@ class Deletion:
         try:
             await deletion()
         except UnavailableError as error:
-            cause = error.__cause__ or error
-            message = cause.response["Error"].get("Message", "") if isinstance(cause, ClientError) else str(cause)
-            self.undeleted.append(UndeletedPart(part, error_code(cause), message, transient=is_transient(cause)))
+            self.undeleted.append(undeleted_part(part, error))
             return self.undeleted[-1]
         return None
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from include.rules.errors import ConfigurationError, OutrankedError, PerennialError
+from include.rules.errors import ConfigurationError, OutrankedError, PerennialError, UnavailableError
 from include.rules.register.register import Register
 from include.rules.retention.explanations import explain
 from include.rules.retention.fleet import FleetPlan, plan_fleet
@@ -18,11 +18,14 @@ from include.rules.retention.guards import unapproved
 from include.rules.retention.objections import Objection
 from include.rules.retention.plan import Action, Circumstances
 from include.rules.retention.records import ShownPlan
-from include.rules.retention.reports import FleetReport, TenantReport
+from include.rules.retention.reports import FleetReport, SharedReport, TenantReport
 from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.vault.vault import Vault
+from perennial.retention.dissolving import Dissolution
+from perennial.retention.gone_tenants import notes_on_gone_tenants
 from perennial.retention.inventory import take_inventory
 from perennial.retention.last_run import last_retention, record_retention
+from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.tenant import JudgedPlan, carry_out
 from perennial.retention.troubles import trouble_of
 
@@ -61,6 +64,8 @@ class Retention:
     def __init__(self, vault: Vault, register: Register, owner: str, now: datetime) -> None:
         self.vault, self.register, self.owner, self.now = vault, register, owner, now
         self.reports = dict[str, TenantReport]()
+        self._looks = SharedLooks(vault)
+        self._dissolution = Dissolution(self._looks)
 
     async def run_for_fleet(self, *, dry_run: bool = False) -> FleetReport:
         """Look at all tenants that have recovery points, and carry out what no guard stops.
@@ -71,13 +76,29 @@ class Retention:
         Raises:
             PerennialError: when the vault as a whole cannot be read.
         """
-        review = await self._review(await self.vault.tenants(), self.now)
+        try:
+            await self._looks.look_at_all()
+        except UnavailableError as error:
+            trouble = trouble_of(error, "All tenants")
+            if trouble.needs_operator:
+                raise
+            self.shared.troubles.append(trouble)  # as where AWS does not answer for one tenant: the next run does it
+            return FleetReport({}, shared=self.shared)
+        review = await self._review(sorted({*await self.vault.tenants(), *self._looks.latest.tenants}), self.now)
         for tenant, report in review.reports.items():
             report.stopped_by(review.plans.objections_to(tenant))
         if not dry_run:
             await self._for_each(review.plans.plans, lambda tenant: self._act(tenant, review), review.reports)
+            await self._dissolution.delete_unused()
+            await self._dissolution.look_for_strays()
             await record_retention(self.vault.documents, self.now, self.owner)
-        return FleetReport(review.reports, review.plans.objections_to(None))
+        self.shared.notes += await notes_on_gone_tenants(self._looks, self.register, review.plans)
+        return FleetReport(review.reports, review.plans.objections_to(None), self.shared)
+
+    @property
+    def shared(self) -> SharedReport:
+        """What has become of shared snapshots so far."""
+        return self._dissolution.report
 
     async def preview(self, tenant: str) -> tuple[ShownPlan, TenantReport]:
         """The plan of one tenant, as it is shown; it asks for approval where points would expire and nothing but an
@@ -125,7 +146,8 @@ class Retention:
         if plan:
             judged = self._judged(review, tenant, stopping, shown.fingerprint)
             await self._carry_out(replace(judged, approved=shown.asked, seen_lost=shown.lost), review)
-        return FleetReport(review.reports)
+        await self._dissolution.delete_unused()
+        return FleetReport(review.reports, shared=self.shared)
 
     async def _review(self, tenants: Iterable[str], planned_for: datetime) -> FleetReview:
         last_run = await self._last_run()
@@ -133,7 +155,7 @@ class Retention:
         points, circumstances = list[TimelinePoint](), dict[str, Circumstances]()
 
         async def look(tenant: str) -> None:
-            inventory = await take_inventory(self.vault, tenant, self.now, ignoring_lease_of=self.owner)
+            inventory = await take_inventory(self.vault, tenant, self.now, self._looks, ignoring_lease_of=self.owner)
             for problem in inventory.problems:
                 reports[tenant].not_done(problem, needs_operator=True)
             points.extend(inventory.points)
@@ -173,7 +195,7 @@ class Retention:
         await self._carry_out(self._judged(review, tenant, review.plans.stopping(tenant), plan.fingerprint), review)
 
     async def _carry_out(self, judged: JudgedPlan, review: FleetReview) -> None:
-        await carry_out(self.vault, judged, self.owner, self.now, review.reports[judged.plan.tenant])
+        await carry_out(self._looks, judged, self.owner, self.now, review.reports[judged.plan.tenant])
 
     async def _for_each(
         self, tenants: Iterable[str], work: Callable[[str], Awaitable[None]], reports: dict[str, TenantReport]
@@ -193,7 +215,7 @@ class Retention:
                 except OutrankedError:
                     raise
                 except PerennialError as error:
-                    report.troubles.append(trouble_of(error, tenant))
+                    report.troubles.append(trouble_of(error, f"Tenant {tenant}"))
                 except Exception as error:
                     log.exception("This is an error in Perennial itself: please report it with these lines.")
                     report.not_done(f"Tenant {tenant}: {type(error).__name__}: {error}", needs_operator=True)

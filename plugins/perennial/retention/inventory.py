@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,13 +15,18 @@ from include.rules.restore.half_restored import LATEST, points_needed_by_half_re
 from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, report_lost_parts
 from include.rules.retention.plan import Circumstances
 from include.rules.retention.records import AppliedPolicy
+from include.rules.retention.shared import (
+    ClaimName,
+    lists_to_leave,
+    vouched_by,
+)
 from include.rules.retention.timeline import TimelinePoint
-from perennial.hooks.aws.ebs import Ebs
-from perennial.hooks.aws.ebs_items import POINT_TAG, Snapshot
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.applied import read_applied
 from perennial.retention.lost_parts import find_lost_parts
+from perennial.retention.shared_looks import SharedLooks
+from perennial.retention.strays import find_orphans, find_strangers, find_unlisted
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,11 @@ class TenantInventory:
     Attributes:
         manifests: By recovery point id, as they were read.
         problems: What a person has to know: manifests that could not be read, whose points are left alone; lost parts;
-            snapshots and files without a manifest.
-        snapshots: By recovery point id.
+            snapshots and files without a manifest; what a point and a shared snapshot say of each other.
+        snapshots: By recovery point id, ids of those that belong to the point alone.
+        lists: By recovery point id, the shared snapshots that the point uses, by its manifest or by their documents.
         left_over: By recovery point id, snapshots and files that are no part of the point any more.
+        unused: By recovery point id, shared snapshots on whose lists it is and that are no part of it.
         lost: By recovery point id, names of parts that are not there any more.
         circumstances: What else bears on the tenant's points at the moment.
         applied: By what retention last acted on the tenant, as it was read.
@@ -43,8 +50,10 @@ class TenantInventory:
     now: datetime
     manifests: Mapping[str, Versioned[Manifest]]
     problems: tuple[PartError, ...]
-    snapshots: Mapping[str, tuple[Snapshot, ...]]
+    snapshots: Mapping[str, Sequence[str]]
+    lists: Mapping[str, frozenset[ClaimName]]
     left_over: Mapping[str, tuple[str, ...]]
+    unused: Mapping[str, tuple[ClaimName, ...]]
     lost: Mapping[str, tuple[PartName, ...]]
     circumstances: Circumstances
     applied: Versioned[AppliedPolicy] | None
@@ -59,10 +68,13 @@ class TenantInventory:
         return failed_for_want_of(manifest, names, self.now) if names else manifest
 
 
-async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_lease_of: str) -> TenantInventory:
+async def take_inventory(
+    vault: Vault, tenant: str, now: datetime, shared: SharedLooks, *, ignoring_lease_of: str
+) -> TenantInventory:
     """Look at everything that there is of a tenant.
 
     Args:
+        shared: Looks at its snapshots, or has looked at those of the fleet before.
         ignoring_lease_of: The owner whose own lease carries no backup.
 
     Raises:
@@ -79,29 +91,36 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
             files[point_id].append(key)
     versions, problems = await vault.points_and_problems(tenant, ids)
     manifests, unread = {version.value.id: version for version in versions}, bool(problems)
-    snapshots = defaultdict[str, list[Snapshot]](list)
-    for snapshot in await Ebs.of(vault.settings).snapshots_of_tenant(tenant):
-        snapshots[snapshot.tags.get(POINT_TAG, "")].append(snapshot)
-    snapshot_ids = {snapshot.id for of_point in snapshots.values() for snapshot in of_point}
-    suspects = [v for name, v in manifests.items() if is_suspect(v.value, snapshot_ids, files.get(name, ()), now)]
+    listing = await shared.look_at(tenant, [version.value for version in versions])
+    snapshots, users = listing.own.get(tenant, {}), listing.users.get(tenant, {})
+    suspects = [v for name, v in manifests.items() if is_suspect(v.value, listing.ids, files.get(name, ()), now)]
     known = {*ids, *(version.value.id for version in versions)}
-    problems += await _orphans(vault, tenant, known, snapshots, files)
+    problems += await find_orphans(vault, tenant, known, snapshots, files)
+    problems += await find_strangers(vault, tenant, {name: users[name] for name in users if name not in known})
+    problems += await find_unlisted(vault, [version.value for version in versions], users)
     lost = await find_lost_parts(vault, suspects)
     if lost:
         problems.append(report_lost_parts(tenant, {name: manifests[name].value for name in lost}, lost))
-    left_over = _left_over([v for name, v in manifests.items() if name not in lost], snapshots, files)
+    whole = {name: version.value for name, version in manifests.items() if name not in lost}
+    left_over = _left_over(whole.values(), snapshots, files)
+    unused = {name: lists for name, m in whole.items() if (lists := lists_to_leave(m, users.get(name, ())))}
     circumstances = await _circumstances(vault, tenant, manifests.values(), now, ignoring_lease_of)
     return TenantInventory(
         tenant,
         now,
         manifests,
         tuple(problems),
-        {name: tuple(of_point) for name, of_point in snapshots.items()},
+        snapshots,
+        {
+            name: vouched_by(version.value) | {entry.name for entry in users.get(name, ())}
+            for name, version in manifests.items()
+        },
         left_over,
+        unused,
         lost,
         replace(
             circumstances,
-            left_over=bool(left_over),
+            left_over=bool(left_over or unused),
             lost=frozenset(lost),
             unread=unread,
             applied=applied.value if applied else None,
@@ -111,15 +130,13 @@ async def take_inventory(vault: Vault, tenant: str, now: datetime, *, ignoring_l
 
 
 def _left_over(
-    manifests: Iterable[Versioned[Manifest]],
-    snapshots: Mapping[str, list[Snapshot]],
+    manifests: Iterable[Manifest],
+    snapshots: Mapping[str, Sequence[str]],
     files: Mapping[str, list[str]],
 ) -> dict[str, tuple[str, ...]]:
     left_over = {}
-    for version in manifests:
-        manifest = version.value
-        snapshot_ids = [snapshot.id for snapshot in snapshots.get(manifest.id, ())]
-        names = replaced_parts(manifest, snapshot_ids, files.get(manifest.id, ()))
+    for manifest in manifests:
+        names = replaced_parts(manifest, snapshots.get(manifest.id, ()), files.get(manifest.id, ()))
         if names:
             left_over[manifest.id] = names
     return left_over
@@ -140,30 +157,3 @@ async def _circumstances(
         unfinished=points_needed_by_half_restored(tenant, await vault.latest_restores(tenant, LATEST)),
         offboarding=offboarding.value if offboarding else None,
     )
-
-
-async def _orphans(
-    vault: Vault,
-    tenant: str,
-    known: Collection[str],
-    snapshots: Mapping[str, list[Snapshot]],
-    files: Mapping[str, list[str]],
-) -> list[PartError]:
-    """What carries the tenant's name and belongs to no manifest: it is never deleted, and costs money.
-
-    A backup may have begun since the manifests were listed, so that each is looked for once more.
-    """
-    problems = []
-    for name in sorted({*snapshots, *files} - set(known)):
-        if name and await vault.documents.get(vault.points.key(tenant, name)):
-            continue
-        parts = [*(snapshot.id for snapshot in snapshots.get(name, ())), *files.get(name, ())]
-        problems.append(
-            PartError(
-                f"Tenant {tenant} has snapshots or files of {name or 'no recovery point'}, which has no manifest: "
-                f"{', '.join(parts)}.",
-                why="Only what a manifest vouches for is ever deleted, so they stay and cost money.",
-                todo="Bring the manifest back, or look whether anybody wants them and delete them by hand.",
-            )
-        )
-    return problems

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import PartName
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.retention.lost_parts import absent
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.vault.collection import Versioned
@@ -15,11 +15,25 @@ from perennial.hooks.vault.vault import Vault
 async def find_absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict[str, tuple[PartName, ...]]:
     """Names of the parts that are not there, by recovery point id; points that are whole are left out."""
     points = list(manifests)
-    snapshots = await Ebs.of(vault.settings).snapshots(name for m in points for name in m.parts.snapshot_ids)
+    snapshots = set(await Ebs.of(vault.settings).snapshots({n for m in points for n in m.parts.snapshot_ids}))
     keys = [key for m in points for key in (m.parts.bak.keys if m.parts.bak else ())]
     files = {file.key for file in await vault.backup_files(keys) if file}
-    by_id = {m.id: absent(m, snapshots, files) for m in points}
+    by_id = {m.id: absent(m, snapshots - await _left_by(vault, m), files) for m in points}
     return {point_id: names for point_id, names in by_id.items() if names}
+
+
+async def _left_by(vault: Vault, manifest: Manifest) -> set[str]:
+    """Ids of the shared snapshots that a point has left, whose deletion has begun: they are there for others."""
+    if manifest.expiry is None or manifest.expiry.deletion_began_at is None:
+        return set()
+    left = set[str]()
+    for role in SnapshotRole:
+        part = manifest.snapshot(role)
+        if part and part.claim:
+            version = await vault.shared_snapshot(part.volume_id, part.claim)
+            if version is None or version.value.user(manifest.tenant, manifest.id) is None:
+                left.add(part.snapshot_id)
+    return left
 
 
 async def find_lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> dict[str, tuple[PartName, ...]]:

@@ -98,6 +98,8 @@ class CarryOutRetentionTrigger(RetentionTrigger):
             self.log.info("%s", of_tenant.text())
         for objection in report.fleet:
             self.log.warning("%s", objection)
+        if report.shared.text():
+            self.log.info("%s", report.shared.text())
         if things and not self.is_dry:
             others = [message for message in report.not_done() if message not in things]
             later = f" Not done either, and left to the next run: {' | '.join(others)}" if others else ""

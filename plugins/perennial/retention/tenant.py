@@ -20,13 +20,14 @@ from include.rules.retention.lost_parts import failed_for_want_of
 from include.rules.retention.objections import Objection
 from include.rules.retention.plan import Action, RetentionPlan, plan_retention
 from include.rules.retention.reports import Deed, TenantReport
+from include.rules.retention.shared import ClaimName
 from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease
-from perennial.hooks.vault.vault import Vault
 from perennial.retention.applied import record_applied
 from perennial.retention.deletion import Deletion
 from perennial.retention.inventory import TenantInventory, take_inventory
+from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.troubles import trouble_of
 
 Change = Callable[[Manifest], Manifest]
@@ -55,14 +56,15 @@ class JudgedPlan:
     seen_lost: tuple[str, ...] = ()
 
 
-async def carry_out(vault: Vault, judged: JudgedPlan, owner: str, now: datetime, report: TenantReport) -> None:
+async def carry_out(shared: SharedLooks, judged: JudgedPlan, owner: str, now: datetime, report: TenantReport) -> None:
     """Act on one tenant under its lease; what goes wrong is written into the report.
+
+    Args:
+        shared: Looks at snapshots, and takes note of those that nobody uses any more.
+        now: The moment of acting, in UTC.
 
     Raises:
         OutrankedError: when a later incarnation of the same run is at work on the tenant.
-
-    Args:
-        now: The moment of acting, in UTC.
     """
     actions = [Action.FAIL, Action.TAKE_BACK] + ([] if judged.stopped else [Action.EXPIRE, Action.DELETE])
     circumstances = judged.plan.circumstances
@@ -71,23 +73,25 @@ async def carry_out(vault: Vault, judged: JudgedPlan, owner: str, now: datetime,
     if not (judged.plan.to(*actions) or circumstances.lost or (if_free and not judged.stopped)):
         return
     try:
-        lease = await tenant_lease.acquire(vault, judged.plan.tenant, owner, Purpose.RETENTION)
+        lease = await tenant_lease.acquire(shared.vault, judged.plan.tenant, owner, Purpose.RETENTION)
         async with tenant_lease.released_after(lease), tenant_lease.renewing(lease):
-            await _act(lease, judged, now, report)
+            await _act(lease, shared, judged, now, report)
     except OutrankedError:
         raise
     except (LeaseBusyError, LeaseLostError) as error:
         report.not_done(error, needs_operator=False)
 
 
-async def _act(lease: TenantLease, judged: JudgedPlan, now: datetime, report: TenantReport) -> None:
-    inventory = await take_inventory(lease.vault, lease.tenant, now, ignoring_lease_of=lease.owner)
+async def _act(
+    lease: TenantLease, shared: SharedLooks, judged: JudgedPlan, now: datetime, report: TenantReport
+) -> None:
+    inventory = await take_inventory(lease.vault, lease.tenant, now, shared, ignoring_lease_of=lease.owner)
     policy, planned_for = judged.plan.policy, judged.plan.now
     plan = plan_retention(lease.tenant, inventory.points, policy, planned_for, inventory.circumstances)
     stopping = judged.stopped or _objections(plan, judged, now)
     if not judged.stopped:
         report.stopped_by(stopping)
-    actions = PointActions(lease, inventory, now, report)
+    actions = PointActions(lease, inventory, now, report, shared.emptied)
     if not too_many_lost(plan) or (judged.approved and not stopping):
         await actions.fail_for_lost_parts(judged.plan.circumstances.lost)
     for verdict in plan.to(Action.FAIL):
@@ -96,8 +100,7 @@ async def _act(lease: TenantLease, judged: JudgedPlan, now: datetime, report: Te
         await actions.change(verdict.point.id, Deed.TAKEN_BACK, taken_back)
     if stopping:
         return
-    for point_id, names in inventory.left_over.items():
-        await actions.sweep(point_id, names)
+    await actions.sweep()
     for verdict in plan.to(Action.EXPIRE):
         await actions.change(verdict.point.id, Deed.MARKED, lambda m: marked(m, now))
     for verdict in plan.to(Action.DELETE):
@@ -123,6 +126,7 @@ class PointActions:
     inventory: TenantInventory
     now: datetime
     report: TenantReport
+    emptied: set[ClaimName]
 
     async def change(self, point_id: str, deed: Deed, change: Change) -> None:
         """Change a manifest, unless it is not to be changed any more: a hold or a restore came in between."""
@@ -140,16 +144,22 @@ class PointActions:
             if point_id in before and point_id not in self.inventory.circumstances.reading:
                 await self.change(point_id, Deed.FAILED, partial(failed_for_want_of, missing=names, now=self.now))
 
-    async def sweep(self, point_id: str, names: tuple[str, ...]) -> None:
-        """Delete parts that a later attempt has replaced."""
-        deletion = Deletion(self._point(point_id), self.now)
-        with self._reported(deletion):
-            self.report.swept += await deletion.delete_parts(names, self.inventory.snapshots.get(point_id, ()))
+    async def sweep(self) -> None:
+        """Delete parts that a later attempt has replaced, and leave the lists of shared snapshots that are no part."""
+        for point_id, names in self.inventory.left_over.items():
+            deletion = Deletion(self._point(point_id), self.now, listed=self.inventory.snapshots.get(point_id, ()))
+            with self._reported(deletion):
+                self.report.swept += await deletion.delete_parts(names)
+        for point_id, lists in self.inventory.unused.items():
+            deletion = Deletion(self._point(point_id), self.now, lists)
+            with self._reported(deletion):
+                self.report.swept += await deletion.leave_lists()
 
     async def delete(self, point_id: str) -> None:
         """Delete a point for good, after its manifest says so; one that a lock holds in part stays as a whole."""
         point = self._point(point_id)
-        deletion, expiry = Deletion(point, self.now), point.manifest.expiry
+        lists, listed = self.inventory.lists[point_id], self.inventory.snapshots.get(point_id, ())
+        deletion, expiry = Deletion(point, self.now, sorted(lists), listed), point.manifest.expiry
         with self._reported(deletion):
             if expiry and expiry.deletion_began_at is None and await deletion.find_locks():
                 return
@@ -169,9 +179,10 @@ class PointActions:
         except LeaseLostError:
             raise
         except PerennialError as error:
-            self.report.troubles.append(trouble_of(error, self.lease.tenant))
+            self.report.troubles.append(trouble_of(error, f"Tenant {self.lease.tenant}"))
         finally:
             if deletion:
+                self.emptied.update(deletion.emptied)
                 manifest = deletion.point.manifest
                 for part in deletion.undeleted:
                     message = part.describe(manifest.tenant, manifest.id, manifest.state)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from botocore.exceptions import ClientError
+
 from include.rules.errors import ConflictError, LeaseLostError, PerennialError, RefusedError, UnavailableError
 from include.rules.retention.reports import Trouble
-from perennial.hooks.aws.errors import is_transient
+from include.rules.retention.undeleted import UndeletedPart
+from perennial.hooks.aws.errors import error_code, is_transient
 
 
-def trouble_of(error: PerennialError, tenant: str) -> Trouble:
+def trouble_of(error: PerennialError, subject: str) -> Trouble:
     """The error without the advice that it has for a failed step: there is none to clear, and the next run tries again.
 
     Refusals and conflicts come from somebody who was faster, and pass by themselves; so does what AWS does not answer.
+
+    Args:
+        subject: Whose work it has stopped, for instance `Tenant acme`.
     """
     cause = error.__cause__
     if isinstance(error, (RefusedError, ConflictError, LeaseLostError)):
@@ -19,6 +25,13 @@ def trouble_of(error: PerennialError, tenant: str) -> Trouble:
         return Trouble(str(error), needs_operator=not isinstance(error, UnavailableError))
     passing = is_transient(cause)
     todo = "Nothing has to be done" if passing else "Compare the rights of the AWS identity with docs/iam-policy.json"
-    rephrased = UnavailableError(f"Tenant {tenant}: {error.what}", todo=f"{todo}; the next `retention` tries again.")
+    rephrased = UnavailableError(f"{subject}: {error.what}", todo=f"{todo}; the next `retention` tries again.")
     rephrased.ids = error.ids
     return Trouble(str(rephrased), needs_operator=not passing)
+
+
+def undeleted_part(part: str, error: UnavailableError) -> UndeletedPart:
+    """What AWS has said when it refused to delete the part."""
+    cause = error.__cause__ or error
+    message = cause.response["Error"].get("Message", "") if isinstance(cause, ClientError) else str(cause)
+    return UndeletedPart(part, error_code(cause), message, transient=is_transient(cause))

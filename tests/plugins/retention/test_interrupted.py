@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -17,9 +18,10 @@ from include.rules.points.manifest import Manifest, Reader
 from include.rules.restore.choice import choose_point
 from include.rules.retention.expiry import held, taken_back
 from include.rules.retention.reports import Deed, FleetReport
-from lab.testing.deadlines import pace, within
+from lab.testing.deadlines import pace
 from perennial.hooks.register import read_register
 from perennial.retention.fleet import Retention
+from perennial.retention.inventory import TenantInventory, take_inventory
 from tests.support import sweeps
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.triggers import CutOff
@@ -84,21 +86,16 @@ def assert_worth_nothing(fleet: Stock, point: Manifest) -> None:
         fleet.run(fleet.vault.change_point("acme", point.id, taken_back))
 
 
-async def leased(fleet: Stock) -> None:
-    """Until somebody holds the tenant's lease."""
-    while not ((lease := await fleet.vault.lease("acme")) and lease.value.owner):  # noqa: ASYNC110 - the vault tells nobody
-        await asyncio.sleep(0.01)
-
-
 async def while_it_looks(fleet: Stock, meanwhile: Callable[[], Awaitable[Any]]) -> FleetReport:
     """Do something after retention has read the manifests under its lease and before it changes any."""
-    for delay in (0.01, SECONDS):  # it looks once for all tenants without a lease, and once more under it
-        fleet.cloud.add_fault("ec2:DescribeSnapshots", delay=delay)
-    running = asyncio.create_task(run(fleet))
-    await asyncio.wait_for(leased(fleet), within(10))
-    await asyncio.sleep(SECONDS / 2)
-    await meanwhile()
-    return await running
+
+    async def looking(*args: Any, **options: Any) -> TenantInventory:
+        inventory = await take_inventory(*args, **options)
+        await meanwhile()
+        return inventory
+
+    with patch("perennial.retention.tenant.take_inventory", looking):
+        return await run(fleet)
 
 
 @pytest.mark.parametrize("began", [False, True])

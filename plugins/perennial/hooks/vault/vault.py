@@ -118,6 +118,11 @@ class Vault(BackupFiles, Leases):
         """Ids of all tenants that have recovery points."""
         return await self.documents.folders("recovery-points/")
 
+    async def offboarded_tenants(self) -> list[str]:
+        """Ids of all tenants that are recorded as gone."""
+        prefix = "offboarded/"
+        return [key.removeprefix(prefix).removesuffix(".json") async for key in self.documents.keys(prefix)]
+
     async def latest_restores(self, tenant: str, count: int) -> list[RestoreRecord]:
         """The records of the tenant's last restores, oldest first, but for unreadable ones."""
         return (await self.restores_and_problems(tenant, count))[0]
@@ -153,6 +158,23 @@ class Vault(BackupFiles, Leases):
             PartError: when there is none, or it is another one's; what `change` raises.
         """
         return await self._change(self.shared_snapshots, volume, claim, change)
+
+    async def shared_snapshot(self, volume: str, claim: str) -> Versioned[SharedSnapshot] | None:
+        """The document of a shared snapshot; None when there is none.
+
+        Raises:
+            PartError: when it cannot be read, or is another one's.
+        """
+        version = await self.shared_snapshots.get(volume, claim)
+        if version:
+            _check_place(self.shared_snapshots, version.value, volume, claim)
+        return version
+
+    async def shared_snapshot_names(self) -> list[tuple[str, str]]:
+        """Volume and id of every shared snapshot."""
+        prefix = "shared-snapshots/"
+        keys = [key.removeprefix(prefix).removesuffix(".json") async for key in self.documents.keys(prefix)]
+        return [(volume, claim) for volume, _, claim in (key.partition("/") for key in keys)]
 
     async def shared_snapshot_ids(self, volume: str, day: date | None = None) -> list[str]:
         """Ids of the volume's shared snapshots in the order of their claims, all or those of one UTC day."""

@@ -1,0 +1,159 @@
+"""Shared snapshots as retention looks at them: whose points are on which list, which of them have to leave it, and what
+may be deleted once nobody is on it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from sys import intern
+from typing import NamedTuple
+
+from include.rules.errors import PartError
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
+from include.rules.points.transitions import WHOLE, State
+from include.rules.retention.offboarding import Offboarding
+
+LAG = timedelta(hours=1)
+"""For so long a look-up of EBS may not show a snapshot that was just asked for, and whoever asked may not know it."""
+
+
+class ClaimName(NamedTuple):
+    """Which shared snapshot: the names in the key of its document."""
+
+    volume: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.id} of volume {self.volume}"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedEntry:
+    """One shared snapshot, as little of it as a fleet of them needs in memory.
+
+    Attributes:
+        tags: Values of the tag of everything that its claim has ever asked for.
+        users: Tenant and recovery point of each of its users.
+        tenants: Whose bytes are in it, as far as is known: its users' and those of everybody who was looked at.
+    """
+
+    name: ClaimName
+    tags: tuple[str, ...]
+    state: ShareState
+    snapshot_id: str | None
+    users: tuple[tuple[str, str], ...]
+    tenants: frozenset[str]
+
+    @classmethod
+    def of(cls, document: SharedSnapshot) -> SharedEntry:
+        """What retention needs of the document."""
+        users = tuple((intern(user.tenant), intern(user.point)) for user in document.users)
+        seen = (intern(look.tenant) for look in document.looks.values())
+        return cls(
+            ClaimName(intern(document.volume), intern(document.id)),
+            document.tags,
+            document.state,
+            document.snapshot_id,
+            users,
+            frozenset([*(tenant for tenant, _ in users), *seen]),
+        )
+
+
+def vouched_by(manifest: Manifest) -> frozenset[ClaimName]:
+    """The shared snapshots that are parts of the recovery point."""
+    parts = [manifest.snapshot(role) for role in SnapshotRole]
+    return frozenset(ClaimName(part.volume_id, part.claim) for part in parts if part and part.claim)
+
+
+def lists_to_leave(manifest: Manifest, lists: Iterable[SharedEntry]) -> tuple[ClaimName, ...]:
+    """On which of these lists, which name the recovery point, it is without using the snapshot: a run has died between
+    joining and recording it, or a later attempt has replaced it.
+
+    Only a complete point is asked: what an attempt that has failed has joined is wanted for diagnosis and goes with the
+    point, and what an edited manifest no longer names may be the only copy. A claim that has never come to a snapshot
+    is of no use to anybody once its point has failed.
+    """
+    own = vouched_by(manifest)
+    others = [entry for entry in lists if entry.name not in own]
+    if manifest.state is State.FAILED:
+        return tuple(entry.name for entry in others if entry.state is ShareState.CLAIMED)
+    complete = manifest.state in WHOLE and not manifest.missing()
+    return tuple(entry.name for entry in others) if complete else ()
+
+
+def is_extra(snapshot_id: str, started_at: datetime, document: SharedSnapshot, now: datetime) -> bool:
+    """True for a snapshot with the tag of a claim that has another one: an answer was lost, or a look-up lagged.
+
+    Args:
+        now: By the store's clock.
+    """
+    return document.snapshot_id not in (None, snapshot_id) and now - started_at >= LAG
+
+
+def may_be_forgotten(document: SharedSnapshot, written_at: datetime, now: datetime) -> bool:
+    """True when the document of a snapshot that has gone may go, too.
+
+    Its name must not come again: names are those of a UTC day, and a run that has read this document could take
+    the next one of the name for it. And where nobody knows of a snapshot, one that was asked for may still turn up.
+
+    Args:
+        written_at, now: By the store's clock.
+    """
+    day = datetime.strptime(document.id.partition("-")[0], "%Y%m%d").replace(tzinfo=UTC)
+    settled = document.snapshot_id is not None or now - written_at >= LAG
+    return settled and now >= day + timedelta(days=1) + LAG
+
+
+def bytes_left_note(
+    offboarding: Offboarding, entries: Iterable[SharedEntry], kept_until: Callable[[str, str], date | None]
+) -> str:
+    """Where the bytes of a tenant that has left still are, and how long as things stand.
+
+    Args:
+        entries: The shared snapshots that hold bytes of the tenant.
+        kept_until: The last day on which a recovery point of a tenant is kept, as far as the plans know.
+    """
+    held = sorted(entries, key=lambda entry: entry.name)
+    users = sorted({user for entry in held for user in entry.users})
+    days = [day for user in users if (day := kept_until(*user))]
+    volumes = ", ".join(sorted({entry.name.volume for entry in held}))
+    until = f"the last of their users that has an end is kept until {max(days)}" if days else "no end is known"
+    return (
+        f"Tenant {offboarding.tenant} has left on {offboarding.left_at:%Y-%m-%d}: its bytes are still in {len(held)} "
+        f"shared snapshots of {volumes}, which {len(users)} recovery points use; {until}."
+    )
+
+
+def unlisted_error(manifest: Manifest, name: ClaimName, snapshot_id: str) -> PartError:
+    """A recovery point uses a shared snapshot and is not on its list: it goes when the others have left."""
+    return PartError(
+        f"Recovery point {manifest.id} of tenant {manifest.tenant} uses shared snapshot {name}, and is not on the list "
+        "of its users.",
+        why="The snapshot is deleted when those on the list have left it, and the point then has lost a part.",
+        todo="Somebody has edited one of the two: put the point back on the list (docs/vault.md, Shared snapshots).",
+        snapshot=snapshot_id,
+    )
+
+
+def unknown_user_error(tenant: str, point: str, names: Iterable[ClaimName]) -> PartError:
+    """A user of shared snapshots of which the vault has neither manifest nor tombstone."""
+    return PartError(
+        f"Recovery point {point} of tenant {tenant} uses shared snapshots ({', '.join(map(str, names))}), and the "
+        "vault has no manifest of it.",
+        why="Nobody knows whether anybody wants it, so it stays on their lists, and they stay and cost money.",
+        todo="Bring the manifest back, or take the point off the lists by hand (docs/vault.md, Shared snapshots).",
+    )
+
+
+def unknown_claim_error(tag: str, volume: str, snapshot_ids: Iterable[str]) -> PartError:
+    """Snapshots with the tag of a claim of which the vault has no document."""
+    return PartError(
+        f"Snapshots of volume {volume} carry the tag of claim {tag}, and the vault has no document of it: "
+        f"{', '.join(sorted(snapshot_ids))}.",
+        why="Nobody knows who uses them, so they stay and cost money.",
+        todo="Bring the document back, or delete them by hand once no recovery point names them.",
+    )

@@ -1,0 +1,124 @@
+"""What a run of retention sees of snapshots: all of the vault's at once for a fleet, or one tenant's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from sys import intern
+from typing import Any
+
+from include.rules.errors import PartError
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
+from include.rules.retention.shared import ClaimName, SharedEntry
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.ebs_items import CLAIM_TAG, POINT_TAG, TENANT_TAG, VOLUME_TAG, Snapshot
+from perennial.hooks.vault.vault import READS_AT_ONCE, Vault
+
+
+def _lists_by_two_keys() -> Any:
+    return defaultdict(lambda: defaultdict(list))
+
+
+@dataclass
+class SnapshotListing:
+    """Snapshots, and the documents of the shared ones, as they were at one moment.
+
+    Attributes:
+        own: By tenant and recovery point, ids of the snapshots that belong to that point alone, the oldest first.
+        claimed: By the tag's value of a claim, ids of the snapshots that carry it, and the volume that their tag names.
+        ids: Ids of all snapshots that were seen.
+        entries: The shared snapshots.
+        users: By tenant and recovery point, the shared snapshots that it uses.
+        problems: Documents that could not be read, and why.
+    """
+
+    own: dict[str, dict[str, list[str]]] = field(default_factory=_lists_by_two_keys)
+    claimed: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
+    entries: dict[ClaimName, SharedEntry] = field(default_factory=dict)
+    users: dict[str, dict[str, list[SharedEntry]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    problems: list[PartError] = field(default_factory=list)
+
+    @property
+    def tenants(self) -> set[str]:
+        """Ids of the tenants that have something here."""
+        return {*self.own, *self.users}
+
+    def add_snapshot(self, snapshot: Snapshot) -> None:
+        """Take note of a snapshot that carries the tag of this vault."""
+        self.ids.add(snapshot.id)
+        claim = snapshot.tags.get(CLAIM_TAG)
+        if claim is not None:
+            self.claimed.setdefault(claim, (snapshot.tags.get(VOLUME_TAG, snapshot.volume_id), []))[1].append(
+                snapshot.id
+            )
+        elif TENANT_TAG in snapshot.tags:
+            of_tenant = self.own[intern(snapshot.tags[TENANT_TAG])]
+            of_tenant[intern(snapshot.tags.get(POINT_TAG, ""))].append(snapshot.id)
+
+    def add_entry(self, entry: SharedEntry) -> None:
+        """Take note of a shared snapshot."""
+        self.entries[entry.name] = entry
+        for tenant, point in entry.users:
+            self.users[tenant][point].append(entry)
+
+
+class SharedLooks:
+    """The looks of one run of retention.
+
+    Attributes:
+        emptied: Shared snapshots whose last user has left them in the course of the run.
+        latest: What was seen last.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self.vault = vault
+        self.emptied = set[ClaimName]()
+        self.latest = SnapshotListing()
+        self._sees_all = False
+
+    async def look_at_all(self) -> None:
+        """Look at the whole vault, once for all tenants.
+
+        The snapshots before the documents: whatever was asked for by then has a document already.
+        """
+        self.latest, self._sees_all = SnapshotListing(), True
+        async for snapshot in Ebs.of(self.vault.settings).every_snapshot():
+            self.latest.add_snapshot(snapshot)
+        await self._read(self.latest, await self.vault.shared_snapshot_names())
+
+    async def look_at(self, tenant: str, manifests: Iterable[Manifest]) -> SnapshotListing:
+        """What there is of one tenant, that of the volumes that its manifests name; or of all, where all was seen."""
+        if self._sees_all:
+            return self.latest
+        points, ebs, listing = list(manifests), Ebs.of(self.vault.settings), SnapshotListing()
+        parts = [part for manifest in points for role in SnapshotRole if (part := manifest.snapshot(role))]
+        for snapshot in await ebs.snapshots_of_tenant(tenant):
+            listing.add_snapshot(snapshot)
+        listing.ids |= set(await ebs.snapshots({part.snapshot_id for part in parts if part.claim}))
+        volumes = {part.volume_id for part in parts} | {m.volume_of(role) for m in points for role in SnapshotRole}
+        for volume in sorted(volumes):
+            await self._read(listing, [(volume, name) for name in await self.vault.shared_snapshot_ids(volume)])
+        self.latest = listing
+        return listing
+
+    async def _read(self, listing: SnapshotListing, names: Iterable[tuple[str, str]]) -> None:
+        """Read these documents, some at a time, and keep of each what retention needs: they are large."""
+        pending = iter(list(names))
+
+        async def read() -> None:
+            for volume, claim in pending:
+                try:
+                    version = await self.vault.shared_snapshot(volume, claim)
+                except PartError as error:
+                    listing.problems.append(error)
+                    continue
+                if version:
+                    listing.add_entry(SharedEntry.of(version.value))
+
+        await asyncio.gather(*(read() for _ in range(READS_AT_ONCE)))

@@ -1,0 +1,72 @@
+"""What does not fit together: it is reported every day, and never deleted.
+
+Every one is looked for once more before it is named: backups go on while retention looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from include.rules.errors import PartError
+from include.rules.points.manifest import Manifest
+from include.rules.points.transitions import WHOLE
+from include.rules.retention.shared import SharedEntry, unknown_user_error, unlisted_error, vouched_by
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.vault.vault import Vault
+
+
+async def find_unlisted(
+    vault: Vault, manifests: Iterable[Manifest], users: Mapping[str, Sequence[SharedEntry]]
+) -> list[PartError]:
+    """Points that are not on the list of a shared snapshot which is a part of theirs.
+
+    Args:
+        users: By recovery point id, on whose lists it is.
+    """
+    problems = []
+    for manifest in manifests:
+        if manifest.state not in WHOLE:
+            continue
+        for name in sorted(vouched_by(manifest) - {entry.name for entry in users.get(manifest.id, ())}):
+            version = await vault.shared_snapshot(*name)
+            if version and version.value.user(manifest.tenant, manifest.id) is None:
+                problems.append(unlisted_error(manifest, name, version.value.snapshot_id or "none"))
+    return problems
+
+
+async def find_strangers(vault: Vault, tenant: str, users: Mapping[str, Sequence[SharedEntry]]) -> list[PartError]:
+    """Points of the tenant that are on lists and of which the vault has no manifest, and no tombstone either."""
+    problems = []
+    for point_id, entries in sorted(users.items()):
+        if await vault.documents.get(vault.points.key(tenant, point_id)):
+            continue
+        if not await vault.documents.get(vault.tombstones.key(tenant, point_id)):
+            problems.append(unknown_user_error(tenant, point_id, [entry.name for entry in entries]))
+    return problems
+
+
+async def find_orphans(
+    vault: Vault,
+    tenant: str,
+    known: Collection[str],
+    snapshots: Mapping[str, Sequence[str]],
+    files: Mapping[str, list[str]],
+) -> list[PartError]:
+    """What carries the tenant's name and belongs to no manifest."""
+    problems = []
+    for name in sorted({*snapshots, *files} - set(known)):
+        if name and await vault.documents.get(vault.points.key(tenant, name)):
+            continue
+        shown = await Ebs.of(vault.settings).snapshots(snapshots.get(name, ()))
+        parts = [*shown, *files.get(name, ())]
+        if not parts:  # another run of retention has deleted the point meanwhile
+            continue
+        problems.append(
+            PartError(
+                f"Tenant {tenant} has snapshots or files of {name or 'no recovery point'}, which has no manifest: "
+                f"{', '.join(parts)}.",
+                why="Only what a manifest vouches for is ever deleted, so they stay and cost money.",
+                todo="Bring the manifest back, or look whether anybody wants them and delete them by hand.",
+            )
+        )
+    return problems
