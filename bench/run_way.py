@@ -48,7 +48,7 @@ def run_way(
     records, airflow = Records(bench.settings), bench.airflow
     blocked_before = Counter(bench.blocking_callbacks())
     with bench.meter(airflow) as meter:
-        dispatch = _dispatch(bench, way)
+        dispatch = _dispatch(bench, way, records)
         _wait_for_runs(bench, way, records, dispatch, len(tenants), say, seconds)
         _drain_callbacks(records, airflow["dag-processor"])
     runs = records.runs(way.backup, dispatch)
@@ -80,13 +80,17 @@ def run_problems(runs: Runs) -> list[str]:
     return problems
 
 
-def _dispatch(bench: BenchStack, way: Way) -> Dispatch:
+def _dispatch(bench: BenchStack, way: Way, records: Records) -> Dispatch:
     """Have the fleet queued; paused again at once, the DAG does not begin by itself in the midst."""
     api = bench.api
-    dispatch = Dispatch(way.dispatch, api.trigger(way.dispatch))
-    run = api.wait_for_run(*dispatch, DISPATCH_SECONDS, bench.check)
+    dispatch, deadline = Dispatch(way.dispatch, api.trigger(way.dispatch)), time.monotonic() + DISPATCH_SECONDS
+    while (state := records.state(dispatch)) not in TERMINAL:
+        bench.check()
+        if time.monotonic() >= deadline:
+            raise FleetError(f"{way.dispatch} is {state} after {DISPATCH_SECONDS:.0f} s. {bench.advice}")
+        time.sleep(LOOK_SECONDS)
     api.pause(way.dispatch)
-    if run["state"] != "success":
+    if state != "success":
         raise FleetError(f"{way.dispatch} has failed. {bench.advice}")
     return dispatch
 

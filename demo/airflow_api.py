@@ -10,6 +10,8 @@ import httpx
 
 TERMINAL = ("success", "failed")
 POLL_SECONDS = 0.5
+ANSWER_SECONDS = 120
+"""For a machine that is slow and busy: an answer takes milliseconds."""
 PAGE = 100  # Airflow's own maximum for one answer
 
 
@@ -24,9 +26,12 @@ class AirflowApi:
     """
 
     def __init__(self, url: str) -> None:
-        token = httpx.get(f"{url}/auth/token", timeout=30).raise_for_status().json()["access_token"]
+        token = httpx.get(f"{url}/auth/token", timeout=ANSWER_SECONDS).raise_for_status().json()["access_token"]
         self._client = httpx.Client(
-            base_url=f"{url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
+            base_url=f"{url}/api/v2",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=ANSWER_SECONDS,
+            trust_env=False,
         )
 
     def has_dag(self, dag_id: str) -> bool:

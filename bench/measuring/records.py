@@ -12,6 +12,7 @@ from demo.database import connect
 from lab.settings import LabSettings
 
 DISPATCHED = "SELECT queued_at FROM dag_run WHERE dag_id = %s AND run_id = %s"
+STATE = "SELECT state FROM dag_run WHERE dag_id = %s AND run_id = %s"
 STATES = "SELECT state, count(*) FROM dag_run WHERE dag_id = %s AND queued_at >= %s GROUP BY state"
 RUNS = "SELECT partition_key, state, queued_at, end_date FROM dag_run WHERE dag_id = %s AND queued_at >= %s"
 # A worker that starts to work for a task says so: twice for one that defers, to begin it and to end it.
@@ -53,6 +54,10 @@ class Records:
 
     def __init__(self, settings: LabSettings) -> None:
         self._settings = settings
+
+    def state(self, dispatch: Dispatch) -> str:
+        """The state of the dispatching run itself."""
+        return str(self._rows(STATE, *dispatch)[0][0])
 
     def states(self, dag_id: str, dispatch: Dispatch) -> Counter[str]:
         """How many of a DAG's runs since the dispatch are in which state."""
