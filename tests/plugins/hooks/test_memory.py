@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from include.rules.errors import LeaseBusyError
@@ -24,7 +26,11 @@ def test_a_step_in_the_process_of_the_one_before_it_reads_nothing(moto_vault: Va
     async def follow(vault: Vault) -> None:
         await opened(vault)
         reads.clear()
+        await asyncio.sleep(1.1)  # the store tells whole seconds
         async with tenant_lease.continue_under_lease(vault, "acme", OWNER) as lease:
+            known = vault.points.remembered("acme", POINT)
+            assert known
+            assert known.seen_at > known.written_at, "the store has said since that nobody has acted on the tenant"
             point = await LeasedPoint.load(lease, POINT)
             await lease.check()
             await point.change(lambda m: m.with_failure("seen"))
@@ -99,7 +105,7 @@ class Seen:
     """A document as `Memory` keeps it."""
 
     def __init__(self, etag: str, owner: str | None = OWNER) -> None:
-        self.etag, self.value = etag, Lease(tenant="acme", owner=owner, expires_at=NOW)
+        self.etag, self.value, self.seen_at = etag, Lease(tenant="acme", owner=owner, expires_at=NOW), NOW
 
 
 def test_a_document_is_known_while_this_process_alone_changes_the_lease() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Generic, TypeVar
@@ -94,15 +94,19 @@ class Collection(Generic[Document]):
 
     def remembered(self, tenant: str, document_id: str) -> Versioned[Document] | None:
         """A document as this process has last seen it under the tenant's lease; None when somebody else has held the
-        lease since, or may have.
+        lease since, or may have. It counts as seen when the store last said that nobody has.
 
         Raises:
             RuntimeError: outside an event loop.
         """
-        known: Versioned[Document] | None = memories.get().document(
-            self.documents.place_of(self.key(tenant, document_id)), self.documents.place_of(lease_key(tenant))
+        memory, lease_place = memories.get(), self.documents.place_of(lease_key(tenant))
+        lease = memory.lease(lease_place)
+        known: Versioned[Document] | None = memory.document(
+            self.documents.place_of(self.key(tenant, document_id)), lease_place
         )
-        return known
+        if known is None or lease is None or lease.version is None:
+            return None
+        return replace(known, seen_at=max(known.seen_at, lease.version.seen_at))
 
     def remember(self, version: Versioned[Document]) -> None:
         """Remember a document for whoever acts on the tenant next in this process."""

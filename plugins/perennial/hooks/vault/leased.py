@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, Self, TypeVar
+from datetime import timedelta
+from typing import ClassVar, Generic, Self, TypeVar
 
 from include.rules.errors import ConflictError, LeaseLostError, OutrankedError
-from include.rules.points.leases import CHANGE_WITHIN
+from include.rules.points.leases import CHANGE_WITHIN, EFFECT_WITHIN
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
 from perennial.hooks.vault.backup_files import point_prefix
@@ -22,7 +23,10 @@ class FencedDocument(Generic[Document]):
 
     Attributes:
         lease: The step's right to do so.
+        proven_within: How old the store's word on the lease may be before a change.
     """
+
+    proven_within: ClassVar[timedelta] = CHANGE_WITHIN
 
     def __init__(self, lease: TenantLease, version: Versioned[Document]) -> None:
         self.lease = lease
@@ -62,7 +66,7 @@ class FencedDocument(Generic[Document]):
             LeaseLostError: when a later step has taken over.
         """
         while True:
-            await self.lease.check(CHANGE_WITHIN)
+            await self.lease.check(self.proven_within)
             changed: Document = change(self._version.value).model_copy(update={"token": self.lease.token})
             try:
                 self._version = await self._collection(self.vault).replace(changed, self._version.etag)
@@ -113,7 +117,12 @@ class LeasedPoint(FencedDocument[Manifest]):
 
 
 class LeasedRestore(FencedDocument[RestoreRecord]):
-    """The record of a restore that a step may change."""
+    """The record of a restore that a step may change.
+
+    It says of an effect, before that begins, that it has: the look at the lease is that of the effect.
+    """
+
+    proven_within = EFFECT_WITHIN
 
     @staticmethod
     def _collection(vault: Vault) -> Collection[RestoreRecord]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import count
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -33,12 +34,14 @@ Entry = TypeVar("Entry")
 
 
 class Read(Protocol[Value_co]):
-    """A document and the ETag under which it was read or written."""
+    """A document, the ETag under which it was read or written, and when, by the store's clock."""
 
     @property
     def value(self) -> Value_co: ...
     @property
     def etag(self) -> str: ...
+    @property
+    def seen_at(self) -> datetime: ...
 
 
 def lease_key(tenant: str) -> str:
@@ -55,6 +58,7 @@ def clock() -> float:
 class _Amended:
     value: Lease
     etag: str
+    seen_at: datetime
 
 
 class _Latest(Generic[Entry]):
@@ -136,7 +140,7 @@ class Memory:
         """Of a lease more is known than the store has been told; its next write says it."""
         known = self._leases.get(key)
         if known and known.version:
-            self._leases.put(key, replace(known, version=_Amended(value, known.etag)))
+            self._leases.put(key, replace(known, version=_Amended(value, known.etag, known.version.seen_at)))
 
     def forget_lease(self, key: str) -> None:
         """The lease is not what was remembered, nor is any document beside it."""
