@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from demo.database import database_url
+from demo.scale import fleet_environment
 from lab.environment import PROJECT, lab_environment
 from lab.seed.fleet import fleet_connections
 from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
@@ -46,9 +47,11 @@ def _airflow(settings: LabSettings) -> dict[str, str]:
         ("database", "sql_alchemy_conn"): database_url(settings),
         ("usage_data_collection", "enabled"): False,
     }
-    return {"AIRFLOW_HOME": str(home)} | {
-        f"AIRFLOW__{section}__{option}".upper(): str(value) for (section, option), value in options.items()
-    }
+    return (
+        fleet_environment()
+        | {"AIRFLOW_HOME": str(home)}
+        | {f"AIRFLOW__{section}__{option}".upper(): str(value) for (section, option), value in options.items()}
+    )
 
 
 def _connections(settings: LabSettings) -> dict[str, str]:

@@ -7,8 +7,12 @@ import stat
 from pathlib import Path
 
 import pytest
+import yaml
+from airflow.configuration import conf
 
 from demo.environment import airflow_environment
+from demo.scale import FOR_A_FLEET, fleet_environment
+from lab.environment import PROJECT
 from lab.settings import LabSettings
 
 
@@ -39,3 +43,14 @@ def test_the_vault_has_one_address_for_airflow_and_one_for_sql_server(tmp_path: 
 def test_a_folder_too_deep_for_postgresqls_socket_is_refused_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"unix socket.*107 bytes.*shorter path"):
         airflow_environment(LabSettings(tmp_path / ("deep" * 25), 20000))
+
+
+def test_the_settings_for_a_fleet_are_those_of_the_compose_file_too(tmp_path: Path) -> None:
+    compose = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text())["x-airflow"]["environment"]
+    sections = ("AIRFLOW__DAG_PROCESSOR__", "AIRFLOW__SCHEDULER__", "AIRFLOW__TRIGGERER__")
+    assert {name: value for name, value in compose.items() if name.startswith(sections)} == fleet_environment()
+    assert fleet_environment().items() <= airflow_environment(LabSettings(tmp_path, 20000)).items()
+
+
+def test_airflow_knows_each_setting_for_a_fleet_by_that_name() -> None:
+    assert [name for name in FOR_A_FLEET if conf.get_default_value(*name) is None] == []
