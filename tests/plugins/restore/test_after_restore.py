@@ -121,13 +121,13 @@ def test_a_backup_after_a_restore_that_came_to_its_end_is_one_like_any_other(bac
     assert backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T14:00:00Z")["recovery_point"] == newer.id
 
 
-@pytest.mark.parametrize("second", ["2026-11-23T12:00:00.900000Z", "2026-11-23T12:00:00Z"])
-def test_two_runs_of_the_same_second_never_share_a_plan(backed_up: World, second: str) -> None:
+def test_two_runs_of_the_same_second_never_share_a_plan(backed_up: World) -> None:
     beside = {"what": "files", "folder": str(backed_up.site("acme").parent / "old" / "site")}
     backed_up.run_restore_step(RESTORE[0], "run-a", moment="2026-11-23T12:00:00.100000Z", **beside)
-    for step in RESTORE[:2]:
-        with pytest.raises(RefusedError, match="belongs to another run, started in the same second"):
-            backed_up.run_restore_step(step, "run-b", moment=second)
+    for second in ("2026-11-23T12:00:00.900000Z", "2026-11-23T12:00:00Z"):
+        for step in RESTORE[:2]:
+            with pytest.raises(RefusedError, match="belongs to another run, started in the same second"):
+                backed_up.run_restore_step(step, "run-b", moment=second)
     assert backed_up.lease("acme").owner is None
     assert record(backed_up).plan.folder == beside["folder"]
 

@@ -14,6 +14,7 @@ from perennial.hooks.sql_server import attach, tsql
 from perennial.restore.database import RestoreDatabaseTrigger
 from perennial.restore.database_files import own_name
 from perennial.restore.database_preparation import PrepareDatabaseTrigger
+from tests.support import sweeps
 from tests.support.databases import corrupt
 from tests.support.restores import (
     State,
@@ -69,10 +70,17 @@ def assert_untouched(world: World, before: State, **form: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),
-    [(corrupt, "did not pass their check"), (scramble, "could not be attached")],
+    ("damage", "message", "what"),
+    sweeps.of(
+        [
+            (corrupt, "did not pass their check", "files and database"),
+            (scramble, "could not be attached", "database"),
+            (corrupt, "did not pass their check", "database"),
+            (scramble, "could not be attached", "files and database"),
+        ],
+        some=2,
+    ),
 )
-@pytest.mark.parametrize("what", ["files and database", "database"])
 def test_a_damaged_database_in_the_snapshot_is_found_before_anything_is_overwritten(
     backed_up: World, damage: Callable[[Path], None], message: str, what: str
 ) -> None:
