@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import ExitStack
 
-import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lab.signals import interrupt_on_signals
 from lab.testing.deadlines import measure_pace, within
 from tests.support.service_models import share_service_models
 
@@ -33,6 +30,7 @@ settings.load_profile("patient")
 share_service_models()
 
 pytest_plugins = [
+    "tests.support.interrupts",
     "tests.support.days",
     "tests.support.labs",
     "tests.support.hosts",
@@ -44,21 +42,6 @@ pytest_plugins = [
     "tests.support.retention_runs",
     "tests.support.stack",
 ]
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does, with its fixtures: no server outlives it. So too in its workers."""
-    interrupts = ExitStack()
-    interrupts.enter_context(interrupt_on_signals())
-    config.add_cleanup(interrupts.close)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Tell the workers of an interrupted run at once: xdist lets them go on for 5 s, and kills them after 5 s more."""
-    if exitstatus == pytest.ExitCode.INTERRUPTED and session.config.pluginmanager.hasplugin("dsession"):
-        for worker in psutil.Process().children():
-            worker.terminate()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

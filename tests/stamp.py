@@ -25,6 +25,7 @@ LAB_MADE_OF = (
     "tests/__init__.py",
     "tests/conftest.py",
     "tests/stamp.py",
+    "tests/support/interrupts.py",
     "tests/support/labs.py",
     "tests/support/service_models.py",
     "tests/tiers.py",

@@ -30,6 +30,14 @@ def test_after_it():
 """
 
 
+PLUGINS = ("tests.support.interrupts", "tests.support.labs")
+"""What every run of the tests has, and what starts the server: the rest of tests/conftest.py would load Airflow."""
+
+
+def test_every_run_of_the_tests_ends_as_it_is_told(request: pytest.FixtureRequest) -> None:
+    assert all(map(request.config.pluginmanager.has_plugin, PLUGINS))
+
+
 @pytest.mark.lab
 @pytest.mark.parametrize(
     ("workers", "name"), [("0", "SIGTERM"), ("1", "SIGHUP"), pytest.param("1", "SIGKILL", marks=pytest.mark.sweep)]
@@ -37,7 +45,16 @@ def test_after_it():
 def test_a_signal_ends_a_run_its_workers_and_their_servers(tmp_path: Path, workers: str, name: str) -> None:
     told = tmp_path / "told"
     (tmp_path / "test_slow.py").write_text(SLOW.format(told=str(told)))
-    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "tests.conftest", "-n", workers]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        "pyproject.toml",
+        *(f"-p{name}" for name in PLUGINS),
+        "-n",
+        workers,
+    ]
     run = subprocess.Popen(
         [*command, str(tmp_path)],
         cwd=PROJECT,
