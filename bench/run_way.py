@@ -11,6 +11,7 @@ import psutil
 
 from bench.measured import Measured
 from bench.measuring.records import Dispatch, Records, Runs
+from bench.progress import FleetError, Progress, told
 from bench.stack import BenchStack
 from bench.vault_check import examples, find_problems, read_manifests
 from bench.ways.way import Way
@@ -20,10 +21,6 @@ DISPATCH_SECONDS = 300.0
 LOOK_SECONDS, SAY_SECONDS = 1.0, 15.0
 DRAIN_SECONDS = 120.0
 QUIET_SECONDS = 3.0
-
-
-class FleetError(RuntimeError):
-    """A fleet was not backed up within its time."""
 
 
 def run_way(
@@ -104,18 +101,11 @@ def _wait_for_runs(
     say: Callable[[str], None],
     seconds: float,
 ) -> None:
-    deadline, say_at = time.monotonic() + seconds, time.monotonic() + SAY_SECONDS
-    while True:
-        states = records.states(way.backup, dispatch)
-        if sum(states[state] for state in TERMINAL) >= wanted and states.total() == sum(states[s] for s in TERMINAL):
-            return
+    progress, say_at = Progress(wanted, seconds), time.monotonic() + SAY_SECONDS
+    while not progress.is_done(states := records.states(way.backup, dispatch)):
         bench.check()
-        if time.monotonic() >= deadline:
-            raise FleetError(
-                f"After {seconds:.0f} s not all of {wanted} tenants are backed up: {_told(states)}. {bench.advice}"
-            )
         if time.monotonic() >= say_at:
-            say(f"{way.title}: {_told(states)} of {wanted}")
+            say(f"{way.title}: {told(states)} of {wanted}")
             say_at += SAY_SECONDS
         time.sleep(LOOK_SECONDS)
 
@@ -128,7 +118,3 @@ def _drain_callbacks(records: Records, dag_processor: int) -> None:
             if records.callbacks_waiting() or psutil.Process(dag_processor).children():
                 quiet_since = time.monotonic()
         time.sleep(LOOK_SECONDS / 2)
-
-
-def _told(states: Counter[str]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no run yet"

@@ -196,6 +196,9 @@ def bench_stack(fleet: Fleet, limits: Mapping[str, str] | None = None, *, watch:
     except KeyboardInterrupt:
         done = True
         raise
+    except Exception as error:
+        error.add_note(stack.advice)
+        raise
     finally:
         with uninterrupted():
             stack.stack.stop()

@@ -12,6 +12,7 @@ import pymssql
 import pytest
 import yaml
 
+from bench.measuring.records import Dispatch, Records
 from include.rules.register.register import parse_register
 from lab.seed.shop import connect_arguments
 from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
@@ -135,8 +136,10 @@ def tenant_backups(stack: RunningStack) -> set[str]:
 @pytest.mark.usefixtures("one_day")
 def test_the_fleet_is_backed_up_once_a_day_and_without_any_worker(stack: RunningStack) -> None:
     earlier = tenant_backups(stack)
+    first = dispatch = ""
     for _ in range(2):
         dispatch = stack.trigger("daily_backups")
+        first = first or dispatch
         assert stack.wait_for_run("daily_backups", dispatch) == "success"
     wait_until(lambda: len(tenant_backups(stack) - earlier) == 6, within(60), "six runs of tenant_backup were expected")
     runs = tenant_backups(stack) - earlier
@@ -149,6 +152,22 @@ def test_the_fleet_is_backed_up_once_a_day_and_without_any_worker(stack: Running
     starts = stack.worker_starts()
     assert starts["tenant_backup"] == 0
     assert starts["daily_backups"] >= 2
+    assert_a_benchmark_sees(stack, Dispatch("daily_backups", first), runs=6)
+
+
+def assert_a_benchmark_sees(stack: RunningStack, dispatch: Dispatch, runs: int) -> None:
+    """What `make bench` reads from Airflow's records of a dispatch, and all that came after it."""
+    records = Records(stack.settings)
+    seen = records.runs("tenant_backup", dispatch)
+    assert seen.states == records.states("tenant_backup", dispatch) == {"success": runs}
+    assert {key.split("|")[0]: count for key, count in seen.per_key.items()} == dict.fromkeys(
+        ("acme", "globex", "initech"), runs // 3
+    )
+    assert 0 < seen.queued_after <= seen.ended_after
+    assert (seen.starts, seen.mismatches) == (0, 0)
+    assert records.state(dispatch) == "success"
+    assert records.starts("daily_backups", dispatch) == 2  # a worker for each of the two dispatches
+    wait_until(lambda: records.callbacks_waiting() == 0, within(60), "callbacks still wait")
 
 
 @pytest.mark.timeout(800)
