@@ -203,31 +203,6 @@ def test_a_server_that_restarts_in_the_middle_of_a_backup_is_waited_for(world: W
     assert_one_of_each(world, TODAY)
 
 
-def test_no_more_backups_run_on_a_server_than_it_has_slots(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PERENNIAL_BACKUPS_PER_SERVER", "1")
-    names = ["acme", "globex", "initech"]
-    for name in names[1:]:
-        world.add_tenant(name)
-    requests = [f"{name}|daily|2026-11-23" for name in names]
-    for request in requests:
-        for step in chain_before(BACKUP):
-            world.run(step, request)
-    query = "SELECT COUNT(*) FROM sys.dm_exec_requests WHERE command LIKE N'BACKUP%'"
-    most = 0
-
-    async def all_at_once() -> None:
-        nonlocal most
-        backups = [asyncio.create_task(world.step(BACKUP, r).work_within_deadline()) for r in requests]
-        while not all(task.done() for task in backups):
-            most = max(most, int((await asyncio.to_thread(world.sql.run, query))[0][0]))
-            await asyncio.sleep(0.1)
-        await asyncio.gather(*backups)
-
-    with world.sql.slowed(backup_seconds=1):
-        world.runner.run(all_at_once())
-    assert most == 1
-
-
 def test_a_statement_is_not_begun_for_a_step_that_was_cancelled_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
