@@ -88,7 +88,7 @@ def _section(tenants: int, taken: dict[str, Work], wrong: dict[str, list[str]], 
         Check("sites that differ afterwards, all at once", len(wrong["together"]), 0),
         Check("restores that failed, all at once", len(together.result["failures"]), 0),
         Check("volumes left on the host", len(left), 0),
-        Check("wall of all at once, of one after the other", together.wall / in_turn.wall, 0.4),
+        Check("wall of all at once, of one after the other", together.wall / in_turn.wall, 0.5),
     ]
     return Section("Restore of ten tenants of one host", text, checks)
 

@@ -86,11 +86,12 @@ class LabSsmResponse(SimpleSystemManagerResponse):
 
     def list_command_invocations(self) -> ActionResult:
         self._refuse_violations()
-        self._refuse_filters("Filters")
         instance_id, details = self._get_param("InstanceId"), self._get_param("Details", False)
+        invoked_after = self._invoked_after()
         invocations = [
             (command, invocation)
             for command in self._asked_commands()
+            if command.requested_at > invoked_after
             for invocation in command.invocations.values()
             if instance_id in (None, invocation.instance_id)
         ]
@@ -171,6 +172,18 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         """Refuse what the service model forbids."""
         if broken_rules := violations("ssm", self._get_action(), json.loads(self.body or "{}")):
             raise SSMException("ValidationException", complaint(broken_rules))
+
+    def _invoked_after(self) -> datetime:
+        """The moment of the filter InvokedAfter; the only one that the lab knows of commands."""
+        invoked_after = datetime.min.replace(tzinfo=UTC)
+        for each_filter in self._get_param("Filters", []):
+            if each_filter["key"] != "InvokedAfter":
+                raise SSMException("InvalidFilterKey", "The lab filters commands by InvokedAfter only.")
+            try:
+                invoked_after = datetime.strptime(each_filter["value"], "%Y-%m-%dT%H:%M:%S%z")
+            except ValueError:
+                raise SSMException("InvalidFilterValue", "InvokedAfter is a moment: 2026-11-26T06:00:00Z.") from None
+        return invoked_after
 
     def _refuse_filters(self, parameter: str) -> None:
         if self._get_param(parameter):

@@ -117,8 +117,8 @@ async def _unmount(restore: LeasedRestore, role: SnapshotRole, volume_id: str) -
     # A host that does not answer may well have let go of the disk: the detaching will tell.
     with suppress(ScriptError, UnavailableError, TimeoutError):
         # A script that is still running (its task was cleared) would be reading from a volume that goes away.
-        for label in (LOOK_LABELS[role], COPY_LABELS[role]):
-            await hosts.cancel(host.instance, settings.run_label(f"{record.id} {label}"))
+        labels = (settings.run_label(f"{record.id} {label}") for label in (LOOK_LABELS[role], COPY_LABELS[role]))
+        await hosts.cancel(host.instance, *labels)
     with suppress(ScriptError, UnavailableError, TimeoutError):
         async with asyncio.timeout(waits.HOST_UNMOUNTED.seconds):
             await hosts.run(

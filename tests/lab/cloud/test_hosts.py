@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psutil
@@ -174,6 +175,21 @@ def test_invocations_come_in_pages(lab_cloud: LabCloud) -> None:
     found = list(pages.paginate(InstanceId=instance, PaginationConfig={"PageSize": 2}))
     assert len(found) == 3
     assert {one["CommandId"] for page in found for one in page["CommandInvocations"]} == sent
+
+
+def test_invocations_are_listed_from_a_moment_on(lab_cloud: LabCloud) -> None:
+    ssm, instance = lab_cloud.client("ssm"), lab_cloud.make_instance()
+    command = lab_cloud.send(instance, "true")
+    lab_cloud.await_command(command, instance)
+
+    def found_since(moment: datetime) -> list[str]:
+        since = [{"key": "InvokedAfter", "value": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}]
+        answer = ssm.list_command_invocations(InstanceId=instance, Filters=since)
+        return [one["CommandId"] for one in answer["CommandInvocations"]]
+
+    now = datetime.now(UTC)
+    assert found_since(now - timedelta(minutes=5)) == [command]
+    assert found_since(now + timedelta(minutes=5)) == []
 
 
 def _await_file(cloud: LabCloud, instance: str, name: str) -> None:

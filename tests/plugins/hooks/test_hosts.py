@@ -16,8 +16,10 @@ from lab.testing.cloud import LabCloud
 from lab.testing.deadlines import pace, within
 from lab.waiting import wait_until
 from perennial.hooks.aws import host_scripts
+from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError
+from perennial.hooks.vault.vault import Vault
 from tests.support.vaults import VaultUnderTest
 from tests.support.waits import shorten
 
@@ -133,6 +135,35 @@ def test_a_script_is_ended_when_nobody_wants_it_any_more(
 
     assert moto_vault.run(lambda _: cancel(Hosts(moto_vault.settings.aws_conn_id, 0.05)))
     assert not lab_cloud.host_path(host, "/late").exists()
+
+
+def test_all_scripts_that_nobody_wants_are_found_by_one_look_and_ended(
+    moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path, host: str
+) -> None:
+    (scripts / "endless.sh").write_text('touch "$FILE"; sleep 600')
+    files = {name: lab_cloud.host_path(host, name) for name in ("look", "copy", "other")}
+
+    async def cancel_two(_: Vault) -> None:
+        hosts = Hosts(moto_vault.settings.aws_conn_id, 0.05)
+        ssm, listings = await aws_client("ssm", moto_vault.settings.aws_conn_id), list[str]()
+        running = {
+            name: asyncio.create_task(
+                hosts.run(host, Platform.LINUX, "endless", {"FILE": str(file)}, label=name, limit=600)
+            )
+            for name, file in files.items()
+        }
+        await asyncio.gather(*(runs(file) for file in files.values()))
+        ssm.meta.events.register("before-call.ssm.ListCommandInvocations", lambda **_: listings.append("asked"))
+        assert await hosts.cancel(host, "look", "copy")
+        assert listings == ["asked"]
+        for name in ("look", "copy"):
+            with pytest.raises(ScriptError, match="Cancelled"):
+                await running[name]
+        assert not running["other"].done()
+        assert await hosts.cancel(host, "other")
+        await asyncio.gather(*running.values(), return_exceptions=True)
+
+    moto_vault.run(cancel_two)
 
 
 def test_a_host_of_another_platform_is_told(moto_vault: VaultUnderTest, lab_cloud: LabCloud, scripts: Path) -> None:

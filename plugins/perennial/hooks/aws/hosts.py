@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,6 +25,9 @@ from perennial.hooks.aws.host_scripts import DOCUMENTS, script_lines
 from perennial.settings import Settings
 
 UNDER_WAY = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
+
+UNDER_WAY_AT_MOST = timedelta(days=1)
+"""No script is under way for longer: a step ends it after half a day (`limit`), and nothing waits long to begin."""
 NEVER_BEGUN = frozenset({"DeliveryTimedOut", "Undeliverable", "InvalidPlatform", "AccessDenied", "Terminated"})
 """StatusDetails of commands that no host has begun.
 
@@ -124,8 +128,12 @@ class Hosts:
             UnavailableError: when SSM does not answer, or not say how it ended: the script may be running.
         """
         begun_within = start_within or int(waits.COMMAND_BEGUN.seconds)
-        earlier = None if is_look else await self._command_under_way(instance, label)
-        command = earlier or await self._send(instance, platform, script, parameters, label, limit, begun_within)
+        earlier = [] if is_look else await self._commands_under_way(instance, [label])
+        command = (
+            earlier[0]
+            if earlier
+            else await self._send(instance, platform, script, parameters, label, limit, begun_within)
+        )
         told = replace(waits.COMMAND_TOLD, seconds=begun_within + limit + waits.COMMAND_TOLD.seconds)
         outcome = await self._outcome(instance, command, told)
         if outcome is None:
@@ -144,15 +152,18 @@ class Hosts:
             )
         return outcome
 
-    async def cancel(self, instance: str, label: str) -> bool:
-        """End the script that carries `label`, if it is still running; returns whether there was one.
+    async def cancel(self, instance: str, *labels: str) -> bool:
+        """End the scripts that carry these labels, where they are still running; returns whether there was one.
 
         Raises:
-            UnavailableError: when SSM does not answer, or the script has not ended in time: its host may hang.
+            UnavailableError: when SSM does not answer, or a script has not ended in time: its host may hang.
         """
-        command = await self._command_under_way(instance, label)
-        if command is None:
-            return False
+        commands = await self._commands_under_way(instance, labels)
+        for command in commands:
+            await self._cancel(instance, command)
+        return bool(commands)
+
+    async def _cancel(self, instance: str, command: str) -> None:
         ssm = await aws_client("ssm", self.conn_id)
         if self._fence:
             await self._fence()
@@ -165,7 +176,6 @@ class Hosts:
                 todo="Look at the host.",
                 command=command,
             )
-        return True
 
     async def _send(
         self,
@@ -201,15 +211,19 @@ class Hosts:
                     refusal = error
             raise refusal
 
-    async def _command_under_way(self, instance: str, label: str) -> str | None:
-        ssm = await aws_client("ssm", self.conn_id)
-        pages = ssm.get_paginator("list_command_invocations").paginate(InstanceId=instance)
+    async def _commands_under_way(self, instance: str, labels: Collection[str]) -> list[str]:
+        """Ids of the commands with these labels that have not ended, the newest first."""
+        ssm, comments = await aws_client("ssm", self.conn_id), {label[:100] for label in labels}
+        # SSM keeps commands for 30 days and lists 50 a page: a host that many tenants share has thousands of them.
+        since = {"key": "InvokedAfter", "value": f"{datetime.now(UTC) - UNDER_WAY_AT_MOST:%Y-%m-%dT%H:%M:%SZ}"}
+        pages = ssm.get_paginator("list_command_invocations").paginate(InstanceId=instance, Filters=[since])
         with translate_errors(f"The scripts running on host {instance} could not be listed"):
-            async for page in pages:
-                for invocation in page["CommandInvocations"]:
-                    if invocation.get("Comment") == label[:100] and invocation["Status"] in UNDER_WAY:
-                        return str(invocation["CommandId"])
-        return None
+            found = [invocation async for page in pages for invocation in page["CommandInvocations"]]
+        return [
+            str(invocation["CommandId"])
+            for invocation in found
+            if invocation.get("Comment") in comments and invocation["Status"] in UNDER_WAY
+        ]
 
     async def _outcome(self, instance: str, command: str, wait: waits.Wait) -> Outcome | None:
         """How a command has ended; None when SSM has not said so in time."""
