@@ -17,7 +17,21 @@ from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from tests import stamp as stamps
 from tests.stamp import LAB_MADE_OF, fingerprint, is_stamped, stamp
-from tests.tiers import LAB, PARTS, STACK, SWEEPS, Result, counts, summary
+from tests.tiers import (
+    LAB,
+    PARTS,
+    PROPERTIES,
+    STACK,
+    STACK_SWEEPS,
+    SWEEPS,
+    Part,
+    Result,
+    Runs,
+    counts,
+    plan,
+    run_lanes,
+    summary,
+)
 
 PASSED = Result(LAB, 0, "12 passed", 20, 30)
 FAILED = Result(STACK, 1, "1 failed", 9, 8)
@@ -156,6 +170,31 @@ def test_options_of_somebodys_own_are_said_to_leave_no_stamp(monkeypatch: pytest
     assert "PYTEST_ADDOPTS" not in "".join(summary([PASSED], 21, [LAB], interrupted=False))
     monkeypatch.setenv("PYTEST_ADDOPTS", "-k one")
     assert "PYTEST_ADDOPTS" in "".join(summary([PASSED], 21, [LAB], interrupted=False))
+
+
+def test_a_lane_goes_to_its_end_and_leaves_out_what_asks_more_of_what_has_failed(tmp_path: Path) -> None:
+    fails, passes = tmp_path / "test_fails.py", tmp_path / "test_passes.py"
+    fails.write_text("def test_one():\n    assert False\n")
+    passes.write_text("def test_one():\n    assert True\n")
+    options = "-p no:cacheprovider --noconftest"
+    red, green = Part("red", f"{options} {fails}"), Part("green", f"{options} {passes}")
+    more, other = Part("more", f"{options} {passes}", after_green=True), Part("other", f"{options} {passes}")
+    results = run_lanes([[red, more, green], [other, more]], Runs())
+    assert [(result.part.name, result.code) for result in results] == [
+        ("red", 1),
+        ("green", 0),
+        ("other", 0),
+        ("more", 0),
+    ]
+
+
+def test_all_asks_everything_and_the_labs_tests_once() -> None:
+    for lab_is_due in (True, False):
+        parts = [part for lane in plan(everything=True, lab_is_due=lab_is_due) for part in lane]
+        assert sorted(part.name for part in parts) == sorted(
+            part.name for part in (PARTS, LAB, SWEEPS, PROPERTIES, STACK, STACK_SWEEPS)
+        )
+    assert plan(everything=False, lab_is_due=False) == [[PARTS], [STACK]]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

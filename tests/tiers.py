@@ -24,10 +24,11 @@ from tests.stamp import fingerprint, is_narrowed_down, is_stamped, stamp
 
 @dataclass(frozen=True)
 class Part:
-    """One run of pytest: its name in the summary, and its arguments."""
+    """One run of pytest: its name in the summary, its arguments, and whether a failure before it stops it."""
 
     name: str
     arguments: str
+    after_green: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,13 @@ class Result:
 PARTS = Part("parts", "-n 4 --no-loadscope-reorder --ignore tests/lab --ignore tests/stack -m 'not sweep'")
 LAB = Part("tests/lab", "-n 4 --no-loadscope-reorder tests/lab -m 'not sweep'")
 STACK = Part("stack", "tests/stack -m 'not sweep'")  # one Airflow: a second one costs more than it saves
-SWEEPS = Part("sweeps", "-n 4 --dist load --maxschedchunk 1 --ignore tests/stack -m sweep")
-STACK_SWEEPS = Part("stack sweeps", "tests/stack -m sweep")
+SWEEPS = Part("sweeps", "-n 4 --dist load --maxschedchunk 1 --ignore tests/stack -m sweep", after_green=True)
+STACK_SWEEPS = Part("stack sweeps", "tests/stack -m sweep", after_green=True)
 PROPERTIES = Part(
     "properties",
     "-n 2 --dist load tests/unit/retention/test_periods.py tests/unit/retention/test_properties.py "
     "--hypothesis-profile thorough",
+    after_green=True,
 )
 
 
@@ -100,13 +102,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     for name in STOP_SIGNALS:
         signal.signal(name, lambda *_: runs.interrupt())
     measure_pace()
-    stages = plan(everything=list(arguments) == ["all"], lab_is_due=not is_stamped())
-    results: list[Result] = []
-    for lanes in stages:
-        results += run_lanes(lanes, runs)
-        if runs.interrupted or any(result.code for result in results):
-            break
-    planned = [part for lanes in stages for lane in lanes for part in lane]
+    lanes = plan(everything=list(arguments) == ["all"], lab_is_due=not is_stamped())
+    results = run_lanes(lanes, runs)
+    planned = [part for lane in lanes for part in lane]
     said = summary(results, time.monotonic() - began, planned, runs.interrupted)
     _write(("\n".join(said) + "\n").encode())
     if runs.interrupted:
@@ -114,15 +112,17 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 1 if any(result.code for result in results) else 0
 
 
-def plan(everything: bool, lab_is_due: bool) -> list[list[list[Part]]]:
-    """The stages of a run, each where those before it have passed, and the lanes of each stage.
+def plan(everything: bool, lab_is_due: bool) -> list[list[Part]]:
+    """The lanes of a run, which go on beside each other, and the parts of each.
 
-    The tests on the real components wait for most of their time, and so run beside the others.
+    The tests on the real components wait for most of their time, and so run beside the others. Neither lane waits for
+    the other one: a machine with half of its work to do would take as long.
     """
-    stages = [[[PARTS, LAB] if lab_is_due else [PARTS], [STACK]]]
+    others, stack = [PARTS, LAB] if lab_is_due else [PARTS], [STACK]
     if everything:
-        stages.append([[SWEEPS, PROPERTIES] if lab_is_due else [SWEEPS, PROPERTIES, LAB], [STACK_SWEEPS]])
-    return stages
+        others += [SWEEPS, PROPERTIES] if lab_is_due else [SWEEPS, PROPERTIES, LAB]
+        stack.append(STACK_SWEEPS)
+    return [others, stack]
 
 
 def summary(results: list[Result], seconds: float, planned: list[Part], interrupted: bool) -> Iterator[str]:
@@ -158,6 +158,8 @@ def run_lanes(lanes: list[list[Part]], runs: Runs) -> list[Result]:
 def _run_lane(lane: list[Part], runs: Runs, show: bool) -> list[Result]:
     results: list[Result] = []
     for part in lane:
+        if part.after_green and any(result.code for result in results):
+            continue
         result = run(part, runs, show)
         if result is None:
             break
