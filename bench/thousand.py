@@ -46,7 +46,10 @@ def two_triggerers(say: Say) -> Section:
     """The same fleet by one triggerer and by two, one after the other."""
     fleet = Fleet(fleet_size(TENANTS))
     say(f"starting the lab with {fleet.servers} SQL Servers and seeding {fleet.tenants} tenants")
-    ways = [replace(WORKERLESS, name=f"by-{count}", title=f"{count} triggerers") for count in (1, 2)]
+    ways = [
+        replace(WORKERLESS, name=f"by-{count}", title=title)
+        for count, title in enumerate(("one triggerer", "two triggerers"), 1)
+    ]
     with bench_stack(fleet, AWS_LIMITS) as bench:
         columns = [
             run_way(replace(bench, triggerers=count), way, bench.tenants, say, WAY_SECONDS)
