@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from include.rules.points.levels import not_looked_at
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import PartName
+from include.rules.points.parts import PartName, SnapshotPart
 
 HEAD = ("recovery point", "moment (UTC)", "kind", "state", "level", "what is in it", "kept or going", "note")
+NAMES = {PartName.WEB_SNAPSHOT: "web", PartName.DB_SNAPSHOT: "db", PartName.BAK: ".bak"}
 
 
 def table(manifests: Iterable[Manifest]) -> str:
@@ -21,19 +22,24 @@ def table(manifests: Iterable[Manifest]) -> str:
 
 
 def _row(manifest: Manifest) -> tuple[str, ...]:
-    names = {PartName.WEB_SNAPSHOT: "web", PartName.DB_SNAPSHOT: "db", PartName.BAK: ".bak"}
-    unseen = not_looked_at(manifest)
-    parts = [f"{names[part]} (not looked at)" if part in unseen else names[part] for part in manifest.parts.names]
     return (
         manifest.id,
         f"{manifest.time or manifest.opened_at:%Y-%m-%d %H:%M:%S}",
         str(manifest.kind),
         str(manifest.state),
         str(manifest.verification.level) if manifest.verification else "-",
-        ", ".join(parts) or "nothing",
+        ", ".join(_part(manifest, name) for name in manifest.parts.names) or "nothing",
         _fate(manifest),
         _note(manifest),
     )
+
+
+def _part(manifest: Manifest, name: PartName) -> str:
+    """The part, and what is to be known of it: other points may use the same snapshot."""
+    part = manifest.parts.get(name)
+    remarks = ["shared"] if isinstance(part, SnapshotPart) and part.claim else []
+    remarks += ["not looked at"] if name in not_looked_at(manifest) else []
+    return f"{NAMES[name]} ({', '.join(remarks)})" if remarks else NAMES[name]
 
 
 def _note(manifest: Manifest) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from include.rules.points.holds import Hold
 from include.rules.points.listing import table
+from include.rules.points.parts import SnapshotRole
 from include.rules.retention.expiry import deletion_begun, marked
 from tests.unit.builders import NOW, running, verified
 
@@ -19,6 +20,13 @@ def test_the_newest_stands_first_and_each_says_what_it_is_worth() -> None:
     assert "nothing" in lines[1]
     assert lines[1].endswith("no disk, really")
     assert "web, db, .bak" in lines[2]
+
+
+def test_snapshots_that_other_points_may_use_are_listed_as_shared() -> None:
+    point = verified()
+    assert point.parts.web_snapshot
+    web = point.parts.web_snapshot.model_copy(update={"claim": "20261123-01"})
+    assert "web (shared), db, .bak" in table([point.with_snapshot(SnapshotRole.WEB, web)])
 
 
 def test_a_tenant_without_any_is_an_empty_table() -> None:

@@ -1,0 +1,121 @@
+"""What retention decides of shared snapshots, without a vault."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotPart, SnapshotRole
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser
+from include.rules.points.transitions import State
+from include.rules.retention.offboarding import Offboarding
+from include.rules.retention.shared import (
+    ClaimName,
+    SharedEntry,
+    bytes_left_note,
+    is_extra,
+    lists_to_leave,
+    may_be_forgotten,
+    vouched_by,
+)
+from tests.unit.builders import running, verified
+
+HOUR = timedelta(hours=1)
+MOMENT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+VOLUME = "vol-0123456789abcdef0"
+
+
+def document(number: int = 1, **changes: object) -> SharedSnapshot:
+    """A shared snapshot that acme and globex use."""
+    users = tuple(
+        SnapshotUser(tenant=tenant, point=f"{tenant}-daily-20261123", token=1) for tenant in ("acme", "globex")
+    )
+    made = SharedSnapshot(
+        volume=VOLUME,
+        id=f"20261123-{number:02d}",
+        nonce="one",
+        state=ShareState.STARTED,
+        owner="run",
+        snapshot_id="snap-0123456789abcdef0",
+        users=users,
+    )
+    return made.model_copy(update=changes)
+
+
+def using(manifest: Manifest, *numbers: int) -> Manifest:
+    """The point with the shared snapshots of these claims as its parts."""
+    for role, number in zip(SnapshotRole, numbers, strict=False):
+        part = SnapshotPart(
+            snapshot_id="snap-0123456789abcdef0",
+            volume_id=VOLUME,
+            started_at=MOMENT,
+            size_gib=8,
+            claim=f"20261123-{number:02d}",
+        )
+        manifest = manifest.with_snapshot(role, part)
+    return manifest
+
+
+LISTS = [SharedEntry.of(document(1)), SharedEntry.of(document(2)), SharedEntry.of(document(3))]
+
+
+def test_a_point_vouches_for_the_shared_snapshots_that_its_parts_name_and_no_others() -> None:
+    assert vouched_by(using(verified(), 1, 2)) == {ClaimName(VOLUME, "20261123-01"), ClaimName(VOLUME, "20261123-02")}
+    assert vouched_by(verified()) == frozenset()
+
+
+def test_a_complete_point_leaves_every_list_that_it_has_no_part_of() -> None:
+    assert lists_to_leave(using(verified(), 1, 2), LISTS) == (ClaimName(VOLUME, "20261123-03"),)
+    assert lists_to_leave(using(verified(), 1, 2), LISTS[:2]) == ()
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.FAILED, State.EXPIRING, State.EXPIRED])
+def test_a_point_that_is_at_work_or_failed_or_goes_leaves_none_of_its_lists(state: State) -> None:
+    point = using(verified(), 1).model_copy(update={"state": state})
+    assert lists_to_leave(point, LISTS) == ()
+
+
+def test_a_point_whose_manifest_has_lost_a_part_leaves_none_it_may_be_the_only_copy() -> None:
+    point = using(verified(), 1, 2)
+    edited = point.model_copy(update={"parts": point.parts.model_copy(update={"db_snapshot": None})})
+    assert lists_to_leave(edited, LISTS) == ()
+
+
+def test_a_claim_that_never_came_to_a_snapshot_is_left_by_a_point_that_has_failed_and_by_none_at_work() -> None:
+    claimed = [SharedEntry.of(document(state=ShareState.CLAIMED, snapshot_id=None))]
+    assert lists_to_leave(running().model_copy(update={"state": State.FAILED}), claimed) == (claimed[0].name,)
+    assert lists_to_leave(running(), claimed) == ()
+
+
+def test_another_snapshot_of_a_claim_is_an_extra_once_every_look_up_has_caught_up() -> None:
+    one = document()
+    assert is_extra("snap-2", MOMENT, one, MOMENT + HOUR)
+    assert not is_extra("snap-2", MOMENT, one, MOMENT + HOUR - timedelta(seconds=1))
+    assert not is_extra("snap-0123456789abcdef0", MOMENT, one, MOMENT + 9 * HOUR)
+    assert not is_extra("snap-2", MOMENT, document(snapshot_id=None), MOMENT + 9 * HOUR)
+
+
+def test_a_document_is_forgotten_when_its_name_cannot_come_again() -> None:
+    over = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+    assert may_be_forgotten(document(), MOMENT, over)
+    assert not may_be_forgotten(document(), MOMENT, over - timedelta(seconds=1))
+
+
+def test_a_claim_of_which_no_snapshot_is_known_is_forgotten_when_none_can_turn_up_any_more() -> None:
+    late = datetime(2026, 11, 30, tzinfo=UTC)
+    given_up = document(snapshot_id=None, state=ShareState.DELETING)
+    assert not may_be_forgotten(given_up, late, late + HOUR - timedelta(seconds=1))
+    assert may_be_forgotten(given_up, late, late + HOUR)
+
+
+def test_the_note_on_a_tenant_that_has_left_names_the_last_day_that_is_known() -> None:
+    policy = verified().source.plan.retention
+    record = Offboarding(tenant="acme", left_at=MOMENT, final_until=MOMENT.date(), author="ada", retention=policy)
+    days = {"globex": date(2027, 1, 1)}
+    assert bytes_left_note(record, LISTS[:2], lambda tenant, _: days.get(tenant)) == (
+        f"Tenant acme has left on 2026-11-23: its bytes are still in 2 shared snapshots of {VOLUME}, which 2 recovery "
+        "points use; the last of their users that has an end is kept until 2027-01-01."
+    )
+    assert bytes_left_note(record, LISTS, lambda *_: None).endswith("no end is known.")
