@@ -5,14 +5,15 @@ In any process whose PYTHONPATH has the project's folder and `bench/watchdog_sit
     Stack(settings, watched(folder))
 
 Each process then writes the callbacks that took longer than LONG into `folder`, with where they stood, and how many
-there were; `python -m bench.loop_watchdog FOLDER` shows the worst. What other threads do meanwhile does not count,
-except that a collection of garbage is the callback's in which it falls.
+there were; `python -m bench.loop_watchdog FOLDER` shows the worst. What other threads do meanwhile does not count; a
+collection of garbage is the callback's in which it falls, and is told apart.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import gc
 import json
 import os
 import sys
@@ -35,10 +36,13 @@ INNERMOST = 6
 
 @dataclass(frozen=True)
 class LongCallback:
-    """A callback that kept its loop: CPU seconds of its thread, what it was, and where it last stood."""
+    """A callback that kept its loop: CPU seconds of its thread, those of collections in it, what it was, where it last
+    stood.
+    """
 
     process: str
     seconds: float
+    collecting: float
     what: str
     where: str
 
@@ -62,6 +66,7 @@ class Watchdog:
         self._pid = 0
         self._begun: tuple[int, int, float] | None = None  # number, thread, its CPU clock at the beginning
         self._where: tuple[int, str] = (0, "")
+        self._collecting, self._collection_began = 0.0, 0.0
 
     def install(self) -> None:
         """Watch from now on."""
@@ -71,7 +76,7 @@ class Watchdog:
             if self._pid != os.getpid():
                 self._begin_process()
             self.count += 1
-            began = time.thread_time()
+            self._collecting, began = 0.0, time.thread_time()
             self._begun = self.count, threading.get_ident(), began
             try:
                 return run(handle)
@@ -87,7 +92,14 @@ class Watchdog:
         self._pid, self.count = os.getpid(), 0
         self.folder.mkdir(parents=True, exist_ok=True)
         threading.Thread(target=self._sample, daemon=True, name="loop watchdog").start()
+        gc.callbacks.append(self._collected)
         atexit.register(self._write_count)
+
+    def _collected(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self._collection_began = time.thread_time()
+        elif (begun := self._begun) and begun[1] == threading.get_ident():
+            self._collecting += time.thread_time() - self._collection_began
 
     def _sample(self) -> None:
         """Note where a callback stands that has taken half of LONG."""
@@ -105,7 +117,8 @@ class Watchdog:
         task = getattr(callback, "__self__", None)
         what = f"{task.get_name()} {task.get_coro()!r}" if isinstance(task, asyncio.Task) else repr(callback)
         where = self._where[1] if self._where[0] == self.count else ""
-        self._append(asdict(LongCallback(" ".join(sys.argv[1:2]), round(seconds, 4), what[:300], where)))
+        process, collecting = " ".join(sys.argv[1:2]), round(self._collecting, 4)
+        self._append(asdict(LongCallback(process, round(seconds, 4), collecting, what[:300], where)))
 
     def _write_count(self) -> None:
         if self._pid == os.getpid():
@@ -125,8 +138,12 @@ def long_callbacks(folder: Path) -> list[LongCallback]:
 
 def report(callbacks: Iterable[LongCallback], most: int = 25) -> str:
     """The longest as a table of Markdown."""
-    rows = [f"| {one.seconds * 1000:.0f} | {one.process} | {one.what[:120]} | {one.where} |" for one in callbacks]
-    return "\n".join(["| ms of CPU | process | callback | where it stood |", "| --- | --- | --- | --- |", *rows[:most]])
+    rows = [
+        f"| {one.seconds * 1000:.0f} | {one.collecting * 1000:.0f} | {one.process} | {one.what[:120]} | {one.where} |"
+        for one in callbacks
+    ]
+    head = ["| ms of CPU | collecting | process | callback | where it stood |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows[:most]])
 
 
 if __name__ == "__main__":

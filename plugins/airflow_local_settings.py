@@ -11,6 +11,7 @@ has an `airflow_local_settings.py` of its own, Airflow reads that one instead: c
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import sys
@@ -39,6 +40,7 @@ AT_FIRST_USE = ("airflow.sdk.execution_time.task_runner", "airflow.sdk.execution
 """What steps import in their midst."""
 
 AWS_SERVICES = ("ec2", "s3", "ssm", "sts")
+NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "-"}
 
 
 def preload(component: str) -> None:
@@ -78,12 +80,17 @@ def load_triggers() -> None:
 
 
 def load_aws_models() -> None:
-    """Read botocore's models of the services; the provider's sessions share what has been read."""
+    """Make one client of each service and throw it away: what that reads and imports, the provider's sessions share."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-    session = AwsBaseHook(aws_conn_id=None).get_session(deferrable=True)
-    for service in AWS_SERVICES:
-        session.warm_up_loader_caches(service)
+    session = AwsBaseHook(aws_conn_id=None).get_session(region_name="us-east-1", deferrable=True)
+
+    async def make() -> None:
+        for service in AWS_SERVICES:
+            async with session.create_client(service, **NOBODY):
+                pass  # nothing is sent
+
+    asyncio.run(make())
 
 
 def _subclasses(cls: type[StepOperator]) -> Iterator[type[StepOperator]]:
