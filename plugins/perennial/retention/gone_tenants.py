@@ -7,6 +7,8 @@ from datetime import date
 from include.rules.register.register import Register
 from include.rules.retention.fleet import FleetPlan
 from include.rules.retention.shared import bytes_left_note
+from perennial.hooks.asynchronous import in_order
+from perennial.hooks.vault.vault import READS_AT_ONCE
 from perennial.retention.shared_looks import SharedLooks
 
 
@@ -25,8 +27,9 @@ async def notes_on_gone_tenants(looks: SharedLooks, register: Register, plans: F
 
     entries, notes = looks.latest.entries.values(), list[str]()
     with_bytes = {tenant for entry in entries for tenant in entry.tenants}
-    for tenant in await looks.vault.offboarded_tenants():
-        record = await looks.vault.offboarded.get(tenant, tenant) if tenant in with_bytes else None
+    gone = [tenant for tenant in await looks.vault.offboarded_tenants() if tenant in with_bytes]
+    offboarded = looks.vault.offboarded
+    async for tenant, record in in_order(gone, lambda name: offboarded.get(name, name), at_once=READS_AT_ONCE):
         if record and not register.mentions(tenant):
             notes.append(bytes_left_note(record.value, (e for e in entries if tenant in e.tenants), kept_until))
     return notes

@@ -37,14 +37,14 @@ async def _left_by(vault: Vault, manifest: Manifest) -> set[str]:
 
 
 async def find_lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> dict[str, tuple[PartName, ...]]:
-    """As above, of points whose manifest still says what it said before the look: nobody is at work on them."""
+    """As above, of points of one tenant whose manifest still says what it said before the look: nobody is at work on
+    them.
+    """
     versions = list(suspects)
     if not versions:
         return {}
     lost = await find_absent_parts(vault, (version.value for version in versions))
-    for version in versions:
-        point_id = version.value.id
-        current = await vault.points.get(version.value.tenant, point_id) if point_id in lost else None
-        if current is None or current.etag != version.etag:
-            lost.pop(point_id, None)
-    return lost
+    etags = {version.value.id: version.etag for version in versions}
+    again, _ = await vault.points_and_problems(versions[0].value.tenant, lost)
+    unchanged = {version.value.id for version in again if version.etag == etags[version.value.id]}
+    return {point_id: names for point_id, names in lost.items() if point_id in unchanged}
