@@ -31,8 +31,10 @@ PARTS = {
     "growth": ("bench.growth:small", "50, 200 and 1,000 tenants"),
     "growth3000": ("bench.growth:large", "3,000 tenants"),
     "waiting": ("bench.waiting:measure", "DescribeSnapshots while 20, 100 and 500 tenants wait"),
+    "restore-files": ("bench.restore_files:measure", "10,000 small files and a large one, beside rsync -a and cp -a"),
     "restore-many": ("bench.restore_many:measure", "restore of ten tenants of one host at once"),
     "retention": ("bench.retention_fleet:measure", "retention of 1,000 tenants with 60 recovery points each"),
+    "hourly": ("bench.hourly:measure", "hourly logs of 200 tenants: not there yet, and says so"),
 }
 """Of each part the function that measures it and returns its section, and what it is about."""
 
