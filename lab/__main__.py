@@ -23,7 +23,7 @@ from lab.seed.tenants import seed
 from lab.servers import ServerStatus, server_statuses, start_servers, stop_servers
 from lab.settings import LabSettings
 from lab.shell import host_shell, sql_shell
-from lab.sql_client import connect
+from lab.sql_client import connect, sql_calls
 from lab.wreck import wreck
 
 INTERRUPTED = 130  # 128 and the signal's number, as a shell has it
@@ -65,7 +65,11 @@ def _parser() -> argparse.ArgumentParser:
         ("wreck", _wreck, "damage a tenant: delete files, overwrite one, drop a table"),
         ("faults", faults_command.run, "make calls fail, get lost or take long, as on a bad day"),
         ("limits", _limits, "set the cloud's limits: `aws` for AWS's own, `lab` for gentle ones; or show them"),
-        ("calls", _calls, "show how often each action was called since the servers' start, or the last --reset"),
+        (
+            "calls",
+            _calls,
+            "show how often each action was called: in AWS since the last --reset, in SQL Server since its start",
+        ),
         ("shell", _shell, "open a shell on a host, or run SQL batches from standard input"),
     ):
         parsers[name] = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
@@ -154,6 +158,8 @@ def _calls(settings: LabSettings, options: argparse.Namespace) -> None:
     throttled = measures.throttled()
     for action, number in (measures.take_calls() if options.reset else measures.calls()).items():
         print(f"{number:8,}  {action}" + (f"  ({throttled[action]:,} throttled)" if action in throttled else ""))
+    for action, number in sql_calls(settings).items():
+        print(f"{number:8,}  {action}")
 
 
 def _shell(settings: LabSettings, options: argparse.Namespace) -> int:

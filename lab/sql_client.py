@@ -1,11 +1,16 @@
-"""A connection to the lab's SQL Server that says in plain words why there is none."""
+"""Asking the lab's SQL Servers: a connection that says in plain words why there is none, and what was asked so far."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import pymssql
 
 from lab.seed.shop import connect_arguments
 from lab.settings import HOST, LabSettings
+from lab.sqlserver.engine.work_counts import BATCHES, LOGINS
+
+_CALLED = {LOGINS: "logins", BATCHES: "batches"}
 
 
 def connect(settings: LabSettings, database: str) -> pymssql.Connection:
@@ -26,6 +31,22 @@ def connect(settings: LabSettings, database: str) -> pymssql.Connection:
             f"The lab's SQL Server does not answer on {HOST}:{settings.sql_server_port}, so nothing was done. "
             "Start the lab: `python -m lab up`; `python -m lab status` says what runs."
         ) from error
+
+
+def sql_calls(settings: LabSettings) -> dict[str, int]:
+    """What all SQL Servers of the lab were asked since their start, these questions included.
+
+    `logins` and `batches`, then each kind of statement (`sql:Backup`, `sql:Query`).
+    Raises pymssql.Error where one does not answer.
+    """
+    sums: Counter[str] = Counter()
+    for number in settings.sql_numbers:
+        with pymssql.connect(database="master", **connect_arguments(settings, number)) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT counter_name, instance_name, cntr_value FROM sys.dm_os_performance_counters")
+            for name, which, value in cursor.fetchall():
+                sums[str(which) or _CALLED[str(name)]] += int(str(value))
+    return dict(sums)
 
 
 def _states(connection: pymssql.Connection) -> dict[str, str]:

@@ -16,6 +16,7 @@ from lab.seed.many_volumes import DEVICES
 from lab.seed.register import registered
 from lab.seed.shop import connect_arguments
 from lab.settings import LabSettings
+from lab.sql_client import sql_calls
 from lab.testing.command import run_lab
 from lab.testing.deadlines import within
 from lab.testing.server import new_settings
@@ -87,6 +88,18 @@ def test_each_server_is_an_instance_of_its_own(fleet: LabSettings) -> None:
         taken = f"DECLARE @r INT; EXEC @r = {lock.removeprefix('EXEC ')}; SELECT @r"
         assert ask(fleet, 1, taken) == [(-1,)]
         assert ask(fleet, 2, taken) == [(0,)]
+
+
+@pytest.mark.lab
+def test_what_the_servers_were_asked_is_counted(fleet: LabSettings) -> None:
+    before = sql_calls(fleet)
+    ask(fleet, 1, "SELECT 1")
+    ask(fleet, 3, "SELECT 1; SELECT 2")
+    now = sql_calls(fleet)
+    own = SERVERS  # connections of sql_calls itself, each with a query
+    assert now["logins"] - before["logins"] == 2 + own
+    assert now["sql:Query"] - before["sql:Query"] == 3 + own
+    assert now["batches"] - before["batches"] >= 2 + own
 
 
 @pytest.mark.lab

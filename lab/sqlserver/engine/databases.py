@@ -90,22 +90,22 @@ class Database:
 
 
 class Databases:
-    """The records of all databases, kept in the registry."""
+    """The records of all databases, kept in the registry; read from it once, for each statement asks for some."""
 
     def __init__(self, registry: Registry, data_folder: Path, log_folder: Path) -> None:
         self._registry = registry
         self._data_folder, self._log_folder = data_folder, log_folder
         self.lock = registry.lock
+        records = [Database(**record) for record in registry.all("database")]
+        self._by_name = {database.name.lower(): database for database in records}
         self._create_system_databases()
 
     def all(self) -> list[Database]:
-        return sorted(
-            (Database(**record) for record in self._registry.all("database")), key=lambda database: database.id
-        )
+        with self.lock:
+            return sorted(self._by_name.values(), key=lambda database: database.id)
 
     def find(self, name: str) -> Database | None:
-        record = self._registry.get("database", name)
-        return Database(**record) if record else None
+        return self._by_name.get(name.lower())
 
     def get(self, name: str) -> Database:
         """Raises SqlServerError 911 for an unknown name."""
@@ -126,12 +126,15 @@ class Databases:
     def change(self, name: str, **changes: Any) -> Database:
         with self.lock:
             database = dataclasses.replace(self.get(name), **changes)
-            self._registry.put("database", database.name, dataclasses.asdict(database))
+            self.put(database)
             return database
 
     def rename(self, database: Database, new_name: str) -> None:
         renamed = dataclasses.replace(database, name=new_name, created=now())
-        self._registry.rename("database", database.name, new_name, dataclasses.asdict(renamed))
+        with self.lock:
+            self._registry.rename("database", database.name, new_name, _record(renamed))
+            del self._by_name[database.name.lower()]
+            self._by_name[new_name.lower()] = renamed
 
     def create(self, name: str, owner_sid: str = "01") -> Database:
         """A new, empty database in the default folders. Raises SqlServerError 1801, or 5133 or 5170 with 1802."""
@@ -165,12 +168,15 @@ class Databases:
         )
 
     def put(self, database: Database) -> None:
-        self._registry.put("database", database.name, dataclasses.asdict(database))
+        with self.lock:
+            self._registry.put("database", database.name, _record(database))
+            self._by_name[database.name.lower()] = database
 
     def drop(self, database: Database) -> None:
         """Forget a database and remove its files; those of an offline one stay, as they do on a real server."""
         with self.lock:
             self._registry.delete("database", database.name)
+            self._by_name.pop(database.name.lower(), None)
             if database.state != "OFFLINE":
                 remove_files(database)
 
@@ -202,6 +208,10 @@ class Databases:
                 _create_file(Path(known.data_file))
             elif known is None:
                 self.create(name)
+
+
+def _record(database: Database) -> dict[str, Any]:
+    return dict(vars(database))  # no field holds anything of its own
 
 
 def remove_files(database: Database) -> None:

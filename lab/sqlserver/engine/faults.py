@@ -96,10 +96,11 @@ class SqlFaults:
     def __init__(self, state: Path) -> None:
         self._path = state / FILE_NAME
 
-    def take(self, action: str, text: str) -> SqlFault | None:
+    def take(self, action: str, statement: object) -> SqlFault | None:
         """The rule that strikes this statement, counted down, if there is one; the oldest of several."""
         if not self._path.exists():
             return None
+        text = str(statement)  # which takes long, for nothing on most days
         with self._changing() as content:
             for rule in content["rules"]:
                 fits = fnmatchcase(action, rule["action"]) and rule.get("match", "") in text

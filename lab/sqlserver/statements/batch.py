@@ -64,7 +64,7 @@ def _carry_out(context: Context, statement: s.Statement, handler: Callable[[Cont
     context.reply.check()
     action = _action(statement)
     context.instance.counts.note(STATEMENT, action)
-    fault = context.instance.faults.take(action, str(statement))
+    fault = context.instance.faults.take(action, statement)
     context.session.request = Request(_command(statement), fault=fault)
     try:
         if fault:

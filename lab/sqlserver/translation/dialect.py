@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -16,23 +16,11 @@ from lab.sqlserver.errors import UNSUPPORTED, SqlServerError
 from lab.sqlserver.translation.column_types import base_kind
 from lab.sqlserver.translation.dates import DATE_KINDS
 from lab.sqlserver.translation.expressions import Expressions, coercion
+from lab.sqlserver.translation.remembered import LONGEST_REMEMBERED, Known, TableLike, UsedNames
 from lab.sqlserver.translation.results import name_results
 
 APPLIED = {"dm_os_volume_stats": ("database_id", "file_id")}
 """Functions of the server that give rows, with the columns by which their arguments choose them."""
-
-
-class TableLike(Protocol):
-    """What the rewriting needs of a table (see storage.Table)."""
-
-    @property
-    def place(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def columns(self) -> dict[str, str]: ...
-    @property
-    def identity(self) -> str | None: ...
 
 
 @dataclass
@@ -57,7 +45,20 @@ def translate(text: str, table: Callable[[tuple[str, ...]], TableLike], variable
     @@SPID and its like (names in capitals) and of all @variables (names in small letters). Raises SqlServerError 102
     for what is no T-SQL, 137 for an unknown variable.
     """
-    return _Rewriter(table, variables).translate(_parse(text))
+    known = _known(text) if len(text) <= LONGEST_REMEMBERED else []
+    for one in known:
+        if one.fits(table, variables):
+            return one.translation
+    used = UsedNames(table, variables)
+    translation = _Rewriter(used.table, used).translate(_parse(text))
+    known[:] = [Known(translation, tuple(used.tables.items()), tuple(used.read.items()))]
+    return translation
+
+
+@lru_cache(maxsize=512)
+def _known(_text: str) -> list[Known[Translation]]:
+    """What the text's last translation was, empty at first; the caller's to fill."""
+    return []
 
 
 def translate_expression(text: str) -> str:
@@ -85,7 +86,7 @@ def _parse(text: str) -> exp.Expr:
     return _parsed(text).copy()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def _parsed(text: str) -> exp.Expr:
     """Clients say the same again and again, and a copy takes a third of what parsing does."""
     try:

@@ -5,7 +5,8 @@ A whole batch is read before anything of it runs, as SQL Server does: a syntax e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from lab.sqlserver.tsql import (
     backup_grammar,
@@ -20,17 +21,29 @@ from lab.sqlserver.tsql.reader import Reader
 from lab.sqlserver.tsql.statements import Block, If, Statement
 from lab.sqlserver.tsql.tokens import Kind
 
+_LONGEST_REMEMBERED = 4_000  # characters: longer batches are rows to insert, which nobody says twice
 
-def parse_batch(text: str) -> list[Statement]:
+
+def parse_batch(text: str) -> Sequence[Statement]:
     """The statements of one batch.
 
     Raises SqlServerError 102 (and 105, 113, 155) where the text is no T-SQL, 50000 where the lab does not know it.
     """
+    return _remembered(text) if len(text) <= _LONGEST_REMEMBERED else _read(text)
+
+
+@lru_cache(maxsize=512)
+def _remembered(text: str) -> tuple[Statement, ...]:
+    """Clients say the same again and again; statements never change."""
+    return _read(text)
+
+
+def _read(text: str) -> tuple[Statement, ...]:
     reader = Reader(text)
     statements = []
     while _skip_semicolons(reader):
         statements.append(_statement(reader))
-    return statements
+    return tuple(statements)
 
 
 def _skip_semicolons(reader: Reader) -> bool:
