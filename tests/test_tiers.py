@@ -172,10 +172,13 @@ def test_options_of_somebodys_own_are_said_to_leave_no_stamp(monkeypatch: pytest
     assert "PYTEST_ADDOPTS" in "".join(summary([PASSED], 21, [LAB], interrupted=False))
 
 
-def test_a_lane_goes_to_its_end_and_leaves_out_what_asks_more_of_what_has_failed(tmp_path: Path) -> None:
+def test_a_lane_goes_to_its_end_and_leaves_out_what_asks_more_of_what_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # what is compiled is kept all the same
     fails, passes = tmp_path / "test_fails.py", tmp_path / "test_passes.py"
     fails.write_text("def test_one():\n    assert False\n")
-    passes.write_text("def test_one():\n    assert True\n")
+    passes.write_text("import sys\n\ndef test_one():\n    assert not sys.dont_write_bytecode\n")
     options = "-p no:cacheprovider --noconftest"
     red, green = Part("red", f"{options} {fails}"), Part("green", f"{options} {passes}")
     more, other = Part("more", f"{options} {passes}", after_green=True), Part("other", f"{options} {passes}")
