@@ -32,7 +32,7 @@ async def check_database_server(tenant: Tenant, settings: Settings) -> Iterable[
             return [*lacks, _no_database(tenant)]
         return [*lacks, *_not_put_back(found, server, name), *_encryption(found)]
 
-    return await SqlServer(tenant.database.connection).talk(look, pauses=settings.pauses)
+    return await SqlServer(tenant.database.connection, fresh=True).talk(look, pauses=settings.pauses)
 
 
 def _lack(right: Right, login: str, database: str) -> Finding:

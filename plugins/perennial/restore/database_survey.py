@@ -157,7 +157,7 @@ class DatabaseSurveyor:
 
     def _server(self) -> SqlServer:
         label = self.vault.settings.run_label(f"{self.request.restore_id} preview {self.incarnation[:8]}")
-        return SqlServer(self.target.database.connection, label)
+        return SqlServer(self.target.database.connection, label, fresh=True)
 
     def _server_must_answer(self) -> AbstractContextManager[None]:
         return translate_sql_errors(

@@ -90,7 +90,7 @@ def test_a_password_that_is_wrong_for_good_is_refused_in_the_servers_own_words(w
     assert airflow.asked == 2
 
 
-def test_another_login_is_taken_up_when_the_answer_is_old(
+def test_another_login_is_taken_up_by_whoever_asks_anew_and_by_all_when_the_answer_is_old(
     world: World, airflow: Airflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = airflow.make_login(), airflow.make_login()
@@ -100,8 +100,11 @@ def test_another_login_is_taken_up_when_the_answer_is_old(
         assert await login() == first
         airflow.has(second, "First-Passw0rd")
         assert await login() == first
-        monkeypatch.setattr(connections, "GOOD_FOR", 0)
+        assert (await SqlServer(ID, fresh=True).run(WHO))[0]["login"] == second
+        airflow.has(first, "First-Passw0rd")
         assert await login() == second
+        monkeypatch.setattr(connections, "GOOD_FOR", 0)
+        assert await login() == first
 
     world.runner.run(one_after_the_other())
 

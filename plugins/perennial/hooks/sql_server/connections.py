@@ -33,10 +33,11 @@ _known: PerLoop[dict[str, Looked]] = PerLoop(dict)
 _asking = LoopLocks()
 
 
-async def look_up(conn_id: str, *, unlike: Connection | None = None) -> Connection:
+async def look_up(conn_id: str, *, unlike: Connection | None = None, fresh: bool = False) -> Connection:
     """Airflow's connection of this id.
 
     Args:
+        fresh: As it is now, whatever was answered before.
         unlike: One that does not serve: it is asked for anew, unless somebody else has since.
 
     Raises:
@@ -44,7 +45,7 @@ async def look_up(conn_id: str, *, unlike: Connection | None = None) -> Connecti
     """
     async with _asking.of(conn_id):
         known, now = _known.get().get(conn_id), asyncio.get_running_loop().time()
-        if known and known.connection is not unlike and now - known.at < GOOD_FOR:
+        if not fresh and known and known.connection is not unlike and now - known.at < GOOD_FOR:
             return known.connection
         try:
             connection: Connection = await sync_to_async(MsSqlHook.get_connection)(conn_id)

@@ -34,10 +34,13 @@ class SqlServer:
         conn_id: The connection. Perennial works in `master`; the connection's own schema is not used.
         program: How the sessions call themselves (`program_name` on the server), at most 128 characters.
         fence: Asked before each conversation, those that are begun again too; raises when nobody may act any more.
+        fresh: Whether Airflow is asked for the connection each time: for whoever looks whether it is right by now.
     """
 
-    def __init__(self, conn_id: str, program: str = "perennial", fence: Fence | None = None) -> None:
-        self.conn_id, self.program, self._fence = conn_id, program[:128], fence
+    def __init__(
+        self, conn_id: str, program: str = "perennial", fence: Fence | None = None, *, fresh: bool = False
+    ) -> None:
+        self.conn_id, self.program, self._fence, self._fresh = conn_id, program[:128], fence, fresh
         self._kept: KeptSession | None = None
 
     async def talk(self, conversation: Callable[[Session], Result], *, pauses: Iterable[float] = ()) -> Result:
@@ -92,7 +95,7 @@ class SqlServer:
         kept = self._kept
         waiting = kept.take() if kept else None
         if waiting is None:
-            return await self._talk_anew(conversation, await look_up(self.conn_id))
+            return await self._talk_anew(conversation, await look_up(self.conn_id, fresh=self._fresh))
         return await self._talk_in(lambda _: waiting, conversation, waiting.abandoned)
 
     async def _talk_anew(self, conversation: Callable[[Session], Result], configured: Connection) -> Result:
