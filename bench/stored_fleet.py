@@ -161,7 +161,7 @@ def _shared_snapshot(fleet: StoredFleet, volume: str, day: date, sharers: list[T
         started_at=at,
         size_gib=100,
         users=tuple(
-            SnapshotUser(tenant=tenant.id, point=f"{tenant.id}-daily-{day:%Y%m%d}", token=7) for tenant in sharers
+            SnapshotUser(tenant=tenant.id, point=f"{tenant.id}-daily-{day:%Y%m%d}", token=1) for tenant in sharers
         ),
     )
 

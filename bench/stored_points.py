@@ -77,7 +77,7 @@ def manifest(point_id: str, time: datetime, *, tenant: Tenant = TENANT, claim: s
         "state": "verified",
         "attempt": 1,
         "owner": f"airflow/tenant_backup/{point_id}",
-        "token": 7,
+        "token": 1,  # of the tenant's first lease: a later one may change it
         "opened_at": time,
         "closed_at": time + 5 * minute,
         "time": time,

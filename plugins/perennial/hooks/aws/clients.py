@@ -18,6 +18,7 @@ from perennial.hooks import waits
 from perennial.hooks.asynchronous import LoopLocks, PerLoop
 from perennial.hooks.aws.errors import AWS_ERRORS, is_transient, translate_connection_errors
 from perennial.hooks.aws.retries import ANSWER_SECONDS, CONNECT_SECONDS, Retries
+from perennial.hooks.aws.timestamps import read_timestamps_quickly
 
 
 class _Clients:
@@ -61,6 +62,7 @@ async def aws_client(service: str, conn_id: str, *, resend: bool = True) -> Any:
             except PerennialError as error:
                 clients.failed[key] = (loop.time(), error)
                 raise
+            read_timestamps_quickly(client)
             if resend:
                 Retries().attach(client)
             clients.by_key[key] = client
