@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import select
@@ -27,6 +28,7 @@ class Supervisors:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._door: socket.socket | None = None
+        atexit.register(self._end)
 
     def ask(self, message: bytes, descriptors: Sequence[int]) -> None:
         """Ask for a supervisor, in the words of lab/cloud/supervisor.py."""
@@ -39,12 +41,20 @@ class Supervisors:
             self._door = self._start()
             socket.send_fds(self._door, [message], descriptors)
 
-    @staticmethod
-    def _start() -> socket.socket:
+    def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            subprocess.Popen(_SUPERVISORS, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, start_new_session=True)
+            self._process = subprocess.Popen(
+                _SUPERVISORS, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, start_new_session=True
+            )
         return ours
+
+    def _end(self) -> None:
+        """Let the program end, and wait for it, so that its processor time is counted as the server's."""
+        if self._door is not None:
+            self._door.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
 
 
 _supervisors = Supervisors()

@@ -31,7 +31,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def main() -> None:
     """Fork a supervisor for each message, until the server has gone."""
     server = socket.socket(fileno=0)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a supervisor that has ended is waited for by nobody
+    signal.signal(signal.SIGCHLD, _wait_for_ended)
     while True:
         message, descriptors, _, _ = socket.recv_fds(server, 1 << 16, 4, socket.MSG_CMSG_CLOEXEC)
         if not message:
@@ -40,6 +40,13 @@ def main() -> None:
             _supervise(json.loads(message), *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _wait_for_ended(*_: object) -> None:
+    """Wait for the supervisors that have ended, or their processor time would be counted nowhere."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _supervise(asked: dict[str, Any], output: int, errors: int, leash: int, said: int) -> None:
