@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from include.rules.errors import ConfigurationError
+from include.rules.register.shared_volumes import clashes
 from include.rules.register.tenants import Plan, Tenant
 
 
@@ -83,7 +84,7 @@ def parse_register(tenants: object, plans: object, *, tenants_source: str, plans
     problems: list[Problem] = []
     known_plans = _parse_plans(plan_entries, plans_source, problems)
     parsed = _parse_tenants(tenant_entries, known_plans, tenants_source, problems)
-    parsed = _leave_out_shared(parsed, tenants_source, problems)
+    parsed = _leave_out_clashing(parsed, tenants_source, problems)
     return Register(tenants=parsed, problems=tuple(dict.fromkeys(problems)))
 
 
@@ -128,22 +129,11 @@ def _parse_tenants(
     return tenants
 
 
-def _leave_out_shared(tenants: dict[str, Tenant], source: str, problems: list[Problem]) -> dict[str, Tenant]:
-    """A web volume and a database belong to one tenant: restoring one of two sharers would overwrite the other."""
-    shared: set[str] = set()
-    for what, owned in (
-        ("web volume", {tenant.id: tenant.web.volume for tenant in tenants.values()}),
-        ("database", {t.id: f"{t.database.name} on {t.database.connection}" for t in tenants.values()}),
-    ):
-        for thing, count in Counter(value.lower() for value in owned.values()).items():
-            if count > 1:
-                sharers = sorted(tenant for tenant, value in owned.items() if value.lower() == thing)
-                shared.update(sharers)
-                problems.extend(
-                    Problem(source, f"tenant {tenant}", f"{what} {thing} is named by {' and '.join(sharers)}")
-                    for tenant in sharers
-                )
-    return {tenant_id: tenant for tenant_id, tenant in tenants.items() if tenant_id not in shared}
+def _leave_out_clashing(tenants: dict[str, Tenant], source: str, problems: list[Problem]) -> dict[str, Tenant]:
+    """A folder and a database belong to one tenant: restoring one of two sharers would overwrite the other."""
+    found = clashes(tenants.values())
+    problems.extend(Problem(source, f"tenant {tenant}", what) for tenant in sorted(found) for what in found[tenant])
+    return {tenant_id: tenant for tenant_id, tenant in tenants.items() if tenant_id not in found}
 
 
 def _mapping(entry: object) -> dict[str, Any]:

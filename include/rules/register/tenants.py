@@ -199,3 +199,8 @@ class Tenant(Strict):
     database: DatabaseHost
     suspended: bool = False
     tags: dict[TagKey, TagValue] = Field(default_factory=dict, max_length=40)
+
+    @property
+    def hosts(self) -> tuple[WebHost, DatabaseHost]:
+        """Where its two halves live."""
+        return self.web, self.database

@@ -12,6 +12,7 @@ from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 from include.rules.register.paths import overlap
 from include.rules.register.register import Register
+from include.rules.register.shared_volumes import have_folders_in_common
 from include.rules.register.tenants import Tenant
 from include.rules.restore.plan import RestorePlan
 from include.rules.restore.request import RestoreRequest, RestoreScope
@@ -106,7 +107,7 @@ def check_own_place(plan: RestorePlan, register: Register | None) -> None:
         web, database = tenant.web, tenant.database
         folders = {plan.folder, target.web.path if plan.overwrites else None} - {None}
         shared = [f for f in folders if f and web.instance == target.web.instance and overlap(f, web.path)]
-        shared += [web.volume] if plan.overwrites and web.volume == target.web.volume else []
+        shared += [target.web.path] if plan.overwrites and have_folders_in_common(target, tenant) else []
         if plan.database and database.connection == target.database.connection:
             shared += [database.name] if database.name.lower() == plan.database.lower() else []
         if shared:

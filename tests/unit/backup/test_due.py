@@ -21,6 +21,17 @@ def test_every_tenant_but_the_suspended_is_due_daily() -> None:
     assert daily_partitions(REGISTER, DAY) == ("acme|daily|2026-11-23", "globex|daily|2026-11-23")
 
 
+def test_those_that_share_a_server_and_volumes_stand_together() -> None:
+    place = tenant("c").database.model_dump()
+    entries = {"a": ("sql2", "vol-00000002"), "b": ("sql1", "vol-00000002"), "c": ("sql2", "vol-00000001")}
+    entries |= {"d": ("sql1", "vol-00000001"), "e": ("sql1", "vol-00000002")}
+    tenants = {
+        name: tenant(name, database={**place, "name": name, "connection": connection, "volume": volume})
+        for name, (connection, volume) in entries.items()
+    }
+    assert [key[0] for key in daily_partitions(Register(tenants), DAY)] == ["d", "b", "e", "c", "a"]
+
+
 def test_a_day_is_open_for_whoever_has_no_verified_point() -> None:
     failed = running("globex|daily|2026-11-23").with_failure("no disk").closed(running().opened_at)
     manifests = {daily_point_id("acme", DAY): None, daily_point_id("globex", DAY): failed}

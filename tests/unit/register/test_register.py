@@ -51,12 +51,13 @@ def test_an_id_that_could_not_be_a_key_is_refused(tenant_id: str) -> None:
     assert "id: a tenant id is 1 to 40 lower-case letters, digits and hyphens" in only_problem(register)
 
 
-def test_a_web_volume_that_two_tenants_name_costs_both_their_place() -> None:
-    register = parse(tenant_entry("acme", 1), tenant_entry("globex", 1), tenant_entry("initech", 3))
+def test_a_folder_that_two_tenants_name_costs_both_their_place() -> None:
+    web = tenant_entry("acme", 1)["web"]
+    register = parse(tenant_entry("acme", 1), tenant_entry("globex", 1, web=web), tenant_entry("initech", 3))
     assert set(register.tenants) == {"initech"}
     assert [str(problem) for problem in register.problems] == [
-        "tenants.yaml: tenant acme: web volume vol-00000001 is named by acme and globex",
-        "tenants.yaml: tenant globex: web volume vol-00000001 is named by acme and globex",
+        "tenants.yaml: tenant acme: folder /srv/acme/site on volume vol-00000001 is named by globex, too",
+        "tenants.yaml: tenant globex: folder /srv/acme/site on volume vol-00000001 is named by acme, too",
     ]
 
 

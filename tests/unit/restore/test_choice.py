@@ -151,6 +151,18 @@ def test_a_place_that_the_register_gives_to_another_tenant_is_refused() -> None:
     check_own_place(plan(), None)
 
 
+def test_a_neighbour_on_the_same_web_volume_keeps_nobody_from_restoring_into_his_own_folder() -> None:
+    plan = RestorePlan(
+        source="acme", recovery_point=NEW.id, target=tenant(), what=RestoreScope.FILES, folder="/srv/acme/site",
+        replaces_files=True,
+    )  # fmt: skip
+    web = {**tenant_entry("acme")["web"], "path": "/srv/acme/other"}
+    check_own_place(plan, register(tenant_entry("globex", 2, web=web)))
+    elsewhere = {**web, "instance": "i-0000000b", "mount": "/mnt/disk", "path": "/mnt/disk/site/images"}
+    with pytest.raises(RefusedError, match="belongs to tenant globex today"):
+        check_own_place(plan, register(tenant_entry("globex", 2, web=elsewhere)))
+
+
 def test_an_expiring_point_that_a_hold_brings_back_is_refused_with_the_run_to_start() -> None:
     expiring = marked(OLD, NOW)
     with pytest.raises(RefusedError, match=rf"`hold_recovery_point` takes it back.* The nearest .* is {NEW.id}"):
