@@ -33,6 +33,7 @@ pytest_plugins = [
     "tests.support.interrupts",
     "tests.support.days",
     "tests.support.labs",
+    "tests.support.neighbours",
     "tests.support.hosts",
     "tests.support.host_scripts",
     "tests.support.databases",

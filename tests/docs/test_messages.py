@@ -30,7 +30,7 @@ def test_every_error_of_a_backup_stands_on_its_page() -> None:
 
 def test_everything_that_aws_can_refuse_a_backup_stands_on_its_page() -> None:
     said, known = aws_errors("plugins/perennial/backup"), [with_gaps(text) for text in quoted()]
-    assert "The versions of the vault's objects could not be listed" in said
+    assert "AWS could not be asked for snapshots" in said
     assert [text for text in said if not any(part in text for part in known)] == []
 
 

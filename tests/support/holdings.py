@@ -11,6 +11,7 @@ from typing import Any
 from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest
+from include.rules.points.shared_snapshots import SharedSnapshot
 from include.rules.points.transitions import State
 from lab.testing.cloud import LabCloud
 from lab.testing.storage import LabStorage
@@ -42,15 +43,27 @@ class Holdings:
         assert version, f"tenant {tenant} has never been leased"
         return version.value
 
+    def shared_snapshots(self, request: str) -> list[SharedSnapshot]:
+        """The shared snapshots on whose lists the recovery point is, in the order of their claims."""
+        asked = BackupRequest.parse(request)
+        every = self.runner.run(self._every_shared_snapshot())
+        return [one for one in every if one.user(asked.tenant, asked.recovery_point_id)]
+
+    async def _every_shared_snapshot(self) -> list[SharedSnapshot]:
+        vault = self.vault
+        volumes = await vault.documents.folders("shared-snapshots/")
+        claims = [(volume, claim) for volume in volumes for claim in await vault.shared_snapshot_ids(volume)]
+        return [(await vault.shared_snapshots.require(*claim)).value for claim in claims]
+
     def snapshots(self, request: str) -> list[dict[str, Any]]:
-        """All snapshots in the cloud that carry the recovery point's name."""
-        point = BackupRequest.parse(request).recovery_point_id
+        """All snapshots in the cloud that were made for shared snapshots on whose lists the recovery point is."""
+        tags = [tag for shared in self.shared_snapshots(request) for tag in shared.tags]
         filters = [
-            {"Name": "tag:perennial:recovery-point", "Values": [point]},
+            {"Name": "tag:perennial:claim", "Values": tags},
             {"Name": "tag:perennial:vault", "Values": [self.vault.settings.vault]},
         ]
         found: list[dict[str, Any]] = self.cloud.client("ec2").describe_snapshots(Filters=filters)["Snapshots"]
-        return found
+        return found if tags else []
 
     def files(self, request: str) -> list[str]:
         """All backup files in the vault that lie beside the recovery point's manifest."""
@@ -93,13 +106,17 @@ class Holdings:
 
 
 def assert_one_of_each(holdings: Holdings, request: str) -> Manifest:
-    """The recovery point is verified and the cloud and the vault hold its parts, no more and no less."""
+    """The recovery point is verified, all its parts are there, and it is on the lists of their shared snapshots and of
+    no others. What broken attempts have left besides is retention's to sweep.
+    """
     manifest = holdings.manifest(request)
     assert manifest.state is State.VERIFIED, manifest.failure
     assert manifest.parts.missing() == ()
-    parts = (manifest.parts.web_snapshot, manifest.parts.db_snapshot)
-    assert {snapshot["SnapshotId"] for snapshot in holdings.snapshots(request)} == {p.snapshot_id for p in parts if p}
+    parts = [part for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part]
+    assert set(manifest.parts.snapshot_ids) <= {snapshot["SnapshotId"] for snapshot in holdings.snapshots(request)}
+    shared = {(one.volume, one.id, one.snapshot_id) for one in holdings.shared_snapshots(request)}
+    assert shared == {(part.volume_id, part.claim, part.snapshot_id) for part in parts}
     assert manifest.parts.bak
-    assert sorted(holdings.files(request)) == sorted(manifest.parts.bak.keys)
+    assert set(manifest.parts.bak.keys) <= set(holdings.files(request))
     assert holdings.lease(manifest.tenant).owner is None
     return manifest

@@ -30,12 +30,13 @@ from include.rules.retention.reports import FleetReport
 from lab.testing.cloud import LabCloud
 from lab.testing.storage import LabStorage
 from perennial.hooks.aws.clients import close_clients
-from perennial.hooks.aws.ebs_items import CLAIM_TAG, POINT_TAG, VAULT_TAG, snapshot_tags
+from perennial.hooks.aws.ebs_items import CLAIM_TAG, POINT_TAG, VAULT_TAG
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.backup_files import point_prefix
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.fleet import Retention
 from perennial.settings import Settings
+from tests.support.own_snapshots import snapshot_tags
 from tests.support.vaults import set_vault
 from tests.unit.builders import tenant_entry
 

@@ -9,7 +9,7 @@ from include.rules.points.levels import not_looked_at
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotPart
 
-HEAD = ("recovery point", "moment (UTC)", "kind", "state", "level", "what is in it", "kept or going", "note")
+HEAD = ("recovery point", "moment (UTC)", "kind", "state", "level", "what is in it", "apart", "kept or going", "note")
 NAMES = {PartName.WEB_SNAPSHOT: "web", PartName.DB_SNAPSHOT: "db", PartName.BAK: ".bak"}
 
 
@@ -29,6 +29,7 @@ def _row(manifest: Manifest) -> tuple[str, ...]:
         str(manifest.state),
         str(manifest.verification.level) if manifest.verification else "-",
         ", ".join(_part(manifest, name) for name in manifest.parts.names) or "nothing",
+        _apart(manifest.parts.seconds_apart),
         _fate(manifest),
         _note(manifest),
     )
@@ -40,6 +41,13 @@ def _part(manifest: Manifest, name: PartName) -> str:
     remarks = ["shared"] if isinstance(part, SnapshotPart) and part.claim else []
     remarks += ["not looked at"] if name in not_looked_at(manifest) else []
     return f"{NAMES[name]} ({', '.join(remarks)})" if remarks else NAMES[name]
+
+
+def _apart(seconds: int | None) -> str:
+    """How far apart its parts are in time."""
+    if seconds is None:
+        return "-"
+    return f"{seconds} s" if seconds < 120 else f"{round(seconds / 60)} min"
 
 
 def _note(manifest: Manifest) -> str:

@@ -23,11 +23,12 @@ MANIFEST_VERSION: Literal[3] = 3
 
 
 class Verification(Strict):
-    """How far the recovery point was proven (1 complete, 2 readable, 3 proven by a restore), and when."""
+    """How far the recovery point was proven (1 complete, 2 readable, 3 proven by a restore), when, and of what."""
 
     level: int = Field(ge=0, le=3)
     at: AwareDatetime
     checks: tuple[str, ...]
+    seconds_apart: int | None = None
 
 
 class Reader(Strict):

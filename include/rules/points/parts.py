@@ -65,3 +65,13 @@ class Parts(Strict):
     def snapshot_ids(self) -> tuple[str, ...]:
         """Ids of the snapshots that are there, in the same order."""
         return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part)
+
+    @property
+    def seconds_apart(self) -> int | None:
+        """From the start of the earliest snapshot to the end of the .bak, by Amazon's and the server's clocks: what is
+        in one part and not in another was written in that time. None while one of the two is not there.
+        """
+        starts = [part.started_at for part in (self.web_snapshot, self.db_snapshot) if part]
+        if not starts or self.bak is None:
+            return None
+        return round(abs((self.bak.finished_at - min(starts)).total_seconds()))

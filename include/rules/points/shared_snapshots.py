@@ -153,19 +153,9 @@ class SharedSnapshot(Strict):
         )
 
     def may_join(self, opened_at: datetime, window: timedelta) -> bool:
-        """True when a daily point may use it that was opened at `opened_at`: it was claimed after that; or at most
-        `window` before, on the same UTC day.
-
-        Args:
-            opened_at: By the store's clock, as `claimed_at` is. Both are whole seconds: of the same one nobody knows
-                which came first.
-        """
-        if self.state is not ShareState.STARTED or self.claimed_at is None:
-            return False
-        if self.claimed_at > opened_at or not window:
-            return self.claimed_at > opened_at
-        same_day = self.claimed_at.astimezone(UTC).date() == opened_at.astimezone(UTC).date()
-        return same_day and self.claimed_at >= opened_at - window
+        """True when a daily point may use it that was opened at `opened_at`, both by the store's clock."""
+        is_open = self.state is ShareState.STARTED and self.claimed_at is not None
+        return bool(is_open and self.claimed_at and is_in_time(self.claimed_at, opened_at, window))
 
     def joined(self, users: Iterable[SnapshotUser]) -> SharedSnapshot:
         """The snapshot with these users; one that is on the list already takes its later token, and keeps its lock.
@@ -173,17 +163,14 @@ class SharedSnapshot(Strict):
         Raises:
             RefusedError: when nobody may join any more, but for those who are on the list already.
         """
-        rest = list(self.users)
+        of_point = {(user.tenant, user.point): user for user in self.users}
         for user in users:
-            known = self.user(user.tenant, user.point)
+            known = of_point.pop((user.tenant, user.point), None)
             if self.state is ShareState.DELETING or (known is None and self.state is not ShareState.STARTED):
                 raise self._refused(f"is {self.state}, so that nobody can join it")
-            if known:
-                rest = [one for one in rest if not one.is_of(user.tenant, user.point)]
-                token = max(known.token, user.token)
-                user = known.model_copy(update={"token": token})
-            rest.append(user)
-        return self.model_copy(update={"users": tuple(rest)})
+            joined = known.model_copy(update={"token": max(known.token, user.token)}) if known else user
+            of_point[user.tenant, user.point] = joined
+        return self.model_copy(update={"users": tuple(of_point.values())})
 
     def sealed(self, why: str = "") -> SharedSnapshot:
         """Nobody may join any more: its window is over, or `why`. Again, and while it is being deleted, the same."""
@@ -237,6 +224,17 @@ def claim_id(day: date, number: int) -> str:
 def fingerprint_of(host: WebHost | DatabaseHost) -> str:
     """What tells one host entry of the register from another, or from what it was before."""
     return hashlib.sha256(host.model_dump_json().encode()).hexdigest()[:16]
+
+
+def is_in_time(claimed_at: datetime, opened_at: datetime, window: timedelta) -> bool:
+    """True for a claim that is younger than a daily point; or at most `window` older, and of the same UTC day.
+
+    Args:
+        claimed_at, opened_at: By the store's clock, in whole seconds: of the same one nobody knows which came first.
+    """
+    if claimed_at > opened_at or not window:
+        return claimed_at > opened_at
+    return claimed_at.astimezone(UTC).date() == opened_at.astimezone(UTC).date() and claimed_at >= opened_at - window
 
 
 def is_silent(document: SharedSnapshot, written_at: datetime, now: datetime) -> bool:

@@ -1,4 +1,7 @@
-"""An attempt at a recovery point: begun by whoever opens it, ended by whoever closes it, swept once it is verified."""
+"""An attempt at a recovery point: begun by whoever opens it, ended by whoever closes it.
+
+It deletes nothing: what earlier attempts have left over is retention's to sweep.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest
 from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
+from perennial.backup.leaving import leave_dropped
 from perennial.backup.lock import lock_parts
-from perennial.backup.sweep import sweep
 from perennial.hooks.asynchronous import Fence
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
@@ -49,7 +52,9 @@ async def begin_attempt(
     manifest = resumed(current.value, owner=owner, token=token, now=now) or next_attempt(
         current.value, tenant, owner=owner, token=token, now=now
     )
-    return LeasedPoint(lease, await points.replace(manifest.model_copy(update=changes), current.etag))
+    point = LeasedPoint(lease, await points.replace(manifest.model_copy(update=changes), current.etag))
+    await leave_dropped(point, current.value)
+    return point
 
 
 def ended(manifest: Manifest, now: datetime) -> Manifest:
@@ -57,15 +62,16 @@ def ended(manifest: Manifest, now: datetime) -> Manifest:
     return manifest if manifest.to_lock_until else manifest.closed(now)
 
 
-async def end_attempt(point: LeasedPoint) -> list[str]:
-    """Stop what still runs for the attempt, write the point's final state, complete it; returns what was swept."""
+async def end_attempt(point: LeasedPoint) -> None:
+    """Stop what still runs for the attempt, write the point's final state, and lock the parts of a verified one."""
     manifest = point.manifest
     if manifest.parts.bak is None:
         with suppress(SqlServerError, PerennialError):  # a server that is down runs no backup either
             await stop_backup(manifest, point.vault.settings, point.lease.check)
     if manifest.closed_at is None:
         manifest = await point.change(lambda m: m.closed(datetime.now(UTC)))
-    return await complete_verified(point) if manifest.state is State.VERIFIED else []
+    if manifest.state is State.VERIFIED:
+        await lock_parts(point)
 
 
 async def stop_backup(manifest: Manifest, settings: Settings, fence: Fence | None = None) -> None:
@@ -80,9 +86,3 @@ async def stop_backup(manifest: Manifest, settings: Settings, fence: Fence | Non
     if manifest.claim:
         server = SqlServer(manifest.source.database.connection, fence=fence)
         await server.kill_sessions_of(settings.run_label(manifest.claim.name))
-
-
-async def complete_verified(point: LeasedPoint) -> list[str]:
-    """Lock the parts of a verified point as its plan says, and sweep what it has left over; returns what was swept."""
-    await lock_parts(point)
-    return await sweep(point)

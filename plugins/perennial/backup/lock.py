@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from include.rules.errors import UnavailableError
+from include.rules.points.parts import SnapshotPart
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.object_versions import lock_object
@@ -36,7 +37,11 @@ async def lock_parts(point: LeasedPoint) -> None:
         for snapshot in (parts.db_snapshot, parts.web_snapshot):
             if snapshot:
                 await point.lease.check()
-                await ebs.lock_snapshot(snapshot.snapshot_id, until)
+                await (
+                    _lock_shared(point, snapshot, until)
+                    if snapshot.claim
+                    else ebs.lock_snapshot(snapshot.snapshot_id, until)
+                )
     except UnavailableError as error:
         raise UnavailableError(
             f"Recovery point {manifest.id} of tenant {manifest.tenant} is verified, but not all of its parts could be "
@@ -46,3 +51,22 @@ async def lock_parts(point: LeasedPoint) -> None:
             **error.ids,
         ) from error
     await point.change(lambda m: m.model_copy(update={"locked_until": until}))
+
+
+async def _lock_shared(point: LeasedPoint, part: SnapshotPart, until: datetime) -> None:
+    """Lock a shared snapshot for the longest time that one of its users wants, this one's own included.
+
+    Raises:
+        UnavailableError: when AWS refuses.
+        PartError, RefusedError: when the point does not use the snapshot any more.
+    """
+    manifest, ebs = point.manifest, Ebs.of(point.vault.settings)
+    shared = await point.vault.change_shared_snapshot(
+        part.volume_id, part.claim, lambda document: document.locked(manifest.tenant, manifest.id, until)
+    )
+    longest: datetime | None = None
+    # Two that lock at once: the later lock may be the shorter one. Whoever sees a longer one writes that.
+    while longest is None or (shared.value.locked_until or longest) > longest:
+        longest = shared.value.locked_until or until
+        await ebs.lock_snapshot(part.snapshot_id, longest)
+        shared = await point.vault.shared_snapshots.require(part.volume_id, part.claim)

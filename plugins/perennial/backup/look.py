@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,9 +23,8 @@ from include.rules.register.volumes import (
 )
 from perennial.hooks.aws.host_look import FRESH_SECONDS, HostLook, Question
 from perennial.hooks.register import find_register
-from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
-from perennial.hooks.sql_server.server import SqlServer
+from perennial.hooks.sql_server.server_files import files_of, files_of_all
 from perennial.settings import Settings
 
 
@@ -98,34 +98,86 @@ async def look_at_volume(
             allowed = tenant.plan.allow_empty_folder
             found = judge_web_volume(tenant.web, seen, may_be_empty=allowed, may_be_missing=is_overwritten)
             return Look(found, folder_on_volume(tenant.web, seen))
-        files, silent = await _files_of(settings, tenant.database)
-        seen = await _look_at_host(settings, tenant.database, files, since)
+        all_files, silent = await _files_of(settings, tenant.database, since)
+        files = files_of(all_files, tenant.database.name)
+        seen = await _look_at_host(settings, tenant.database, files, since, all_files)
         return Look(judge_database_volume(tenant.database, seen, files, silent=silent))
     except PerennialError as error:
         return Look((Finding(Weight.NOT_LOOKED_AT, error.what.rstrip("."), todo=error.todo),))
 
 
-async def _files_of(settings: Settings, database: DatabaseHost) -> tuple[tuple[str, ...], str]:
-    """Paths of the database's own files, and why its server does not name them."""
+def look_from_memory(
+    settings: Settings, tenant: Tenant, role: SnapshotRole, all_files: Mapping[str, tuple[str, ...]], *, since: float
+) -> Look | None:
+    """What a look at a tenant's volume would find, where all of it was seen since then; None where it was not.
+
+    Args:
+        all_files: Files by database of the server whose volume it is; of a tenant of another server nothing is known.
+    """
+    host = tenant.web if role is SnapshotRole.WEB else tenant.database
+    files = files_of(all_files, tenant.database.name) if role is SnapshotRole.DATABASE else ()
+    question = Question(folders_to_look_at(host, files), frozenset({host.volume}))
+    seen = _host_look(settings, host).remembered(question, since=since)
+    if seen is None:
+        return None
+    if role is SnapshotRole.WEB:
+        found = judge_web_volume(tenant.web, seen, may_be_empty=tenant.plan.allow_empty_folder)
+        return Look(found, folder_on_volume(tenant.web, seen))
+    return Look(judge_database_volume(tenant.database, seen, files)) if files else None
+
+
+async def _files_of(
+    settings: Settings, database: DatabaseHost, since: float
+) -> tuple[Mapping[str, tuple[str, ...]], str]:
+    """Paths of the files of all databases of the server, and why it does not name them."""
     try:
-        rows = await SqlServer(database.connection).run(tsql.database_files(database.name), pauses=settings.pauses)
+        found = await files_of_all(database.connection, since=since, pauses=settings.pauses)
+        if not files_of(found, database.name):  # it may be younger than the answer
+            now = asyncio.get_running_loop().time()
+            found = await files_of_all(database.connection, since=now, pauses=settings.pauses)
     except SqlServerError as error:
-        return (), str(error).rstrip(".")
-    return tuple(str(row["physical_name"]) for row in rows), ""
+        return {}, str(error).rstrip(".")
+    return found, ""
 
 
 async def _look_at_host(
-    settings: Settings, host: WebHost | DatabaseHost, files: tuple[str, ...], since: float
+    settings: Settings,
+    host: WebHost | DatabaseHost,
+    files: tuple[str, ...],
+    since: float,
+    all_files: Mapping[str, tuple[str, ...]] | None = None,
 ) -> HostFacts:
     async def neighbours() -> Question:
+        """What the register knows of the host, and with a database the folders of the other ones of its server."""
         try:
             register = await find_register(settings, fresh=False)
         except PerennialError:
             return Question()  # a register that is being written keeps nobody from looking
-        tenants = register.tenants.values() if register else ()
-        hosts = [one for tenant in tenants for one in (tenant.web, tenant.database)]
-        same = [one for one in hosts if (one.instance, one.platform) == (host.instance, host.platform)]
-        return Question(frozenset().union(*map(folders_to_look_at, same)), frozenset(one.volume for one in same))
+        folders, volumes = set[str](), set[str]()
+        for one in (half for tenant in (register.tenants.values() if register else ()) for half in tenant.hosts):
+            if (one.instance, one.platform) == (host.instance, host.platform):
+                folders |= folders_to_look_at(one, _known_files(one, host, all_files or {}))
+                volumes.add(one.volume)
+        return Question(frozenset(folders), frozenset(volumes))
 
     question = Question(folders_to_look_at(host, files), frozenset({host.volume}))
-    return await HostLook(settings, host.instance, host.platform, neighbours).facts(question, since=since)
+    return await _host_look(settings, host, neighbours).facts(question, since=since)
+
+
+def _known_files(
+    one: WebHost | DatabaseHost, host: WebHost | DatabaseHost, all_files: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """The files of a neighbour's database, where it is on the server of which all files are known."""
+    if isinstance(one, DatabaseHost) and isinstance(host, DatabaseHost) and one.connection == host.connection:
+        return files_of(all_files, one.name)
+    return ()
+
+
+async def _nobody() -> Question:
+    return Question()
+
+
+def _host_look(
+    settings: Settings, host: WebHost | DatabaseHost, neighbours: Callable[[], Awaitable[Question]] = _nobody
+) -> HostLook:
+    return HostLook(settings, host.instance, host.platform, neighbours)

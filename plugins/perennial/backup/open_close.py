@@ -19,7 +19,8 @@ from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from include.rules.restore.half_restored import LATEST, half_restored_by
 from include.rules.retention.outlook import describe_displaced, displaced_by
-from perennial.backup.attempt import begin_attempt, complete_verified, end_attempt
+from perennial.backup.attempt import begin_attempt, end_attempt
+from perennial.backup.lock import lock_parts
 from perennial.backup.step import BackupTrigger
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.collection import Versioned
@@ -56,8 +57,8 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         manifest = point.manifest
         if manifest.state is State.VERIFIED:
             async with released_after(lease):
-                swept = await complete_verified(point)
-            return {"recovery_point": manifest.id, "message": "It is verified already: nothing to do.", "swept": swept}
+                await lock_parts(point)
+            return {"recovery_point": manifest.id, "message": "It is verified already: nothing to do."}
         message = await self._displaced(request, tenant)
         return {"recovery_point": manifest.id, "attempt": manifest.attempt, **({"message": message} if message else {})}
 
@@ -133,10 +134,10 @@ class OpenRecoveryPointTrigger(BackupTrigger):
 
 
 class CloseRecoveryPointTrigger(BackupTrigger, ClosingTrigger):
-    """Writes the recovery point's final state, sweeps what belongs to no attempt, and gives the lease back."""
+    """Writes the recovery point's final state, locks a verified one, and gives the lease back."""
 
     async def work(self) -> StepResult:
-        request, swept = self.backup_request, list[str]()
+        request = self.backup_request
         manifest: Manifest | None = None
         # Without the lease there is nothing to close: it was closed before (and the answer lost), or somebody else has
         # taken the tenant over. What the manifest says then is what there is to say.
@@ -145,12 +146,12 @@ class CloseRecoveryPointTrigger(BackupTrigger, ClosingTrigger):
                 point = self.holding(await LeasedPoint.load(lease, request.recovery_point_id))
                 if point.manifest.state is not State.VERIFIED:
                     await self.complete_failures(point)
-                swept = await end_attempt(point)
+                await end_attempt(point)
             manifest = point.manifest
         if manifest is None:
             version = await self.read_manifest()
             manifest = version.value if version else None
-        return {**_report(manifest, self.owner), "swept": swept}
+        return _report(manifest, self.owner)
 
     async def _is_unclosed(self) -> bool:
         current = await self.read_manifest()
@@ -163,7 +164,13 @@ def _report(manifest: Manifest | None, owner: str) -> StepResult:
         level = manifest.verification.level if manifest.verification else None
         level_note = f"It is proven to level {level} only: {'; '.join(unseen)}." if unseen else ""
         message = f"{level_note} {restore_warning(manifest.database_settings)}".strip() or None
-        return {"recovery_point": manifest.id, "state": str(manifest.state), "level": level, "message": message}
+        return {
+            "recovery_point": manifest.id,
+            "state": str(manifest.state),
+            "level": level,
+            "seconds_apart": manifest.parts.seconds_apart,
+            "message": message,
+        }
     if manifest is None:
         raise PartError("The run has made no recovery point.", todo="Clear the task `open` of this run.")
     if manifest.owner != owner:

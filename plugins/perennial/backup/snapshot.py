@@ -1,32 +1,16 @@
-"""Snapshots of a volume: asked for once, adopted when an earlier attempt has already asked."""
+"""Snapshots of a volume: one serves the recovery points of all tenants that live on it."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-from datetime import UTC, datetime
-
-from include.rules.backup.attempts import is_fresh
-from include.rules.errors import PartError
+from include.rules.errors import RefusedError
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotPart, SnapshotRole
-from perennial.backup.look import look_before_snapshot
+from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
+from include.rules.points.shared_snapshots import SharedSnapshot, SnapshotUser
+from perennial.backup.asker import Asker
+from perennial.backup.joining import queue_for
 from perennial.backup.step import BackupStepTrigger
-from perennial.hooks import waits
-from perennial.hooks.asynchronous import LoopLocks
-from perennial.hooks.aws.ebs import Ebs
-from perennial.hooks.aws.ebs_items import LOOK_TAG, Snapshot, snapshot_tags
-from perennial.hooks.aws.errors import AWS_ERRORS, advice_for, error_code, is_transient
-from perennial.hooks.aws.host_look import FRESH_SECONDS
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
-
-USABLE = frozenset({"pending", "completed"})
-
-CHECK_VOLUME = "Check the volume in the register and the rights of the AWS connection."
-
-_turns = LoopLocks()
-"""One volume may serve many tenants, and AWS limits how often and how many snapshots of it may be asked for at once."""
 
 
 class SnapshotVolumeTrigger(BackupStepTrigger):
@@ -46,73 +30,57 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
         if role.value in point.manifest.left_out:
             return {"message": f"Left out: {point.manifest.left_out[role.value]}."}
         part = point.manifest.snapshot(role)
-        if part:
+        if part and await self._is_kept(point, part):
             return {"snapshot": part.snapshot_id, "message": "An earlier attempt has made it."}
-        ebs = Ebs.of(point.vault.settings)
-        async with _turns.of(point.manifest.volume_of(role)):
-            snapshot = await self._find_adoptable(ebs, point, role) or await self._create(ebs, point, role)
-        await point.change(lambda manifest: manifest.with_snapshot(role, _part(snapshot)))
-        return {"snapshot": snapshot.id, "volume": snapshot.volume_id, "started_at": snapshot.started_at.isoformat()}
+        asker = Asker(point, role)
+        shared = await queue_for(point, asker.volume).serve(asker)
+        manifest = await point.change(lambda manifest: _with_snapshot(manifest, role, asker, shared))
+        self._log_look(manifest, role)
+        return {
+            "snapshot": shared.snapshot_id,
+            "volume": shared.volume,
+            "shared_snapshot": shared.id,
+            "started_at": shared.started_at.isoformat() if shared.started_at else None,
+        }
 
-    async def _find_adoptable(self, ebs: Ebs, point: LeasedPoint, role: SnapshotRole) -> Snapshot | None:
-        """The oldest snapshot that an earlier attempt has made less than an hour ago, if there is one.
-
-        It says which look came before it: one that nobody looked for, or after another look, is not adopted.
+    async def _is_kept(self, point: LeasedPoint, part: SnapshotPart) -> bool:
+        """Let a part that an earlier attempt has recorded be the part of this one; a shared snapshot is joined again
+        under this step's token, so that nobody takes the point off its list who was at work before. False when it
+        cannot be joined any more, and is no part of the point now.
         """
-        tags, now = snapshot_tags(point.manifest, role), datetime.now(UTC)
-        if LOOK_TAG not in tags:
-            return None
-        for snapshot in await ebs.snapshots_of_point(point.manifest.id, role):
-            is_ours = snapshot.tags.get(LOOK_TAG) == tags[LOOK_TAG]
-            is_of_volume = snapshot.volume_id == point.manifest.volume_of(role)
-            if snapshot.state in USABLE and is_ours and is_of_volume and is_fresh(snapshot.started_at, now):
-                self.log.info("Adopting snapshot %s, which an earlier attempt asked for.", snapshot.id)
-                return snapshot
-        return None
+        if not part.claim:
+            return True
+        user = SnapshotUser(tenant=point.manifest.tenant, point=point.manifest.id, token=point.lease.token)
+        try:
+            found = await point.vault.shared_snapshots.get(part.volume_id, part.claim)
+            if found and found.value.user(user.tenant, user.point) and found.value.snapshot_id == part.snapshot_id:
+                await point.vault.change_shared_snapshot(part.volume_id, part.claim, lambda one: one.joined([user]))
+                return True
+            why = "it is not on its list"
+        except RefusedError as refused:
+            why = refused.what
+        self.log.warning("Snapshot %s is no part of the point any more: %s", part.snapshot_id, why)
+        await point.change(lambda manifest: manifest.forgetting_part(PartName(self.role)))
+        return False
 
-    async def _look(self, point: LeasedPoint, role: SnapshotRole) -> Manifest:
-        """Look at the volume and record it before the snapshot is asked for, so that no other look can pass for it."""
-        look = await look_before_snapshot(point.vault.settings, point.manifest, role)
+    def _log_look(self, manifest: Manifest, role: SnapshotRole) -> None:
+        look = manifest.looks[PartName(role)]
         if look.not_looked_at:
-            self.log.warning("Volume %s: not looked at: %s.", point.manifest.volume_of(role), look.not_looked_at)
+            self.log.warning("Volume %s: not looked at: %s.", manifest.volume_of(role), look.not_looked_at)
         for note in look.notes:
-            self.log.info("Volume %s: %s.", point.manifest.volume_of(role), note)
-        return await point.change(lambda manifest: manifest.with_look(role, look))
-
-    async def _create(self, ebs: Ebs, point: LeasedPoint, role: SnapshotRole) -> Snapshot:
-        manifest, pause = point.manifest, point.vault.settings.poll.total_seconds()
-        volume, loop, look_again_at = manifest.volume_of(role), asyncio.get_running_loop(), 0.0
-        granted_by = 0.0
-        while True:
-            if loop.time() >= look_again_at:
-                look_again_at = loop.time() + FRESH_SECONDS
-                manifest = await self._look(point, role)
-            await point.lease.check()
-            try:
-                return await ebs.create_snapshot(volume, snapshot_tags(manifest, role), f"Perennial {manifest.id}")
-            except AWS_ERRORS as error:
-                granted_by = granted_by or loop.time() + waits.SNAPSHOT_GRANTED.seconds
-                if not is_transient(error) or loop.time() >= granted_by:
-                    raise PartError(
-                        f"Volume {volume} of tenant {manifest.tenant} could not be snapshotted: {error}.",
-                        why=f"Recovery point {manifest.id} has no {role.value}.",
-                        todo=advice_for(
-                            error, "Check the volume in the register and the rights of the AWS connection."
-                        ),
-                    ) from error
-                self.log.warning("AWS says %s for volume %s; trying again.", error_code(error), volume)
-                waits.note(f"a snapshot of volume {volume}: AWS says {error_code(error)}")
-            await asyncio.sleep(pause * random.uniform(1, 2))  # noqa: S311 - spreads the tenants of one volume
-            # No answer is no proof that nothing happened: look before asking again.
-            snapshot = await self._find_adoptable(ebs, point, role)
-            if snapshot:
-                return snapshot
+            self.log.info("Volume %s: %s.", manifest.volume_of(role), note)
 
 
-def _part(snapshot: Snapshot) -> SnapshotPart:
-    return SnapshotPart(
-        snapshot_id=snapshot.id,
-        volume_id=snapshot.volume_id,
-        started_at=snapshot.started_at,
-        size_gib=snapshot.size_gib,
+def _with_snapshot(manifest: Manifest, role: SnapshotRole, asker: Asker, shared: SharedSnapshot) -> Manifest:
+    """The manifest with the shared snapshot as a part, and with what was seen of the tenant before."""
+    look = shared.look_at(asker.candidate.tenant, asker.candidate.host)
+    if shared.snapshot_id is None or shared.started_at is None or shared.size_gib is None or look is None:
+        raise ValueError(f"shared snapshot {shared.id} of volume {shared.volume} was joined before it was there")
+    part = SnapshotPart(
+        snapshot_id=shared.snapshot_id,
+        volume_id=shared.volume,
+        started_at=shared.started_at,
+        size_gib=shared.size_gib,
+        claim=shared.id,
     )
+    return manifest.with_look(role, look).with_snapshot(role, part)

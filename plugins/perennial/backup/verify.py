@@ -20,6 +20,7 @@ from include.rules.points.levels import not_looked_at, provable_level
 from include.rules.points.manifest import Manifest, Verification
 from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from perennial.backup.attempt import ended
+from perennial.backup.leaving import drop_snapshot
 from perennial.backup.snapshot_poller import poller
 from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.sql_server.errors import SqlServerError
@@ -52,7 +53,7 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
             checks += ["RESTORE VERIFYONLY WITH CHECKSUM", "RESTORE HEADERONLY"]
             level = provable_level(manifest)
         now = datetime.now(UTC)
-        proof = Verification(level=level, at=now, checks=tuple(checks))
+        proof = Verification(level=level, at=now, checks=tuple(checks), seconds_apart=manifest.parts.seconds_apart)
         await point.change(lambda m: ended(m.complete().verified(proof), now))
         unseen = {str(name): reason for name, reason in not_looked_at(manifest).items()}
         for name, reason in unseen.items():
@@ -68,8 +69,8 @@ class VerifyRecoveryPointTrigger(BackupStepTrigger):
         snapshot = await poller(point.vault.settings).wait_until_settled(part.snapshot_id)
         if snapshot and snapshot.state == "completed":
             return
-        await point.change(lambda manifest: manifest.without_part(PartName(role)))
         state = snapshot.described_state if snapshot else "gone"
+        await drop_snapshot(point, role, f"it is {state}")
         raise PartError(
             f"The {role.value} of tenant {point.manifest.tenant} is {state}.",
             why=f"Recovery point {point.manifest.id} is not whole.",

@@ -63,12 +63,18 @@ COMMAND_CANCELLED = Wait("a cancelled script ends", 120, "it is left: a host tha
 COMMAND_TOLD = Wait("SSM says how a script has ended whose time is over", 300, "nobody knows what it has done")
 
 
-async def looks(wait: Wait, longest_pause: float) -> AsyncIterator[None]:
-    """When to look at what is waited for: at once, soon again, then less often, and once more when its time is over."""
+async def looks(wait: Wait, longest_pause: float, *, at_once: bool = True) -> AsyncIterator[None]:
+    """When to look at what is waited for: at once, soon again, then less often, and once more when its time is over.
+
+    Args:
+        at_once: False for what cannot have happened yet.
+    """
     loop = asyncio.get_running_loop()
     end = loop.time() + wait.seconds
     for pause in poll_pauses(longest_pause):
-        yield
+        if at_once:
+            yield
+        at_once = True
         note(f"this to happen: {wait.what}")
         left = end - loop.time()
         if left <= 0:

@@ -16,7 +16,6 @@ from include.rules.points.transitions import State
 from include.rules.register.findings import Finding
 from include.rules.register.tenants import Platform
 from perennial.backup.look import look_at_volume
-from perennial.hooks.aws.ebs_items import LOOK_TAG
 from perennial.hooks.aws.host_scripts import script_lines
 from perennial.hooks.sql_server.server import SqlServer
 from tests.support.holdings import assert_one_of_each
@@ -57,7 +56,7 @@ def test_a_host_that_does_not_say_leaves_the_point_at_level_1_and_its_bak_is_rea
     assert "RESTORE VERIFYONLY WITH CHECKSUM" in manifest.verification.checks
     assert set(not_looked_at(manifest)) == {"web_snapshot", "db_snapshot"}
     assert "level 1 only: the volume of the web_snapshot was not looked at" in world.run(CLOSE, TODAY)["message"]
-    assert "web (not looked at), db (not looked at), .bak" in table([manifest])
+    assert "web (shared, not looked at), db (shared, not looked at), .bak" in table([manifest])
 
 
 def running_first(monkeypatch: pytest.MonkeyPatch, line: str, where: Callable[[str], bool]) -> None:
@@ -126,7 +125,7 @@ def test_a_folder_of_another_tenant_that_hangs_is_waited_for_once_and_not_by_eac
     assert sent == [2, 1]
 
 
-def test_a_backup_sends_no_command_of_its_own_to_a_host_that_was_asked_and_logs_in_to_its_server_once_more(
+def test_a_backup_sends_no_command_of_its_own_to_a_host_that_was_asked_and_its_server_says_once_where_files_lie(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logins: list[str] = []
@@ -140,13 +139,14 @@ def test_a_backup_sends_no_command_of_its_own_to_a_host_that_was_asked_and_logs_
     for tenant in ("globex", "initech"):
         world.add_tenant(tenant)
     world.cloud.add_fault("ssm:SendCommand", delay=0.01, times=None)
-    sent = []
+    sent, asked = [], []
     for request in (TODAY, GLOBEX, "initech|daily|2026-11-23"):
         logins.clear()
         before = len(world.cloud.fault_hits())
         world.back_up(request)
         sent.append(len(world.cloud.fault_hits()) - before)
-        assert len(logins) == 4, logins  # three of them before there were looks
+        asked.append(len(logins))
+    assert asked == [4, 3, 3]  # where files lie, the server says once for all of its tenants
     assert sent == [2, 1, 1]  # each has a web host of its own; that of the databases was asked by the first
 
 
@@ -167,36 +167,6 @@ def test_what_could_not_be_seen_is_asked_again_by_the_next_tenant(world: World) 
     for step in chain_from(DATABASE):
         world.run(step, TODAY)
     assert world.back_up("acme|daily|2026-11-24").verification.level == 2  # type: ignore[union-attr]
-
-
-def test_a_snapshot_that_was_taken_before_the_look_is_not_adopted(world: World) -> None:
-    world.run(OPEN, TODAY)
-    tags = {
-        "perennial:vault": world.vault.settings.vault,
-        "perennial:tenant": "acme",
-        "perennial:recovery-point": "acme-daily-20261123",
-        "perennial:part": "web_snapshot",
-    }
-    world.cloud.client("ec2").create_snapshot(
-        VolumeId=web(world)["volume"],
-        TagSpecifications=[
-            {"ResourceType": "snapshot", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-        ],
-    )
-    world.run(WEB, TODAY)
-    part = world.manifest(TODAY).parts.web_snapshot
-    assert part
-    looked_at = [
-        tag["Value"]
-        for snapshot in world.snapshots(TODAY)
-        if snapshot["SnapshotId"] == part.snapshot_id
-        for tag in snapshot["Tags"]
-        if tag["Key"] == LOOK_TAG
-    ]
-    assert looked_at == [look(world, "web_snapshot").at.isoformat()]
-    for step in chain_from(DATABASE):
-        world.run(step, TODAY)
-    assert_one_of_each(world, TODAY)
 
 
 def test_a_register_that_was_corrected_between_two_attempts_gets_a_new_snapshot(world: World) -> None:

@@ -1,4 +1,4 @@
-"""A .bak in several files: made, verified, swept and restored as one, and refused when one is missing or wrong."""
+"""A .bak in several files: made, verified and restored as one, and refused when one is missing or wrong."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_restore_that_lacks_a_stripe_leaves_the_database_as_it_is(striped: Wor
     assert filler(striped) == ROWS
 
 
-def test_a_backup_that_died_half_way_is_made_again_in_new_files_and_all_its_own_are_swept(striped: World) -> None:
+def test_a_backup_that_died_half_way_is_made_again_in_new_files_beside_those_that_it_left(striped: World) -> None:
     for step in chain_before(BACKUP):
         striped.run(step, TODAY)
     killer = threading.Thread(target=striped.kill_backup, args=("acme-daily-20261123/full-01",))

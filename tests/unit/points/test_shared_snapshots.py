@@ -95,6 +95,10 @@ def test_a_user_that_joins_again_takes_its_new_token_and_keeps_its_lock() -> Non
     assert (again.token, again.locked_until) == (9, NOW + WINDOW)
 
 
+def test_a_user_that_is_named_twice_is_on_the_list_once() -> None:
+    assert started().joined([user("globex", 4), user("globex", 4)]).users == (user(), user("globex", 4))
+
+
 def test_only_whoever_is_not_older_than_its_entry_takes_a_point_off_the_list() -> None:
     shared = started().joined([user("globex", 7)])
     with pytest.raises(RefusedError, match="was joined again by recovery point globex-daily-20261126"):

@@ -17,7 +17,12 @@ WRITERS = {
     "include/rules/backup/attempts.py": ["first_attempt"],  # makes the manifest: `open` of the table
     "include/rules/restore/record.py": ["opened"],  # the state of a restore
     "include/rules/restore/outcome.py": ["finished"],  # the state of a restore
-    "include/rules/points/shared_snapshots.py": ["begun", "sealed", "left"],  # the state of a shared snapshot
+    "include/rules/points/shared_snapshots.py": [
+        "given_up",
+        "begun",
+        "sealed",
+        "left",
+    ],  # the state of a shared snapshot
 }
 """The only functions that write the state of a document of the vault."""
 

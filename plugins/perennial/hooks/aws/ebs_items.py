@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from include.rules.points.manifest import Manifest
-from include.rules.points.parts import PartName, SnapshotRole
+from include.rules.points.shared_snapshots import SharedSnapshot
 from include.rules.register.host_facts import Attachment
 
 VAULT_TAG = "perennial:vault"
@@ -18,7 +17,6 @@ PART_TAG = "perennial:part"
 VOLUME_TAG = "perennial:volume"
 CLAIM_TAG = "perennial:claim"
 RESTORE_TAG = "perennial:restore"
-LOOK_TAG = "perennial:looked-at"
 
 LONG_ENOUGH = timedelta(hours=1)
 """For how long at least a snapshot has to stay out of the archive, so that a volume can be made from it."""
@@ -82,17 +80,17 @@ class Volume:
     size_gib: int = 0
 
 
-def snapshot_tags(manifest: Manifest, role: SnapshotRole) -> dict[str, str]:
-    """Tags of a part's snapshot: the tenant's billing tags, those to find it by, and when its volume was seen."""
-    look = manifest.looks.get(PartName(role))
+def claim_tags(document: SharedSnapshot, billing: Mapping[str, str]) -> dict[str, str]:
+    """Tags of a shared snapshot: by what it is found again, and those for billing.
+
+    Args:
+        billing: What the tenants of the volume have in common; a snapshot is of none of them.
+    """
     return {
-        **manifest.source.tags,
-        **({LOOK_TAG: look.at.isoformat()} if look else {}),
-        "Name": f"{manifest.id} {role.value}",
-        TENANT_TAG: manifest.tenant,
-        "perennial:kind": manifest.kind.value,
-        POINT_TAG: manifest.id,
-        PART_TAG: role.value,
+        **billing,
+        "Name": f"{document.volume} {document.id}",
+        VOLUME_TAG: document.volume,
+        CLAIM_TAG: document.tag,
     }
 
 

@@ -113,6 +113,10 @@ class HostLook:
             if facts.silent and question.volumes <= facts.volumes.keys():
                 return facts
 
+    def remembered(self, question: Question, *, since: float) -> HostFacts | None:
+        """The answer, where all of it was seen since then; nobody is asked."""
+        return self._memory.facts(question, since)
+
     def _begin(self, question: Question) -> asyncio.Task[HostFacts]:
         loop = asyncio.get_running_loop()
         self._memory.began = loop.time()

@@ -228,7 +228,7 @@ class Hosts:
     async def _outcome(self, instance: str, command: str, wait: waits.Wait) -> Outcome | None:
         """How a command has ended; None when SSM has not said so in time."""
         ssm = await aws_client("ssm", self.conn_id)
-        async for _ in waits.looks(wait, self.poll):
+        async for _ in waits.looks(wait, self.poll, at_once=False):
             try:
                 invocation = await ssm.get_command_invocation(CommandId=command, InstanceId=instance)
             except AWS_ERRORS as error:

@@ -120,6 +120,14 @@ def database_files(database: str) -> str:
     )
 
 
+def files_of_all() -> str:
+    """Where the files of each database lie."""
+    return (
+        "SELECT DB_NAME(database_id) AS database_name, physical_name FROM sys.master_files "
+        "ORDER BY database_id, file_id"
+    )
+
+
 def files_of_others(database: str) -> str:
     """Where the files of all other databases lie."""
     return f"SELECT physical_name FROM sys.master_files WHERE database_id <> COALESCE(DB_ID({text(database)}), 0)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Generic, Self, TypeVar
 
 from include.rules.errors import ConflictError, LeaseLostError, OutrankedError
@@ -58,6 +58,16 @@ class FencedDocument(Generic[Document]):
     def value(self) -> Document:
         """The document as this step last read or wrote it."""
         return self._version.value
+
+    @property
+    def written_at(self) -> datetime:
+        """When the document was last written, by the store's clock, as this step knows it."""
+        return self._version.written_at
+
+    @property
+    def seen_at(self) -> datetime:
+        """When this step last read or wrote it, by the same clock."""
+        return self._version.seen_at
 
     async def change(self, change: Callable[[Document], Document]) -> Document:
         """Write a changed document, again on top of what a fenced-off attempt may have written at the last moment.

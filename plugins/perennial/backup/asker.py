@@ -1,0 +1,69 @@
+"""A step that needs a snapshot of a volume: its candidate for shared ones, its looks, and what it has been given."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from include.rules.backup.sharing import Candidate
+from include.rules.errors import PartError
+from include.rules.points.parts import SnapshotRole
+from include.rules.points.shared_snapshots import SharedSnapshot, TenantLook
+from perennial.backup.volume_looks import host_of, look_at_all
+from perennial.hooks.aws.errors import advice_for
+from perennial.hooks.vault.leased import LeasedPoint
+
+
+class Asker:
+    """One recovery point that needs a snapshot of one of its volumes.
+
+    Args:
+        point: In the hands of the step.
+        role: Which volume.
+
+    Attributes:
+        candidate: What the rules have to know of it.
+        joined: The shared snapshot that has it on its list; None until then.
+        refusal: Why AWS has refused the claim for which it was waiting, for good; None while it has not.
+    """
+
+    def __init__(self, point: LeasedPoint, role: SnapshotRole) -> None:
+        manifest = point.manifest
+        self.point, self.role, self.volume = point, role, manifest.volume_of(role)
+        self.candidate = Candidate(
+            tenant=manifest.tenant,
+            point=manifest.id,
+            kind=manifest.kind,
+            token=point.lease.token,
+            host=host_of(manifest.source, role),
+            opened_at=point.written_at,
+            window=timedelta(minutes=manifest.source.plan.snapshot_window_minutes),
+        )
+        self.joined: SharedSnapshot | None = None
+        self.refusal: Exception | None = None
+        self._came, self._came_at = asyncio.get_running_loop().time(), point.seen_at
+
+    @property
+    def now(self) -> datetime:
+        """The store's time."""
+        return self._came_at + timedelta(seconds=asyncio.get_running_loop().time() - self._came)
+
+    async def look(self) -> dict[str, TenantLook]:
+        """Look at the volume, for all of its tenants; raises as `look_at_all`."""
+        return await look_at_all(self.point.vault.settings, self.point.manifest, self.role)
+
+    def saw_nothing(self) -> None:
+        """Its own look has come to nothing: it takes what there is."""
+        self.candidate = replace(self.candidate, has_seen_nothing=True)
+
+    def refused_error(self, error: Exception) -> PartError:
+        """What AWS's refusal means for this point."""
+        manifest = self.point.manifest
+        failure = PartError(
+            f"Volume {self.volume} of tenant {manifest.tenant} could not be snapshotted: {error}.",
+            why=f"Recovery point {manifest.id} has no {self.role.value}.",
+            todo=advice_for(error, "Check the volume in the register and the rights of the AWS connection."),
+        )
+        failure.__cause__ = error
+        return failure

@@ -1,0 +1,161 @@
+"""Claims of shared snapshots: written before AWS is asked, kept alive while it refuses, and begun with its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from secrets import token_hex
+
+from include.rules.errors import ConflictError, LeaseLostError, PerennialError
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser
+from perennial.backup.asker import Asker
+from perennial.backup.volume_looks import common_tags, tenants_on
+from perennial.hooks import waits
+from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.ebs_items import Snapshot, claim_tags
+from perennial.hooks.aws.errors import AWS_ERRORS, error_code, is_throttled, is_transient
+from perennial.hooks.aws.host_look import FRESH_SECONDS
+from perennial.hooks.vault.collection import Versioned
+
+log = logging.getLogger(__name__)
+
+USABLE = frozenset({"pending", "completed"})
+
+HEARTBEAT = 120.0
+"""Seconds after which a claim that AWS does not grant is written again: another process takes a silent one over."""
+
+Version = Versioned[SharedSnapshot]
+Joining = Callable[[SharedSnapshot], Iterable[SnapshotUser]]
+"""Who joins a shared snapshot in the same write in which it begins."""
+
+
+class SnapshotRefusedError(Exception):
+    """AWS has refused a snapshot for good, or not granted it in time; its cause is AWS's last word."""
+
+
+class Claim:
+    """One claim in the hands of the step that makes it.
+
+    Whoever takes it over meanwhile changes its document, and the next write of this one conflicts.
+
+    Args:
+        asker: Whose step it is.
+        joining: Who else uses the snapshot as soon as it is there.
+
+    Attributes:
+        document: The claim as it was last written; None before.
+    """
+
+    def __init__(self, asker: Asker, joining: Joining) -> None:
+        self._asker, self._joining = asker, joining
+        self._point, self._vault = asker.point, asker.point.vault
+        self._ebs = Ebs.of(self._vault.settings)
+        self._version: Version | None = None
+
+    @property
+    def document(self) -> SharedSnapshot | None:
+        return self._version.value if self._version else None
+
+    async def make(self, claim: str) -> Version:
+        """Write a new claim of this name, and have AWS make its snapshot.
+
+        Raises:
+            ConflictError: when somebody else has claimed that name, or has taken this claim over.
+            SnapshotRefusedError: when AWS refuses.
+            PartError, RefusedError: when the volume is not what the register says.
+        """
+        document = SharedSnapshot(
+            volume=self._asker.volume,
+            id=claim,
+            nonce=token_hex(4),
+            state=ShareState.CLAIMED,
+            owner=self._point.lease.owner,
+            looks=await self._asker.look(),
+            users=(self._asker.candidate.user,),
+        )
+        await self._point.lease.check()
+        self._version = await self._vault.shared_snapshots.create(document)
+        return await self._finish(self._version)
+
+    async def take_over(self, found: Version) -> Version:
+        """Go on with a claim whose claimer is gone: with the snapshot that it has asked for, or with a new one.
+
+        Raises:
+            As `make`.
+        """
+        self._version = found
+        snapshot = await self._find(found.value)
+        candidate = self._asker.candidate
+        look = found.value.look_at(candidate.tenant, candidate.host)
+        if snapshot and look and not look.not_looked_at:
+            log.info("Adopting snapshot %s, which was asked for by claim %s.", snapshot.id, found.value.id)
+            return await self._begin(found, snapshot)
+        looks = await self._asker.look()
+        document = found.value.taken_over(self._point.lease.owner, candidate.user, looks, token_hex(4))
+        await self._point.lease.check()
+        self._version = await self._replace(found, document)
+        return await self._finish(self._version)
+
+    async def _finish(self, version: Version) -> Version:
+        try:
+            version, snapshot = await self._ask(version)
+        except (ConflictError, LeaseLostError):
+            raise
+        except (PerennialError, SnapshotRefusedError):
+            await self._give_up()
+            raise
+        return await self._begin(version, snapshot)
+
+    async def _ask(self, version: Version) -> tuple[Version, Snapshot]:
+        """Ask AWS until it grants the snapshot; returns the claim as it was last written before."""
+        settings, volume, loop = self._vault.settings, self._asker.volume, asyncio.get_running_loop()
+        written = looked = loop.time()
+        granted_by = 0.0
+        billing = common_tags([tenant for tenant, _ in await tenants_on(settings, volume)])
+        while True:
+            if loop.time() - looked >= FRESH_SECONDS:
+                document = version.value.seen_anew(await self._asker.look(), token_hex(4))
+                version, written = await self._replace(version, document), loop.time()
+                looked = written
+            elif loop.time() - written >= HEARTBEAT:
+                version, written = await self._replace(version, version.value), loop.time()
+            self._version = version
+            await self._point.lease.check()
+            try:
+                tags = claim_tags(version.value, billing)
+                return version, await self._ebs.create_snapshot(volume, tags, f"Perennial {version.value.id}")
+            except AWS_ERRORS as error:
+                granted_by = granted_by or loop.time() + waits.SNAPSHOT_GRANTED.seconds
+                if not is_transient(error) or loop.time() >= granted_by:
+                    raise SnapshotRefusedError from error
+                log.warning("AWS says %s for volume %s; trying again.", error_code(error), volume)
+                waits.note(f"a snapshot of volume {volume}: AWS says {error_code(error)}")
+                nothing_done = is_throttled(error)
+            await asyncio.sleep(settings.poll.total_seconds() * random.uniform(1, 2))  # noqa: S311 - spreads processes
+            # No answer is no proof that nothing happened: look before asking again.
+            if not nothing_done and (snapshot := await self._find(version.value)):
+                return version, snapshot
+
+    async def _find(self, document: SharedSnapshot) -> Snapshot | None:
+        """The oldest usable snapshot that was asked for after the claim's last look."""
+        found = (await self._ebs.snapshots_of_claims([document.tag])).get(document.tag, ())
+        usable = (one for one in found if one.state in USABLE and one.volume_id == document.volume)
+        return next(usable, None)
+
+    async def _begin(self, version: Version, snapshot: Snapshot) -> Version:
+        document = version.value.begun(
+            snapshot.id, snapshot.started_at, snapshot.size_gib, claimed_at=version.written_at
+        )
+        return await self._replace(version, document.joined(self._joining(document)))
+
+    async def _replace(self, version: Version, document: SharedSnapshot) -> Version:
+        return await self._vault.shared_snapshots.replace(document, version.etag)
+
+    async def _give_up(self) -> None:
+        """Leave the claim to retention; no trouble with that hides why it was given up."""
+        if self._version:
+            with suppress(PerennialError):
+                await self._replace(self._version, self._version.value.given_up())

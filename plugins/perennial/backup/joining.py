@@ -1,0 +1,148 @@
+"""The queue for a volume's shared snapshot: one step at a time reads, claims and joins, for all that wait with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+
+from include.rules.backup.sharing import Choice, decide, is_over, left_behind
+from include.rules.errors import ConflictError
+from include.rules.points.shared_snapshots import SharedSnapshot, SnapshotUser, fingerprint_of
+from perennial.backup.asker import Asker
+from perennial.backup.claim import Claim, SnapshotRefusedError, Version
+from perennial.backup.leaving import claims_of, leave
+from perennial.backup.recent_claims import RecentClaims, read_recent
+from perennial.hooks import waits
+from perennial.hooks.asynchronous import PerLoop, poll_pauses
+from perennial.hooks.vault.leased import LeasedPoint
+from perennial.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class VolumeQueue:
+    """All steps of a triggerer that need a snapshot of one volume.
+
+    Whoever is first acts for the others; when it is ended, the next one goes on where it was.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[Asker] = []
+        self._turn, self._claiming = asyncio.Lock(), asyncio.Lock()
+        self._latest: Version | None = None
+        self._gone: set[str] = set()  # tags of claims whose claimer was ended in this triggerer
+
+    async def serve(self, asker: Asker) -> SharedSnapshot:
+        """Put the asker's point on the list of a shared snapshot that is there.
+
+        Raises:
+            PartError, RefusedError: when there is none to be had, or the volume is not what the register says.
+            LeaseLostError: when a later step has taken over.
+        """
+        self._waiting.append(asker)
+        try:
+            if not asker.candidate.joins_others:
+                return await self._until_joined(asker)
+            async with self._turn:
+                return await self._until_joined(asker)
+        finally:
+            self._waiting.remove(asker)
+
+    async def _until_joined(self, asker: Asker) -> SharedSnapshot:
+        pauses = poll_pauses(asker.point.vault.settings.poll.total_seconds())
+        while asker.joined is None:
+            if asker.refusal:
+                raise asker.refused_error(asker.refusal)
+            # A conflict: somebody else was faster; what they have written is read anew.
+            with suppress(ConflictError):
+                if not await self._join_latest(asker) and not await self._go_on(asker):
+                    await asyncio.sleep(next(pauses))
+        return asker.joined
+
+    async def _join_latest(self, asker: Asker) -> bool:
+        """Join what this triggerer wrote last, if the asker may; only a conflict says that it has changed since."""
+        latest, self._latest = self._latest, None
+        if latest is None or not asker.candidate.may_join(latest.value):
+            self._latest = latest
+            return False
+        await self._join(asker, latest)
+        return True
+
+    async def _go_on(self, asker: Asker) -> bool:
+        """Do what is next; False when there is nothing to do but to wait."""
+        recent = await read_recent(asker.point.vault, asker.volume, asker.candidate, asker.now)
+        choice, seen = decide(asker.candidate, recent.seen, self._gone)
+        found = recent.version_of(seen)
+        if choice is Choice.WAIT and found:
+            waits.note(f"the snapshot of volume {asker.volume} that {found.value.owner} has claimed")
+            return False
+        if choice in (Choice.ADOPT, Choice.JOIN) and found:
+            await self._join(asker, found)
+        elif choice is Choice.LOOK and await self._sees_nothing(asker):
+            asker.saw_nothing()
+        elif choice in (Choice.RESUME, Choice.TAKE_OVER) and found:
+            await self._claim(asker, lambda claim: claim.take_over(found))
+        else:
+            await self._claim(asker, lambda claim: claim.make(recent.next_id))
+        if asker.joined:
+            await self._tidy(asker, asker.joined, recent)
+        return True
+
+    async def _sees_nothing(self, asker: Asker) -> bool:
+        """Whether its tenant cannot be seen on the volume either now."""
+        return bool((await asker.look())[fingerprint_of(asker.candidate.host)].look.not_looked_at)
+
+    async def _join(self, asker: Asker, found: Version) -> None:
+        users = [asker.candidate.user, *self._joining(found.value)]
+        self._deliver(await asker.point.vault.shared_snapshots.replace(found.value.joined(users), found.etag))
+
+    def _joining(self, document: SharedSnapshot) -> Iterable[SnapshotUser]:
+        """All that wait and may use it."""
+        return [one.candidate.user for one in self._waiting if one.joined is None and one.candidate.may_join(document)]
+
+    def _deliver(self, version: Version) -> None:
+        """Tell those that are on the list."""
+        self._latest = version
+        for asker in self._waiting:
+            user = version.value.user(asker.candidate.tenant, asker.candidate.point)
+            if user and user.token == asker.candidate.token:
+                asker.joined = version.value
+
+    async def _claim(self, asker: Asker, go: Callable[[Claim], Awaitable[Version]]) -> None:
+        """One claim of a volume at a time: AWS limits how often and how many snapshots of it may be asked for."""
+        async with self._claiming:
+            if asker.joined:  # a point that joins nobody has meanwhile had one made
+                return
+            claim = Claim(asker, self._joining)
+            try:
+                self._deliver(await go(claim))
+            except SnapshotRefusedError as refused:
+                for one in self._waiting:
+                    if one is asker or one.candidate.joins_others:
+                        one.refusal = refused.__cause__ if isinstance(refused.__cause__, Exception) else refused
+            except BaseException:
+                if claim.document:
+                    self._gone.add(claim.document.tag)
+                raise
+
+    async def _tidy(self, asker: Asker, joined: SharedSnapshot, recent: RecentClaims) -> None:
+        """Leave what earlier attempts of the point have joined, and seal what nobody needs to join any more."""
+        kept = {joined.id} | {claim for _, claim in claims_of(asker.point.manifest)}
+        for document in left_behind(asker.candidate, recent.seen, kept):
+            await leave(asker.point, document.volume, document.id)
+        for seen in recent.seen:
+            found = recent.version_of(seen)
+            if found and is_over(asker.candidate, seen):
+                with suppress(ConflictError):  # whoever has changed it meanwhile has had a reason to
+                    await asker.point.vault.shared_snapshots.replace(found.value.sealed(), found.etag)
+
+
+_queues: PerLoop[defaultdict[tuple[Settings, str], VolumeQueue]] = PerLoop(lambda: defaultdict(VolumeQueue))
+
+
+def queue_for(point: LeasedPoint, volume: str) -> VolumeQueue:
+    """The running loop's queue for a volume."""
+    return _queues.get()[point.vault.settings, volume]

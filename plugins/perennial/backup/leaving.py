@@ -1,0 +1,54 @@
+"""Leaving shared snapshots: a point goes off the lists of those that are no parts of it any more.
+
+Nothing is deleted here: the last one to leave ends a shared snapshot, and retention deletes what has ended.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from include.rules.errors import PartError, RefusedError
+from include.rules.points.manifest import Manifest
+from include.rules.points.parts import PartName, SnapshotRole
+from include.rules.points.shared_snapshots import SharedSnapshot
+from perennial.hooks.vault.leased import LeasedPoint
+
+log = logging.getLogger(__name__)
+
+
+def claims_of(manifest: Manifest) -> set[tuple[str, str]]:
+    """The shared snapshots that are parts of a point, each by volume and claim."""
+    parts = (manifest.snapshot(role) for role in SnapshotRole)
+    return {(part.volume_id, part.claim) for part in parts if part and part.claim}
+
+
+async def leave_dropped(point: LeasedPoint, before: Manifest) -> None:
+    """Leave the shared snapshots that were parts of the point as it was before, and are none now."""
+    for volume, claim in sorted(claims_of(before) - claims_of(point.manifest)):
+        await leave(point, volume, claim)
+
+
+async def leave(point: LeasedPoint, volume: str, claim: str, *, sealed: str = "") -> None:
+    """Take the point off the list of a shared snapshot; what is gone, or in a later attempt's hands, stays as it is.
+
+    Args:
+        sealed: Why nobody else may join it any more either; empty when others may.
+    """
+    manifest, token = point.manifest, point.lease.token
+
+    def left(document: SharedSnapshot) -> SharedSnapshot:
+        closed = document.sealed(sealed) if sealed else document
+        return closed.left(manifest.tenant, manifest.id, token)
+
+    try:
+        await point.vault.change_shared_snapshot(volume, claim, left)
+    except (PartError, RefusedError) as error:
+        log.info("Shared snapshot %s of volume %s was not left: %s", claim, volume, error)
+
+
+async def drop_snapshot(point: LeasedPoint, role: SnapshotRole, why: str) -> None:
+    """Drop a snapshot that is not there or cannot be read; a shared one is joined by nobody any more."""
+    part = point.manifest.snapshot(role)
+    await point.change(lambda manifest: manifest.without_part(PartName(role)))
+    if part and part.claim and (part.volume_id, part.claim) not in claims_of(point.manifest):
+        await leave(point, part.volume_id, part.claim, sealed=why)

@@ -1,0 +1,50 @@
+"""Where the files of a server's databases lie is asked once for all that want to know at the time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from perennial.hooks.sql_server.errors import SqlServerError
+from perennial.hooks.sql_server.server import SqlServer
+from perennial.hooks.sql_server.server_files import files_of, files_of_all
+from tests.support.world import World
+
+pytestmark = pytest.mark.lab
+
+
+def test_twenty_that_ask_at_once_share_one_statement_and_what_it_fails_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, logins, is_down = SqlServer._open, list[str](), [True]
+
+    def counted(server: SqlServer, *arguments: Any) -> Any:
+        logins.append(server.conn_id)
+        if is_down[0]:
+            raise SqlServerError(18456, "it is down")
+        return opened(server, *arguments)
+
+    monkeypatch.setattr(SqlServer, "_open", counted)
+
+    async def ask() -> list[Any]:
+        now = asyncio.get_running_loop().time()
+        asked = (files_of_all("sql_server_lab", since=now) for _ in range(20))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    errors = world.runner.run(ask())
+    assert (len(logins), {type(one) for one in errors}) == (1, {SqlServerError})
+    is_down[0] = False
+    first, *others = world.runner.run(ask())
+    assert len(logins) == 2
+    assert others == [first] * 19
+    database = world.entries["acme"]["database"]["name"]
+    data = world.database_host.folder
+    assert files_of(first, database) == (f"{data}/{database}.mdf", f"{data}/{database}_log.ldf")
+
+
+def test_names_compare_without_regard_to_case_unless_two_differ_in_it_alone() -> None:
+    assert files_of({"Shop": ("a",), "other": ("b",)}, "SHOP") == ("a",)
+    assert files_of({"Shop": ("a",), "shop": ("b",)}, "shop") == ("b",)
+    assert files_of({"Shop": ("a",), "shop": ("b",)}, "SHOP") == ()

@@ -1,0 +1,144 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from include.rules.backup.sharing import (
+    Candidate,
+    Choice,
+    SeenClaim,
+    days_of_use,
+    decide,
+    is_over,
+    left_behind,
+)
+from include.rules.points.looks import VolumeLook
+from include.rules.points.requests import Kind
+from include.rules.points.shared_snapshots import (
+    SILENCE,
+    SharedSnapshot,
+    ShareState,
+    SnapshotUser,
+    TenantLook,
+    claim_id,
+    fingerprint_of,
+)
+from tests.unit.builders import tenant
+
+NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
+ACME = tenant()
+SECOND = timedelta(seconds=1)
+
+
+def candidate(**changes: object) -> Candidate:
+    acme = Candidate(
+        tenant="acme",
+        point="acme-daily-20261126",
+        kind=Kind.DAILY,
+        token=5,
+        host=ACME.web,
+        opened_at=NOW,
+        window=timedelta(minutes=15),
+    )
+    return replace(acme, **changes)  # type: ignore[arg-type]
+
+
+def claim(
+    number: int = 1, *, unseen: str = "", users: tuple[SnapshotUser, ...] = (), **changes: object
+) -> SharedSnapshot:
+    document = SharedSnapshot(
+        volume=ACME.web.volume,
+        id=claim_id(NOW.date(), number),
+        nonce="n1",
+        state=ShareState.CLAIMED,
+        owner="lab/tenant_backup/r1",
+        looks={fingerprint_of(ACME.web): TenantLook(tenant="acme", look=VolumeLook(at=NOW, not_looked_at=unseen))},
+        users=users or (SnapshotUser(tenant="globex", point="globex-daily-20261126", token=2),),
+    )
+    return document.model_copy(update=changes)
+
+
+def started(number: int = 1, age: timedelta = 5 * SECOND, **changes: object) -> SharedSnapshot:
+    return claim(number, **changes).begun("snap-1", NOW, 8, claimed_at=NOW - age)  # type: ignore[arg-type]
+
+
+def seen(document: SharedSnapshot, written: timedelta = timedelta(0)) -> SeenClaim:
+    return SeenClaim(document, NOW - written, NOW)
+
+
+def own(token: int = 4) -> tuple[SnapshotUser, ...]:
+    return (SnapshotUser(tenant="acme", point="acme-daily-20261126", token=token),)
+
+
+@pytest.mark.parametrize(
+    ("document", "choice"),
+    [
+        (started(), Choice.JOIN),
+        (started(age=timedelta(minutes=16)), Choice.CLAIM),
+        (started().sealed("it is error"), Choice.CLAIM),
+        (claim(), Choice.WAIT),
+        (claim(users=own()), Choice.RESUME),
+        (started(users=own()).sealed(), Choice.ADOPT),
+        (started(users=own()).sealed("it is error"), Choice.CLAIM),
+        (started(age=timedelta(minutes=59), users=own()), Choice.ADOPT),
+        (started(age=timedelta(minutes=61), users=own()), Choice.CLAIM),
+        (started(users=own(token=6)), Choice.JOIN),
+        (started(unseen="host is silent"), Choice.LOOK),
+        (started(unseen="host is silent", age=-5 * SECOND), Choice.JOIN),
+        (started(unseen="host is silent", users=own()), Choice.LOOK),
+        (started(looks={}), Choice.CLAIM),
+        (claim(looks={}), Choice.CLAIM),
+        (claim().given_up(), Choice.CLAIM),
+    ],
+)
+def test_what_a_daily_point_makes_of_a_claim(document: SharedSnapshot, choice: Choice) -> None:
+    assert decide(candidate(), [seen(document)])[0] is choice
+
+
+def test_a_silent_claim_is_taken_over_by_whoever_it_would_serve() -> None:
+    assert decide(candidate(), [seen(claim(), SILENCE)])[0] is Choice.TAKE_OVER
+    assert decide(candidate(), [seen(claim(), SILENCE - SECOND)])[0] is Choice.WAIT
+    assert decide(candidate(), [seen(claim())], gone={claim().tag})[0] is Choice.TAKE_OVER
+
+
+@pytest.mark.parametrize("kind", [Kind.MANUAL, Kind.SAFETY])
+def test_a_point_of_this_very_moment_joins_nobody_but_itself(kind: Kind) -> None:
+    asker = candidate(kind=kind)
+    assert decide(asker, [seen(started()), seen(claim(2)), seen(claim(3), SILENCE)])[0] is Choice.CLAIM
+    assert decide(asker, [seen(started(users=own()))])[0] is Choice.ADOPT
+    assert decide(asker, [seen(claim(users=own()))])[0] is Choice.RESUME
+
+
+def test_what_an_earlier_attempt_has_begun_comes_before_what_others_have() -> None:
+    theirs, ours = seen(started(2)), seen(started(1, users=own()))
+    assert decide(candidate(), [theirs, ours]) == (Choice.ADOPT, ours)
+    assert left_behind(candidate(), [theirs, ours], kept={theirs.document.id}) == [ours.document]
+    assert left_behind(candidate(), [theirs, ours], kept={ours.document.id}) == []
+
+
+def test_of_several_the_newest_is_joined() -> None:
+    assert decide(candidate(), [seen(started(1)), seen(started(2)), seen(claim(3))])[1] == seen(started(2))
+
+
+def test_a_tenant_that_could_not_be_seen_again_takes_what_there_is() -> None:
+    shared = seen(started(unseen="host is silent"))
+    assert decide(candidate(has_seen_nothing=True), [shared])[0] is Choice.JOIN
+
+
+def test_without_a_window_only_what_was_claimed_after_the_point_is_joined() -> None:
+    asker = candidate(window=timedelta(0))
+    assert decide(asker, [seen(started(age=timedelta(0)))])[0] is Choice.CLAIM
+    assert decide(asker, [seen(started(age=-SECOND))])[0] is Choice.JOIN
+
+
+def test_what_is_over_is_sealed_by_those_who_join_others() -> None:
+    old = seen(started(age=timedelta(minutes=16)))
+    assert is_over(candidate(), old)
+    assert not is_over(candidate(kind=Kind.MANUAL), old)
+    assert not is_over(candidate(), seen(started()))
+
+
+def test_shortly_after_midnight_the_day_before_is_looked_at_too() -> None:
+    midnight = datetime(2026, 11, 27, 0, 5, tzinfo=UTC)
+    days = days_of_use(candidate(opened_at=midnight), midnight)
+    assert [day.day for day in days] == [27, 26]
