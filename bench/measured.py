@@ -27,6 +27,7 @@ class Measured:
         calls: Calls of AWS's services and of SQL Server by name, as `bench.measuring.calls` names them.
         throttled: How many of those of AWS were refused because a bucket was empty.
         describes: DescribeSnapshots in the minute with the most of them.
+        describes_waiting: The same of minutes in which the cloud had no other calls; None where there was none.
         blocking: Callbacks that kept a triggerer's event loop for long, the longest first, where somebody watched.
         problems: What was not as it has to be, in sentences.
     """
@@ -43,6 +44,7 @@ class Measured:
     calls: Counter[str] = field(default_factory=Counter)
     throttled: int = 0
     describes: int = 0
+    describes_waiting: int | None = None
     blocking: Sequence[LongCallback] = ()
     problems: Sequence[str] = ()
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench.measuring.calls import LabCalls
+from bench.measuring.calls import LabCalls, busiest_minute, busiest_waiting_minute
 from bench.measuring.sampler import MemoryPeaks, cpu_by_component
 from lab.settings import LabSettings
+
+DESCRIBE = "ec2:DescribeSnapshots"
 
 
 class Meter:
@@ -39,16 +41,23 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._memory.__exit__(kind, error, trace)
-        if error is not None:
-            return
+        try:
+            if error is None:
+                self._take_figures()
+        finally:
+            self._asked.close()
+
+    def _take_figures(self) -> None:
         after = cpu_by_component({**self._trees, **self._lab})
         spent = Counter(after)
         spent.subtract(self._before)
+        minutes = self._asked.by_minute()
         self.figures = {
             "cpu": {name: spent[name] for name in self._trees},
             "lab_cpu": {name: spent[name] for name in self._lab},
             "memory": dict(self._memory.largest),
             "calls": self._asked.by_name(),
             "throttled": self._asked.throttled(),
-            "describes": self._asked.busiest_minute("ec2:DescribeSnapshots"),
+            "describes": busiest_minute(minutes, DESCRIBE),
+            "describes_waiting": busiest_waiting_minute(minutes, DESCRIBE),
         }
