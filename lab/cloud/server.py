@@ -27,6 +27,7 @@ from lab.cloud.faults import Faults
 from lab.cloud.knobs import Knobs
 from lab.cloud.measures import add_measures
 from lab.cloud.permissions import Permissions, make_limited_user
+from lab.cloud.scripts import SUPERVISORS
 from lab.cloud.state import State
 from lab.cloud.throttle import Throttle
 from lab.faults.answers import error_answer
@@ -122,5 +123,6 @@ def main() -> None:
 
 
 def _stop(signal_number: int, _: FrameType | None) -> None:
+    SUPERVISORS.end()
     log.info("Stopped by %s", signal.Signals(signal_number).name)
     os._exit(0)  # taking everything apart that moto has read would take longer than reading it
