@@ -13,7 +13,8 @@ import pytest
 from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from tests.docs.sources import commands
-from tests.stack.test_backups import add_fault, assert_one_of_each, daily_points, faults, manifest_of
+from tests.stack.holdings import assert_one_of_each, manifest_of
+from tests.stack.test_backups import add_fault, daily_points, faults
 from tests.support.stack import RunningStack
 from tests.support.steps import CHAIN
 

@@ -17,7 +17,8 @@ from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from lab.wreck import wreck
 from tests.docs.sources import commands
-from tests.stack.test_backups import HELD_SECONDS, lease_of, wait_for_running
+from tests.stack.holdings import lease_of
+from tests.stack.test_backups import HELD_SECONDS, wait_for_running
 from tests.support.stack import RunningStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]

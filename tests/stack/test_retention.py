@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.settings import VAULT_BUCKET
-from tests.stack.test_backups import client, lease_of
+from tests.stack.holdings import client, lease_of
 from tests.support.stack import RunningStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(800)]

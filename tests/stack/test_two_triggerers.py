@@ -15,14 +15,8 @@ from lab.processes import procfile_commands
 from lab.testing.deadlines import within
 from lab.waiting import wait_until
 from lab.wreck import wreck
-from tests.stack.test_backups import (
-    assert_one_of_each,
-    client,
-    lease_of,
-    manifest_of,
-    slow_backups,
-    wait_for_running,
-)
+from tests.stack.holdings import assert_one_of_each, client, lease_of, manifest_of
+from tests.stack.test_backups import slow_backups, wait_for_running
 from tests.stack.test_restores import assert_nothing_is_left, back_up
 from tests.support.stack import RunningStack
 
