@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from include.rules.errors import PartError
-from include.rules.points.parts import PartName
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from tests.support.holdings import assert_one_of_each
 from tests.support.neighbours import Neighbours, daily
@@ -134,3 +134,15 @@ def test_a_snapshot_that_is_sealed_stays_a_part_of_those_that_use_it(neighbours:
     neighbours.at_once()
     assert web_share(neighbours).id == shared.id
     assert_one_of_each(world, daily("acme"))
+
+
+def test_a_snapshot_of_one_owner_that_an_earlier_release_has_made_stays_a_part(neighbours: Neighbours) -> None:
+    world = neighbours.world
+    neighbours.at_once([OPEN, WEB])
+    shared, part = web_share(neighbours), world.manifest(daily("acme")).parts.web_snapshot
+    assert part
+    own = part.model_copy(update={"claim": ""})
+    world.change_manifest(daily("acme"), lambda manifest: manifest.with_snapshot(SnapshotRole.WEB, own))
+    neighbours.at_once()
+    assert world.manifest(daily("acme")).parts.web_snapshot == own
+    assert web_share(neighbours) == shared
