@@ -6,6 +6,7 @@ import logging
 import signal
 
 from lab.settings import HOST, LabSettings
+from lab.sqlserver.backup_media.object_storage import load_client_code
 from lab.sqlserver.engine.open_files import raise_limit
 from lab.sqlserver.server import Server
 from lab.sqlserver.siblings import end_siblings, fork_siblings
@@ -19,6 +20,8 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     raise_limit()
     settings = LabSettings.from_environment()
+    if settings.sql_servers > 1:
+        load_client_code()
     number, siblings = fork_siblings(settings.sql_servers)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {number:02} %(levelname)-7s %(message)s")
     try:

@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab.settings import REGION, SQL_SERVER_AGENT
+from lab.settings import HOST, REGION, SQL_SERVER_AGENT
 from lab.sqlserver.engine.credentials import Credential
 from lab.sqlserver.errors import SqlServerError
 
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 MIN_PART, MAX_PART = 5 * 1024 * 1024, 20 * 1024 * 1024
 _SCHEME = "s3://"
 _CONFIG = Config(
-    user_agent_extra=SQL_SERVER_AGENT,
+    user_agent=SQL_SERVER_AGENT,  # and nothing else: botocore puts its own together anew for each call
+    parameter_validation=False,  # all of them are made here
     signature_version="s3v4",
     s3={"addressing_style": "path"},
     connect_timeout=5,
@@ -141,6 +142,11 @@ def _open(url: str, credential: Credential | None) -> tuple[Any, dict[str, str]]
     with _making_client:
         client = _client(host, credential.secret)
     return client, {"Bucket": bucket, "Key": key}
+
+
+def load_client_code() -> None:
+    """Read what clients are made of: a process that forks others reads it for all of them."""
+    _client(HOST, "")
 
 
 @lru_cache(maxsize=16)
