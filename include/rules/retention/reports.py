@@ -48,6 +48,7 @@ class TenantReport:
         kept: How many points stay.
         done: Ids of points by what was done with them.
         swept: Snapshots and files that were no part of any point any more and are gone.
+        notes: What else there is to say.
         troubles: What was not done.
     """
 
@@ -56,6 +57,7 @@ class TenantReport:
     kept: int = 0
     done: dict[Deed, list[str]] = field(default_factory=dict)
     swept: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
 
     def did(self, deed: Deed, point_id: str) -> None:
@@ -73,7 +75,7 @@ class TenantReport:
 
     def text(self) -> str:
         """The whole report of the tenant, for the log."""
-        lines = [f"Tenant {self.tenant}: {self.summary()}", *(f"  {line}" for line in self.explained)]
+        lines = [f"Tenant {self.tenant}: {self.summary()}", *(f"  {line}" for line in (*self.explained, *self.notes))]
         return "\n".join([*lines, *(f"  NOT DONE: {trouble.message}" for trouble in self.troubles)])
 
     def summary(self) -> str:

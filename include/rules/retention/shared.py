@@ -20,6 +20,11 @@ from include.rules.retention.offboarding import Offboarding
 LAG = timedelta(hours=1)
 """For so long a look-up of EBS may not show a snapshot that was just asked for, and whoever asked may not know it."""
 
+BYTES_STAY = (
+    "The tenant has left: its bytes stay in the shared snapshots of its volumes until the last of their users has left "
+    "them, and the report of every run of the fleet says in which (docs/vault.md, Data protection)."
+)
+
 
 class ClaimName(NamedTuple):
     """Which shared snapshot: the names in the key of its document."""
@@ -129,11 +134,11 @@ def bytes_left_note(
 
 
 def unlisted_error(manifest: Manifest, name: ClaimName, snapshot_id: str) -> PartError:
-    """A recovery point uses a shared snapshot and is not on its list: it goes when the others have left."""
+    """A recovery point uses a shared snapshot and is not on its list: it may go when the others have left."""
     return PartError(
         f"Recovery point {manifest.id} of tenant {manifest.tenant} uses shared snapshot {name}, and is not on the list "
         "of its users.",
-        why="The snapshot is deleted when those on the list have left it, and the point then has lost a part.",
+        why="The list is what keeps a snapshot: when the others have left it, the point may lose this part.",
         todo="Somebody has edited one of the two: put the point back on the list (docs/vault.md, Shared snapshots).",
         snapshot=snapshot_id,
     )

@@ -44,23 +44,30 @@ class Dissolution:
         self.report = SharedReport()
 
     async def delete_unused(self) -> None:
-        """Delete the snapshots of all claims that nobody uses, and the documents of those that are gone."""
+        """Delete the snapshots of all claims that nobody uses, and the documents of those that are gone.
+
+        One whose list is empty although a point could be restored from it is left alone; it is reported with the point.
+        """
         seen = self._looks.latest.entries.values()
         names = self._looks.emptied | {entry.name for entry in seen if entry.state is ShareState.DELETING}
-        in_order = sorted(names)
+        in_order = sorted(names - self._looks.wanted)
         for start in range(0, len(in_order), AT_ONCE):
             try:
                 await self._dissolve(in_order[start : start + AT_ONCE])
             except PerennialError as error:
                 self._trouble(error)
 
+    def report_problems(self) -> None:
+        """Report documents that could not be read."""
+        problems = self._looks.latest.problems
+        self.report.troubles += [Trouble(str(problem), needs_operator=True) for problem in problems]
+
     async def look_for_strays(self) -> None:
-        """Delete what a claim has asked for besides its snapshot; report what has no document, or an unreadable one.
+        """Delete what a claim has asked for besides its snapshot, and report snapshots of claims without a document.
 
         Only after a look at the whole vault.
         """
         listing = self._looks.latest
-        self.report.troubles += [Trouble(str(problem), needs_operator=True) for problem in listing.problems]
         known = {tag for entry in listing.entries.values() for tag in entry.tags}
         try:
             await self._delete_extras(listing)

@@ -92,6 +92,7 @@ class Retention:
             await self._dissolution.delete_unused()
             await self._dissolution.look_for_strays()
             await record_retention(self.vault.documents, self.now, self.owner)
+        self._dissolution.report_problems()
         self.shared.notes += await notes_on_gone_tenants(self._looks, self.register, review.plans)
         return FleetReport(review.reports, review.plans.objections_to(None), self.shared)
 
@@ -147,6 +148,7 @@ class Retention:
             judged = self._judged(review, tenant, stopping, shown.fingerprint)
             await self._carry_out(replace(judged, approved=shown.asked, seen_lost=shown.lost), review)
         await self._dissolution.delete_unused()
+        self._dissolution.report_problems()
         return FleetReport(review.reports, shared=self.shared)
 
     async def _review(self, tenants: Iterable[str], planned_for: datetime) -> FleetReview:
@@ -158,6 +160,7 @@ class Retention:
             inventory = await take_inventory(self.vault, tenant, self.now, self._looks, ignoring_lease_of=self.owner)
             for problem in inventory.problems:
                 reports[tenant].not_done(problem, needs_operator=True)
+            reports[tenant].notes += inventory.notes
             points.extend(inventory.points)
             circumstances[tenant] = inventory.circumstances
 

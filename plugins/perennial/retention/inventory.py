@@ -11,11 +11,13 @@ from include.rules.errors import PartError
 from include.rules.points.left_over import replaced_parts
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
+from include.rules.points.transitions import WHOLE
 from include.rules.restore.half_restored import LATEST, points_needed_by_half_restored
 from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, report_lost_parts
 from include.rules.retention.plan import Circumstances
 from include.rules.retention.records import AppliedPolicy
 from include.rules.retention.shared import (
+    BYTES_STAY,
     ClaimName,
     lists_to_leave,
     vouched_by,
@@ -63,6 +65,11 @@ class TenantInventory:
         """What the rules of retention know of them; one that has lost a part has failed, also before it says so."""
         return [TimelinePoint.of(self._as_it_is(version.value)) for version in self.manifests.values()]
 
+    @property
+    def notes(self) -> list[str]:
+        """What else there is to say of a tenant that has left and shares snapshots with others."""
+        return [BYTES_STAY] if self.circumstances.offboarding and any(self.lists.values()) else []
+
     def _as_it_is(self, manifest: Manifest) -> Manifest:
         names = self.lost.get(manifest.id)
         return failed_for_want_of(manifest, names, self.now) if names else manifest
@@ -92,6 +99,8 @@ async def take_inventory(
     versions, problems = await vault.points_and_problems(tenant, ids)
     manifests, unread = {version.value.id: version for version in versions}, bool(problems)
     listing = await shared.look_at(tenant, [version.value for version in versions])
+    whole_points = (version.value for version in versions if version.value.state in WHOLE)
+    shared.wanted.update(name for manifest in whole_points for name in vouched_by(manifest))
     snapshots, users = listing.own.get(tenant, {}), listing.users.get(tenant, {})
     suspects = [v for name, v in manifests.items() if is_suspect(v.value, listing.ids, files.get(name, ()), now)]
     known = {*ids, *(version.value.id for version in versions)}

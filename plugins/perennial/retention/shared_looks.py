@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any
 
@@ -43,6 +43,7 @@ class SnapshotListing:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     problems: list[PartError] = field(default_factory=list)
+    _same: dict[frozenset[str], frozenset[str]] = field(default_factory=dict)  # a volume's snapshots show one set
 
     @property
     def tenants(self) -> set[str]:
@@ -63,6 +64,7 @@ class SnapshotListing:
 
     def add_entry(self, entry: SharedEntry) -> None:
         """Take note of a shared snapshot."""
+        entry = replace(entry, tenants=self._same.setdefault(entry.tenants, entry.tenants))
         self.entries[entry.name] = entry
         for tenant, point in entry.users:
             self.users[tenant][point].append(entry)
@@ -73,12 +75,14 @@ class SharedLooks:
 
     Attributes:
         emptied: Shared snapshots whose last user has left them in the course of the run.
+        wanted: Shared snapshots that are parts of points which could be restored: whatever their documents say, the run
+            deletes none of these.
         latest: What was seen last.
     """
 
     def __init__(self, vault: Vault) -> None:
         self.vault = vault
-        self.emptied = set[ClaimName]()
+        self.emptied, self.wanted = set[ClaimName](), set[ClaimName]()
         self.latest = SnapshotListing()
         self._sees_all = False
 

@@ -15,6 +15,7 @@ from include.rules.retention import shared as rules
 from include.rules.retention.expiry import held
 from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.reports import Deed
+from include.rules.retention.shared import BYTES_STAY
 from perennial.hooks.vault.backup_files import point_prefix
 from perennial.retention.lost_parts import find_absent_parts
 from tests.support.retention import DAY, NOW, OLD, Stock
@@ -132,6 +133,30 @@ def test_a_point_that_its_snapshot_does_not_know_of_is_reported(fleet: Stock) ->
     assert fleet.state(acme) == "verified"
 
 
+def test_an_empty_list_of_a_snapshot_that_a_point_needs_deletes_nothing(fleet: Stock) -> None:
+    """Somebody has emptied it by hand: the manifest is believed before the list."""
+    (acme,), (web, _) = add_sharing(fleet, TODAY, ["acme"], kind="manual")
+    fleet.run(fleet.vault.shared_snapshots.put(web.left("acme", acme.id, 0)))
+    for hours in range(2):
+        report = fleet.retain(NOW + timedelta(hours=hours))
+        (message,) = report.needing_operator()
+        assert f"uses shared snapshot {web.id} of volume {web.volume}, and is not on the list" in message
+        assert report.shared.deleted == []
+    assert is_there(fleet, web)
+    assert fleet.state(acme) == "verified"
+
+
+def test_a_verified_point_of_a_document_that_cannot_be_read_stays_and_its_tenant_goes_on(fleet: Stock) -> None:
+    (acme,), (web, _) = add_sharing(fleet, TODAY, ["acme"], kind="manual")
+    old = fleet.add_expiring(OLD, NOW - 2 * DAY)
+    place, key = fleet.vault.documents, fleet.vault.shared_snapshots.key(web.volume, web.id)
+    fleet.s3.put_object(Bucket=place.bucket, Key=place.prefix + key, Body=b'{"version": 2}')
+    (message,) = fleet.retain().needing_operator()
+    assert f"{key} in the vault is not a SharedSnapshot that this version understands" in message
+    assert (fleet.state(acme), fleet.state(old)) == ("verified", "gone")
+    assert is_there(fleet, web)
+
+
 def test_extras_of_a_claim_go_once_they_are_an_hour_old(fleet: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
     points, (web, _) = add_sharing(fleet, TODAY, kind="manual")
     extra = snapshot_of(fleet, web.volume, web.tag)
@@ -188,7 +213,9 @@ def test_the_report_tells_where_the_bytes_of_a_tenant_that_has_left_still_are(fl
         tenant="acme", left_at=NOW - DAY, final_until=(NOW + DAY).date(), author="ada", retention=policy
     )
     fleet.run(fleet.vault.offboarded.put(record))
-    (note,) = fleet.retain().shared.notes
+    report = fleet.retain()
+    assert BYTES_STAY in report.tenants["acme"].text()
+    (note,) = report.shared.notes
     assert note.startswith("Tenant acme has left on 2026-06-29: its bytes are still in 2 shared snapshots of vol-")
     assert note.endswith(f"the last of their users that has an end is kept until {until}.")
 
