@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from lab.testing.sql_server import LabSqlServer
-from perennial.hooks.sql_server import connections, tsql
+from perennial.hooks.sql_server import tsql
 
 README = Path(__file__).parents[2] / "README.md"
 PASSWORD = "S3cret-Passw0rd"
@@ -52,7 +52,6 @@ class ReadmeLogin:
         """Let Perennial sign in with it."""
         connection = json.loads(os.environ[CONNECTION]) | {"login": self.name, "password": PASSWORD}
         monkeypatch.setenv(CONNECTION, json.dumps(connection))
-        monkeypatch.setattr(connections, "GOOD_FOR", 0)  # at once, not within a minute
 
     def drop(self) -> None:
         """The login is gone; its user stays where databases have it."""

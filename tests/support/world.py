@@ -26,7 +26,7 @@ from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
 from lab.waiting import wait_until
 from perennial.hooks.aws.clients import close_clients
-from perennial.hooks.sql_server import tsql
+from perennial.hooks.sql_server import connections, tsql
 from perennial.hooks.vault.memory import memories
 from perennial.steps.trigger import StepResult, StepTrigger
 from tests.support.holdings import Holdings
@@ -223,6 +223,7 @@ def world(
         "password": sql.sql_password,
     }
     monkeypatch.setenv("AIRFLOW_CONN_SQL_SERVER_LAB", json.dumps(connection))
+    monkeypatch.setattr(connections, "GOOD_FOR", 0)  # tests change the connection from one step to the next
     credential = f"s3://{s3.removeprefix('http://')}/{vault_bucket}"
     lab_sql_server.run(
         f"IF NOT EXISTS (SELECT 1 FROM sys.credentials WHERE name = N'{credential}') "

@@ -35,6 +35,7 @@ class Airflow:
             return get_connection(conn_id)
 
         monkeypatch.setattr(MsSqlHook, "get_connection", counted)
+        monkeypatch.setattr(connections, "GOOD_FOR", 60)
 
     def make_login(self) -> str:
         name = f"login_{uuid4().hex[:8]}"
