@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, NamedTuple
 from unittest.mock import patch
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from lab.faults.calls import read_call
 from perennial.hooks.aws.clients import aws_client
@@ -27,6 +27,11 @@ class Request(NamedTuple):
     service: str
     action: str
     key: str
+
+    @property
+    def is_of_shared_snapshots(self) -> bool:
+        """True for a request for the documents of shared snapshots, or for their names."""
+        return self.key.startswith("shared-snapshots/")
 
 
 @dataclass
@@ -63,10 +68,10 @@ def counting(world: World) -> Iterator[AwsCalls]:
             headers = {
                 f"HTTP_{name.upper().replace('-', '_')}": _text(value) for name, value in request.headers.items()
             }
-            body = request.body if isinstance(request.body, bytes) else b""  # a document's is a stream
+            body = _text(request.body).encode() if isinstance(request.body, str | bytes) else b""  # S3's is a stream
             environ = {"REQUEST_METHOD": request.method, "PATH_INFO": unquote(url.path), "QUERY_STRING": url.query}
             call = read_call({**environ, **headers, "CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)})
-            key = unquote(url.path).removeprefix(place) if call.service == "s3" else ""
+            key = (unquote(url.path) + prefix_of(url.query)).removeprefix(place) if call.service == "s3" else ""
             calls.requests.append(Request(calls.step, call.service, call.action, key))
             return await send(request)
 
@@ -80,6 +85,11 @@ def counting(world: World) -> Iterator[AwsCalls]:
     finally:
         for one in patches:
             one.stop()
+
+
+def prefix_of(query: str) -> str:
+    """Below what a listing looks, as the rest of its path; empty for other calls."""
+    return "".join(f"/{prefix}" for prefix in parse_qs(query).get("prefix", ()))
 
 
 def _text(value: str | bytes) -> str:

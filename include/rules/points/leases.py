@@ -30,7 +30,7 @@ another owner may take the lease after its whole time. Both are far more than th
 by a clock that goes on meanwhile.
 """
 
-CHANGE_WITHIN = timedelta(seconds=10)
+CHANGE_WITHIN = timedelta(seconds=15)
 """The same before a change of a document, which compare and swap protects besides: what a step that is outranked writes
 before its successor's first write, that one finds, and writes on top of."""
 
@@ -92,7 +92,7 @@ class Lease(Strict):
 
         Not of a lease that is about to expire, nor where leases are so short that `within` would be no small part.
         """
-        return age <= min(within, ttl / 60) and not self.is_neglected(now, ttl)
+        return age <= min(within, ttl / 40) and not self.is_neglected(now, ttl)
 
     def acquired(
         self, owner: str, purpose: Purpose, *, now: datetime, ttl: timedelta, incarnation: str = "", point: str = ""

@@ -62,6 +62,11 @@ def ended(manifest: Manifest, now: datetime) -> Manifest:
     return manifest if manifest.to_lock_until else manifest.closed(now)
 
 
+def is_ended(manifest: Manifest) -> bool:
+    """True when nothing is left to do for a verified point but to give the lease back."""
+    return manifest.state is State.VERIFIED and manifest.closed_at is not None and not manifest.to_lock_until
+
+
 async def end_attempt(point: LeasedPoint) -> None:
     """Stop what still runs for the attempt, write the point's final state, and lock the parts of a verified one."""
     manifest = point.manifest

@@ -11,17 +11,17 @@ from include.rules.backup.quotas import check_manual_quota, month_prefix
 from include.rules.errors import ConflictError, LeaseLostError, PartError, PerennialError, UnavailableError
 from include.rules.points.database_settings import restore_warning
 from include.rules.points.failures import INTERRUPTED
-from include.rules.points.leases import Purpose
+from include.rules.points.leases import Lease, Purpose
 from include.rules.points.levels import not_looked_at
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest, Kind
 from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
-from include.rules.restore.half_restored import LATEST, half_restored_by
 from include.rules.retention.outlook import describe_displaced, displaced_by
-from perennial.backup.attempt import begin_attempt, end_attempt
+from perennial.backup.attempt import begin_attempt, end_attempt, is_ended
+from perennial.backup.half_restored import find_half_restored
 from perennial.backup.lock import lock_parts
-from perennial.backup.step import BackupTrigger
+from perennial.backup.step import SETTLED, BackupTrigger
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.leased import LeasedPoint
@@ -45,6 +45,8 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         settings, request = self.settings, self.backup_request
         tenant = (await read_register(settings, fresh=request.kind is not Kind.DAILY)).tenant(request.tenant)
         current = await self._read_if_begun()
+        if current and is_ended(current.value):
+            return {"recovery_point": current.value.id, **SETTLED}
         if current and current.value.state is not State.VERIFIED:
             await refuse_alone(self)
         wait, point_id = settings.lease_wait.total_seconds(), request.recovery_point_id
@@ -58,7 +60,7 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         if manifest.state is State.VERIFIED:
             async with released_after(lease):
                 await lock_parts(point)
-            return {"recovery_point": manifest.id, "message": "It is verified already: nothing to do."}
+            return {"recovery_point": manifest.id, **SETTLED}
         message = await self._displaced(request, tenant)
         return {"recovery_point": manifest.id, "attempt": manifest.attempt, **({"message": message} if message else {})}
 
@@ -93,7 +95,7 @@ class OpenRecoveryPointTrigger(BackupTrigger):
         for _ in range(CHANGES):
             if current and is_settled(current.value):
                 return LeasedPoint(lease, current)
-            restore = await self._half_restored_by(lease)
+            restore = await find_half_restored(lease)
             with suppress(ConflictError):
                 note = self.note[:1000]
                 return await begin_attempt(lease, current, request, tenant, note=note, half_restored=restore)
@@ -106,17 +108,6 @@ class OpenRecoveryPointTrigger(BackupTrigger):
             why="Nothing was begun.",
             todo="Look for runs of this tenant that start again and again, then clear the task `open` of this run.",
         )
-
-    async def _half_restored_by(self, lease: TenantLease) -> str | None:
-        """The restore that has left the tenant half restored; not looked for where none can have, as the lease says."""
-        known = await self.vault.known_lease(lease.tenant)
-        if known and known.found_whole:
-            return None
-        records, problems = await self.vault.restores_and_problems(lease.tenant, LATEST)
-        restore = half_restored_by(records)
-        if restore is None and not problems:
-            self.vault.learn_of_lease(lease.tenant, lease.token, found_whole=True)
-        return restore.id if restore else None
 
     async def call_off(self) -> None:
         """Leave nothing behind: no `close` follows an `open` that was ended."""
@@ -137,8 +128,9 @@ class CloseRecoveryPointTrigger(BackupTrigger, ClosingTrigger):
     """Writes the recovery point's final state, locks a verified one, and gives the lease back."""
 
     async def work(self) -> StepResult:
-        request = self.backup_request
-        manifest: Manifest | None = None
+        request, manifest = self.backup_request, await self._end_at_once()
+        if manifest:
+            return _report(manifest, self.owner)
         # Without the lease there is nothing to close: it was closed before (and the answer lost), or somebody else has
         # taken the tenant over. What the manifest says then is what there is to say.
         with leaving_it_to_others():
@@ -152,6 +144,21 @@ class CloseRecoveryPointTrigger(BackupTrigger, ClosingTrigger):
             version = await self.read_manifest()
             manifest = version.value if version else None
         return _report(manifest, self.owner)
+
+    async def _end_at_once(self) -> Manifest | None:
+        """Give the lease back of a run that has nothing left to do, in one write; None when it has, or may have.
+
+        The write takes a token besides, so that whatever is still at work for this run stops; and it succeeds only
+        where nobody has acted on the tenant since the manifest was seen.
+        """
+        version, tenant, now = await self.know_manifest(), self.backup_request.tenant, datetime.now(UTC)
+        if version is None or not is_ended(version.value):
+            return None
+
+        def ended(lease: Lease | None) -> Lease:
+            return (lease or Lease(tenant=tenant, expires_at=now)).ended(self.owner, now=now)
+
+        return version.value if await self.vault.change_known_lease(tenant, ended) else None
 
     async def _is_unclosed(self) -> bool:
         current = await self.read_manifest()
