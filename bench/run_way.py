@@ -41,7 +41,7 @@ def run_way(
     say(f"{way.title}: starting Airflow" + (", warming up with one tenant" if warm_up else ""))
     bench = bench.start_for(way)
     if warm_up:
-        bench.warm_up(way, min(tenants))
+        bench.warm_up(way)
     records, airflow = Records(bench.settings), bench.airflow
     blocked_before = Counter(bench.blocking_callbacks())
     with bench.meter(airflow) as meter:

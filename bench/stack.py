@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -27,7 +28,7 @@ from demo.environment import airflow_url
 from demo.stack import COMPONENTS, Stack
 from lab.environment import PROJECT
 from lab.processes import procfile_commands
-from lab.seed.register import registered
+from lab.seed.register import register_all, registered, unregister
 from lab.servers import SERVERS
 from lab.settings import LabSettings
 from lab.testing.server import new_settings
@@ -66,6 +67,7 @@ class BenchStack:
         stack: The stack, with the environment of the way at hand.
         triggerers: How many triggerers there are.
         limits: Environment of the lab's servers.
+        spare: The register's entry of a tenant to warm up with.
         watch: Whether the callbacks of the triggerers' event loops are timed; that costs a little CPU.
     """
 
@@ -73,6 +75,7 @@ class BenchStack:
     triggerers: int = 1
     limits: Mapping[str, str] = field(default_factory=dict)
     watch: bool = False
+    spare: dict[str, Any] = field(default_factory=dict)
 
     @property
     def settings(self) -> LabSettings:
@@ -114,17 +117,22 @@ class BenchStack:
         """Stop Airflow's components; its database and the lab go on."""
         self.stack.processes.stop(self._components())
 
-    def warm_up(self, way: Way, tenant: str) -> None:
-        """Back one tenant up by hand, so that everything is imported and every client made; then wait a moment.
+    def warm_up(self, way: Way) -> None:
+        """Back the spare tenant up by hand, so that everything is imported and every client made; then wait a moment.
 
-        Raises RuntimeError when that fails.
+        None of the fleet's tenants may use its snapshots. Raises RuntimeError when that fails.
         """
+        register_all(self.settings, [self.spare])
+        self._back_up(way, self.spare["id"])
+        unregister(self.settings, [self.spare["id"]])
+        time.sleep(SETTLE_SECONDS)
+
+    def _back_up(self, way: Way, tenant: str) -> None:
         api = self.api
         run_id = api.trigger(way.by_hand, way.warm_up(tenant))
         run = api.wait_for_run(way.by_hand, run_id, WARM_UP_SECONDS, self.check)
         if run["state"] != "success":
             raise RuntimeError(f"The warm-up of {way.title} has failed: {way.by_hand} {run_id}. {self.advice}")
-        time.sleep(SETTLE_SECONDS)
 
     def meter(self, trees: Mapping[str, int]) -> Meter:
         """What measures these process trees, and what they ask the lab for."""
@@ -190,8 +198,7 @@ def bench_stack(fleet: Fleet, limits: Mapping[str, str] | None = None, *, watch:
     done = False
     try:
         stack.stack.start_servers()
-        fleet.seed(settings)
-        yield stack
+        yield replace(stack, spare=fleet.seed(settings))
         done = True
     except KeyboardInterrupt:
         done = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,12 @@ def register_all(settings: LabSettings, entries: Iterable[dict[str, Any]]) -> No
     by_id = registered(settings) | {entry["id"]: entry for entry in entries}
     _write(_folder(settings) / "plans.yaml", {"plans": PLANS})
     _write(_folder(settings) / "tenants.yaml", {"tenants": list(by_id.values())})
+
+
+def unregister(settings: LabSettings, tenants: Collection[str]) -> None:
+    """Take tenants out of the register, in one write; what they have stays."""
+    kept = [entry for tenant, entry in registered(settings).items() if tenant not in tenants]
+    _write(_folder(settings) / "tenants.yaml", {"tenants": kept})
 
 
 def _folder(settings: LabSettings) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -114,6 +115,26 @@ def test_every_second_of_the_cores_is_accounted_for(monkeypatch: pytest.MonkeyPa
 
 def test_a_fleet_of_a_thousand_is_on_twenty_servers() -> None:
     assert [Fleet(size).servers for size in (10, 100, 1000, 3000)] == [1, 2, 20, 31]
+
+
+def test_the_spare_tenant_shares_with_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded: dict[str, dict[str, Any]] = {}
+
+    def seed(_settings: object, count: int, per_volume: int, say: object) -> None:
+        seeded.update({f"t{n:04}": {"id": f"t{n:04}", "volume": (n - 1) // per_volume} for n in range(1, count + 1)})
+
+    def take_out(_settings: object, tenants: Collection[str]) -> None:
+        for tenant in tenants:
+            del seeded[tenant]
+
+    monkeypatch.setattr("bench.fleet_seed.seed_fleet", seed)
+    monkeypatch.setattr("bench.fleet_seed.registered", lambda _: dict(seeded))
+    monkeypatch.setattr("bench.fleet_seed.unregister", take_out)
+    for tenants in (1, 20, 30):
+        seeded.clear()
+        spare = Fleet(tenants).seed(None)  # type: ignore[arg-type]
+        assert len(seeded) == tenants
+        assert spare["volume"] not in {entry["volume"] for entry in seeded.values()}
 
 
 def test_a_trial_is_smaller_and_never_larger(monkeypatch: pytest.MonkeyPatch) -> None:

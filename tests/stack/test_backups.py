@@ -11,7 +11,7 @@ import pymssql
 import pytest
 import yaml
 
-from bench.measuring.records import Dispatch, Records
+from bench.measuring.records import Dispatch
 from include.rules.register.register import parse_register
 from lab.seed.shop import connect_arguments
 from lab.settings import HOST, LabSettings
@@ -19,6 +19,7 @@ from lab.sqlserver.engine.control import Control
 from lab.testing.deadlines import pace, within
 from lab.waiting import wait_until
 from tests.stack.holdings import assert_one_of_each, lease_of, manifest_of
+from tests.support.benchmarks import assert_a_benchmark_sees
 from tests.support.stack import RunningStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
@@ -104,21 +105,6 @@ def test_the_fleet_is_backed_up_once_a_day_and_without_any_worker(stack: Running
     assert starts["tenant_backup"] == 0
     assert starts["daily_backups"] >= 2
     assert_a_benchmark_sees(stack, Dispatch("daily_backups", first), runs=6)
-
-
-def assert_a_benchmark_sees(stack: RunningStack, dispatch: Dispatch, runs: int) -> None:
-    """What `make bench` reads from Airflow's records of a dispatch, and all that came after it."""
-    records = Records(stack.settings)
-    seen = records.runs("tenant_backup", dispatch)
-    assert seen.states == records.states("tenant_backup", dispatch) == {"success": runs}
-    assert {key.split("|")[0]: count for key, count in seen.per_key.items()} == dict.fromkeys(
-        ("acme", "globex", "initech"), runs // 3
-    )
-    assert 0 < seen.queued_after <= seen.ended_after
-    assert (seen.starts, seen.mismatches) == (0, 0)
-    assert records.state(dispatch) == "success"
-    assert records.starts("daily_backups", dispatch) == 2  # a worker for each of the two dispatches
-    wait_until(lambda: records.callbacks_waiting() == 0, within(60), "callbacks still wait")
 
 
 @pytest.mark.timeout(800)
