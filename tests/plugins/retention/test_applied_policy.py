@@ -74,13 +74,11 @@ def test_a_narrowed_policy_is_asked_about_every_day_until_it_is_approved(ten: St
         assert "MAX_DELETE" in message
         assert "(limit 3; since 2026-06-30 daily was 10 and is 5)" in message
         assert applied(ten) == RetentionPolicy(**TEN)
-    shown = preview(ten)
-    assert shown["approval"] is True
+    assert preview(ten)["approval"] is True
     assert len(carry_out(ten)["marked"]) == 5
     assert applied(ten) == RetentionPolicy(**FIVE)
     ten.add(NOW + DAY)
-    report = ten.retain(NOW + DAY + DAY / 12)
-    assert report.needing_operator() == []
+    assert ten.retain(NOW + DAY + DAY / 12).needing_operator() == []
 
 
 def test_neither_a_dry_run_nor_a_question_records_anything(ten: Stock) -> None:
@@ -88,12 +86,10 @@ def test_neither_a_dry_run_nor_a_question_records_anything(ten: Stock) -> None:
     before = ten.keys(""), ten.everything(), record(ten)
     ten.retain(dry_run=True)
     for only_report in ("True", "False"):
-        shown = preview(ten, only_report=only_report)
-        assert "MAX_DELETE" in shown["preview"]
+        assert "MAX_DELETE" in preview(ten, only_report=only_report)["preview"]
     assert carry_out(ten, only_report="True")["dry_run"] is True
-    keys, everything, current = ten.keys(""), ten.everything(), record(ten)
-    assert (everything, current) == before[1:]
-    assert set(keys) - set(before[0]) == {"retention/acme.json"}, "what the last preview has shown"
+    assert (ten.everything(), record(ten)) == before[1:]
+    assert set(ten.keys("")) - set(before[0]) == {"retention/acme.json"}, "what the last preview has shown"
 
 
 def test_a_policy_that_nobody_had_to_stop_is_not_accepted_while_the_tenant_is_stale(stock: Stock) -> None:
