@@ -68,6 +68,9 @@ class CloseRecoveryPointOperator(StepOperator):
 class QueueBackupsOperator(BaseOperator):
     """Queue the daily backup of every tenant that is due, on a worker: one partition of BACKUPS_DUE for each.
 
+    The keys are announced when the task succeeds, all at once. So it is tried again, unlike a step: at nine it asks an
+    API server that everybody asks, and one slow answer would cost the whole fleet its morning.
+
     Args:
         only_missing: Leave out the tenants that have today's recovery point, verified, already.
     """
@@ -78,7 +81,7 @@ class QueueBackupsOperator(BaseOperator):
     }
 
     def __init__(self, *, only_missing: bool = False, **kwargs: Any) -> None:
-        super().__init__(outlets=[BACKUPS_DUE], **kwargs)
+        super().__init__(outlets=[BACKUPS_DUE], **{"retries": 3, "retry_delay": timedelta(seconds=20), **kwargs})
         self.only_missing = only_missing
 
     def execute(self, context: Context) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,3 +62,13 @@ def test_each_tenant_gets_a_partition(monkeypatch: pytest.MonkeyPatch, only_miss
 def test_nothing_is_announced_for_nobody(monkeypatch: pytest.MonkeyPatch, only_missing: bool, message: str) -> None:
     with pytest.raises(AirflowSkipException, match=message):
         queue(monkeypatch, {"due": [], "missing": []}, only_missing=only_missing)
+
+
+def test_a_dispatch_that_has_failed_is_tried_again_and_announces_nothing_before() -> None:
+    task = QueueBackupsOperator(task_id="queue")
+    assert (task.retries, task.retry_delay) == (3, timedelta(seconds=20))
+    outlet = Outlet()
+    context: Any = {"dag_run": SimpleNamespace(run_after="no moment"), "outlet_events": {BACKUPS_DUE: outlet}}
+    with pytest.raises(AttributeError):
+        task.execute(context)
+    assert outlet.partitions == []
