@@ -205,7 +205,7 @@ def test_a_run_of_retention_that_fails_says_what_was_done_until_then(
     marked = healthy.xcoms["carry_out"]["return_value"]["marked"]
     assert marked
     for (tenant, run), (step, way) in zip(runs.items(), cases, strict=True):
-        late = max(1, healthy.suspensions[step] * 3 // 4)
+        late = max(1, healthy.suspensions[step] - 7)  # the first points are marked by then, and not all is done
         assert run.carry_on(broken=step, way=way, at=late)[step] == "failed"
         if way is not Way.KILL:
             assert run.failure(step).startswith(SAYS[way])

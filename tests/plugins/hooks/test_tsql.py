@@ -48,6 +48,7 @@ STATEMENTS: dict[str, Callable[[str, str], str]] = {
     "verify": lambda _, url: tsql.verify(stripes(url)),
     "header": lambda _, url: tsql.header(stripes(url)),
     "file_list": lambda _, url: tsql.file_list(stripes(url)),
+    "files_of_all": lambda _, __: tsql.files_of_all(),
     "restore_database": lambda name, url: tsql.restore_database(
         name, stripes(url), {name: f"D:\\{name}.mdf", "log": "/l/x.ldf"}, replace=len(name) % 2 == 0
     ),
