@@ -81,7 +81,7 @@ def test_every_command_of_the_page_does_what_the_page_says(stack: RunningStack) 
     assert "Cleared" in cleared(stack, clear_daily.replace(DAILY_KEY, keys[1]))
     again = [*(run["dag_run_id"] for run in daily_runs(stack, keys[1])), started(stack, one_tenant)]
     assert {stack.wait_for_run("tenant_backup", run) for run in again} == {"success"}
-    assert "It is verified already: nothing to do." in stack.log("tenant_backup", again[-1], "open")
+    assert "verified already: there is nothing to do" in stack.log("tenant_backup", again[-1], "open")
     now = [point for tenant in tenants for point in daily_points(stack, tenant, of_the_day)]
     assert now == made, "a verified point was changed by the same request again"
 
