@@ -55,6 +55,13 @@ class Holdings:
         claims = [(volume, claim) for volume in volumes for claim in await vault.shared_snapshot_ids(volume)]
         return [(await vault.shared_snapshots.require(*claim)).value for claim in claims]
 
+    def forget_shared_snapshots(self) -> None:
+        """Take their documents away, as if they were of another day: a step reads those of the last hour."""
+        place = self.vault.documents
+        for claim in self.runner.run(self._every_shared_snapshot()):
+            key = f"{place.prefix}{self.vault.shared_snapshots.key(claim.volume, claim.id)}"
+            self.storage.client().delete_object(Bucket=place.bucket, Key=key)
+
     def snapshots(self, request: str) -> list[dict[str, Any]]:
         """All snapshots in the cloud that were made for shared snapshots on whose lists the recovery point is."""
         tags = [tag for shared in self.shared_snapshots(request) for tag in shared.tags]

@@ -84,15 +84,9 @@ class Neighbours:
 
     def forget_snapshots(self, *tenants: str) -> None:
         """Let there be no shared snapshot and no part yet, as if the tenants' points had just been opened."""
-        world, place = self.world, self.world.vault.documents
-
-        async def keys() -> list[str]:
-            return [key async for key in place.keys("shared-snapshots/")]
-
-        for key in world.runner.run(keys()):
-            world.storage.client().delete_object(Bucket=place.bucket, Key=place.prefix + key)
+        self.world.forget_shared_snapshots()
         for tenant in tenants:
-            world.change_manifest(daily(tenant), lambda m: m.model_copy(update={"parts": Parts(), "looks": {}}))
+            self.world.change_manifest(daily(tenant), lambda m: m.model_copy(update={"parts": Parts(), "looks": {}}))
 
     def count_calls(self) -> None:
         """Count the calls of EC2 and Systems Manager from now on."""

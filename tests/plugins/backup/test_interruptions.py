@@ -38,6 +38,7 @@ def test_a_step_cut_off_at_any_await_and_begun_again_ends_in_one_recovery_point(
         assert (len(bak.files) > 1) == (stripe_mb == "0.01")
         if not any(reached):
             break
+        world.forget_shared_snapshots()
     else:
         pytest.fail("the steps never came to their end")
     assert suspension > 10

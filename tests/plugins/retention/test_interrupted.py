@@ -73,7 +73,7 @@ def test_cut_off_anywhere_the_next_run_finishes_and_a_half_deleted_point_is_wort
             break
     else:
         pytest.fail("retention never came to its end")
-    assert halves >= 20 // every
+    assert halves >= 16 // every
 
 
 def assert_worth_nothing(fleet: Stock, point: Manifest) -> None:
