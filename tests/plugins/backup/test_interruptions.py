@@ -10,6 +10,8 @@ import pytest
 
 from include.rules.errors import LeaseLostError, PartError
 from include.rules.points.transitions import State
+from lab.testing.deadlines import within
+from lab.waiting import wait_until
 from tests.support.holdings import assert_one_of_each
 from tests.support.steps import BACKUP, CHAIN, CLOSE, DATABASE, OPEN, TODAY, VERIFY, WEB, chain_before, chain_from
 from tests.support.world import World
@@ -103,7 +105,7 @@ def test_a_run_marked_failed_in_the_middle_of_its_backup_leaves_nothing_behind(w
     assert world.lease("acme").owner is None
     assert world.files(TODAY) == []
     sessions = "SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE program_name LIKE N'perennial % acme-daily-20261123/%'"
-    assert world.sql.run(sessions)[0][0] == 0
+    wait_until(lambda: world.sql.run(sessions)[0][0] == 0, within(10), "the statement's session goes on")
 
 
 def test_a_step_of_an_outranked_run_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
