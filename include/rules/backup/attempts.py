@@ -67,7 +67,7 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
         db_snapshot=_adoptable_snapshot(manifest, SnapshotRole.DATABASE, now) if same_database else None,
         bak=_fresh_file(manifest.parts.bak, now) if same_database else None,
     )
-    starts = [snapshot.started_at for snapshot in (parts.web_snapshot, parts.db_snapshot) if snapshot]
+    starts = [snapshot.started_at for snapshot in parts.snapshots]
     return manifest.moved(
         Act.OPEN_AGAIN,
         attempt=manifest.attempt + 1,
@@ -94,7 +94,7 @@ def resumed(manifest: Manifest, *, owner: str, token: int, now: datetime) -> Man
     None when the attempt is another run's, is closed, or has parts too old to stand beside new ones.
     """
     unfinished = allows(manifest.state, Act.RESUME) and manifest.closed_at is None
-    part_times = [part.started_at for part in (manifest.parts.web_snapshot, manifest.parts.db_snapshot) if part]
+    part_times = [part.started_at for part in manifest.parts.snapshots]
     if manifest.claim and not manifest.claim.discarded:
         part_times.append(manifest.claim.claimed_at)
     if unfinished and manifest.owner == owner and all(is_fresh(moment, now) for moment in part_times):

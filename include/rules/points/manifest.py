@@ -14,7 +14,7 @@ from include.rules.points.failures import INTERRUPTED, StepFailure, with_failure
 from include.rules.points.holds import Hold, PastHold
 from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest_versions import upgraded
-from include.rules.points.parts import PartName, Parts, SnapshotPart, SnapshotRole
+from include.rules.points.parts import PartName, Parts, SnapshotPart, SnapshotRole, host_of
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import Act, State, outcomes
 from include.rules.register.tenants import Strict, Tenant
@@ -177,7 +177,7 @@ class Manifest(Strict):
     def with_snapshot(self, role: SnapshotRole, part: SnapshotPart) -> Manifest:
         """Record a snapshot; the point's time is the start of the earliest one."""
         parts = self.parts.model_copy(update={role.value: part})
-        starts = [snapshot.started_at for snapshot in (parts.web_snapshot, parts.db_snapshot) if snapshot]
+        starts = [snapshot.started_at for snapshot in parts.snapshots]
         return self.model_copy(update={"parts": parts, "time": min(starts)})
 
     def with_claim(self, key_prefix: str, now: datetime, *, stripes: int) -> Manifest:
@@ -217,7 +217,7 @@ class Manifest(Strict):
 
     def volume_of(self, role: SnapshotRole) -> str:
         """The volume that a snapshot of this role shows."""
-        return self.source.web.volume if role is SnapshotRole.WEB else self.source.database.volume
+        return host_of(self.source, role).volume
 
     @property
     def to_lock_until(self) -> datetime | None:

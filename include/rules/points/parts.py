@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime
 
 from include.rules.points.backup_files import BackupFilePart
 from include.rules.points.part_names import PartName as PartName
 from include.rules.points.part_names import SnapshotRole as SnapshotRole
-from include.rules.register.tenants import Strict
+from include.rules.register.tenants import DatabaseHost, Strict, Tenant, WebHost
+
+
+def host_of(tenant: Tenant, role: SnapshotRole) -> WebHost | DatabaseHost:
+    """The host whose volume a snapshot of this role shows: the half of the tenant's entry that names it."""
+    return tenant.web if role is SnapshotRole.WEB else tenant.database
+
+
+class ClaimName(NamedTuple):
+    """Which shared snapshot: the names in the key of its document."""
+
+    volume: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.id} of volume {self.volume}"
 
 
 class SnapshotPart(Strict):
@@ -28,6 +43,11 @@ class SnapshotPart(Strict):
     size_gib: int
     consistency: Literal["crash"] = "crash"
     claim: str = ""
+
+    @property
+    def claim_name(self) -> ClaimName | None:
+        """The shared snapshot that it is; None for one that belongs to this point alone."""
+        return ClaimName(self.volume_id, self.claim) if self.claim else None
 
 
 class Parts(Strict):
@@ -57,21 +77,31 @@ class Parts(Strict):
         return (*self.snapshot_ids, *(self.bak.keys if self.bak else ()))
 
     @property
+    def snapshots(self) -> tuple[SnapshotPart, ...]:
+        """The snapshots that are there, in the same order."""
+        return tuple(part for part in (self.web_snapshot, self.db_snapshot) if part)
+
+    @property
     def own_snapshot_ids(self) -> tuple[str, ...]:
         """Ids of those snapshots that belong to this point alone."""
-        return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part and not part.claim)
+        return tuple(part.snapshot_id for part in self.snapshots if not part.claim)
 
     @property
     def snapshot_ids(self) -> tuple[str, ...]:
         """Ids of the snapshots that are there, in the same order."""
-        return tuple(part.snapshot_id for part in (self.web_snapshot, self.db_snapshot) if part)
+        return tuple(part.snapshot_id for part in self.snapshots)
+
+    @property
+    def claims(self) -> frozenset[ClaimName]:
+        """The shared snapshots among these parts."""
+        return frozenset(name for part in self.snapshots if (name := part.claim_name))
 
     @property
     def seconds_apart(self) -> int | None:
         """From the start of the earliest snapshot to the end of the .bak, by Amazon's and the server's clocks: what is
         in one part and not in another was written in that time. None while one of the two is not there.
         """
-        starts = [part.started_at for part in (self.web_snapshot, self.db_snapshot) if part]
+        starts = [part.started_at for part in self.snapshots]
         if not starts or self.bak is None:
             return None
         return round(abs((self.bak.finished_at - min(starts)).total_seconds()))

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, Field
 
 from include.rules.errors import RefusedError
 from include.rules.points.looks import VolumeLook
+from include.rules.points.parts import ClaimName
 from include.rules.register.tenants import DatabaseHost, Strict, TenantId, VolumeId, WebHost
 
 SILENCE = timedelta(minutes=10)
@@ -86,6 +87,11 @@ class SharedSnapshot(Strict):
     sealed_because: str = ""
 
     @property
+    def name(self) -> ClaimName:
+        """How parts and lists name it."""
+        return ClaimName(self.volume, self.id)
+
+    @property
     def tag(self) -> str:
         """Value of the tag by which the snapshot is found again."""
         return f"{self.id}.{self.nonce}"
@@ -120,8 +126,7 @@ class SharedSnapshot(Strict):
         Raises:
             RefusedError: when its snapshot is there already, or about to be deleted.
         """
-        if self.state is not ShareState.CLAIMED:
-            raise self._refused("is claimed no more")
+        self._check_claimed()
         return self.seen_anew(looks, nonce).model_copy(update={"owner": owner, "users": (user,)})
 
     def given_up(self) -> SharedSnapshot:
@@ -130,8 +135,7 @@ class SharedSnapshot(Strict):
         Raises:
             RefusedError: when somebody else has had an answer for this claim.
         """
-        if self.state is not ShareState.CLAIMED:
-            raise self._refused("is claimed no more")
+        self._check_claimed()
         return self.model_copy(update={"state": ShareState.DELETING, "users": ()})
 
     def begun(self, snapshot_id: str, started_at: datetime, size_gib: int, *, claimed_at: datetime) -> SharedSnapshot:
@@ -140,8 +144,7 @@ class SharedSnapshot(Strict):
         Raises:
             RefusedError: when somebody else has had the answer for this claim, or it is about to be deleted.
         """
-        if self.state is not ShareState.CLAIMED:
-            raise self._refused("is claimed no more")
+        self._check_claimed()
         return self.model_copy(
             update={
                 "state": ShareState.STARTED,
@@ -154,8 +157,8 @@ class SharedSnapshot(Strict):
 
     def may_join(self, opened_at: datetime, window: timedelta) -> bool:
         """True when a daily point may use it that was opened at `opened_at`, both by the store's clock."""
-        is_open = self.state is ShareState.STARTED and self.claimed_at is not None
-        return bool(is_open and self.claimed_at and is_in_time(self.claimed_at, opened_at, window))
+        is_open = self.state is ShareState.STARTED
+        return is_open and self.claimed_at is not None and is_in_time(self.claimed_at, opened_at, window)
 
     def joined(self, users: Iterable[SnapshotUser]) -> SharedSnapshot:
         """The snapshot with these users; one that is on the list already takes its later token, and keeps its lock.
@@ -206,6 +209,10 @@ class SharedSnapshot(Strict):
         users = tuple(one for one in self.users if not one.is_of(tenant, point))
         state = self.state if users else ShareState.DELETING
         return self.model_copy(update={"users": users, "state": state})
+
+    def _check_claimed(self) -> None:
+        if self.state is not ShareState.CLAIMED:
+            raise self._refused("is claimed no more")
 
     def _refused(self, what: str) -> RefusedError:
         return RefusedError(

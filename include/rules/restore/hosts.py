@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.register.tenants import Tenant, WebHost
 from include.rules.restore.devices import free_devices
 from include.rules.restore.host_survey import HostSurvey
-from include.rules.restore.plan import RestorePlan, host_of
+from include.rules.restore.plan import RestorePlan
 from include.rules.restore.survey import not_restorable
 
 

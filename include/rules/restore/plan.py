@@ -13,7 +13,7 @@ from pydantic import Field
 from include.rules.points.database_settings import DatabaseSettings
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
-from include.rules.register.tenants import DatabaseHost, Strict, Tenant, WebHost
+from include.rules.register.tenants import Strict, Tenant
 from include.rules.restore.database_obstacles import check_obstacles
 from include.rules.restore.databases import ATTACHABLE, check_database_name, database_source, why_unsavable
 from include.rules.restore.folders import check_files, check_folder, paths_for
@@ -156,8 +156,3 @@ def _approvals(request: RestoreRequest, target: Tenant) -> list[str]:
     if request.target != request.tenant:
         reasons.append(f"what belongs to tenant {request.tenant} goes into the place of tenant {request.target}")
     return reasons
-
-
-def host_of(tenant: Tenant, role: SnapshotRole) -> WebHost | DatabaseHost:
-    """The host whose volume a snapshot of this role shows."""
-    return tenant.web if role is SnapshotRole.WEB else tenant.database

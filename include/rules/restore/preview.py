@@ -8,10 +8,10 @@ from statistics import median
 
 from include.rules.points.levels import not_looked_at
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.restore.database_obstacles import describe_unknowns
 from include.rules.restore.host_survey import FolderFacts
-from include.rules.restore.plan import RestorePlan, host_of
+from include.rules.restore.plan import RestorePlan
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import DatabaseSource
 from include.rules.restore.survey import Survey

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from sys import intern
-from typing import NamedTuple
 
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import WHOLE, State
 from include.rules.retention.offboarding import Offboarding
@@ -24,16 +23,6 @@ BYTES_STAY = (
     "The tenant has left: its bytes stay in the shared snapshots of its volumes until the last of their users has left "
     "them, and the report of every run of the fleet says in which (docs/vault.md, Data protection)."
 )
-
-
-class ClaimName(NamedTuple):
-    """Which shared snapshot: the names in the key of its document."""
-
-    volume: str
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.id} of volume {self.volume}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +57,6 @@ class SharedEntry:
         )
 
 
-def vouched_by(manifest: Manifest) -> frozenset[ClaimName]:
-    """The shared snapshots that are parts of the recovery point."""
-    parts = [manifest.snapshot(role) for role in SnapshotRole]
-    return frozenset(ClaimName(part.volume_id, part.claim) for part in parts if part and part.claim)
-
-
 def lists_to_leave(manifest: Manifest, lists: Iterable[SharedEntry]) -> tuple[ClaimName, ...]:
     """On which of these lists, which name the recovery point, it is without using the snapshot: a run has died between
     joining and recording it, or a later attempt has replaced it.
@@ -82,7 +65,7 @@ def lists_to_leave(manifest: Manifest, lists: Iterable[SharedEntry]) -> tuple[Cl
     point, and what an edited manifest no longer names may be the only copy. A claim that has never come to a snapshot
     is of no use to anybody once its point has failed.
     """
-    own = vouched_by(manifest)
+    own = manifest.parts.claims
     others = [entry for entry in lists if entry.name not in own]
     if manifest.state is State.FAILED:
         return tuple(entry.name for entry in others if entry.state is ShareState.CLAIMED)

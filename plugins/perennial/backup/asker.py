@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from include.rules.backup.sharing import Candidate
 from include.rules.errors import PartError
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.points.shared_snapshots import SharedSnapshot, TenantLook
-from perennial.backup.volume_looks import host_of, look_at_all
+from perennial.backup.volume_looks import look_at_all
 from perennial.hooks.aws.errors import advice_for
 from perennial.hooks.vault.leased import LeasedPoint
 

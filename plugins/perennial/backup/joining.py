@@ -13,7 +13,7 @@ from include.rules.errors import ConflictError
 from include.rules.points.shared_snapshots import SharedSnapshot, SnapshotUser, fingerprint_of
 from perennial.backup.asker import Asker
 from perennial.backup.claim import Claim, SnapshotRefusedError, Version
-from perennial.backup.leaving import claims_of, leave
+from perennial.backup.leaving import leave
 from perennial.backup.recent_claims import RecentClaims, read_recent
 from perennial.hooks import waits
 from perennial.hooks.asynchronous import PerLoop, poll_pauses
@@ -130,7 +130,7 @@ class VolumeQueue:
 
     async def _tidy(self, asker: Asker, joined: SharedSnapshot, recent: RecentClaims) -> None:
         """Leave what earlier attempts of the point have joined, and seal what nobody needs to join any more."""
-        kept = {joined.id} | {claim for _, claim in claims_of(asker.point.manifest)}
+        kept = {joined.id} | {name.id for name in asker.point.manifest.parts.claims}
         for document in left_behind(asker.candidate, recent.seen, kept):
             await leave(asker.point, document.volume, document.id)
         for seen in recent.seen:

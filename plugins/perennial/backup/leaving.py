@@ -16,15 +16,9 @@ from perennial.hooks.vault.leased import LeasedPoint
 log = logging.getLogger(__name__)
 
 
-def claims_of(manifest: Manifest) -> set[tuple[str, str]]:
-    """The shared snapshots that are parts of a point, each by volume and claim."""
-    parts = (manifest.snapshot(role) for role in SnapshotRole)
-    return {(part.volume_id, part.claim) for part in parts if part and part.claim}
-
-
 async def leave_dropped(point: LeasedPoint, before: Manifest) -> None:
     """Leave the shared snapshots that were parts of the point as it was before, and are none now."""
-    for volume, claim in sorted(claims_of(before) - claims_of(point.manifest)):
+    for volume, claim in sorted(before.parts.claims - point.manifest.parts.claims):
         await leave(point, volume, claim)
 
 
@@ -50,5 +44,5 @@ async def drop_snapshot(point: LeasedPoint, role: SnapshotRole, why: str) -> Non
     """Drop a snapshot that is not there or cannot be read; a shared one is joined by nobody any more."""
     part = point.manifest.snapshot(role)
     await point.change(lambda manifest: manifest.without_part(PartName(role)))
-    if part and part.claim and (part.volume_id, part.claim) not in claims_of(point.manifest):
-        await leave(point, part.volume_id, part.claim, sealed=why)
+    if part and part.claim_name and part.claim_name not in point.manifest.parts.claims:
+        await leave(point, *part.claim_name, sealed=why)

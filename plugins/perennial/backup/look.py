@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from include.rules.errors import PartError, PerennialError, RefusedError
 from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.points.requests import Kind
 from include.rules.register.findings import Finding, Weight, of_weight
 from include.rules.register.host_facts import HostFacts
@@ -114,7 +114,7 @@ def look_from_memory(
     Args:
         all_files: Files by database of the server whose volume it is; of a tenant of another server nothing is known.
     """
-    host = tenant.web if role is SnapshotRole.WEB else tenant.database
+    host = host_of(tenant, role)
     files = files_of(all_files, tenant.database.name) if role is SnapshotRole.DATABASE else ()
     question = Question(folders_to_look_at(host, files), frozenset({host.volume}))
     seen = _host_look(settings, host).remembered(question, since=since)

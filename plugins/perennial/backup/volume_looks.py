@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from include.rules.errors import PerennialError
 from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.points.shared_snapshots import TenantLook, fingerprint_of
 from include.rules.register.findings import Weight, of_weight
-from include.rules.register.tenants import DatabaseHost, Tenant, WebHost
+from include.rules.register.tenants import Tenant
 from perennial.backup.look import look_before_snapshot, look_from_memory
 from perennial.hooks.aws.host_look import FRESH_SECONDS
 from perennial.hooks.register import find_register
@@ -68,8 +68,3 @@ def common_tags(tenants: Iterable[Tenant]) -> dict[str, str]:
     """The billing tags that all tenants of a volume have in common: a shared snapshot is not one tenant's cost."""
     tags = [set(tenant.tags.items()) for tenant in tenants]
     return dict(sorted(set[tuple[str, str]].intersection(*tags))) if tags else {}
-
-
-def host_of(tenant: Tenant, role: SnapshotRole) -> WebHost | DatabaseHost:
-    """The tenant's entry that names the volume of this role."""
-    return tenant.web if role is SnapshotRole.WEB else tenant.database

@@ -9,9 +9,8 @@ from typing import ClassVar
 
 from include.rules.errors import PartError, UnavailableError
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.restore.devices import free_device
-from include.rules.restore.plan import host_of
 from include.rules.restore.record import RestoreRecord
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import Volume

@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import PartName, SnapshotRole
-from include.rules.restore.plan import host_of
+from include.rules.points.parts import PartName, SnapshotRole, host_of
 from include.rules.restore.record import COPY_FILES, RestoreRecord
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.errors import AwsRejectedError

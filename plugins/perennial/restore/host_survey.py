@@ -6,10 +6,9 @@ import asyncio
 from datetime import UTC, datetime
 
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.register.tenants import Tenant
 from include.rules.restore.host_survey import AttachedVolumes, FolderFacts, HostSurvey
-from include.rules.restore.plan import host_of
 from include.rules.restore.request import RestoreRequest
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.hosts import translate_script_errors

@@ -10,8 +10,7 @@ from typing import ClassVar
 from include.rules.errors import UnavailableError
 from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
-from include.rules.restore.plan import host_of
+from include.rules.points.parts import SnapshotRole, host_of
 from perennial.hooks import waits
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import PART_TAG, RESTORE_TAG, TENANT_TAG, Volume

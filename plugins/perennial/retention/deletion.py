@@ -15,9 +15,8 @@ from datetime import datetime
 from functools import partial
 
 from include.rules.errors import ConflictError, UnavailableError
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import ClaimName, SnapshotRole
 from include.rules.retention.expiry import refuse_wanted, tombstone
-from include.rules.retention.shared import ClaimName
 from include.rules.retention.undeleted import LOCK_HOLDS, UndeletedPart
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import PART_TAG, Snapshot

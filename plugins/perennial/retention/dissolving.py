@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from include.rules.errors import PartError, PerennialError, UnavailableError
+from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.retention.reports import SharedReport, Trouble
-from include.rules.retention.shared import ClaimName, is_extra, may_be_forgotten, unknown_claim_error
+from include.rules.retention.shared import is_extra, may_be_forgotten, unknown_claim_error
 from include.rules.retention.undeleted import OF_NOBODY, UndeletedPart
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import Snapshot
@@ -106,7 +107,7 @@ class Dissolution:
                 part = replace(part, locked_until=locks.get(snapshot.id))
             self._undeleted(document, part)
             return False
-        self.report.deleted.append(f"{snapshot.id} of {ClaimName(document.volume, document.id)}")
+        self.report.deleted.append(f"{snapshot.id} of {document.name}")
         return True
 
     async def _forget(self, version: Versioned[SharedSnapshot]) -> None:
@@ -142,7 +143,7 @@ class Dissolution:
             self.report.troubles.append(Trouble(str(unknown_claim_error(tag, volume, shown)), needs_operator=True))
 
     def _undeleted(self, document: SharedSnapshot, part: UndeletedPart) -> None:
-        message = part.describe_part(f"shared snapshot {ClaimName(document.volume, document.id)}", OF_NOBODY)
+        message = part.describe_part(f"shared snapshot {document.name}", OF_NOBODY)
         if part.locked:
             self.report.waiting.append(message)
         else:

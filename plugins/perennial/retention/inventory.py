@@ -10,18 +10,13 @@ from datetime import datetime
 from include.rules.errors import PartError
 from include.rules.points.left_over import replaced_parts
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import PartName
+from include.rules.points.parts import ClaimName, PartName
 from include.rules.points.transitions import WHOLE
 from include.rules.restore.half_restored import LATEST, points_needed_by_half_restored
 from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, report_lost_parts
 from include.rules.retention.plan import Circumstances
 from include.rules.retention.records import AppliedPolicy
-from include.rules.retention.shared import (
-    BYTES_STAY,
-    ClaimName,
-    lists_to_leave,
-    vouched_by,
-)
+from include.rules.retention.shared import BYTES_STAY, lists_to_leave
 from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
@@ -100,7 +95,7 @@ async def take_inventory(
     manifests, unread = {version.value.id: version for version in versions}, bool(problems)
     listing = await shared.look_at(tenant, [version.value for version in versions])
     whole_points = (version.value for version in versions if version.value.state in WHOLE)
-    shared.wanted.update(name for manifest in whole_points for name in vouched_by(manifest))
+    shared.wanted.update(name for manifest in whole_points for name in manifest.parts.claims)
     snapshots, users = listing.own.get(tenant, {}), listing.users.get(tenant, {})
     suspects = [v for name, v in manifests.items() if is_suspect(v.value, listing.ids, files.get(name, ()), now)]
     known = {*ids, *(version.value.id for version in versions)}
@@ -121,7 +116,7 @@ async def take_inventory(
         tuple(problems),
         snapshots,
         {
-            name: vouched_by(version.value) | {entry.name for entry in users.get(name, ())}
+            name: version.value.parts.claims | {entry.name for entry in users.get(name, ())}
             for name, version in manifests.items()
         },
         left_over,

@@ -6,8 +6,8 @@ before the last one leaves, or finds that nobody can join any more.
 
 from __future__ import annotations
 
+from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import ShareState
-from include.rules.retention.shared import ClaimName
 from perennial.hooks.asynchronous import LoopLocks
 from perennial.hooks.vault.tenant_lease import TenantLease
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotRole
-from include.rules.retention.shared import ClaimName, SharedEntry
+from include.rules.points.parts import ClaimName, SnapshotRole
+from include.rules.retention.shared import SharedEntry
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import CLAIM_TAG, POINT_TAG, TENANT_TAG, VOLUME_TAG, Snapshot
 from perennial.hooks.vault.vault import READS_AT_ONCE, Vault

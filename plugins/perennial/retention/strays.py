@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.transitions import WHOLE
-from include.rules.retention.shared import SharedEntry, unknown_user_error, unlisted_error, vouched_by
+from include.rules.retention.shared import SharedEntry, unknown_user_error, unlisted_error
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.vault.vault import Vault
 
@@ -27,7 +27,7 @@ async def find_unlisted(
     for manifest in manifests:
         if manifest.state not in WHOLE:
             continue
-        for name in sorted(vouched_by(manifest) - {entry.name for entry in users.get(manifest.id, ())}):
+        for name in sorted(manifest.parts.claims - {entry.name for entry in users.get(manifest.id, ())}):
             try:
                 version = await vault.shared_snapshot(*name)
             except PartError:  # the look at all documents reports it

@@ -11,6 +11,7 @@ from functools import partial
 from include.rules.errors import LeaseBusyError, LeaseLostError, OutrankedError, PerennialError
 from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import ClaimName
 from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from include.rules.retention.deletion_limits import too_many_lost
@@ -20,7 +21,6 @@ from include.rules.retention.lost_parts import failed_for_want_of
 from include.rules.retention.objections import Objection
 from include.rules.retention.plan import Action, RetentionPlan, plan_retention
 from include.rules.retention.reports import Deed, TenantReport
-from include.rules.retention.shared import ClaimName
 from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.hooks.vault.tenant_lease import TenantLease

@@ -16,7 +16,6 @@ from include.rules.points.parts import PartName
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser
 from include.rules.points.transitions import State
 from include.rules.retention.reports import Deed, FleetReport
-from include.rules.retention.shared import ClaimName
 from perennial.hooks.aws.clients import closing_clients
 from perennial.hooks.register import read_register
 from perennial.hooks.vault import tenant_lease
@@ -174,7 +173,7 @@ def test_many_that_leave_and_join_at_once_are_neither_lost_nor_left_behind(fleet
     join(fleet, shared, *leaving)
 
     async def leaves(lease: TenantLease, point: Manifest) -> bool:
-        return await leave(lease, point.id, ClaimName(shared.volume, shared.id))
+        return await leave(lease, point.id, shared.name)
 
     async def joins(point: Manifest) -> bool:
         user = SnapshotUser(tenant=point.tenant, point=point.id, token=1)
@@ -209,7 +208,7 @@ def test_a_step_that_was_fenced_off_takes_no_point_off_that_was_made_again_under
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(TenantLease, "check", made_again)
             with pytest.raises(RefusedError, match=f"was joined again by recovery point {acme.id} of tenant acme"):
-                await leave(lease, acme.id, ClaimName(shared.volume, shared.id))
+                await leave(lease, acme.id, shared.name)
 
     fleet.run(too_late())
     assert users(fleet, shared) == [acme.id]

@@ -7,18 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import SnapshotPart, SnapshotRole
+from include.rules.points.parts import ClaimName, SnapshotPart, SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser
 from include.rules.points.transitions import State
 from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.shared import (
-    ClaimName,
     SharedEntry,
     bytes_left_note,
     is_extra,
     lists_to_leave,
     may_be_forgotten,
-    vouched_by,
 )
 from tests.unit.builders import running, verified
 
@@ -62,8 +60,8 @@ LISTS = [SharedEntry.of(document(1)), SharedEntry.of(document(2)), SharedEntry.o
 
 
 def test_a_point_vouches_for_the_shared_snapshots_that_its_parts_name_and_no_others() -> None:
-    assert vouched_by(using(verified(), 1, 2)) == {ClaimName(VOLUME, "20261123-01"), ClaimName(VOLUME, "20261123-02")}
-    assert vouched_by(verified()) == frozenset()
+    assert using(verified(), 1, 2).parts.claims == {ClaimName(VOLUME, "20261123-01"), ClaimName(VOLUME, "20261123-02")}
+    assert verified().parts.claims == frozenset()
 
 
 def test_a_complete_point_leaves_every_list_that_it_has_no_part_of() -> None:
