@@ -17,6 +17,7 @@ from lab.testing.cloud import LabCloud
 from lab.testing.storage import LabStorage
 from perennial.hooks.vault.vault import Vault
 from perennial.settings import Settings
+from tests.support.backup_files import backup_file_keys
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Holdings:
     def files(self, request: str) -> list[str]:
         """All backup files in the vault that lie beside the recovery point's manifest."""
         asked = BackupRequest.parse(request)
-        return self.runner.run(self.vault.backup_file_keys(asked.tenant, asked.recovery_point_id))
+        return self.runner.run(backup_file_keys(self.vault, asked.tenant, asked.recovery_point_id))
 
     def read_file(self, key: str) -> bytes:
         """The content of a backup file in the vault."""

@@ -32,7 +32,7 @@ class MissingRegisterError(ConfigurationError):
 
 
 @dataclass(frozen=True)
-class StoredFile:
+class RegisterFile:
     """A file's content, and what tells it from an earlier or a later one: an ETag, or time, size and inode.
 
     The version is empty where it tells nothing: the file may be written once more without its showing.
@@ -46,8 +46,8 @@ class StoredFile:
 class Pair:
     """The two files, which belong together."""
 
-    tenants: StoredFile
-    plans: StoredFile
+    tenants: RegisterFile
+    plans: RegisterFile
 
     def is_same_as(self, other: Pair | None) -> bool:
         """True when both hold what the other's hold, whenever that was written."""
@@ -89,7 +89,7 @@ async def read_pair(settings: Settings, known: Pair | None = None) -> Pair:
     )
 
 
-async def _read(settings: Settings, name: str, known: StoredFile | None) -> StoredFile:
+async def _read(settings: Settings, name: str, known: RegisterFile | None) -> RegisterFile:
     """The file as it stands."""
     where = urlsplit(settings.config)
     try:
@@ -100,7 +100,7 @@ async def _read(settings: Settings, name: str, known: StoredFile | None) -> Stor
         changed = await read_object_unless(s3, where.netloc, key, known.version if known else "")
         if known and changed is None:
             return known
-        return StoredFile(changed.body, changed.etag) if changed else await _read(settings, name, None)
+        return RegisterFile(changed.body, changed.etag) if changed else await _read(settings, name, None)
     except (OSError, *AWS_ERRORS) as error:
         is_missing = isinstance(error, FileNotFoundError) or error_code(error) == "NoSuchKey"
         kind = MissingRegisterError if is_missing and name == TENANTS else ConfigurationError
@@ -111,7 +111,7 @@ async def _read(settings: Settings, name: str, known: StoredFile | None) -> Stor
         ) from error
 
 
-async def _read_settled(path: Path, known: StoredFile | None) -> StoredFile:
+async def _read_settled(path: Path, known: RegisterFile | None) -> RegisterFile:
     """A file of this machine; read again while somebody is at work on it."""
     for _ in range(READINGS):
         stored = await asyncio.to_thread(_read_file, path, known)
@@ -121,7 +121,7 @@ async def _read_settled(path: Path, known: StoredFile | None) -> StoredFile:
     raise OSError(f"somebody has written to it for {READINGS * QUIET:.0f} s without an end")
 
 
-def _read_file(path: Path, known: StoredFile | None) -> StoredFile | None:
+def _read_file(path: Path, known: RegisterFile | None) -> RegisterFile | None:
     """The file, not read again if its version says that it is the known one; None when it may be half written."""
     if known and known.version and known.version == _version(path.stat()):
         return known
@@ -131,7 +131,7 @@ def _read_file(path: Path, known: StoredFile | None) -> StoredFile | None:
     is_new = known is None or known.content != content
     if _version(status) != _version(path.stat()) or len(content) != status.st_size or (is_new and 0 <= age < QUIET):
         return None
-    return StoredFile(content, _version(status) if age > GRANULARITY else "")
+    return RegisterFile(content, _version(status) if age > GRANULARITY else "")
 
 
 def _version(status: os.stat_result) -> str:

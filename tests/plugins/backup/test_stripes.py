@@ -10,6 +10,7 @@ import pytest
 from include.rules.errors import DamagedBackupError, PartError, RefusedError
 from include.rules.points.backup_files import file_names
 from include.rules.points.transitions import State
+from tests.support.backup_files import delete_backup_file
 from tests.support.holdings import assert_one_of_each
 from tests.support.steps import BACKUP, CLOSE, RESTORE, VERIFY, chain_before, chain_from
 from tests.support.world import World
@@ -67,7 +68,7 @@ def test_a_restore_reads_all_stripes(striped: World) -> None:
 def test_a_restore_that_lacks_a_stripe_leaves_the_database_as_it_is(striped: World) -> None:
     striped.back_up(TODAY)
     striped.run_restore_step(RESTORE[0])
-    striped.runner.run(striped.vault.delete_backup_file(keys(striped, TODAY)[2]))
+    striped.runner.run(delete_backup_file(striped.vault, keys(striped, TODAY)[2]))
     with pytest.raises(PartError, match=r"has gone from the vault since the preview.*full-01-03\.bak"):
         striped.carry_out(RESTORE[1:])
     assert filler(striped) == ROWS
@@ -92,7 +93,7 @@ def test_a_backup_that_died_half_way_is_made_again_in_new_files_beside_those_tha
 def test_one_stripe_that_is_gone_makes_the_whole_backup_worthless(striped: World) -> None:
     for step in chain_before(VERIFY):
         striped.run(step, TODAY)
-    striped.runner.run(striped.vault.delete_backup_file(keys(striped, TODAY)[1]))
+    striped.runner.run(delete_backup_file(striped.vault, keys(striped, TODAY)[1]))
     with pytest.raises(DamagedBackupError, match=r"cannot be trusted: \S+full-01-02\.bak is not there"):
         striped.run(VERIFY, TODAY)
     with pytest.raises(PartError):
@@ -107,7 +108,7 @@ def test_a_stripe_that_is_gone_before_it_could_be_recorded_is_named(striped: Wor
     for step in chain_before(VERIFY):
         striped.run(step, TODAY)
     missing_key = keys(striped, TODAY)[2]
-    striped.runner.run(striped.vault.delete_backup_file(missing_key))
+    striped.runner.run(delete_backup_file(striped.vault, missing_key))
     striped.change_manifest(TODAY, lambda m: m.model_copy(update={"parts": m.parts.model_copy(update={"bak": None})}))
     with pytest.raises(PartError, match=rf"has a record of the backup, but the vault has no {missing_key}\."):
         striped.run(BACKUP, TODAY)

@@ -11,6 +11,7 @@ from include.rules.restore.request import DatabaseSource
 from perennial.restore.database import RestoreDatabaseTrigger
 from perennial.restore.database_preparation import PrepareDatabaseTrigger
 from tests.support import sweeps
+from tests.support.backup_files import delete_backup_file
 from tests.support.restores import (
     POINT,
     access,
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.lab
 
 def lose(world: World) -> None:
     """The .bak is deleted from the vault."""
-    world.runner.run(world.vault.delete_backup_file(world.files(TODAY)[0]))
+    world.runner.run(delete_backup_file(world.vault, world.files(TODAY)[0]))
 
 
 def truncate(world: World) -> None:

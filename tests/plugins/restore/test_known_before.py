@@ -15,6 +15,7 @@ import pytest
 from include.rules.errors import PartError, PerennialError, RefusedError
 from perennial.restore.database import RestoreDatabaseTrigger
 from perennial.restore.files import CopyFilesTrigger
+from tests.support.backup_files import delete_backup_file
 from tests.support.logins import PASSWORD, ReadmeLogin
 from tests.support.restores import access, assert_all_is_back, backed_up, damage, database, is_offline, record, state
 from tests.support.steps import RESTORE, TODAY, steps_until
@@ -125,7 +126,7 @@ def test_a_right_that_is_lost_after_the_preview_leaves_the_database_online_and_u
 
 
 def lose(world: World, key: str) -> None:
-    world.runner.run(world.vault.delete_backup_file(key))
+    world.runner.run(delete_backup_file(world.vault, key))
 
 
 def harm(world: World, _key: str) -> None:

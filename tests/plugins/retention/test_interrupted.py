@@ -23,6 +23,7 @@ from perennial.hooks.register import read_register
 from perennial.retention.fleet import Retention
 from perennial.retention.inventory import TenantInventory, take_inventory
 from tests.support import sweeps
+from tests.support.backup_files import backup_file_keys
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.triggers import CutOff
 
@@ -177,7 +178,7 @@ def test_a_hold_that_is_placed_between_two_parts_spares_the_rest(fleet: Stock) -
     async def placed_meanwhile() -> FleetReport:
         running = asyncio.create_task(run(fleet))
         # The files go first, then this snapshot.
-        while await fleet.vault.backup_file_keys("acme", old.id):  # noqa: ASYNC110 - the vault tells nobody
+        while await backup_file_keys(fleet.vault, "acme", old.id):  # noqa: ASYNC110 - the vault tells nobody
             await asyncio.sleep(0.01)
         await fleet.vault.change_point("acme", old.id, lambda m: held(m, HOLD))
         return await running

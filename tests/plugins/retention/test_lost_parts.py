@@ -162,8 +162,8 @@ def test_a_snapshot_that_the_look_by_tags_has_missed_goes_with_its_point(
     fleet.add_daily(NOW, 3)
     old, look = fleet.add_expiring(OLD, NOW - 2 * DAY), Ebs.snapshots_of_point
 
-    async def lagging(ebs: Ebs, point_id: str, role: SnapshotRole | None = None) -> list[Snapshot]:
-        return [one for one in await look(ebs, point_id, role) if one.tags["perennial:part"] != SnapshotRole.WEB.value]
+    async def lagging(ebs: Ebs, point_id: str) -> list[Snapshot]:
+        return [one for one in await look(ebs, point_id) if one.tags["perennial:part"] != SnapshotRole.WEB.value]
 
     monkeypatch.setattr(Ebs, "snapshots_of_point", lagging)
     assert fleet.retain().not_done() == []

@@ -13,11 +13,9 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from include.rules.points.parts import SnapshotRole
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.ebs_items import (
     CLAIM_TAG,
-    PART_TAG,
     POINT_TAG,
     TENANT_TAG,
     VAULT_TAG,
@@ -64,12 +62,9 @@ class EbsSnapshots:
         )
         return read_snapshot(answer)
 
-    async def snapshots_of_point(self, point_id: str, role: SnapshotRole | None = None) -> list[Snapshot]:
-        """All snapshots tagged for a recovery point, oldest first; with `role` those of one part."""
-        filters = [self.ours(), {"Name": f"tag:{POINT_TAG}", "Values": [point_id]}]
-        if role:
-            filters.append({"Name": f"tag:{PART_TAG}", "Values": [role.value]})
-        return await self._snapshots(filters)
+    async def snapshots_of_point(self, point_id: str) -> list[Snapshot]:
+        """All snapshots tagged for a recovery point, oldest first."""
+        return await self._snapshots([self.ours(), {"Name": f"tag:{POINT_TAG}", "Values": [point_id]}])
 
     async def snapshots_of_tenant(self, tenant: str) -> list[Snapshot]:
         """All snapshots tagged for a tenant, oldest first."""

@@ -1,4 +1,4 @@
-"""The backup files of the vault, which SQL Server itself writes: found, described, named by URL, deleted."""
+"""The backup files of the vault, which SQL Server itself writes: found, described, named by URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from include.rules.points.backup_files import StoredFile
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.errors import http_status, translate_errors
 from perennial.hooks.vault.documents import DocumentStore
-from perennial.hooks.vault.object_versions import delete_version, versions_below
 from perennial.settings import Settings
 
 
@@ -52,17 +51,6 @@ class BackupFiles:
     async def backup_files(self, keys: Iterable[str]) -> list[StoredFile | None]:
         """What the object store says about several backup files, in their order."""
         return list(await asyncio.gather(*(self.backup_file(key) for key in keys)))
-
-    async def backup_file_keys(self, tenant: str, point_id: str) -> list[str]:
-        """Keys of all backup files beside a manifest, those of earlier attempts too."""
-        keys = self.documents.keys(point_prefix(tenant, point_id))
-        return [key async for key in keys if not key.endswith("/manifest.json")]
-
-    async def delete_backup_file(self, key: str) -> None:
-        """Delete a backup file in all its versions; deleting it twice is the same as once."""
-        for version in await versions_below(self.documents, key):
-            if version.key == key:
-                await delete_version(self.documents, version)
 
     def backup_file_urls(self, keys: Iterable[str]) -> list[str]:
         """The URLs of several backup files; raises as `backup_file_url` does."""

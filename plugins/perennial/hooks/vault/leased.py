@@ -30,8 +30,7 @@ class FencedDocument(Generic[Document]):
 
     def __init__(self, lease: TenantLease, version: Versioned[Document]) -> None:
         self.lease = lease
-        self._version: Versioned[Document] = version
-        self._collection(lease.vault).remember(version)
+        self._hold(version)
 
     @classmethod
     async def load(cls, lease: TenantLease, document_id: str) -> Self:
@@ -79,8 +78,7 @@ class FencedDocument(Generic[Document]):
             await self.lease.check(self.proven_within)
             changed: Document = change(self._version.value).model_copy(update={"token": self.lease.token})
             try:
-                self._version = await self._collection(self.vault).replace(changed, self._version.etag)
-                self._collection(self.vault).remember(self._version)
+                self._hold(await self._collection(self.vault).replace(changed, self._version.etag))
                 return changed
             except ConflictError:
                 await self._read_again()
@@ -95,7 +93,11 @@ class FencedDocument(Generic[Document]):
                 todo="Look at the run that owns it now.",
                 owner=version.value.owner,
             )
-        self._version = version
+        self._hold(version)
+
+    def _hold(self, version: Versioned[Document]) -> None:
+        """Keep what the step has last read or written, for itself and for the steps after it."""
+        self._version: Versioned[Document] = version
         self._collection(self.vault).remember(version)
 
 
