@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,11 @@ DAY = "2026-11-23"
 def daily(tenant: str) -> str:
     """The request for the tenant's daily point."""
     return f"{tenant}|daily|{DAY}"
+
+
+def by_hand(tenant: str) -> str:
+    """The request for a point of the tenant that somebody has asked for."""
+    return f"{tenant}|manual|{DAY}T10:00:00Z"
 
 
 class Neighbours:
@@ -61,12 +67,18 @@ class Neighbours:
         """The web volume and the database volume."""
         return self.web.volume, self.world.database_host.volume
 
-    def at_once(self, steps: list[Step] = CHAIN, tenants: list[str] | None = None, run_id: str = "run-1") -> None:
-        """Take some steps of the daily backups of all tenants, side by side as in a triggerer."""
+    def at_once(
+        self,
+        steps: list[Step] = CHAIN,
+        tenants: list[str] | None = None,
+        run_id: str = "run-1",
+        request: Callable[[str], str] = daily,
+    ) -> None:
+        """Take some steps of the backups of all tenants, side by side as in a triggerer."""
 
         async def chain(tenant: str) -> None:
             for step in steps:
-                await self.world.step(step, daily(tenant), f"{run_id}-{tenant}").work_within_deadline()
+                await self.world.step(step, request(tenant), f"{run_id}-{tenant}").work_within_deadline()
 
         async def all_of_them() -> None:
             await asyncio.gather(*map(chain, tenants or self.tenants))

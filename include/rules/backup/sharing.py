@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from include.rules.backup.attempts import ADOPTION_AGE, is_fresh
+from include.rules.points.parts import ClaimName
 from include.rules.points.requests import Kind
 from include.rules.points.shared_snapshots import (
     SharedSnapshot,
@@ -138,14 +139,14 @@ def decide(
     return min(choices, key=lambda pair: list(Choice).index(pair[0]), default=(Choice.CLAIM, None))
 
 
-def left_behind(candidate: Candidate, seen: Iterable[SeenClaim], kept: Collection[str]) -> list[SharedSnapshot]:
+def left_behind(candidate: Candidate, seen: Iterable[SeenClaim], kept: Collection[ClaimName]) -> list[SharedSnapshot]:
     """Shared snapshots on whose lists an earlier attempt of the point has left it.
 
     Args:
-        kept: Ids of those that it uses.
+        kept: Those that it uses.
     """
     own = (one.document for one in seen if one.document.user(candidate.tenant, candidate.point))
-    return [document for document in own if document.id not in kept and document.state is not ShareState.DELETING]
+    return [document for document in own if document.name not in kept and document.state is not ShareState.DELETING]
 
 
 def is_over(candidate: Candidate, seen: SeenClaim) -> bool:

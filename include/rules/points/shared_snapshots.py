@@ -228,6 +228,13 @@ def claim_id(day: date, number: int) -> str:
     return f"{day:%Y%m%d}-{number:04d}"
 
 
+def next_claim_id(day: date, claims: Iterable[str]) -> str:
+    """Name of the claim of a volume on a UTC day that comes after these; those of other days do not count."""
+    of_the_day = claim_id(day, 0).rpartition("-")[0]
+    numbers = [int(number) for prefix, _, number in (one.rpartition("-") for one in claims) if prefix == of_the_day]
+    return claim_id(day, 1 + max(numbers, default=0))
+
+
 def fingerprint_of(host: WebHost | DatabaseHost) -> str:
     """What tells one host entry of the register from another, or from what it was before."""
     return hashlib.sha256(host.model_dump_json().encode()).hexdigest()[:16]

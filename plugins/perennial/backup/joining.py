@@ -33,6 +33,7 @@ class VolumeQueue:
         self._waiting: list[Asker] = []
         self._turn, self._claiming = asyncio.Lock(), asyncio.Lock()
         self._latest: Version | None = None
+        self._last_name = ""  # of the claim that was made last
         self._gone: set[str] = set()  # tags of claims whose claimer was ended in this triggerer
 
     async def serve(self, asker: Asker) -> SharedSnapshot:
@@ -86,7 +87,7 @@ class VolumeQueue:
         elif choice in (Choice.RESUME, Choice.TAKE_OVER) and found:
             await self._claim(asker, lambda claim: claim.take_over(found))
         else:
-            await self._claim(asker, lambda claim: claim.make(recent.next_id))
+            await self._claim(asker, lambda claim: self._make(claim, recent))
         if asker.joined:
             await self._tidy(asker, asker.joined, recent)
         return True
@@ -128,9 +129,14 @@ class VolumeQueue:
                     self._gone.add(claim.document.tag)
                 raise
 
+    async def _make(self, claim: Claim, recent: RecentClaims) -> Version:
+        """Make a claim under a name that nobody who was before it in this queue has taken."""
+        self._last_name = recent.next_id(self._last_name)
+        return await claim.make(self._last_name)
+
     async def _tidy(self, asker: Asker, joined: SharedSnapshot, recent: RecentClaims) -> None:
         """Leave what earlier attempts of the point have joined, and seal what nobody needs to join any more."""
-        kept = {joined.id} | {name.id for name in asker.point.manifest.parts.claims}
+        kept = {joined.name, *asker.point.manifest.parts.claims}
         for document in left_behind(asker.candidate, recent.seen, kept):
             await leave(asker.point, document.volume, document.id)
         for seen in recent.seen:

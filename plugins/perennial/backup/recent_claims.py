@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from include.rules.backup.sharing import Candidate, SeenClaim, days_of_use, earliest_of_use
 from include.rules.errors import PartError
-from include.rules.points.shared_snapshots import SharedSnapshot, claim_id
+from include.rules.points.shared_snapshots import SharedSnapshot, next_claim_id
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 
@@ -18,10 +18,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RecentClaims:
-    """Claims of one volume, the newest first, and the name of its next one."""
+    """Claims of one volume, the newest first.
+
+    Attributes:
+        today: The UTC day of a claim that is made now.
+        ids: Names of all claims that may matter, also of those that could not be read.
+    """
 
     versions: Sequence[Versioned[SharedSnapshot]]
-    next_id: str
+    today: date
+    ids: Sequence[str]
+
+    def next_id(self, latest: str) -> str:
+        """The name of the volume's next claim, which comes after `latest`, too."""
+        return next_claim_id(self.today, [*self.ids, latest])
 
     @property
     def seen(self) -> list[SeenClaim]:
@@ -40,13 +50,12 @@ async def read_recent(vault: Vault, volume: str, candidate: Candidate, now: date
     """
     today, *before = days_of_use(candidate, now)
     ids = await vault.shared_snapshot_ids(volume, today)
-    next_id = claim_id(today, 1 + max((int(one.rpartition("-")[2]) for one in ids), default=0))
     for day in before:
         ids = [*await vault.shared_snapshot_ids(volume, day), *ids]
     versions = []
     for claim in reversed(ids):
         try:
-            version = await vault.shared_snapshots.get(volume, claim)
+            version = await vault.shared_snapshot(volume, claim)
         except PartError as error:
             log.warning("Left out: %s", error)
             continue
@@ -55,4 +64,4 @@ async def read_recent(vault: Vault, volume: str, candidate: Candidate, now: date
         if (version.value.claimed_at or version.written_at) < earliest_of_use(candidate, now):
             break
         versions.append(version)
-    return RecentClaims(versions, next_id)
+    return RecentClaims(versions, today, ids)

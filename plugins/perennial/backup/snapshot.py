@@ -52,7 +52,7 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
             return True
         user = SnapshotUser(tenant=point.manifest.tenant, point=point.manifest.id, token=point.lease.token)
         try:
-            found = await point.vault.shared_snapshots.get(part.volume_id, part.claim)
+            found = await point.vault.shared_snapshot(part.volume_id, part.claim)
             if found and found.value.user(user.tenant, user.point) and found.value.snapshot_id == part.snapshot_id:
                 await point.vault.change_shared_snapshot(part.volume_id, part.claim, lambda one: one.joined([user]))
                 return True

@@ -11,13 +11,12 @@ from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
 from tests.support.aws_calls import counting
 from tests.support.holdings import assert_one_of_each
-from tests.support.neighbours import Neighbours, daily
+from tests.support.neighbours import Neighbours, by_hand, daily
 from tests.support.steps import CLOSE, DATABASE, OPEN, VERIFY, WEB, chain_before, chain_from
 from tests.support.world import PLANS
 
 pytestmark = pytest.mark.lab
 
-MANUAL = "acme|manual|2026-11-23T10:00:00Z"
 TWENTY = [f"t{number:02d}" for number in range(1, 20)]
 
 
@@ -89,11 +88,21 @@ def test_a_backup_by_hand_joins_nobody_and_daily_ones_join_it(neighbours: Neighb
     world = neighbours.world
     neighbours.add("globex")
     neighbours.at_once(chain_before(VERIFY), tenants=["globex"])
-    by_hand = world.back_up(MANUAL)
+    manual = world.back_up(by_hand("acme"))
     (other,) = {one.id for one in world.shared_snapshots(daily("globex"))}
-    assert {one.id for one in world.shared_snapshots(MANUAL)} == {"".join((other[:-1], "2"))}
+    assert {one.id for one in world.shared_snapshots(by_hand("acme"))} == {"".join((other[:-1], "2"))}
     neighbours.at_once(tenants=["acme"])
-    assert world.manifest(daily("acme")).parts.snapshot_ids == by_hand.parts.snapshot_ids
+    assert world.manifest(daily("acme")).parts.snapshot_ids == manual.parts.snapshot_ids
+
+
+def test_backups_by_hand_of_one_volume_at_once_name_their_claims_without_a_conflict(neighbours: Neighbours) -> None:
+    neighbours.add("globex", "initech", "umbrella")
+    neighbours.at_once([OPEN], request=by_hand)
+    with counting(neighbours.world) as requests:
+        neighbours.at_once([WEB], request=by_hand)
+    written = [one for one in requests.of("s3") if one.is_of_shared_snapshots and one.action == "PutObject"]
+    assert len(written) == 2 * len(neighbours.tenants), requests.table()  # the claim, and AWS's answer
+    assert len(neighbours.snapshots_of(neighbours.volumes[0])) == len(neighbours.tenants)
 
 
 def test_a_tenant_that_was_registered_after_the_claim_looks_itself_and_has_one_made(neighbours: Neighbours) -> None:

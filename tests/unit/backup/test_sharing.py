@@ -112,8 +112,8 @@ def test_a_point_of_this_very_moment_joins_nobody_but_itself(kind: Kind) -> None
 def test_what_an_earlier_attempt_has_begun_comes_before_what_others_have() -> None:
     theirs, ours = seen(started(2)), seen(started(1, users=own()))
     assert decide(candidate(), [theirs, ours]) == (Choice.ADOPT, ours)
-    assert left_behind(candidate(), [theirs, ours], kept={theirs.document.id}) == [ours.document]
-    assert left_behind(candidate(), [theirs, ours], kept={ours.document.id}) == []
+    assert left_behind(candidate(), [theirs, ours], kept={theirs.document.name}) == [ours.document]
+    assert left_behind(candidate(), [theirs, ours], kept={ours.document.name}) == []
 
 
 def test_of_several_the_newest_is_joined() -> None:

@@ -13,6 +13,7 @@ from include.rules.points.shared_snapshots import (
     claim_id,
     fingerprint_of,
     is_silent,
+    next_claim_id,
 )
 from tests.unit.builders import tenant
 
@@ -42,6 +43,12 @@ def started() -> SharedSnapshot:
 
 def test_a_day_counts_its_claims() -> None:
     assert [claim_id(NOW.date(), number) for number in (1, 12)] == ["20261126-0001", "20261126-0012"]
+
+
+def test_the_next_claim_comes_after_all_of_its_day() -> None:
+    others = ["20261125-0031", "20261126-0009", "20261126-0010", ""]
+    assert next_claim_id(NOW.date(), others) == "20261126-0011"
+    assert next_claim_id(NOW.date(), others[:1]) == "20261126-0001"
 
 
 @pytest.mark.parametrize(
