@@ -9,7 +9,7 @@ UV_VERSION := $(shell sed -n 's/^uv==//p' requirements-dev.txt)
 as_uv = $(if $($(1)),$(2)='$($(1))')
 UV := env VIRTUAL_ENV=$(VENV) $(call as_uv,PIP_INDEX_URL,UV_DEFAULT_INDEX) $(call as_uv,PIP_EXTRA_INDEX_URL,UV_INDEX) \
 	$(call as_uv,PIP_FIND_LINKS,UV_FIND_LINKS) $(call as_uv,PIP_CERT,SSL_CERT_FILE) $(BIN)/uv
-PACKAGES := include plugins/perennial plugins/airflow_local_settings.py dags lab demo bench tests
+PACKAGES := include plugins/perennial plugins/airflow_local_settings.py plugins/perennial_plugin.py dags lab demo bench tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down install test test-all properties lint bench format lock clean

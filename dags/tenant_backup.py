@@ -22,6 +22,7 @@ from airflow.sdk import DAG, PartitionedAssetTimetable
 
 from perennial.backup.chain import backup_chain
 from perennial.backup.operators import BACKUPS_DUE
+from perennial.backup.partitions import TenantsMapper
 from perennial.steps.forms import optional_text
 
 REQUEST = "{{ dag_run.partition_key or ((params.tenant or '') ~ '|daily|' ~ dag_run.run_after) }}"
@@ -30,7 +31,8 @@ with DAG(
     "tenant_backup",
     description="One recovery point of one tenant: snapshots, .bak, verification",
     doc_md=__doc__,
-    schedule=PartitionedAssetTimetable(assets=BACKUPS_DUE),
+    # Typed as the SDK's class, of which Airflow serializes its own alone: others have to be of the core's.
+    schedule=PartitionedAssetTimetable(assets=BACKUPS_DUE, default_partition_mapper=TenantsMapper()),  # type: ignore[arg-type]
     catchup=False,
     max_active_runs=64,
     # Keys that are queued while this DAG is paused are lost for good.

@@ -22,6 +22,9 @@ FOR_A_FLEET: dict[tuple[str, str], object] = {
     # would let each step wait 3.5 s for its successor, which is half of a small backup. Each look costs 4 ms of CPU
     # time, needed or not: all 64 would cost a scheduler that waits for snapshots a quarter of a core.
     ("scheduler", "max_dagruns_per_loop_to_schedule"): 40,
+    # The dispatch ends with one request that writes all its runs' keys, 2 to 3 ms for each. A worker that has no answer
+    # after 5 s, the default, asks again, and that request waits for the rows of the first, up to five times.
+    ("workers", "execution_api_timeout"): 60,
 }
 
 

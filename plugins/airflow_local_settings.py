@@ -28,6 +28,7 @@ __all__: list[str] = []
 OPERATORS = (
     "include.rules.restore.scope",
     "perennial.backup.chain",
+    "perennial.backup.partitions",
     "perennial.register_check.operators",
     "perennial.restore.chain",
     "perennial.retention.operators",

@@ -18,6 +18,7 @@ MAY_IMPORT = (
     "datetime",
     "perennial.backup.chain",
     "perennial.backup.operators",
+    "perennial.backup.partitions",
     "perennial.register_check.operators",
     "perennial.restore.chain",
     "perennial.restore.operators",
@@ -52,8 +53,10 @@ def test_a_declaration_imports_operators_and_enums_of_the_rules_and_nothing_else
 OF_A_BACKUP = {
     "include.rules.errors",
     "include.rules.points.part_names",
+    "include.rules.points.partition_keys",
     "perennial.backup.chain",
     "perennial.backup.operators",
+    "perennial.backup.partitions",
     "perennial.steps.fields",
     "perennial.steps.forms",
     "perennial.steps.operator",

@@ -47,7 +47,7 @@ def test_a_folder_too_deep_for_postgresqls_socket_is_refused_with_a_way_out(tmp_
 
 def test_the_settings_for_a_fleet_are_those_of_the_compose_file_too(tmp_path: Path) -> None:
     compose = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text())["x-airflow"]["environment"]
-    sections = ("AIRFLOW__DAG_PROCESSOR__", "AIRFLOW__SCHEDULER__", "AIRFLOW__TRIGGERER__")
+    sections = ("AIRFLOW__DAG_PROCESSOR__", "AIRFLOW__SCHEDULER__", "AIRFLOW__TRIGGERER__", "AIRFLOW__WORKERS__")
     assert {name: value for name, value in compose.items() if name.startswith(sections)} == fleet_environment()
     assert fleet_environment().items() <= airflow_environment(LabSettings(tmp_path, 20000)).items()
 

@@ -16,7 +16,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from perennial.steps.operator import StepOperator
 
 BACKUPS_DUE = Asset("backups_due")
-"""Each of its partitions is one tenant's recovery point that is to be made: `<tenant>|daily|<date>`."""
+"""Each of its partitions is one tenant's recovery point that is to be made: `<tenant>|daily|<date>`. An event names
+several of them (`include/rules/points/partition_keys.py`).
+"""
 
 
 class OpenRecoveryPointOperator(StepOperator):
@@ -66,7 +68,7 @@ class CloseRecoveryPointOperator(StepOperator):
 
 
 class QueueBackupsOperator(BaseOperator):
-    """Queue the daily backup of every tenant that is due, on a worker: one partition of BACKUPS_DUE for each.
+    """Queue the daily backup of every tenant that is due, on a worker: a partition of BACKUPS_DUE for each.
 
     The keys are announced when the task succeeds, all at once. So it is tried again, unlike a step: at nine it asks an
     API server that everybody asks, and one slow answer would cost the whole fleet its morning.
@@ -86,6 +88,7 @@ class QueueBackupsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Queue them; returns the keys."""
+        from include.rules.points.partition_keys import join_keys
         from perennial.backup.dispatch import partitions_due, partitions_missing
 
         run = context["dag_run"]
@@ -94,7 +97,7 @@ class QueueBackupsOperator(BaseOperator):
         if not keys:
             # An event without partitions would be announced to nobody, with a warning.
             raise AirflowSkipException(self.nobody_is_due[self.only_missing])
-        context["outlet_events"][BACKUPS_DUE].add_partitions(keys)
+        context["outlet_events"][BACKUPS_DUE].add_partitions(list(join_keys(keys)))
         return keys
 
 
