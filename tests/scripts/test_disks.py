@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.cloud.data_plane import PARTITION_TABLE
-from lab.cloud.hosts import HOST_TOOLS
+from lab.cloud.hosts import HOST_TOOLS, SYSTEM_PATH
 from lab.testing.cloud import LabCloud
 from perennial.hooks.aws.host_scripts import SCRIPTS
 from tests.support.host_scripts import HostWithVolume
@@ -124,6 +124,15 @@ def test_the_partition_with_the_folder_is_found(partitioned: HostWithVolume, par
     if not has_serial:
         etc(partitioned, "xen")
     assert copied(partitioned) == f"from {part}"
+
+
+def test_a_volume_with_one_file_system_is_mounted_once(page: HostWithVolume, tmp_path: Path) -> None:
+    """Each mount of an xfs that was in use at its snapshot's moment replays its log."""
+    mount = tmp_path / "mount"
+    mount.write_text(f'#!/bin/sh\necho once >>"{tmp_path}/mounts"\nexec "{HOST_TOOLS}/mount" "$@"\n')
+    mount.chmod(0o755)
+    assert copied(replace(page, path=f"{tmp_path}:{HOST_TOOLS}:{SYSTEM_PATH}")) == "from the volume"
+    assert (tmp_path / "mounts").read_text() == "once\n"
 
 
 def test_a_partition_that_cannot_be_mounted_hides_none_that_can(partitioned: HostWithVolume) -> None:

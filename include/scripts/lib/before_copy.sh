@@ -182,13 +182,15 @@ add_up() {
 # Looks at every file, of both sides; sets files, bytes and counted (all, some).
 check_content() { # check_content PATH...
     sums="$(list_both "$@" | add_up)"
-    locked="$(printf '%s\n' "$sums" | sed -n 2p)"
+    {
+        read -r files bytes longest needed inodes counted
+        IFS= read -r locked || true # there is mostly none
+    } <<END
+$sums
+END
     if [ -z "$locked" ] && [ -d "$TARGET" ]; then locked="$(list_locked "$@" | head -n 1)"; fi
     [ -z "$locked" ] || refuse "'${locked#./}' in $TARGET cannot be replaced: it is locked (chattr -i -a frees it), or \
 its file system is read-only"
-    read -r files bytes longest needed inodes counted <<END
-$sums
-END
     [ "$counted" != unreadable ] || refuse "The snapshot's folder $SOURCE cannot be read to its end"
     longest_there="$(stat -f -c %l "$on_disk")"
     [ "$longest" -le "$longest_there" ] ||

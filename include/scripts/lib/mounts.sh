@@ -4,11 +4,21 @@
 # Lists the mount points below a folder, relative to it. Other disks show there: no snapshot of this one has their files.
 mounts_below() { # mounts_below FOLDER
     folder="$(readlink -f "$1")"
-    # The kernel writes spaces, tabs, newlines and backslashes as \040 and so on (proc(5), mountinfo).
-    awk '{ print $5 }' /proc/self/mountinfo | sed 's/\\/\\0/g' | while IFS= read -r point; do
-        point="$(printf %b "$point")"
-        case "$point" in
-            "${folder%/}"/?*) printf '%s\n' "${point#"${folder%/}/"}" ;;
-        esac
-    done
+    # One program for all of them: a host that runs containers has hundreds of mounts. The kernel writes spaces, tabs,
+    # newlines and backslashes as \040 and so on (proc(5), mountinfo).
+    LC_ALL=C above="${folder%/}/" awk '
+        function plain(text,  done, at) {
+            while ((at = index(text, "\\")) > 0) {
+                code = 64 * substr(text, at + 1, 1) + 8 * substr(text, at + 2, 1) + substr(text, at + 3, 1)
+                done = done substr(text, 1, at - 1) sprintf("%c", code)
+                text = substr(text, at + 4)
+            }
+            return done text
+        }
+        {
+            point = plain($5)
+            if (index(point, ENVIRON["above"]) != 1) next
+            below = substr(point, length(ENVIRON["above"]) + 1)
+            if (below != "") print below
+        }' /proc/self/mountinfo
 }

@@ -44,7 +44,7 @@ find_disk() { # sets disk; empty when there is none yet
             END { print by_serial != "" ? by_serial : by_name }')"
 }
 
-wait_for_disk() {
+wait_for_disk() { # sets disk, and what lsblk shows of it in on_it
     waited=0
     while :; do
         find_disk
@@ -55,13 +55,14 @@ $VOLUME_GIB GiB"
         sleep 1
         waited=$((waited + 1))
     done
-    in_use="$(list_disks MOUNTPOINT "$disk" | sed -n 's/^MOUNTPOINT="\(..*\)"$/\1/p' | head -n 1)"
+    on_it="$(list_disks KNAME,TYPE,MOUNTPOINT "$disk" || true)"
+    in_use="$(printf '%s\n' "$on_it" | sed -n 's/.* MOUNTPOINT="\(..*\)"$/\1/p' | head -n 1)"
     [ -z "$in_use" ] || refuse "The disk $disk of the volume $VOLUME_ID is mounted on $in_use"
 }
 
 # The file systems that the disk may hold: its partitions, or the disk itself where it has none.
 list_file_systems() {
-    list_disks KNAME,TYPE "$disk" |
+    printf '%s\n' "$on_it" |
         awk -F '"' '$4 == "part" { parts = parts $2 "\n" } NR == 1 { whole = $2 "\n" }
             END { printf "%s", parts != "" ? parts : whole }'
 }
@@ -85,6 +86,11 @@ mount_one() { # mount_one DEVICE: false when it cannot be mounted; then why says
     return 1
 }
 
+unmount_one() { # what mounted names, if anything
+    if [ -n "$mounted" ]; then umount "$mount_point" || refuse "What is mounted on $mount_point cannot be unmounted"; fi
+    mounted=""
+}
+
 holds() { # holds PATH...: whether the mounted file system has all of them
     for path; do
         [ -e "$mount_point/$path" ] || [ -L "$mount_point/$path" ] || return 1
@@ -105,19 +111,19 @@ mount_volume() { # mount_volume PATH...: the file system with these; sets volume
     fi
     trap leave_volume EXIT
     wait_for_disk
-    mountable="" holding="" reasons=""
+    mountable="" holding="" reasons="" mounted=""
     while IFS= read -r file_system; do
+        unmount_one
         if ! mount_one "$file_system"; then
             reasons="$reasons, $file_system is $why"
             continue
         fi
-        mountable="$mountable $file_system"
+        mounted="$file_system" mountable="$mountable $file_system"
         if holds "$@"; then
             chosen="$file_system" holding="$holding $file_system"
         elif [ -z "$holding" ]; then
             chosen="$file_system"
         fi
-        umount "$mount_point" || refuse "What is mounted on $mount_point cannot be unmounted"
     done <<END
 $(list_file_systems)
 END
@@ -128,7 +134,10 @@ END
             " "*" /"*) refuse "None of the file systems on the volume $VOLUME_ID has $1:$mountable" ;;
         esac ;;
     esac
-    mount_one "$chosen" || refuse "The volume $VOLUME_ID cannot be mounted ($chosen is $why)"
+    if [ "$mounted" != "$chosen" ]; then # most volumes have one file system, which shows already
+        unmount_one
+        mount_one "$chosen" || refuse "The volume $VOLUME_ID cannot be mounted ($chosen is $why)"
+    fi
     volume_root="$(cd "$mount_point" && pwd -P)"
 }
 
