@@ -1,6 +1,7 @@
 """The SSM documents that the lab's hosts know: what each runs its script with, and on which platforms.
 
-Source for the arguments of PowerShell, which AWS's agent runs on Linux too: https://github.com/aws/amazon-ssm-agent
+Source for the shell (sh, whatever that is on the host) and for the arguments of PowerShell, which AWS's agent runs on
+Linux too: https://github.com/aws/amazon-ssm-agent
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from moto.ec2.models.instances import Instance
 
 from lab.cloud.devices import WINDOWS
-from lab.cloud.hosts import BASH
+from lab.cloud.hosts import SHELL
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Document:
 DOCUMENTS = {
     document.name: document
     for document in (
-        Document("AWS-RunShellScript", "aws:runShellScript", frozenset({"Linux", "MacOS"}), "_script.sh", *BASH),
+        Document("AWS-RunShellScript", "aws:runShellScript", frozenset({"Linux", "MacOS"}), "_script.sh", *SHELL),
         Document(
             "AWS-RunPowerShellScript",
             "aws:runPowerShellScript",

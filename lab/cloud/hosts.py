@@ -1,4 +1,4 @@
-"""Scripts on hosts: bash truly runs them, in the host's folder, with the lab's host tools first in PATH.
+"""Scripts on hosts: a shell truly runs them, in the host's folder, with the lab's host tools first in PATH.
 
 There is no sandbox: a script has the rights of the server's user and can leave its folder, so send only scripts that
 you would run by hand.
@@ -13,7 +13,7 @@ from lab.cloud.scripts import HostScript
 
 HOST_TOOLS = Path(__file__).parent / "host_tools"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-BASH = ("/bin/bash",)
+SHELL = ("/bin/sh",)
 
 
 def host_environment(host: Path) -> dict[str, str]:

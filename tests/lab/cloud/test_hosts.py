@@ -28,7 +28,7 @@ def test_a_script_runs_in_its_hosts_folder_and_reports_what_it_printed(lab_cloud
 def test_a_script_sees_nothing_of_the_labs_environment(lab_cloud: LabCloud) -> None:
     instance = lab_cloud.make_instance()
     names = {line.partition("=")[0] for line in lab_cloud.run(instance, "env").stdout.splitlines()}
-    assert names - {"PWD", "SHLVL", "_"} == {"HOME", "PATH", "TMPDIR"}  # bash sets the others itself
+    assert names - {"PWD", "SHLVL", "_"} == {"HOME", "PATH", "TMPDIR"}  # the shell sets the others itself
 
 
 def test_output_is_cut_where_aws_cuts_it(lab_cloud: LabCloud) -> None:
