@@ -180,11 +180,11 @@ class World(Holdings):
         database = self.entries[tenant]["database"]["name"]
         return self.sql.run("SELECT id, customer FROM dbo.orders ORDER BY id", database=database)
 
-    def kill_backup(self, name: str) -> None:
-        """Wait for the statement that makes the backup of that NAME, and end its session, as an administrator would."""
+    def kill_backup(self, point: str) -> None:
+        """Wait for the statement that makes the .bak of that point, and end its session, as an administrator would."""
         query = (
             "SELECT s.session_id FROM sys.dm_exec_sessions AS s JOIN sys.dm_exec_requests AS r "
-            f"ON r.session_id = s.session_id WHERE s.program_name LIKE N'perennial % {name}' "
+            f"ON r.session_id = s.session_id WHERE s.program_name LIKE N'perennial % {point}' "
             "AND r.command LIKE N'BACKUP%'"
         )
         seen: list[tuple[Any, ...]] = []
@@ -193,7 +193,7 @@ class World(Holdings):
             seen.extend(self.sql.run(query))
             return bool(seen)
 
-        wait_until(is_running, within(10), f"no backup {name} was seen")
+        wait_until(is_running, within(10), f"no backup of {point} was seen")
         self.sql.run(f"KILL {seen[0][0]}")
 
 

@@ -79,8 +79,13 @@ async def end_attempt(point: LeasedPoint) -> None:
         await lock_parts(point)
 
 
+def backup_session(manifest: Manifest, settings: Settings) -> str:
+    """What the session of SQL Server calls itself that makes the point's .bak; every attempt's the same."""
+    return settings.run_label(manifest.id)
+
+
 async def stop_backup(manifest: Manifest, settings: Settings, fence: Fence | None = None) -> None:
-    """End the statement that writes the files of the manifest's claim, if it runs.
+    """End the session that makes the point's .bak, if it is there.
 
     Args:
         fence: As of `SqlServer`.
@@ -90,4 +95,4 @@ async def stop_backup(manifest: Manifest, settings: Settings, fence: Fence | Non
     """
     if manifest.claim:
         server = SqlServer(manifest.source.database.connection, fence=fence)
-        await server.kill_sessions_of(settings.run_label(manifest.claim.name))
+        await server.kill_sessions_of(backup_session(manifest, settings))

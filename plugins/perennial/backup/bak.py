@@ -18,7 +18,7 @@ from include.rules.points.database_settings import restore_warning
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
 from include.rules.points.requests import Kind
-from perennial.backup.attempt import stop_backup
+from perennial.backup.attempt import backup_session, stop_backup
 from perennial.backup.step import BackupStepTrigger
 from perennial.backup.tries import Tries
 from perennial.hooks import waits
@@ -76,7 +76,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         server = SqlServer(point.manifest.source.database.connection)
         async with server.one_session():
             while not (row := await self._find_finished(point, server, claim)):
-                sessions = await server.sessions_of(point.vault.settings.run_label(claim.name))
+                sessions = await server.sessions_of(backup_session(point.manifest, point.vault.settings))
                 if not sessions:
                     # It may have ended between the two questions: msdb has the last word.
                     return await self._find_finished(point, server, claim)
@@ -91,17 +91,14 @@ class BackupDatabaseTrigger(BackupStepTrigger):
         succeeds; returns the row that msdb has of it.
         """
         settings = point.vault.settings
-        tries, claimed = Tries(settings.pauses, settings.second_look.total_seconds()), False
+        tries, is_claimed = Tries(settings.pauses, settings.second_look.total_seconds()), False
         while True:
             try:
-                row = await self._find_earlier_backup(point)
-                if row is None and not claimed:
-                    await self._claim(point)
-                return row or await self._back_up(point)
+                return await self._find_earlier_backup(point) or await self._back_up(point, is_claimed=is_claimed)
             except SqlServerError as error:
                 # A backup that was not let begin has written nothing: its claim is still good.
-                claimed = error.number == BUSY
-                pause = point.vault.settings.pauses[-1] if claimed else tries.pause_after(error, point.manifest.claim)
+                is_claimed = error.number == BUSY
+                pause = settings.pauses[-1] if is_claimed else tries.pause_after(error, point.manifest.claim)
                 if error.met_file_limit:
                     await point.change(lambda manifest: manifest.model_copy(update={"claim": _too_small(manifest)}))
                 if pause is None:
@@ -110,10 +107,10 @@ class BackupDatabaseTrigger(BackupStepTrigger):
                 waits.note(f"another try, after {error}")
             await asyncio.sleep(pause)
 
-    async def _claim(self, point: LeasedPoint) -> None:
+    async def _claim(self, point: LeasedPoint, server: SqlServer) -> None:
         """Claim a file name for each stripe that the database needs as it is now, and record where its files lie."""
         manifest = point.manifest
-        space = await space_used(SqlServer(manifest.source.database.connection), manifest.source.database.name)
+        space = await space_used(server, manifest.source.database.name)
         needed = stripes_needed(manifest.tenant, space.used_bytes, point.vault.settings.stripe_bytes)
         stripes = stripes_after(manifest.claim, needed)
         await point.change(
@@ -122,21 +119,25 @@ class BackupDatabaseTrigger(BackupStepTrigger):
             )
         )
 
-    async def _back_up(self, point: LeasedPoint) -> Row:
-        """Run the statement for the claim at hand, as soon as the server has a slot for it."""
-        manifest, claim, settings = point.manifest, _claim_of(point.manifest), point.vault.settings
-        server = SqlServer(manifest.source.database.connection, settings.run_label(claim.name))
+    async def _back_up(self, point: LeasedPoint, *, is_claimed: bool) -> Row:
+        """Run the statement, for the claim at hand or else for a new one, as soon as the server has a slot for it."""
+        manifest, settings = point.manifest, point.vault.settings
+        server = SqlServer(manifest.source.database.connection, backup_session(manifest, settings))
         async with _place_at(server, settings.backups_per_server, is_urgent=manifest.kind is Kind.SAFETY):
-            row = await self._back_up_when_granted(point, server, claim)
+            row = await self._back_up_when_granted(point, server, is_claimed=is_claimed)
         if row is None:
             raise self._backup_error(point, "SQL Server says that the backup succeeded, but msdb has no record of it.")
         return row
 
-    async def _back_up_when_granted(self, point: LeasedPoint, server: SqlServer, claim: BackupFileClaim) -> Row | None:
+    async def _back_up_when_granted(self, point: LeasedPoint, server: SqlServer, *, is_claimed: bool) -> Row | None:
         """Run the statement once the server grants a slot; returns what msdb says of it."""
         settings = point.vault.settings
         while True:
             async with server.one_session():
+                if not is_claimed:
+                    await self._claim(point, server)
+                    is_claimed = True
+                claim = _claim_of(point.manifest)
                 if await self._back_up_in_a_slot(point, server, claim):
                     return await self._find_finished(point, server, claim)
             self.log.info("All %d backup slots of %s are taken; waiting.", settings.backups_per_server, server.conn_id)

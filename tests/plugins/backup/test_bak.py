@@ -152,7 +152,7 @@ def test_a_backup_whose_connection_was_killed_is_made_again_in_a_new_file(world:
     for step in chain_before(BACKUP):
         world.run(step, TODAY)
     with world.sql.slowed(backup_seconds=6):
-        killer = threading.Thread(target=world.kill_backup, args=("acme-daily-20261123/full-01",))
+        killer = threading.Thread(target=world.kill_backup, args=("acme-daily-20261123",))
         killer.start()
         world.sql.slowed(backup_seconds=0)
         result = world.run(BACKUP, TODAY)

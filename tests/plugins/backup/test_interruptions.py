@@ -104,7 +104,7 @@ def test_a_run_marked_failed_in_the_middle_of_its_backup_leaves_nothing_behind(w
     assert world.manifest(TODAY).state is State.FAILED
     assert world.lease("acme").owner is None
     assert world.files(TODAY) == []
-    sessions = "SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE program_name LIKE N'perennial % acme-daily-20261123/%'"
+    sessions = "SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE program_name LIKE N'perennial % acme-daily-20261123'"
     wait_until(lambda: world.sql.run(sessions)[0][0] == 0, within(10), "the statement's session goes on")
 
 

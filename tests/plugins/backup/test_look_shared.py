@@ -146,7 +146,7 @@ def test_a_backup_sends_no_command_of_its_own_to_a_host_that_was_asked_and_its_s
         world.back_up(request)
         sent.append(len(world.cloud.fault_hits()) - before)
         asked.append(len(logins))
-    assert asked == [4, 3, 3]  # where files lie, the server says once for all of its tenants
+    assert asked == [3, 2, 2]  # where files lie, the server says once for all of its tenants
     assert sent == [2, 1, 1]  # each has a web host of its own; that of the databases was asked by the first
 
 

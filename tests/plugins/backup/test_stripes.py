@@ -77,7 +77,7 @@ def test_a_restore_that_lacks_a_stripe_leaves_the_database_as_it_is(striped: Wor
 def test_a_backup_that_died_half_way_is_made_again_in_new_files_beside_those_that_it_left(striped: World) -> None:
     for step in chain_before(BACKUP):
         striped.run(step, TODAY)
-    killer = threading.Thread(target=striped.kill_backup, args=("acme-daily-20261123/full-01",))
+    killer = threading.Thread(target=striped.kill_backup, args=("acme-daily-20261123",))
     with striped.sql.slowed(backup_seconds=6):
         killer.start()
         result = striped.run(BACKUP, TODAY)

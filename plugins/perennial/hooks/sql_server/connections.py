@@ -61,7 +61,8 @@ async def look_up(conn_id: str, *, unlike: Connection | None = None, fresh: bool
 
 def with_defaults(configured: Connection, program: str) -> Connection:
     """The connection as a session of this name uses it."""
-    extra = {"login_timeout": 15, **configured.extra_dejson, "appname": program}
+    # In autocommit from the first: switched on later, it costs a transaction that is begun and rolled back.
+    extra = {"login_timeout": 15, **configured.extra_dejson, "appname": program, "autocommit": True}
     return Connection(
         conn_id=configured.conn_id,
         conn_type="mssql",

@@ -147,7 +147,6 @@ class SqlServer:
             pymssql_connection = hook.get_conn()
         except pymssql.Error as error:
             raise _login_error(error, connection) from error
-        pymssql_connection.autocommit(True)
         session = Session(pymssql_connection, abandoned)
         session.listen()
         return session
