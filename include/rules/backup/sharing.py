@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -64,6 +64,8 @@ class Candidate:
         host: The tenant's entry that names the volume.
         opened_at: When its manifest was written, by the store's clock.
         has_seen_nothing: True when the tenant's own look has come to nothing, and is no reason for another snapshot.
+        since: Token of the first of the steps, each right after the one before, that have announced it; None where none
+            has.
     """
 
     tenant: str
@@ -74,6 +76,7 @@ class Candidate:
     opened_at: datetime
     window: timedelta
     has_seen_nothing: bool = False
+    since: int | None = None
 
     @property
     def user(self) -> SnapshotUser:
@@ -84,6 +87,19 @@ class Candidate:
     def joins_others(self) -> bool:
         """False for a point that somebody wants of this very moment: by hand, or before a restore overwrites."""
         return self.kind is Kind.DAILY
+
+    def after(self, announced: Candidate) -> Candidate:
+        """The candidate, in the place that an earlier step has announced it for, where no other step has begun since:
+        nobody is at work then who could take the point off a list that it was put on meanwhile.
+        """
+        is_next = self.token == announced.token + 1
+        return replace(self, since=announced.token if announced.since is None else announced.since) if is_next else self
+
+    def is_on(self, document: SharedSnapshot) -> bool:
+        """True when it was put on the list itself, or since it was announced."""
+        own, look = document.user(self.tenant, self.point), document.look_at(self.tenant, self.host)
+        first = self.token if self.since is None else self.since
+        return own is not None and look is not None and first <= own.token <= self.token
 
     def is_claimer_of(self, document: SharedSnapshot) -> bool:
         """True when an earlier attempt of this point has claimed it and is fenced off by this one."""

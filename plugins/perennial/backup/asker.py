@@ -15,6 +15,20 @@ from perennial.hooks.aws.errors import advice_for
 from perennial.hooks.vault.leased import LeasedPoint
 
 
+def candidate_of(point: LeasedPoint, role: SnapshotRole) -> Candidate:
+    """What the rules have to know of a point that needs a snapshot."""
+    manifest = point.manifest
+    return Candidate(
+        tenant=manifest.tenant,
+        point=manifest.id,
+        kind=manifest.kind,
+        token=point.lease.token,
+        host=host_of(manifest.source, role),
+        opened_at=point.written_at,
+        window=timedelta(minutes=manifest.source.plan.snapshot_window_minutes),
+    )
+
+
 class Asker:
     """One recovery point that needs a snapshot of one of its volumes.
 
@@ -29,17 +43,8 @@ class Asker:
     """
 
     def __init__(self, point: LeasedPoint, role: SnapshotRole) -> None:
-        manifest = point.manifest
-        self.point, self.role, self.volume = point, role, manifest.volume_of(role)
-        self.candidate = Candidate(
-            tenant=manifest.tenant,
-            point=manifest.id,
-            kind=manifest.kind,
-            token=point.lease.token,
-            host=host_of(manifest.source, role),
-            opened_at=point.written_at,
-            window=timedelta(minutes=manifest.source.plan.snapshot_window_minutes),
-        )
+        self.point, self.role, self.volume = point, role, point.manifest.volume_of(role)
+        self.candidate = candidate_of(point, role)
         self.joined: SharedSnapshot | None = None
         self.refusal: Exception | None = None
         self._came, self._came_at = asyncio.get_running_loop().time(), point.seen_at

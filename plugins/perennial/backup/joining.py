@@ -1,4 +1,4 @@
-"""The queue for a volume's shared snapshot: one step at a time reads, claims and joins, for all that wait with it."""
+"""The queue for a volume's shared snapshot: one step at a time reads, claims and joins, for all that wait and will."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
-from include.rules.backup.sharing import Choice, decide, is_over, left_behind
+from include.rules.backup.sharing import Candidate, Choice, decide, is_over, left_behind
 from include.rules.errors import ConflictError
+from include.rules.points.parts import SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, SnapshotUser, fingerprint_of
-from perennial.backup.asker import Asker
+from perennial.backup.announced import AnnouncedPoints
+from perennial.backup.asker import Asker, candidate_of
 from perennial.backup.claim import Claim, SnapshotRefusedError, Version
 from perennial.backup.leaving import leave
 from perennial.backup.recent_claims import RecentClaims, read_recent
@@ -30,11 +32,16 @@ class VolumeQueue:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[Asker] = []
+        self._waiting, self._announced = list[Asker](), AnnouncedPoints()
         self._turn, self._claiming = asyncio.Lock(), asyncio.Lock()
         self._latest: Version | None = None
         self._last_name = ""  # of the claim that was made last
         self._gone: set[str] = set()  # tags of claims whose claimer was ended in this triggerer
+
+    def announce(self, candidate: Candidate) -> None:
+        """Let a point that comes soon be put on the list of a shared snapshot together with others."""
+        if candidate.joins_others:
+            self._announced.add(candidate)
 
     async def serve(self, asker: Asker) -> SharedSnapshot:
         """Put the asker's point on the list of a shared snapshot that is there.
@@ -43,6 +50,9 @@ class VolumeQueue:
             PartError, RefusedError: when there is none to be had, or the volume is not what the register says.
             LeaseLostError: when a later step has taken over.
         """
+        self._announced.hand_over(asker)
+        if asker.joined:
+            return asker.joined
         self._waiting.append(asker)
         try:
             if not asker.candidate.joins_others:
@@ -101,15 +111,17 @@ class VolumeQueue:
         self._deliver(await asker.point.vault.shared_snapshots.replace(found.value.joined(users), found.etag))
 
     def _joining(self, document: SharedSnapshot) -> Iterable[SnapshotUser]:
-        """All that wait and may use it."""
-        return [one.candidate.user for one in self._waiting if one.joined is None and one.candidate.may_join(document)]
+        """All that wait or come soon, and may use it."""
+        waiting = (one.candidate for one in self._waiting if one.joined is None)
+        candidates = (*waiting, *self._announced.without_snapshot())
+        return [candidate.user for candidate in candidates if candidate.may_join(document)]
 
     def _deliver(self, version: Version) -> None:
         """Tell those that are on the list."""
         self._latest = version
+        self._announced.deliver(version.value)
         for asker in self._waiting:
-            user = version.value.user(asker.candidate.tenant, asker.candidate.point)
-            if user and user.token == asker.candidate.token:
+            if asker.candidate.is_on(version.value):
                 asker.joined = version.value
 
     async def _claim(self, asker: Asker, go: Callable[[Claim], Awaitable[Version]]) -> None:
@@ -147,6 +159,14 @@ class VolumeQueue:
 
 
 _queues: PerLoop[defaultdict[tuple[Settings, str], VolumeQueue]] = PerLoop(lambda: defaultdict(VolumeQueue))
+
+
+def announce(point: LeasedPoint) -> None:
+    """Say for which volumes a later step of the point's run needs a snapshot."""
+    manifest = point.manifest
+    for role in SnapshotRole:
+        if role.value not in manifest.left_out and manifest.snapshot(role) is None:
+            queue_for(point, manifest.volume_of(role)).announce(candidate_of(point, role))
 
 
 def queue_for(point: LeasedPoint, volume: str) -> VolumeQueue:

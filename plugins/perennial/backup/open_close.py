@@ -20,6 +20,7 @@ from include.rules.register.tenants import Tenant
 from include.rules.retention.outlook import describe_displaced, displaced_by
 from perennial.backup.attempt import begin_attempt, end_attempt, is_ended
 from perennial.backup.half_restored import find_half_restored
+from perennial.backup.joining import announce
 from perennial.backup.lock import lock_parts
 from perennial.backup.step import SETTLED, BackupTrigger
 from perennial.hooks.register import read_register
@@ -61,6 +62,7 @@ class OpenRecoveryPointTrigger(BackupTrigger):
             async with released_after(lease):
                 await lock_parts(point)
             return {"recovery_point": manifest.id, **SETTLED}
+        announce(point)
         message = await self._displaced(request, tenant)
         return {"recovery_point": manifest.id, "attempt": manifest.attempt, **({"message": message} if message else {})}
 

@@ -7,7 +7,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, SnapshotUser
 from perennial.backup.asker import Asker
-from perennial.backup.joining import queue_for
+from perennial.backup.joining import announce, queue_for
 from perennial.backup.step import BackupStepTrigger
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.steps.trigger import StepResult
@@ -35,6 +35,7 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
         asker = Asker(point, role)
         shared = await queue_for(point, asker.volume).serve(asker)
         manifest = await point.change(lambda manifest: _with_snapshot(manifest, role, asker, shared))
+        announce(point)
         self._log_look(manifest, role)
         return {
             "snapshot": shared.snapshot_id,

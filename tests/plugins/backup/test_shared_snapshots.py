@@ -31,7 +31,8 @@ def test_twenty_tenants_at_once_have_one_snapshot_of_each_volume_and_few_calls(n
     neighbours.count_calls()
     with counting(neighbours.world) as requests:
         neighbours.at_once()
-    assert len(requests.of("s3")) <= 19 * 20, requests.table()
+    assert len(requests.of("s3")) <= 16 * 20, requests.table()
+    assert sum(request.action == "PutObject" for request in requests.of("s3")) <= 12.5 * 20, requests.table()
     calls = neighbours.calls()
     assert calls["ec2:CreateSnapshot"] == 2
     assert calls.total() <= 4 * 20, calls

@@ -116,6 +116,23 @@ def test_what_an_earlier_attempt_has_begun_comes_before_what_others_have() -> No
     assert left_behind(candidate(), [theirs, ours], kept={ours.document.name}) == []
 
 
+def test_a_place_is_that_of_the_step_right_after_the_one_that_announced_it() -> None:
+    announced = candidate(token=3)
+    assert candidate(token=4).after(announced).since == 3
+    assert candidate(token=5).after(candidate(token=4).after(announced)).since == 3
+    assert candidate(token=5).after(announced).since is None
+    assert candidate(token=3).after(announced).since is None
+
+
+@pytest.mark.parametrize(("token", "is_on"), [(2, False), (3, True), (4, True), (5, False)])
+def test_a_point_is_on_the_list_that_it_was_put_on_since_it_was_announced(token: int, is_on: bool) -> None:
+    asker = candidate(token=4)
+    assert asker.after(candidate(token=3)).is_on(started(users=own(token))) is is_on
+    assert asker.is_on(started(users=own(token))) is (token == 4)
+    assert not asker.is_on(started(users=own(4), looks={}))
+    assert not asker.is_on(started())
+
+
 def test_of_several_the_newest_is_joined() -> None:
     assert decide(candidate(), [seen(started(1)), seen(started(2)), seen(claim(3))])[1] == seen(started(2))
 
