@@ -21,6 +21,7 @@ from pydantic_core import to_json
 from include.rules.errors import ConflictError, PartError
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.errors import AWS_ERRORS, error_code, http_status, translate_errors
+from perennial.hooks.aws.listings import ListedObject, listed_objects
 from perennial.hooks.aws.objects import ReadObject, read_object, store_time
 
 ATTEMPTS = 5
@@ -99,12 +100,15 @@ class DocumentStore:
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
         """Every key below `prefix`, without the store's own prefix."""
+        async for item in self.listed(prefix):
+            yield item.key
+
+    async def listed(self, prefix: str) -> AsyncIterator[ListedObject]:
+        """Every object below `prefix`, its key without the store's own prefix."""
         s3 = await aws_client("s3", self.conn_id)
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
         with translate_errors("The vault could not be listed", **self._where(prefix)):
-            async for page in pages:
-                for item in page.get("Contents", ()):
-                    yield item["Key"].removeprefix(self.prefix)
+            async for item in listed_objects(s3, self.bucket, self.prefix + prefix):
+                yield ListedObject(item.key.removeprefix(self.prefix), item.etag)
 
     async def folders(self, prefix: str) -> list[str]:
         """Names of the folders right below `prefix`, sorted."""
