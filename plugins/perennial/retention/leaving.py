@@ -32,6 +32,6 @@ async def leave(lease: TenantLease, point_id: str, name: ClaimName) -> bool:
         if version.value.user(lease.tenant, point_id):
             await lease.check()
             version = await lease.vault.change_shared_snapshot(
-                *name, lambda document: document.left(lease.tenant, point_id, lease.token)
+                *name, lambda document: document.left(lease.tenant, point_id, lease.token), version
             )
         return version.value.state is ShareState.DELETING

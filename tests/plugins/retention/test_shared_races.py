@@ -137,10 +137,10 @@ def test_a_point_that_joins_in_the_moment_of_the_last_leave_joins_or_is_refused(
     expire(fleet, acme)
     change, raced = type(fleet.vault).change_shared_snapshot, list[str]()
 
-    async def racing(vault: Any, volume: str, claim: str, how: Any) -> Any:
+    async def racing(vault: Any, volume: str, claim: str, how: Any, *read: Any) -> Any:
         """Retention's write, beside which the other point joins: right before, or right after."""
         if (volume, raced) != (shared.volume, []):
-            return await change(vault, volume, claim, how)
+            return await change(vault, volume, claim, how, *read)
         raced.append("left")
         user = SnapshotUser(tenant="globex", point=globex.id, token=1)
         joining = partial(change, vault, volume, claim, lambda document: document.joined([user]))
@@ -148,8 +148,8 @@ def test_a_point_that_joins_in_the_moment_of_the_last_leave_joins_or_is_refused(
             stale = await vault.shared_snapshot(volume, claim)
             await joining()
             assert stale.value.left("acme", acme.id, 99).state is ShareState.DELETING  # what it would have written
-            return await change(vault, volume, claim, how)
-        changed = await change(vault, volume, claim, how)
+            return await change(vault, volume, claim, how, *read)
+        changed = await change(vault, volume, claim, how, *read)
         with pytest.raises(RefusedError, match="deleting, so that nobody can join it"):
             await joining()
         return changed

@@ -150,14 +150,21 @@ class Vault(BackupFiles, Leases):
         return (await self._change(self.points, tenant, point_id, change)).value
 
     async def change_shared_snapshot(
-        self, volume: str, claim: str, change: Callable[[SharedSnapshot], SharedSnapshot]
+        self,
+        volume: str,
+        claim: str,
+        change: Callable[[SharedSnapshot], SharedSnapshot],
+        read: Versioned[SharedSnapshot] | None = None,
     ) -> Versioned[SharedSnapshot]:
         """Apply `change` to the document of a shared snapshot by compare and swap, again when somebody was faster.
+
+        Args:
+            read: The document, where it has just been read: it is not read again before the first try.
 
         Raises:
             PartError: when there is none, or it is another one's; what `change` raises.
         """
-        return await self._change(self.shared_snapshots, volume, claim, change)
+        return await self._change(self.shared_snapshots, volume, claim, change, read)
 
     async def shared_snapshot(self, volume: str, claim: str) -> Versioned[SharedSnapshot] | None:
         """The document of a shared snapshot; None when there is none.
@@ -183,10 +190,15 @@ class Vault(BackupFiles, Leases):
         return sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
 
     async def _change(
-        self, collection: Collection[Document], owner: str, document_id: str, change: Callable[[Document], Document]
+        self,
+        collection: Collection[Document],
+        owner: str,
+        document_id: str,
+        change: Callable[[Document], Document],
+        read: Versioned[Document] | None = None,
     ) -> Versioned[Document]:
         for attempt in range(CHANGES):
-            current = await collection.require(owner, document_id)
+            current = read if read and not attempt else await collection.require(owner, document_id)
             _check_place(collection, current.value, owner, document_id)
             with suppress(ConflictError):
                 return await collection.replace(change(current.value), current.etag)
