@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,6 +24,7 @@ from perennial.hooks.vault.vault import Vault
 from perennial.retention.dissolving import Dissolution
 from perennial.retention.gone_tenants import notes_on_gone_tenants
 from perennial.retention.inventory import take_inventory
+from perennial.retention.known_points import KnownPoint
 from perennial.retention.last_run import last_retention, record_retention
 from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.tenant import JudgedPlan, carry_out
@@ -43,11 +44,13 @@ class FleetReview:
         reports: By tenant id, what there is to say so far; each grows as its tenant is acted on.
         last_run: When (UTC) retention last looked at the whole fleet; None before the first time, and where that is
             said to be yet to come.
+        known: By tenant id, the points that need not be read again as long as they do not change.
     """
 
     plans: FleetPlan
     reports: dict[str, TenantReport]
     last_run: datetime | None
+    known: dict[str, Mapping[str, KnownPoint]]
 
 
 class Retention:
@@ -155,6 +158,7 @@ class Retention:
         last_run = await self._last_run()
         self.reports = reports = dict[str, TenantReport]()
         points, circumstances = list[TimelinePoint](), dict[str, Circumstances]()
+        known = dict[str, Mapping[str, KnownPoint]]()
 
         async def look(tenant: str) -> None:
             inventory = await take_inventory(self.vault, tenant, self.now, self._looks, ignoring_lease_of=self.owner)
@@ -162,13 +166,13 @@ class Retention:
                 reports[tenant].not_done(problem, needs_operator=True)
             reports[tenant].notes += inventory.notes
             points.extend(inventory.points)
-            circumstances[tenant] = inventory.circumstances
+            circumstances[tenant], known[tenant] = inventory.circumstances, inventory.known
 
         await self._for_each(tenants, look, reports)
         plans = plan_fleet(points, self.register, planned_for, last_run=last_run, circumstances=circumstances)
         for tenant, plan in plans.plans.items():
             reports[tenant].explained, reports[tenant].kept = explain(plan), len(plan.kept)
-        return FleetReview(plans, reports, last_run)
+        return FleetReview(plans, reports, last_run, known)
 
     async def _last_run(self) -> datetime | None:
         """When retention last looked at the whole fleet; a moment that is yet to come is logged and not believed."""
@@ -194,8 +198,9 @@ class Retention:
         return JudgedPlan(plan, fingerprint, entry, stopping, review.last_run)
 
     async def _act(self, tenant: str, review: FleetReview) -> None:
-        plan = review.plans.plans[tenant]
-        await self._carry_out(self._judged(review, tenant, review.plans.stopping(tenant), plan.fingerprint), review)
+        plan, stopping = review.plans.plans[tenant], review.plans.stopping(tenant)
+        judged = self._judged(review, tenant, stopping, plan.fingerprint)
+        await self._carry_out(replace(judged, known=review.known[tenant]), review)
 
     async def _carry_out(self, judged: JudgedPlan, review: FleetReview) -> None:
         await carry_out(self._looks, judged, self.owner, self.now, review.reports[judged.plan.tenant])

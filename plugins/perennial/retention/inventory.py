@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +20,7 @@ from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.applied import read_applied
+from perennial.retention.known_points import Folder, KnownPoint, list_folders, settled_points, unchanged
 from perennial.retention.lost_parts import find_lost_parts
 from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.strays import find_orphans, find_strangers, find_unlisted
@@ -31,7 +31,10 @@ class TenantInventory:
     """What there is of one tenant.
 
     Attributes:
-        manifests: By recovery point id, as they were read.
+        points: What the rules of retention know of the tenant's points; one that has lost a part has failed, also
+            before its manifest says so.
+        manifests: By recovery point id, as they were read; none of points that were known and have not changed.
+        known: By recovery point id, those that need not be read again as long as they do not change.
         problems: What a person has to know: manifests that could not be read, whose points are left alone; lost parts;
             snapshots and files without a manifest; what a point and a shared snapshot say of each other.
         snapshots: By recovery point id, ids of those that belong to the point alone.
@@ -44,8 +47,9 @@ class TenantInventory:
     """
 
     tenant: str
-    now: datetime
+    points: tuple[TimelinePoint, ...]
     manifests: Mapping[str, Versioned[Manifest]]
+    known: Mapping[str, KnownPoint]
     problems: tuple[PartError, ...]
     snapshots: Mapping[str, Sequence[str]]
     lists: Mapping[str, frozenset[ClaimName]]
@@ -56,51 +60,45 @@ class TenantInventory:
     applied: Versioned[AppliedPolicy] | None
 
     @property
-    def points(self) -> list[TimelinePoint]:
-        """What the rules of retention know of them; one that has lost a part has failed, also before it says so."""
-        return [TimelinePoint.of(self._as_it_is(version.value)) for version in self.manifests.values()]
-
-    @property
     def notes(self) -> list[str]:
         """What else there is to say of a tenant that has left and shares snapshots with others."""
         return [BYTES_STAY] if self.circumstances.offboarding and any(self.lists.values()) else []
 
-    def _as_it_is(self, manifest: Manifest) -> Manifest:
-        names = self.lost.get(manifest.id)
-        return failed_for_want_of(manifest, names, self.now) if names else manifest
-
 
 async def take_inventory(
-    vault: Vault, tenant: str, now: datetime, shared: SharedLooks, *, ignoring_lease_of: str
+    vault: Vault,
+    tenant: str,
+    now: datetime,
+    shared: SharedLooks,
+    *,
+    ignoring_lease_of: str,
+    known: Mapping[str, KnownPoint] | None = None,
 ) -> TenantInventory:
     """Look at everything that there is of a tenant.
 
     Args:
         shared: Looks at its snapshots, or has looked at those of the fleet before.
         ignoring_lease_of: The owner whose own lease carries no backup.
+        known: Points of an earlier look with the same `now` and the same look at the fleet's snapshots: they are read
+            again only where they have changed.
 
     Raises:
         PartError: when the tenant's lease, its offboarding record or its applied policy cannot be read.
     """
     applied = await read_applied(vault, tenant)
-    prefix = f"recovery-points/{tenant}/"
-    files, ids = defaultdict[str, list[str]](list), list[str]()
-    async for key in vault.documents.keys(prefix):
-        point_id, _, name = key.removeprefix(prefix).partition("/")
-        if name == "manifest.json":
-            ids.append(point_id)
-        else:
-            files[point_id].append(key)
-    versions, problems = await vault.points_and_problems(tenant, ids)
+    folders = await list_folders(vault, tenant)
+    ids = {name for name, folder in folders.items() if vault.points.key(tenant, name) in folder}
+    same = unchanged(known or {}, folders)
+    versions, problems = await vault.points_and_problems(tenant, sorted(ids - set(same)))
     manifests, unread = {version.value.id: version for version in versions}, bool(problems)
     listing = await shared.look_at(tenant, [version.value for version in versions])
     whole_points = (version.value for version in versions if version.value.state in WHOLE)
     shared.wanted.update(name for manifest in whole_points for name in manifest.parts.claims)
     snapshots, users = listing.own.get(tenant, {}), listing.users.get(tenant, {})
+    files = _files(vault, tenant, folders)
     suspects = [v for name, v in manifests.items() if is_suspect(v.value, listing.ids, files.get(name, ()), now)]
-    known = {*ids, *(version.value.id for version in versions)}
-    problems += await find_orphans(vault, tenant, known, snapshots, files)
-    problems += await find_strangers(vault, tenant, {name: users[name] for name in users if name not in known})
+    problems += await find_orphans(vault, tenant, ids, snapshots, files)
+    problems += await find_strangers(vault, tenant, {name: users[name] for name in users if name not in ids})
     problems += await find_unlisted(vault, [version.value for version in versions], users)
     lost = await find_lost_parts(vault, suspects)
     if lost:
@@ -109,10 +107,13 @@ async def take_inventory(
     left_over = _left_over(whole.values(), snapshots, files)
     unused = {name: lists for name, m in whole.items() if (lists := lists_to_leave(m, users.get(name, ())))}
     circumstances = await _circumstances(vault, tenant, manifests.values(), now, ignoring_lease_of)
+    points = {name: _point(version.value, lost.get(name, ()), now) for name, version in manifests.items()}
+    eventful = {*(v.value.id for v in suspects), *left_over, *unused, *circumstances.reading}
     return TenantInventory(
         tenant,
-        now,
+        (*points.values(), *same.values()),
         manifests,
+        settled_points(vault, folders, (v for name, v in manifests.items() if name not in eventful), points),
         tuple(problems),
         snapshots,
         {
@@ -131,6 +132,16 @@ async def take_inventory(
         ),
         applied,
     )
+
+
+def _files(vault: Vault, tenant: str, folders: Mapping[str, Folder]) -> dict[str, list[str]]:
+    """By recovery point id, the keys beside its manifest, where there are any."""
+    beside = {name: [key for key in folders[name] if key != vault.points.key(tenant, name)] for name in folders}
+    return {name: keys for name, keys in beside.items() if keys}
+
+
+def _point(manifest: Manifest, lost: Iterable[PartName], now: datetime) -> TimelinePoint:
+    return TimelinePoint.of(failed_for_want_of(manifest, lost, now) if lost else manifest)
 
 
 def _left_over(

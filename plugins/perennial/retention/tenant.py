@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -27,10 +27,15 @@ from perennial.hooks.vault.tenant_lease import TenantLease
 from perennial.retention.applied import record_applied
 from perennial.retention.deletion import Deletion
 from perennial.retention.inventory import TenantInventory, take_inventory
+from perennial.retention.known_points import KnownPoint
 from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.troubles import trouble_of
 
 Change = Callable[[Manifest], Manifest]
+
+KEEPING = (Action.FAIL, Action.TAKE_BACK)
+"""Acts that take nothing away: no guard stops them."""
+ACTS = (*KEEPING, Action.EXPIRE, Action.DELETE)
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class JudgedPlan:
         approved: True when a person has approved the plan.
         seen_lost: Ids of the points that had lost parts when it was shown.
         last_run: The moment of the last completed run of the fleet.
+        known: What the look before has left of the tenant's points, where this one sees the same snapshots.
     """
 
     plan: RetentionPlan
@@ -54,6 +60,7 @@ class JudgedPlan:
     last_run: datetime | None
     approved: bool = False
     seen_lost: tuple[str, ...] = ()
+    known: Mapping[str, KnownPoint] = field(default_factory=dict)
 
 
 async def carry_out(shared: SharedLooks, judged: JudgedPlan, owner: str, now: datetime, report: TenantReport) -> None:
@@ -66,7 +73,7 @@ async def carry_out(shared: SharedLooks, judged: JudgedPlan, owner: str, now: da
     Raises:
         OutrankedError: when a later incarnation of the same run is at work on the tenant.
     """
-    actions = [Action.FAIL, Action.TAKE_BACK] + ([] if judged.stopped else [Action.EXPIRE, Action.DELETE])
+    actions = KEEPING if judged.stopped else ACTS
     circumstances = judged.plan.circumstances
     to_record = applied_after(judged.plan, judged.tenant, now=now, owner=owner)
     if_free = circumstances.left_over or to_record
@@ -85,9 +92,7 @@ async def carry_out(shared: SharedLooks, judged: JudgedPlan, owner: str, now: da
 async def _act(
     lease: TenantLease, shared: SharedLooks, judged: JudgedPlan, now: datetime, report: TenantReport
 ) -> None:
-    inventory = await take_inventory(lease.vault, lease.tenant, now, shared, ignoring_lease_of=lease.owner)
-    policy, planned_for = judged.plan.policy, judged.plan.now
-    plan = plan_retention(lease.tenant, inventory.points, policy, planned_for, inventory.circumstances)
+    inventory, plan = await _look_again(lease, shared, judged, now)
     stopping = judged.stopped or _objections(plan, judged, now)
     if not judged.stopped:
         report.stopped_by(stopping)
@@ -108,6 +113,27 @@ async def _act(
     record = applied_after(plan, judged.tenant, now=now, owner=lease.owner)
     if record:  # only now: had the run died before, the next one would ask about what is left to do
         await record_applied(lease, inventory.applied, record)
+
+
+async def _look_again(
+    lease: TenantLease, shared: SharedLooks, judged: JudgedPlan, now: datetime
+) -> tuple[TenantInventory, RetentionPlan]:
+    """What there is of the tenant now that it is ours, and the plan that follows; in the inventory is the manifest of
+    every point on which the plan acts.
+    """
+
+    async def look(known: Mapping[str, KnownPoint]) -> tuple[TenantInventory, RetentionPlan]:
+        inventory = await take_inventory(
+            lease.vault, lease.tenant, now, shared, ignoring_lease_of=lease.owner, known=known
+        )
+        points, circumstances = inventory.points, inventory.circumstances
+        return inventory, plan_retention(lease.tenant, points, judged.plan.policy, judged.plan.now, circumstances)
+
+    acted_on = {verdict.point.id for verdict in judged.plan.to(*ACTS)}
+    inventory, plan = await look({name: point for name, point in judged.known.items() if name not in acted_on})
+    if any(verdict.point.id not in inventory.manifests for verdict in plan.to(*ACTS)):
+        return await look({})  # something has changed that lets a point come back, for instance
+    return inventory, plan
 
 
 def _objections(plan: RetentionPlan, judged: JudgedPlan, now: datetime) -> tuple[Objection, ...]:
