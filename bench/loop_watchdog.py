@@ -92,7 +92,8 @@ class Watchdog:
         self._pid, self.count = os.getpid(), 0
         self.folder.mkdir(parents=True, exist_ok=True)
         threading.Thread(target=self._sample, daemon=True, name="loop watchdog").start()
-        gc.callbacks.append(self._collected)
+        if self._collected not in gc.callbacks:  # a fork has it from the process before
+            gc.callbacks.append(self._collected)
         atexit.register(self._write_count)
 
     def _collected(self, phase: str, _: dict[str, int]) -> None:
