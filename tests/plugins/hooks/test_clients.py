@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.model import OperationModel
 
 from include.rules.errors import ConfigurationError, UnavailableError
 from perennial.hooks.aws.clients import aws_client, closing_clients
@@ -88,3 +92,44 @@ async def test_who_waits_for_a_role_that_aws_does_not_answer_for_waits_once_howe
         with pytest.raises(UnavailableError):
             await aws_client("ec2", CONNECTION)
     assert len(asked) == 4  # who comes afterwards asks anew
+
+
+@pytest.fixture
+def begun_as_a_triggerer() -> Iterator[None]:
+    """What there is, is set aside, as `airflow_local_settings.py` has it."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+class Knot:
+    """In a cycle, as what Airflow makes for each step."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {**KEYS, "extra": {"region_name": "eu-central-1"}}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", json.dumps(connection))
+
+
+@pytest.mark.usefixtures("begun_as_a_triggerer", "usable")
+async def test_no_collection_of_a_triggerer_looks_at_a_client_and_all_that_is_made_later_is_collected() -> None:
+    async with closing_clients():
+        client = await aws_client("sts", CONNECTION)
+        assert [one for one in gc.get_objects() if isinstance(one, OperationModel)] == []
+        for _ in range(3):
+            made_later = weakref.ref(Knot())
+            assert await aws_client("sts", CONNECTION) is client  # which is no making
+            gc.collect()
+            assert made_later() is None
+
+
+@pytest.mark.usefixtures("usable")
+async def test_a_process_that_sets_nothing_aside_collects_clients_too() -> None:
+    async with closing_clients():
+        await aws_client("sts", CONNECTION)
+        assert gc.get_freeze_count() == 0

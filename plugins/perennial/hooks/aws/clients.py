@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from include.rules.errors import PerennialError
 from perennial.hooks import waits
-from perennial.hooks.asynchronous import LoopLocks, PerLoop
+from perennial.hooks.asynchronous import LoopLocks, PerLoop, set_aside_what_is_there
 from perennial.hooks.aws.errors import AWS_ERRORS, is_transient, translate_connection_errors
 from perennial.hooks.aws.retries import ANSWER_SECONDS, CONNECT_SECONDS, Retries
 from perennial.hooks.aws.timestamps import read_timestamps_quickly
@@ -66,6 +66,7 @@ async def aws_client(service: str, conn_id: str, *, resend: bool = True) -> Any:
             if resend:
                 Retries().attach(client)
             clients.by_key[key] = client
+            set_aside_what_is_there()  # one of EC2 is 9,000 objects
         return clients.by_key[key]
 
 
