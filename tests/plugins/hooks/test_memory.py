@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
 from include.rules.errors import LeaseBusyError
 from include.rules.points.leases import Lease, Purpose
+from include.rules.points.manifest import Manifest
 from lab.testing.cloud import LabCloud
 from perennial.hooks.vault import memory, tenant_lease
 from perennial.hooks.vault.leased import LeasedPoint
@@ -97,6 +99,18 @@ def test_what_was_found_out_is_written_with_the_next_write(moto_vault: VaultUnde
         current = await vault.lease("acme")
         assert current
         assert (current.value.found_whole, current.value.point) == (True, "")
+
+    moto_vault.run(follow)
+
+
+def test_what_is_remembered_of_a_document_is_all_of_it_and_nothing_that_collections_look_at(
+    moto_vault: VaultUnderTest,
+) -> None:
+    async def follow(vault: Vault) -> None:
+        await opened(vault)
+        gc.collect()
+        assert [one for one in gc.get_objects() if isinstance(one, Manifest)] == []
+        assert vault.points.remembered("acme", POINT) == await vault.points.get("acme", POINT)
 
     moto_vault.run(follow)
 

@@ -7,6 +7,7 @@ import gc
 import os
 import threading
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,25 @@ async def test_judging_three_thousand_tenants_lets_the_event_loop_go_on(files: F
         await ticking
         gc.unfreeze()
     assert max(gaps) < 0.05 * pace()
+
+
+async def test_a_register_that_is_replaced_goes_without_a_collection(files: Files) -> None:
+    """It may be set aside, where no collection would find it."""
+    files.write("acme")
+    files.age(60)
+    register = await files.read()
+    replaced = weakref.ref(register), weakref.ref(register.tenants["acme"])
+    gc.freeze()
+    gc.disable()
+    try:
+        del register
+        files.write("acme", "globex")
+        files.age(30)
+        assert len((await files.read()).tenants) == 2
+        assert [one() for one in replaced] == [None, None]
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 @pytest.mark.lab

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Generic, TypeVar
@@ -23,6 +23,9 @@ from perennial.hooks.vault.documents import DocumentStore, Stored
 from perennial.hooks.vault.memory import lease_key, memories
 
 Document = TypeVar("Document", Manifest, RestoreRecord, Lease, ShownPlan, Offboarding, AppliedPolicy, SharedSnapshot)
+
+_Kept = tuple[str, str, datetime, datetime]
+"""A remembered document: its JSON, and the rest of `Versioned`."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +104,21 @@ class Collection(Generic[Document]):
         """
         memory, lease_place = memories.get(), self.documents.place_of(lease_key(tenant))
         lease = memory.lease(lease_place)
-        known: Versioned[Document] | None = memory.document(
-            self.documents.place_of(self.key(tenant, document_id)), lease_place
-        )
-        if known is None or lease is None or lease.version is None:
+        kept: _Kept | None = memory.document(self.documents.place_of(self.key(tenant, document_id)), lease_place)
+        if kept is None or lease is None or lease.version is None:
             return None
-        return replace(known, seen_at=max(known.seen_at, lease.version.seen_at))
+        text, etag, written_at, seen_at = kept
+        value = self.model.model_validate_json(text)
+        return Versioned(value, etag, written_at, max(seen_at, lease.version.seen_at))
 
     def remember(self, version: Versioned[Document]) -> None:
-        """Remember a document for whoever acts on the tenant next in this process."""
+        """Remember a document for whoever acts on the tenant next in this process.
+
+        As text: each model is some thirty objects that every collection of cyclic garbage would look at.
+        """
         place = self.documents.place_of(self._key_of(version.value))
-        memories.get().keep_document(place, self.documents.place_of(lease_key(self.owner(version.value))), version)
+        kept: _Kept = version.value.model_dump_json(), version.etag, version.written_at, version.seen_at
+        memories.get().keep_document(place, self.documents.place_of(lease_key(self.owner(version.value))), kept)
 
     async def create(self, value: Document) -> Versioned[Document]:
         """Write a document that must not exist yet.

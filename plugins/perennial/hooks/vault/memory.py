@@ -25,7 +25,7 @@ from perennial.hooks.asynchronous import PerLoop
 LEASES: Final = 4096
 """Of how many tenants the lease is remembered, the latest: about 1 KB each."""
 DOCUMENTS: Final = 1024
-"""How many documents are remembered, the latest: manifests and records of the runs under way, about 20 KB each."""
+"""How many documents are remembered, the latest: manifests and records of the runs under way, about 2 KB each."""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
