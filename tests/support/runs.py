@@ -30,6 +30,10 @@ from tests.support.triggers import trigger_of
 DAGS = Path(__file__).parents[2] / "dags"
 CAUSE = "The test has pulled the plug on tenant acme."
 
+Place = int | Callable[[], bool]
+"""Where a step breaks: once it was suspended that often, or once something has become true; in both cases at the next
+suspension in which it waits for something."""
+
 
 class Way(StrEnum):
     """How a step may fail."""
@@ -54,9 +58,10 @@ ERRORS = {Way.ERROR: UnavailableError(CAUSE), Way.BUG: ZeroDivisionError(CAUSE),
 
 
 class Break:
-    """Awaits what a step does, and at its n-th suspension lets something go wrong there.
+    """Awaits what a step does, and at one of its suspensions lets something go wrong there.
 
     Args:
+        at: Which one; None for none of them.
         error: What the step's own code fails with there: what it was waiting for is given up, and everything around it
             sees the error. None to leave it to `go_wrong`.
 
@@ -64,22 +69,28 @@ class Break:
         suspensions: How often it has been suspended so far.
     """
 
-    def __init__(self, at: int, error: Exception | None, go_wrong: Callable[[], object]) -> None:
+    def __init__(self, at: Place | None, error: Exception | None, go_wrong: Callable[[], object]) -> None:
         self._at, self._error, self._go_wrong, self.suspensions = at, error, go_wrong, 0
 
     async def awaited(self, work: Coroutine[Any, Any, Any]) -> Any:
         return await _Broken(work, self)
 
     def strike(self, waits_for: asyncio.Future[Any] | None) -> bool:
-        """Count a suspension; let it go wrong where it is the one. Returns whether the wait was given up."""
+        """Count a suspension; let it go wrong at its place. Returns whether the wait was given up."""
         self.suspensions += 1
-        if self.suspensions != self._at:
+        if waits_for is None or not self._is_reached():
             return False
+        self._at = None  # it goes wrong once
         if self._error is None:
             self._go_wrong()
-        elif waits_for is not None:
+        else:
             waits_for.cancel()
         return self._error is not None
+
+    def _is_reached(self) -> bool:
+        if self._at is None:
+            return False
+        return self._at() if callable(self._at) else self.suspensions >= self._at
 
     def raised(self, cancelled: asyncio.CancelledError, *, given_up: bool) -> BaseException:
         """What the code around sees."""
@@ -128,12 +139,12 @@ class Run:
     suspensions: dict[str, int] = field(default_factory=dict)
 
     def carry_on(
-        self, *, first: str = "", last: str = "", broken: str = "", way: Way = Way.ERROR, at: int = 0
+        self, *, first: str = "", last: str = "", broken: str = "", way: Way = Way.ERROR, at: Place = 1
     ) -> dict[str, str]:
         """Run all steps, or those from `first` (as after its clearing) to `last`; the state of each.
 
         Args:
-            broken: The step that fails, at its suspension `at`.
+            broken: The step that fails, at the place `at`.
         """
         steps = steps_of(self.dag_id)
         names = [step.task_id for step in steps]
@@ -166,7 +177,7 @@ class Run:
             return all(self.states[task.task_id] == "success" for task in step.upstream_list if task.is_setup)
         return all(state == "success" for state in self.states.values())
 
-    def _run(self, step: StepOperator, way: Way | None, at: int) -> None:
+    def _run(self, step: StepOperator, way: Way | None, at: Place) -> None:
         values = {name: value for name, value in step.trigger_arguments().items() if "{{" not in str(value)}
         values.pop("deadline")
         trigger = trigger_of(step.load_trigger(), self.run_id, self.dag_id, **{**self.fields_of(step), **values})
@@ -179,7 +190,7 @@ class Run:
         """Those of the run's fields that the step has."""
         return {name: value for name, value in self.fields.items() if name in step.template_fields}
 
-    async def _event(self, trigger: StepTrigger, way: Way | None, at: int) -> TriggerEvent | None:
+    async def _event(self, trigger: StepTrigger, way: Way | None, at: Place) -> TriggerEvent | None:
         """What the trigger ends its task with; None when it was cancelled, as by a person who marks the task failed."""
         limits, new_limit, task = list[asyncio.Timeout](), asyncio.timeout, asyncio.current_task()
         killed = list[bool]()
@@ -194,7 +205,7 @@ class Run:
             elif task:
                 killed.append(task.cancel())
 
-        plan = Break(at if way else 0, ERRORS.get(way) if way else None, end_from_outside)
+        plan = Break(at if way else None, ERRORS.get(way) if way else None, end_from_outside)
         # Where a step acts under the lease, it is broken within that.
         method = "act" if hasattr(trigger, "act") else "work"
         do = getattr(trigger, method)
