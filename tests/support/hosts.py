@@ -49,10 +49,9 @@ class Hosts:
 
     def take_back(self) -> None:
         """The test is over: clean up what can be lent again."""
-        for mount, host in self._lent:
-            if self._is_as_made(host):
-                self._clean(host)
-                self._idle[mount].append(host)
+        for mount, host in self._as_made():
+            self._clean(host)
+            self._idle[mount].append(host)
         self._lent.clear()
 
     def forget_lent(self) -> None:
@@ -62,24 +61,32 @@ class Hosts:
     def _make(self, mount: str) -> MountedHost:
         instance = self._cloud.make_instance()
         volume = self._cloud.make_volume(instance, DEVICE, mount)
-        return MountedHost(instance, volume, self._cloud.host_path(instance, mount), self._attached(instance))
+        attached = _attached(self._described([instance])[instance])
+        return MountedHost(instance, volume, self._cloud.host_path(instance, mount), attached)
 
-    def _is_as_made(self, host: MountedHost) -> bool:
-        (found,) = self._described(host.instance)
+    def _as_made(self) -> list[tuple[str, MountedHost]]:
+        """What is lent and is as it was made; the cloud is asked once for all of it."""
+        found = self._described([host.instance for _, host in self._lent])
+        sound = [(mount, host) for mount, host in self._lent if self._is_sound(host, found[host.instance])]
+        kept = self._volumes_kept([host.volume for _, host in sound])
+        return [(mount, host) for mount, host in sound if host.volume in kept]
+
+    def _is_sound(self, host: MountedHost, found: dict[str, Any]) -> bool:
         mounted = host.folder.is_symlink() and host.folder.resolve() == self._cloud.volume_path(host.volume).resolve()
-        sound = mounted and found["State"]["Name"] == "running" and self._attached(host.instance) == host.attached
-        return sound and self._is_attached(host)  # a mounted volume may have been asked to detach
+        return mounted and found["State"]["Name"] == "running" and _attached(found) == host.attached
 
-    def _attached(self, instance: str) -> tuple[tuple[str, str], ...]:
-        (found,) = self._described(instance)
-        return tuple((one["DeviceName"], one["Ebs"]["VolumeId"]) for one in found["BlockDeviceMappings"])
+    def _volumes_kept(self, volumes: list[str]) -> set[str]:
+        """Those that nobody has asked to detach: they are mounted until they are let go of."""
+        if not volumes:  # of no names, AWS describes all
+            return set()
+        found = self._cloud.client("ec2").describe_volumes(VolumeIds=volumes)["Volumes"]
+        return {one["VolumeId"] for one in found if [at["State"] for at in one["Attachments"]] == ["attached"]}
 
-    def _is_attached(self, host: MountedHost) -> bool:
-        return self._cloud.volume_state(host.volume) == ("in-use", "attached")
-
-    def _described(self, instance: str) -> list[dict[str, Any]]:
-        answer = self._cloud.client("ec2").describe_instances(InstanceIds=[instance])
-        return [found for reservation in answer["Reservations"] for found in reservation["Instances"]]
+    def _described(self, instances: list[str]) -> dict[str, dict[str, Any]]:
+        if not instances:
+            return {}
+        answer = self._cloud.client("ec2").describe_instances(InstanceIds=instances)
+        return {one["InstanceId"]: one for reservation in answer["Reservations"] for one in reservation["Instances"]}
 
     def _clean(self, host: MountedHost) -> None:
         """Empty the volume, and the host but for its mount point."""
@@ -91,6 +98,11 @@ class Hosts:
         mount_point = host.folder.relative_to(root)
         for folder in (root, *(root / parent for parent in list(mount_point.parents)[:-1])):
             _empty(folder, but=(*_OF_THE_LAB, *mount_point.parts))
+
+
+def _attached(found: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Every device of a host and its volume."""
+    return tuple((one["DeviceName"], one["Ebs"]["VolumeId"]) for one in found["BlockDeviceMappings"])
 
 
 def _empty(folder: Path, but: tuple[str, ...] = ()) -> None:

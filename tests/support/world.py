@@ -103,10 +103,9 @@ class World(Holdings):
         """Leave no database behind; a host whose volume one of them does not let go of is not lent again."""
         self.sql.ensure_running()
         for name, state in self.sql.run("SELECT name, state_desc FROM sys.databases WHERE database_id > 4"):
+            put_out = [f"ALTER DATABASE {tsql.name(name)} SET SINGLE_USER WITH ROLLBACK IMMEDIATE"]
             with suppress(pymssql.Error):
-                if state == "ONLINE":
-                    self.sql.run(f"ALTER DATABASE {tsql.name(name)} SET SINGLE_USER WITH ROLLBACK IMMEDIATE")
-                self.sql.run(f"DROP DATABASE {tsql.name(name)}")
+                self.sql.run(*(put_out if state == "ONLINE" else ()), f"DROP DATABASE {tsql.name(name)}")
         if self.sql.run("SELECT name FROM sys.databases WHERE database_id > 4"):
             self.hosts.forget_lent()
 
