@@ -105,19 +105,17 @@ def test_files_that_stay_too_small_end_the_attempt_and_the_next_begins_with_more
     assert len(world.run(BACKUP, TODAY)["keys"]) == 8
 
 
-@pytest.mark.parametrize(
-    ("number", "system", "advice"),
-    [(3201, 5, "has a CREDENTIAL for it"), (3202, 86, "Grant the right"), (3202, 112, "Make room")],
-)
-def test_a_backup_that_would_only_be_refused_again_is_tried_once(
-    world: World, number: int, system: int, advice: str
-) -> None:
+REFUSED = [(3201, 5, "has a CREDENTIAL for it"), (3202, 86, "Grant the right"), (3202, 112, "Make room")]
+
+
+def test_a_backup_that_would_only_be_refused_again_is_tried_once(world: World) -> None:
     for step in chain_before(BACKUP):
         world.run(step, TODAY)
-    with world.sql.failing("sql:Backup", number=number, os_error=system, times=None) as faults:
-        with pytest.raises(PartError, match=rf"error {number}.*{advice}"):
-            world.run(BACKUP, TODAY)
-        assert len(faults.report()["hits"]) == 1
+    for number, system, advice in REFUSED:
+        with world.sql.failing("sql:Backup", number=number, os_error=system, times=None) as faults:
+            with pytest.raises(PartError, match=rf"error {number}.*{advice}"):
+                world.run(BACKUP, TODAY)
+            assert len(faults.report()["hits"]) == 1
 
 
 @pytest.mark.parametrize(
