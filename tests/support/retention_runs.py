@@ -48,8 +48,8 @@ def at_now(stock: Stock, trigger: StepTrigger) -> StepResult:
 
 @pytest.fixture
 def too_many(stock: Stock) -> Stock:
-    """A tenant whose policy has become so short that ten points would expire at once."""
+    """A tenant whose policy has become so short that ten points would expire at once; those have no snapshots."""
     stock.register("acme", daily=3, weekly=0, monthly=0, yearly=0)
     stock.add_daily(NOW, 3)
-    stock.add_daily(NOW - 60 * DAY, 10)
+    stock.add_daily(NOW - 60 * DAY, 10, roles=())
     return stock

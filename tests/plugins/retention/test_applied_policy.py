@@ -29,9 +29,9 @@ FIVE = {**TEN, "daily": 5}
 
 @pytest.fixture
 def ten(stock: Stock) -> Stock:
-    """A tenant with a point on each of ten days, on which retention has acted by a policy of ten days."""
+    """A tenant with a point without snapshots on each of ten days, on which retention has acted by a policy of ten."""
     stock.register("acme", **TEN)
-    stock.add_daily(NOW, 10)
+    stock.add_daily(NOW, 10, roles=())
     stock.retain(NOW - DAY / 24)
     return stock
 
@@ -107,7 +107,7 @@ def test_a_tenant_that_the_fleets_guard_stops_keeps_its_record(stock: Stock) -> 
     tenants = [f"tenant-{number}" for number in range(3)]
     stock.register(*tenants, **TEN)
     for tenant in tenants:
-        stock.add_daily(NOW, 10, tenant=tenant)
+        stock.add_daily(NOW, 10, tenant=tenant, roles=())
     stock.retain(NOW - DAY / 24)
     stock.register(*tenants, **{**TEN, "daily": 8})
     before = [record(stock, tenant) for tenant in tenants]
@@ -120,7 +120,7 @@ def test_a_tenant_that_the_fleets_guard_stops_keeps_its_record(stock: Stock) -> 
 def test_a_run_that_was_stopped_is_a_completed_one_and_disarms_nothing(stock: Stock) -> None:
     """Before there is a record, the days since the last completed run count: a tenant that is stopped gains none."""
     stock.register("acme", **TEN)
-    stock.add_daily(NOW, 14)
+    stock.add_daily(NOW, 14, roles=())
     for days in range(3):
         (message,) = stock.retain(NOW + days * DAY / 8, run_id=f"run-{days}").needing_operator()
         assert "would expire 4 of 14 recovery points (limit 3)" in message

@@ -23,8 +23,8 @@ def test_a_run_for_one_tenant_asks_where_the_whole_fleet_was_stopped(stock: Stoc
     tenants = [f"tenant-{number}" for number in range(3)]
     stock.register(*tenants, daily=3, weekly=0, monthly=0, yearly=0)
     for tenant in tenants:
-        stock.add_daily(NOW, 3, tenant=tenant)
-        stock.add_daily(NOW - 60 * DAY, 2, tenant=tenant)
+        stock.add_daily(NOW, 3, tenant=tenant, roles=())
+        stock.add_daily(NOW - 60 * DAY, 2, tenant=tenant, roles=())
     (message,) = stock.retain().needing_operator()
     assert "it shows the plan, asks for approval and goes on" in message
     shown = preview(stock, tenant="tenant-0")

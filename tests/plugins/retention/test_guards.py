@@ -45,8 +45,8 @@ def test_max_delete_of_the_fleet_stops_every_tenant(stock: Stock) -> None:
     tenants = [f"tenant-{number}" for number in range(3)]
     stock.register(*tenants, daily=3, weekly=0, monthly=0, yearly=0)
     for tenant in tenants:
-        stock.add_daily(NOW, 3, tenant=tenant)
-        stock.add_daily(NOW - 60 * DAY, 2, tenant=tenant)
+        stock.add_daily(NOW, 3, tenant=tenant, roles=())
+        stock.add_daily(NOW - 60 * DAY, 2, tenant=tenant, roles=())
     before = stock.everything()
     report = stock.retain()
     assert stock.everything() == before
@@ -141,7 +141,7 @@ def test_the_fleets_run_goes_on_past_one_tenants_trouble_and_fails_at_its_end(st
     old = {}
     for tenant in stock.tenants:
         stock.add_daily(NOW, 3, tenant=tenant)
-        stock.add_daily(NOW - 3 * DAY, 10, tenant=tenant, kind="manual")
+        stock.add_daily(NOW - 3 * DAY, 10, tenant=tenant, kind="manual", roles=())
         old[tenant] = stock.add(OLD, tenant=tenant)
     place = stock.vault.documents
     damaged = f"{place.prefix}recovery-points/acme/acme-manual-20260101T000000Z/manifest.json"
