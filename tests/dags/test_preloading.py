@@ -72,7 +72,12 @@ def test_a_dag_processor_has_loaded_what_dag_files_import_and_no_more(tmp_path: 
     ] == []
 
 
-@pytest.mark.parametrize("arguments", [("scheduler",), ("tasks", "run"), ()])
+def swept(*arguments: str) -> Any:
+    """A case that `make test` leaves out: each is a process that loads the whole of Airflow."""
+    return pytest.param(arguments, marks=pytest.mark.sweep)
+
+
+@pytest.mark.parametrize("arguments", [("scheduler",), swept("tasks", "run"), swept()])
 def test_no_other_command_loads_anything_of_ours(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     report = started(tmp_path, *arguments)
     assert [module for module in report["loaded"] if module.startswith(("perennial", "include"))] == []
