@@ -26,7 +26,8 @@ DEVICES = (
 # As `lab.seed.hosts.MOUNT`, but with one look at the host's disks for all of them.
 _MOUNT = r"""
 mkdir -p {folder}
-mountpoint -q {folder} || mount "$(sed -n 's/^SERIAL="{serial}" NAME="\(.*\)"$/\1/p' <<< "$disks")" {folder}
+disk=$(printf '%s\n' "$disks" | sed -n 's/^SERIAL="{serial}" NAME="\(.*\)"$/\1/p')
+mountpoint -q {folder} || mount "$disk" {folder}
 """
 
 Item = TypeVar("Item")
