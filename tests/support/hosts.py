@@ -1,4 +1,4 @@
-"""The fixture `hosts`: hosts with a mounted volume, lent to one test after the other.
+"""The fixture `hosts`: hosts with a mounted volume, lent to one borrower after the other, mostly a test.
 
 Making one takes a dozen calls and a script. A host goes back only if it is as it was made: running, with that volume
 at that mount and no other; what lies on its volume and in its folders is deleted before. Any other is never seen again.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,25 +38,17 @@ class Hosts:
     def __init__(self, cloud: LabCloud) -> None:
         self._cloud = cloud
         self._idle: dict[str, list[MountedHost]] = defaultdict(list)
-        self._lent: list[tuple[str, MountedHost]] = []
 
-    def lend(self, mount: str) -> MountedHost:
-        """A host with an empty volume mounted there (`/srv/acme`), for the running test alone."""
+    def take(self, mount: str) -> MountedHost:
+        """A host with an empty volume mounted there (`/srv/acme`)."""
         idle = self._idle[mount]
-        host = idle.pop() if idle else self._make(mount)
-        self._lent.append((mount, host))
-        return host
+        return idle.pop() if idle else self._make(mount)
 
-    def take_back(self) -> None:
-        """The test is over: clean up what can be lent again."""
-        for mount, host in self._as_made():
+    def take_back(self, lent: Sequence[tuple[str, MountedHost]]) -> None:
+        """Clean up what can be lent again of hosts by their mounts."""
+        for mount, host in self.as_made(lent):
             self._clean(host)
             self._idle[mount].append(host)
-        self._lent.clear()
-
-    def forget_lent(self) -> None:
-        """Whatever the test has borrowed is not fit to be lent again."""
-        self._lent.clear()
 
     def _make(self, mount: str) -> MountedHost:
         instance = self._cloud.make_instance()
@@ -64,10 +56,10 @@ class Hosts:
         attached = _attached(self._described([instance])[instance])
         return MountedHost(instance, volume, self._cloud.host_path(instance, mount), attached)
 
-    def _as_made(self) -> list[tuple[str, MountedHost]]:
-        """What is lent and is as it was made; the cloud is asked once for all of it."""
-        found = self._described([host.instance for _, host in self._lent])
-        sound = [(mount, host) for mount, host in self._lent if self._is_sound(host, found[host.instance])]
+    def as_made(self, lent: Sequence[tuple[str, MountedHost]]) -> list[tuple[str, MountedHost]]:
+        """Those that run with their volume at its mount, and no other; the cloud is asked once for all of them."""
+        found = self._described([host.instance for _, host in lent])
+        sound = [(mount, host) for mount, host in lent if self._is_sound(host, found[host.instance])]
         kept = self._volumes_kept([host.volume for _, host in sound])
         return [(mount, host) for mount, host in sound if host.volume in kept]
 
@@ -105,6 +97,33 @@ def _attached(found: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((one["DeviceName"], one["Ebs"]["VolumeId"]) for one in found["BlockDeviceMappings"])
 
 
+class Loan:
+    """What one borrower has of all hosts."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+        self._lent: list[tuple[str, MountedHost]] = []
+
+    def lend(self, mount: str) -> MountedHost:
+        """A host with an empty volume mounted there, for this borrower alone."""
+        host = self._hosts.take(mount)
+        self._lent.append((mount, host))
+        return host
+
+    def are_as_made(self) -> bool:
+        """Whether each of them still runs with its volume at its mount, and no other."""
+        return self._hosts.as_made(self._lent) == self._lent
+
+    def forget_lent(self) -> None:
+        """Whatever was borrowed is not fit to be lent again."""
+        self._lent.clear()
+
+    def give_back(self) -> None:
+        """The borrower needs them no more."""
+        self._hosts.take_back(self._lent)
+        self._lent.clear()
+
+
 def _empty(folder: Path, but: tuple[str, ...] = ()) -> None:
     for found in folder.iterdir():
         if found.name in but:
@@ -117,14 +136,15 @@ def _empty(folder: Path, but: tuple[str, ...] = ()) -> None:
 
 @pytest.fixture(scope="session")
 def all_hosts(lab_cloud_server: LabCloud) -> Hosts:
-    """The hosts of all tests of a process; take `hosts` instead, which takes back what a test has borrowed."""
+    """The hosts of all tests of a process; take `hosts` instead, which gives back what a test has borrowed."""
     return Hosts(lab_cloud_server)
 
 
 @pytest.fixture
-def hosts(lab_cloud: LabCloud, all_hosts: Hosts) -> Iterator[Hosts]:
+def hosts(lab_cloud: LabCloud, all_hosts: Hosts) -> Iterator[Loan]:
     """Hosts with a mounted volume, as empty as new ones, for the test alone."""
-    yield all_hosts
+    loan = Loan(all_hosts)
+    yield loan
     lab_cloud.ensure_running()
     lab_cloud.clear_faults()
-    all_hosts.take_back()
+    loan.give_back()

@@ -44,8 +44,10 @@ class VaultUnderTest:
         return asyncio.run(working())
 
 
-def set_vault(monkeypatch: pytest.MonkeyPatch, config: Path, *, bucket: str, s3: str, cloud: str, server: Any) -> None:
-    """Point Perennial's settings and its AWS connection at a lab."""
+def set_vault(
+    monkeypatch: pytest.MonkeyPatch, config: Path, *, bucket: str, s3: str, cloud: str, server: Any, name: str = ""
+) -> None:
+    """Point Perennial's settings and its AWS connection at a lab; `name` is that of the vault in its bucket."""
     extra = {
         "region_name": REGION,
         "endpoint_url": cloud,
@@ -54,7 +56,7 @@ def set_vault(monkeypatch: pytest.MonkeyPatch, config: Path, *, bucket: str, s3:
         "verify": False,  # the lab speaks plain HTTP, and authorities are read anew for each client
     }
     connection = {"conn_type": "aws", "login": server.access_key, "password": server.secret_key, "extra": extra}
-    prefix = f"{bucket}/{uuid4().hex[:12]}"
+    prefix = f"{bucket}/{name or uuid4().hex[:12]}"
     for name, value in {
         f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}": json.dumps(connection),
         "PERENNIAL_VAULT": f"s3://{prefix}",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,21 +18,21 @@ import yaml
 from include.rules.points.manifest import Manifest
 from include.rules.restore.record import RestoreRecord
 from include.rules.restore.request import RestoreRequest
-from lab.settings import HOST, ZONE
+from lab.settings import ZONE
 from lab.testing.cloud import LabCloud
 from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer
 from lab.testing.storage import LabStorage
 from lab.waiting import wait_until
 from perennial.hooks.aws.clients import close_clients
-from perennial.hooks.sql_server import connections, tsql
+from perennial.hooks.sql_server import tsql
 from perennial.hooks.vault.memory import memories
 from perennial.steps.trigger import StepResult, StepTrigger
 from tests.support.holdings import Holdings
-from tests.support.hosts import Hosts, MountedHost
+from tests.support.hosts import Hosts, Loan, MountedHost
+from tests.support.servers import Servers, set_world
 from tests.support.steps import CHAIN, RESTORE, Step, restore_form
 from tests.support.triggers import CutOff, trigger_of
-from tests.support.vaults import set_vault
 
 PLANS = {
     "standard": {
@@ -51,7 +50,7 @@ class World(Holdings):
     """One lab with tenants; every test has tenants, databases and a vault of its own."""
 
     sql: LabSqlServer
-    hosts: Hosts
+    hosts: Loan
     config: Path
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -99,15 +98,19 @@ class World(Holdings):
         """The host of all tenants' databases."""
         return self.hosts.lend("/data")
 
-    def drop_databases(self) -> None:
-        """Leave no database behind; a host whose volume one of them does not let go of is not lent again."""
+    def drop_databases(self, but: Collection[str] = ()) -> None:
+        """Leave no other database behind; a host whose volume one of them does not let go of is not lent again."""
         self.sql.ensure_running()
-        for name, state in self.sql.run("SELECT name, state_desc FROM sys.databases WHERE database_id > 4"):
+        for name, state in self._user_databases(but):
             put_out = [f"ALTER DATABASE {tsql.name(name)} SET SINGLE_USER WITH ROLLBACK IMMEDIATE"]
             with suppress(pymssql.Error):
                 self.sql.run(*(put_out if state == "ONLINE" else ()), f"DROP DATABASE {tsql.name(name)}")
-        if self.sql.run("SELECT name FROM sys.databases WHERE database_id > 4"):
+        if self._user_databases(but):
             self.hosts.forget_lent()
+
+    def _user_databases(self, but: Collection[str]) -> list[tuple[Any, ...]]:
+        found = self.sql.run("SELECT name, state_desc FROM sys.databases WHERE database_id > 4")
+        return [database for database in found if database[0] not in but]
 
     def write_register(self) -> None:
         (self.config / "plans.yaml").write_text(yaml.safe_dump({"plans": PLANS}))
@@ -200,38 +203,51 @@ async def _forget() -> None:
     memories.pop()
 
 
-@pytest.fixture
-def world(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    lab_cloud: LabCloud,
-    lab_storage: LabStorage,
-    lab_sql_server: LabSqlServer,
-    hosts: Hosts,
-    vault_bucket: str,
+WorldApart = Callable[[], AbstractContextManager[World]]
+
+
+@contextmanager
+def new_world(
+    monkeypatch: pytest.MonkeyPatch, config: Path, servers: Servers, hosts: Loan, kept: Collection[str]
 ) -> Iterator[World]:
-    """A lab with the tenant `acme` in it."""
-    s3, keys = lab_storage.settings.storage_url, lab_storage.settings
-    set_vault(monkeypatch, tmp_path, bucket=vault_bucket, s3=s3, cloud=lab_cloud.settings.cloud_url, server=keys)
-    sql = lab_sql_server.settings
-    connection = {
-        "conn_type": "mssql",
-        "host": HOST,
-        "port": sql.sql_server_port,
-        "login": sql.sql_user,
-        "password": sql.sql_password,
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_SQL_SERVER_LAB", json.dumps(connection))
-    monkeypatch.setattr(connections, "GOOD_FOR", 0)  # tests change the connection from one step to the next
-    credential = f"s3://{s3.removeprefix('http://')}/{vault_bucket}"
-    lab_sql_server.run(
-        f"IF NOT EXISTS (SELECT 1 FROM sys.credentials WHERE name = N'{credential}') "
-        f"CREATE CREDENTIAL [{credential}] WITH IDENTITY = N'S3 Access Key', "
-        f"SECRET = N'{keys.access_key}:{keys.secret_key}'"
-    )
+    """A world with the tenant `acme` for a block, after which the server has no databases but those `kept`."""
+    set_world(monkeypatch, config, servers)
     with asyncio.Runner() as runner:
-        made = World(lab_cloud, lab_storage, runner, lab_sql_server, hosts, tmp_path)
+        made = World(servers.cloud, servers.storage, runner, servers.sql, hosts, config)
         made.add_tenant("acme")
         yield made
         runner.run(close_clients())
-        made.drop_databases()
+        made.drop_databases(but=kept)
+
+
+@pytest.fixture(scope="session")
+def world_apart(
+    tmp_path_factory: pytest.TempPathFactory,
+    lab_cloud_server: LabCloud,
+    lab_storage_server: LabStorage,
+    lab_sql_server_process: LabSqlServer,
+    all_hosts: Hosts,
+    kept_databases: set[str],
+) -> WorldApart:
+    """Makes a world for a block, of no test: for a journey that is carried out once and looked at by many tests."""
+
+    @contextmanager
+    def apart() -> Iterator[World]:
+        for server in (lab_cloud_server, lab_storage_server, lab_sql_server_process):
+            server.ensure_running()
+        servers = Servers(lab_cloud_server, lab_storage_server, lab_sql_server_process, lab_storage_server.bucket)
+        config, loan = tmp_path_factory.mktemp("world-apart"), Loan(all_hosts)
+        with pytest.MonkeyPatch.context() as patch, new_world(patch, config, servers, loan, kept_databases) as made:
+            yield made
+        loan.give_back()
+
+    return apart
+
+
+@pytest.fixture
+def world(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, servers: Servers, hosts: Loan, kept_databases: set[str]
+) -> Iterator[World]:
+    """A lab with the tenant `acme` in it."""
+    with new_world(monkeypatch, tmp_path, servers, hosts, kept_databases) as made:
+        yield made

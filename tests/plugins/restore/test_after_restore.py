@@ -56,29 +56,19 @@ def test_going_back_to_the_safety_point_brings_the_site_online_that_a_failed_res
     assert record(backed_up, moment=LATER).site is Site.ONLINE
 
 
-def test_a_site_half_restored_by_another_run_stays_offline_when_the_next_one_changes_nothing(backed_up: World) -> None:
+def test_a_half_restored_site_stays_offline_when_another_run_changes_nothing_or_only_its_other_half(
+    backed_up: World,
+) -> None:
     fail_after_the_copy(backed_up)
     backed_up.carry_out(RESTORE[: NAMES.index(CopyFilesTrigger)], moment=LATER)
     with pytest.raises(PartError, match=r"has left .* half restored"):
         backed_up.run_restore_step(CLOSE, moment=LATER)
     assert is_offline(backed_up)
-
-
-def test_a_site_stays_offline_when_only_the_other_half_of_it_comes_back(backed_up: World) -> None:
-    fail_after_the_copy(backed_up)
-    form = {"what": "database", "moment": LATER}
+    form = {"what": "database", "moment": "2026-11-23T14:00:00Z"}
     with pytest.raises(PartError, match=r"is done and checked, but: The site stays OFFLINE.*half restored"):
         backed_up.restore(**form)
     assert is_offline(backed_up)
     assert record(backed_up, **form).state is RestoreState.DONE
-
-
-def test_a_marker_of_somebody_else_that_stays_never_counts_as_online(backed_up: World) -> None:
-    (backed_up.site("acme") / OFFLINE_MARKER).write_text("closed for the holidays")
-    result = backed_up.restore()
-    assert result["site"] == "offline"
-    assert "stays OFFLINE" in result["steps"]["bring_site_online"]
-    assert record(backed_up).site is Site.OFFLINE
 
 
 def test_a_run_whose_site_was_brought_online_by_hand_is_not_carried_out_again(backed_up: World) -> None:
@@ -92,13 +82,18 @@ def test_a_run_whose_site_was_brought_online_by_hand_is_not_carried_out_again(ba
     assert backed_up.lease("acme").owner is None
 
 
-def test_a_run_is_not_carried_out_again_once_another_restore_has_come_after_it(backed_up: World) -> None:
+def test_once_another_restore_came_to_its_end_a_failed_run_is_over_and_a_backup_is_one_like_any_other(
+    backed_up: World,
+) -> None:
     fail_after_the_copy(backed_up)
     backed_up.restore(moment=LATER)
     now = state(backed_up)
     with pytest.raises(RefusedError, match="cannot be carried out again"):
         backed_up.run_restore_step(RESTORE[1])
     assert_all_is_back(backed_up, now)
+    newer = backed_up.back_up("acme|daily|2026-11-24", "run-2")
+    assert newer.half_restored is None
+    assert backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T14:00:00Z")["recovery_point"] == newer.id
 
 
 def test_a_backup_of_a_half_restored_tenant_is_restored_only_when_it_is_named(backed_up: World) -> None:
@@ -113,32 +108,24 @@ def test_a_backup_of_a_half_restored_tenant_is_restored_only_when_it_is_named(ba
     assert "HALF RESTORED" in explicit["preview"]
 
 
-def test_a_backup_after_a_restore_that_came_to_its_end_is_one_like_any_other(backed_up: World) -> None:
-    fail_after_the_copy(backed_up)
-    backed_up.restore(moment=LATER)
-    newer = backed_up.back_up("acme|daily|2026-11-24", "run-2")
-    assert newer.half_restored is None
-    assert backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T14:00:00Z")["recovery_point"] == newer.id
-
-
-def test_two_runs_of_the_same_second_never_share_a_plan(backed_up: World) -> None:
-    beside = {"what": "files", "folder": str(backed_up.site("acme").parent / "old" / "site")}
-    backed_up.run_restore_step(RESTORE[0], "run-a", moment="2026-11-23T12:00:00.100000Z", **beside)
+def test_two_runs_of_the_same_second_never_share_a_plan(lent_world: World) -> None:
+    beside = {"what": "files", "folder": str(lent_world.site("acme").parent / "old" / "site")}
+    lent_world.run_restore_step(RESTORE[0], "run-a", moment="2026-11-23T12:00:00.100000Z", **beside)
     for second in ("2026-11-23T12:00:00.900000Z", "2026-11-23T12:00:00Z"):
         for step in RESTORE[:2]:
             with pytest.raises(RefusedError, match="belongs to another run, started in the same second"):
-                backed_up.run_restore_step(step, "run-b", moment=second)
-    assert backed_up.lease("acme").owner is None
-    assert record(backed_up).plan.folder == beside["folder"]
+                lent_world.run_restore_step(step, "run-b", moment=second)
+    assert lent_world.lease("acme").owner is None
+    assert record(lent_world).plan.folder == beside["folder"]
 
 
-def test_the_place_of_a_renamed_tenant_is_not_overwritten_under_its_old_name(backed_up: World) -> None:
-    rename(backed_up)
+def test_the_place_of_a_renamed_tenant_is_not_overwritten_under_its_old_name(lent_world: World) -> None:
+    rename(lent_world)
     with pytest.raises(RefusedError, match=r"belongs to tenant acme2 today.*set into_tenant to acme2"):
-        backed_up.run_restore_step(RESTORE[0])
-    beside = {"folder": str(backed_up.site("acme2").parent / "old" / "site"), "database": "beside_the_renamed"}
-    assert backed_up.restore_record() is None
-    assert backed_up.run_restore_step(RESTORE[0], moment=LATER, **beside)["recovery_point"] == POINT
+        lent_world.run_restore_step(RESTORE[0])
+    beside = {"folder": str(lent_world.site("acme2").parent / "old" / "site"), "database": "beside_the_renamed"}
+    assert lent_world.restore_record() is None
+    assert lent_world.run_restore_step(RESTORE[0], moment=LATER, **beside)["recovery_point"] == POINT
 
 
 @pytest.mark.parametrize("new_name", [True, False])
@@ -216,6 +203,7 @@ def test_a_database_that_was_restored_in_place_lies_where_the_next_backup_looks_
         backed_up.sql.drop_database(database(backed_up))
     backed_up.restore(what="database", database_from=source)
     assert backed_up.rows("acme") == rows
+    assert_nothing_is_left(backed_up)
     manifest = backed_up.back_up("acme|daily|2026-11-24")
     assert manifest.verification
     assert manifest.verification.level == 2

@@ -47,14 +47,14 @@ def refused(world: World, approved: str, **form: Any) -> str:
     return str(caught.value)
 
 
-def test_a_newer_point_of_a_preview_made_anew_is_not_restored_by_the_old_approval(backed_up: World) -> None:
-    approved = previewed(backed_up, approval=True)
-    backed_up.back_up(LATER)
-    assert previewed(backed_up, approval=True) != approved
-    message = refused(backed_up, approved, approval=True)
+def test_a_newer_point_of_a_preview_made_anew_is_not_restored_by_the_old_approval(lent_world: World) -> None:
+    approved = previewed(lent_world, approval=True)
+    lent_world.back_up(LATER)
+    assert previewed(lent_world, approval=True) != approved
+    message = refused(lent_world, approved, approval=True)
     assert f"recovery point: {POINT}, now acme-manual-20261123T110000Z" in message
     assert "Start a new restore, and look at its preview." in message
-    opened(backed_up, previewed(backed_up, approval=True), approval=True)
+    opened(lent_world, previewed(lent_world, approval=True), approval=True)
 
 
 def test_a_preview_made_anew_that_shows_the_same_plan_is_still_approved(backed_up: World) -> None:
@@ -64,31 +64,31 @@ def test_a_preview_made_anew_that_shows_the_same_plan_is_still_approved(backed_u
     opened(backed_up, approved, approval=True)
 
 
-def test_a_skipped_approval_is_none_for_a_plan_that_wants_one(backed_up: World) -> None:
-    previewed(backed_up)
-    bak = backed_up.manifest(TODAY).parts.bak
+def test_a_skipped_approval_is_none_for_a_plan_that_wants_one(lent_world: World) -> None:
+    previewed(lent_world)
+    bak = lent_world.manifest(TODAY).parts.bak
     assert bak
-    backed_up.write_file(bak.keys[0], b"shorter")
-    previewed(backed_up)  # the snapshot has to stand in for the .bak: somebody has to approve that
-    message = refused(backed_up, NOBODY)
+    lent_world.write_file(bak.keys[0], b"shorter")
+    previewed(lent_world)  # the snapshot has to stand in for the .bak: somebody has to approve that
+    message = refused(lent_world, NOBODY)
     assert "has to be approved, and nobody was asked" in message
 
 
-def test_an_approval_of_a_plan_that_wanted_one_is_none_for_another_that_wants_none(backed_up: World) -> None:
-    bak = backed_up.manifest(TODAY).parts.bak
+def test_an_approval_of_a_plan_that_wanted_one_is_none_for_another_that_wants_none(lent_world: World) -> None:
+    bak = lent_world.manifest(TODAY).parts.bak
     assert bak
-    body = backed_up.read_file(bak.keys[0])
-    backed_up.write_file(bak.keys[0], b"shorter")
-    approved = previewed(backed_up)
-    backed_up.write_file(bak.keys[0], body)
-    previewed(backed_up)
-    message = refused(backed_up, approved)
+    body = lent_world.read_file(bak.keys[0])
+    lent_world.write_file(bak.keys[0], b"shorter")
+    approved = previewed(lent_world)
+    lent_world.write_file(bak.keys[0], body)
+    previewed(lent_world)
+    message = refused(lent_world, approved)
     assert "database from: snapshot, now backup file" in message
 
 
 @pytest.mark.parametrize("approved", [NOT_TOLD, NOBODY])
-def test_a_point_that_was_made_anew_since_the_preview_is_not_restored(backed_up: World, approved: str) -> None:
-    previewed(backed_up)
+def test_a_point_that_was_made_anew_since_the_preview_is_not_restored(lent_world: World, approved: str) -> None:
+    previewed(lent_world)
 
     def another_file(part: BackupFilePart) -> BackupFilePart:
         files = tuple(file.model_copy(update={"key": f"{file.key}-2"}) for file in part.files)
@@ -99,13 +99,13 @@ def test_a_point_that_was_made_anew_since_the_preview_is_not_restored(backed_up:
         parts = manifest.parts.model_copy(update={"bak": another_file(manifest.parts.bak)})
         return manifest.model_copy(update={"parts": parts})
 
-    backed_up.change_manifest(TODAY, made_anew)
-    message = refused(backed_up, approved)
+    lent_world.change_manifest(TODAY, made_anew)
+    message = refused(lent_world, approved)
     assert f"Recovery point {POINT} of tenant acme was made anew since this restore was planned" in message
 
 
-def test_a_stalled_preview_that_goes_on_puts_no_unseen_plan_in_the_place_of_a_later_ones(backed_up: World) -> None:
-    newer = backed_up.restore_step(PREVIEW)
+def test_a_stalled_preview_that_goes_on_puts_no_unseen_plan_in_the_place_of_a_later_ones(lent_world: World) -> None:
+    newer = lent_world.restore_step(PREVIEW)
 
     class Stalled(PreviewRestoreTrigger):
         async def _make_plan(self, *arguments: Any) -> RestoreRecord:
@@ -113,8 +113,8 @@ def test_a_stalled_preview_that_goes_on_puts_no_unseen_plan_in_the_place_of_a_la
             await newer.work_within_deadline()
             return planned
 
-    older = backed_up.restore_step((Stalled, {"approval_task": "approval"}))
+    older = lent_world.restore_step((Stalled, {"approval_task": "approval"}))
     with pytest.raises(OutrankedError, match="A later preview"):
-        backed_up.runner.run(older.work_within_deadline())
-    assert record(backed_up).preview
-    opened(backed_up, NOBODY)
+        lent_world.runner.run(older.work_within_deadline())
+    assert record(lent_world).preview
+    opened(lent_world, NOBODY)

@@ -111,14 +111,14 @@ def test_a_database_of_a_new_name_that_nobody_has_checked_is_named(
         backed_up.carry_out(RESTORE[1:], **form)
 
 
-def test_a_backup_that_cannot_be_opened_any_more_leaves_the_tenant_as_it_was_and_online(backed_up: World) -> None:
+def test_a_backup_that_cannot_be_opened_any_more_leaves_the_tenant_as_it_was_and_online(lent_world: World) -> None:
     form = {"what": "database"}
-    backed_up.run_restore_step(RESTORE[0], **form)
-    (key,) = backed_up.files(TODAY)
-    backed_up.write_file(key, bytes(16) + backed_up.read_file(key)[16:])
+    lent_world.run_restore_step(RESTORE[0], **form)
+    (key,) = lent_world.files(TODAY)
+    lent_world.write_file(key, bytes(16) + lent_world.read_file(key)[16:])
     with pytest.raises(PartError, match=r"has changed since the preview and is damaged.*Nothing was overwritten"):
-        backed_up.carry_out(RESTORE[1:], **form)
+        lent_world.carry_out(RESTORE[1:], **form)
     with pytest.raises(PartError, match="Tenant acme is as it was: nothing was overwritten"):
-        backed_up.run_restore_step(RESTORE[-1], **form)
-    assert access(backed_up) == ("ONLINE", "MULTI_USER")
-    assert not is_offline(backed_up)
+        lent_world.run_restore_step(RESTORE[-1], **form)
+    assert access(lent_world) == ("ONLINE", "MULTI_USER")
+    assert not is_offline(lent_world)

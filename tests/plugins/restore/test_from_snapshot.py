@@ -90,14 +90,6 @@ def test_the_snapshot_can_be_asked_for_and_another_name_given(backed_up: World) 
     assert_nothing_is_left(backed_up)
 
 
-def test_a_dropped_database_comes_back_from_the_snapshot(backed_up: World) -> None:
-    rows = backed_up.rows("acme")
-    backed_up.sql.drop_database(database(backed_up))
-    backed_up.restore(what="database", database_from="snapshot")
-    assert backed_up.rows("acme") == rows
-    assert_nothing_is_left(backed_up)
-
-
 @pytest.mark.timeout(600)
 @sweeps.every(10, closest=2)
 def test_the_attaching_cut_off_at_any_await_and_begun_again_ends_right(backed_up: World, every: int) -> None:

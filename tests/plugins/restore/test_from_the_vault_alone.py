@@ -34,10 +34,10 @@ def test_a_vault_lists_and_restores_everything_without_a_register(
     assert_all_is_back(backed_up, before)
 
 
-def test_a_register_that_cannot_be_read_is_not_taken_for_a_lost_one(backed_up: World) -> None:
-    (backed_up.config / "tenants.yaml").write_text("tenants: [")
+def test_a_register_that_cannot_be_read_is_not_taken_for_a_lost_one(lent_world: World) -> None:
+    (lent_world.config / "tenants.yaml").write_text("tenants: [")
     with pytest.raises(ConfigurationError, match="is no YAML"):
-        backed_up.restore()
+        lent_world.restore()
 
 
 def test_one_tenant_is_listed_alone_and_nonsense_refused(backed_up: World) -> None:

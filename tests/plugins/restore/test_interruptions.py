@@ -89,7 +89,8 @@ def test_a_run_marked_failed_during_the_copy_leaves_no_volume_and_says_what_is_w
 
 
 def test_a_restore_that_broke_off_is_carried_out_whole_by_clearing_open(backed_up: World) -> None:
-    before, wrecked = state(backed_up), wreck(backed_up)
+    before = state(backed_up)
+    wreck(backed_up)
     for step in steps_until(CopyFilesTrigger):
         backed_up.run_restore_step(step)
     # The copy has changed a file, and died.
@@ -98,14 +99,13 @@ def test_a_restore_that_broke_off_is_carried_out_whole_by_clearing_open(backed_u
     with pytest.raises(PartError):
         backed_up.run_restore_step(CLOSE_RESTORE)
     assert is_offline(backed_up)
-    safety = record(backed_up).safety_point
+    request = record(backed_up).safety_request
+    safety = backed_up.manifest(request)
     for step in RESTORE[1:]:
         backed_up.run_restore_step(step)
     assert_all_is_back(backed_up, before)
     # What the first attempt had kept safe, before anything was overwritten, is still the state to go back to.
-    assert record(backed_up).safety_point == safety
-    backed_up.restore(recovery_point=safety, moment="2026-11-23T13:00:00Z")
-    assert state(backed_up) == wrecked
+    assert (record(backed_up).safety_request, backed_up.manifest(request)) == (request, safety)
 
 
 async def _begun_on_the_copy(world: World) -> None:
@@ -137,15 +137,15 @@ def test_users_are_let_in_again_when_the_backup_file_was_damaged_after_the_last_
 
 
 def test_a_restore_that_is_ended_while_it_opens_gives_the_lease_back_and_leaves_the_point_alone(
-    backed_up: World,
+    lent_world: World,
 ) -> None:
-    backed_up.run_restore_step((PreviewRestoreTrigger, {"approval_task": "approval"}))
+    lent_world.run_restore_step((PreviewRestoreTrigger, {"approval_task": "approval"}))
 
     async def open_and_end() -> None:
-        trigger = backed_up.restore_step((OpenRestoreTrigger, {}))
+        trigger = lent_world.restore_step((OpenRestoreTrigger, {}))
         await trigger.work_within_deadline()
-        assert (await backed_up.vault.points.require("acme", POINT)).value.readers
+        assert (await lent_world.vault.points.require("acme", POINT)).value.readers
         await trigger.on_kill()
 
-    backed_up.runner.run(open_and_end())
-    assert_nothing_is_left(backed_up)
+    lent_world.runner.run(open_and_end())
+    assert_nothing_is_left(lent_world)

@@ -64,18 +64,18 @@ def larger_than_the_disk(world: World) -> Iterator[None]:
     ],
 )
 def test_what_the_server_would_refuse_is_refused_by_the_preview(
-    backed_up: World, tie: Callable[[World], Any], reason: str, other_form: dict[str, str]
+    lent_world: World, tie: Callable[[World], Any], reason: str, other_form: dict[str, str]
 ) -> None:
-    before = state(backed_up)
-    with tie(backed_up):
+    before = state(lent_world)
+    with tie(lent_world):
         for form in ({}, other_form):
             with pytest.raises(RefusedError, match=reason) as caught:
-                backed_up.run_restore_step(RESTORE[0], what="database", **form)
+                lent_world.run_restore_step(RESTORE[0], what="database", **form)
             assert "SQL Server would refuse it after the site was taken offline; nothing was restored." in str(
                 caught.value
             )
-            assert backed_up.restore_record(what="database", **form) is None
-    assert state(backed_up) == before
+            assert lent_world.restore_record(what="database", **form) is None
+    assert state(lent_world) == before
 
 
 @pytest.fixture
@@ -144,26 +144,27 @@ def swap(world: World, key: str) -> None:
     [(lose, "has gone from the vault"), (harm, "is damaged"), (swap, "it is another backup")],
 )
 def test_a_bak_that_is_another_since_the_preview_is_found_before_the_site_goes_offline(
-    backed_up: World, happens: Callable[[World, str], None], message: str
+    lent_world: World, happens: Callable[[World, str], None], message: str
 ) -> None:
-    backed_up.run_restore_step(RESTORE[0])
-    (key,) = backed_up.files(TODAY)
-    before = state(backed_up)
-    happens(backed_up, key)
+    form = {"what": "database"}
+    lent_world.run_restore_step(RESTORE[0], **form)
+    (key,) = lent_world.files(TODAY)
+    before = state(lent_world)
+    happens(lent_world, key)
     with pytest.raises(PartError, match=f"since the preview.*{message}|{message}.*since the preview") as caught:
-        backed_up.carry_out(steps_until(CopyFilesTrigger)[1:])
+        lent_world.carry_out(steps_until(CopyFilesTrigger)[1:], **form)
     assert "Nothing was overwritten." in str(caught.value)
-    assert not is_offline(backed_up)
-    assert state(backed_up) == before
+    assert not is_offline(lent_world)
+    assert state(lent_world) == before
 
 
 def test_a_bak_that_was_only_written_anew_is_read_again_and_restored(backed_up: World) -> None:
-    before = state(backed_up)
-    backed_up.run_restore_step(RESTORE[0])
+    before, form = state(backed_up), {"what": "database"}
+    backed_up.run_restore_step(RESTORE[0], **form)
     (key,) = backed_up.files(TODAY)
     with_header(backed_up, BackupDescription=lambda _: "copied from another bucket")
     assert backed_up.read_file(key)
-    backed_up.carry_out(RESTORE[1:])
+    backed_up.carry_out(RESTORE[1:], **form)
     assert_all_is_back(backed_up, before)
-    (offline,) = [step for step in record(backed_up).steps if step.name == "take_site_offline"]
+    (offline,) = [step for step in record(backed_up, **form).steps if step.name == "take_site_offline"]
     assert "The .bak has been read again to its end." in offline.message

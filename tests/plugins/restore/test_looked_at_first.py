@@ -64,19 +64,19 @@ def test_the_volumes_are_looked_at_before_the_site_goes_offline() -> None:
     assert names.index("attach_volumes") < names.index("take_site_offline") < names.index("copy_files")
 
 
-def test_a_host_in_another_zone_than_the_register_says(backed_up: World) -> None:
+def test_a_host_in_another_zone_than_the_register_says(lent_world: World) -> None:
     for role, form in (("web", {"what": "files"}), ("database", FROM_SNAPSHOT)):
-        entry = backed_up.entries["acme"][role]
+        entry = lent_world.entries["acme"][role]
         zone, entry["zone"] = entry["zone"], "eu-central-1c"
-        backed_up.write_register()
-        refused_by_preview(backed_up, rf"and {role}\.zone of tenant acme says eu-central-1c", **form)
+        lent_world.write_register()
+        refused_by_preview(lent_world, rf"and {role}\.zone of tenant acme says eu-central-1c", **form)
         entry["zone"] = zone
 
 
-def test_a_zone_that_matters_to_no_volume_refuses_nothing(backed_up: World) -> None:
-    backed_up.entries["acme"]["database"]["zone"] = "eu-central-1c"
-    backed_up.write_register()
-    assert "OVERWRITTEN" in backed_up.run_restore_step(PREVIEW)["preview"]
+def test_a_zone_that_matters_to_no_volume_refuses_nothing(lent_world: World) -> None:
+    lent_world.entries["acme"]["database"]["zone"] = "eu-central-1c"
+    lent_world.write_register()
+    assert "OVERWRITTEN" in lent_world.run_restore_step(PREVIEW)["preview"]
 
 
 def take_names(world: World, letters: str, *, shown: bool) -> None:
@@ -167,38 +167,38 @@ def test_a_web_host_that_does_not_run_is_found_also_when_only_the_database_comes
 
 
 def test_a_site_that_cannot_be_taken_offline_is_found_also_when_only_the_database_comes_back(
-    backed_up: World,
+    lent_world: World,
 ) -> None:
-    site = backed_up.site("acme")
+    site = lent_world.site("acme")
     if subprocess.run(["/usr/bin/chattr", "+i", site], capture_output=True).returncode:
         pytest.skip("this file system, or this user, locks no files")
     try:
-        refused_by_preview(backed_up, "the site cannot be taken offline: nothing can be written into", **DATABASE_ONLY)
-        refused_by_preview(backed_up, "nothing can be written into", what="files")
+        refused_by_preview(lent_world, "the site cannot be taken offline: nothing can be written into", **DATABASE_ONLY)
+        refused_by_preview(lent_world, "nothing can be written into", what="files")
     finally:
         subprocess.run(["/usr/bin/chattr", "-i", site], check=True)
 
 
-def test_a_volume_that_no_safety_point_would_hold_is_found_by_the_preview(backed_up: World) -> None:
+def test_a_volume_that_no_safety_point_would_hold_is_found_by_the_preview(lent_world: World) -> None:
     """The register names a volume that is attached to nothing: its snapshot would be no way back."""
     for role, what in (("web", "files"), ("database", "database")):
-        entry = backed_up.entries["acme"][role]
-        attached, entry["volume"] = entry["volume"], backed_up.cloud.make_volume()
-        backed_up.write_register()
-        refused_by_preview(backed_up, "cannot be kept safe", what=what)
+        entry = lent_world.entries["acme"][role]
+        attached, entry["volume"] = entry["volume"], lent_world.cloud.make_volume()
+        lent_world.write_register()
+        refused_by_preview(lent_world, "cannot be kept safe", what=what)
         entry["volume"] = attached
 
 
-def test_a_chosen_path_that_the_snapshot_does_not_have(backed_up: World) -> None:
-    found_while_online(backed_up, "The snapshot has no 'never-there'", what="files", paths=["never-there"])
+def test_a_chosen_path_that_the_snapshot_does_not_have(lent_world: World) -> None:
+    found_while_online(lent_world, "The snapshot has no 'never-there'", what="files", paths=["never-there"])
 
 
-def test_a_file_that_is_locked(backed_up: World) -> None:
-    page = backed_up.site("acme") / "index.html"
+def test_a_file_that_is_locked(lent_world: World) -> None:
+    page = lent_world.site("acme") / "index.html"
     if subprocess.run(["/usr/bin/chattr", "+i", page], capture_output=True).returncode:
         pytest.skip("this file system, or this user, locks no files")
     try:
-        found_while_online(backed_up, "'index.html' in .* cannot be replaced: it is locked", what="files")
+        found_while_online(lent_world, "'index.html' in .* cannot be replaced: it is locked", what="files")
     finally:
         subprocess.run(["/usr/bin/chattr", "-i", page], check=True)
 
@@ -218,7 +218,7 @@ def test_a_file_system_that_the_host_cannot_mount(backed_up: World) -> None:
     found_while_online(backed_up, "is LVM, of which a host cannot have a copy beside the original", what="files")
 
 
-@pytest.mark.parametrize("has_serial", [True, False])
+@pytest.mark.parametrize("has_serial", sweeps.of([True, False]))
 def test_a_site_in_a_partition_of_its_volume_comes_back(backed_up: World, has_serial: bool) -> None:
     web = backed_up.cloud.snapshot_path(snapshot(backed_up, SnapshotRole.WEB))
     before = state(backed_up)
@@ -237,11 +237,11 @@ def test_a_site_in_a_partition_of_its_volume_comes_back(backed_up: World, has_se
     assert_all_is_back(backed_up, before)
 
 
-def test_a_volume_that_aws_does_not_make(backed_up: World) -> None:
-    backed_up.cloud.add_fault("ec2:CreateVolume", code="VolumeLimitExceeded", status=400, times=None)
-    found_while_online(backed_up, "VolumeLimitExceeded", UnavailableError, what="files")
+def test_a_volume_that_aws_does_not_make(lent_world: World) -> None:
+    lent_world.cloud.add_fault("ec2:CreateVolume", code="VolumeLimitExceeded", status=400, times=None)
+    found_while_online(lent_world, "VolumeLimitExceeded", UnavailableError, what="files")
 
 
-def test_more_chosen_paths_than_a_command_takes_are_refused_by_the_form(backed_up: World) -> None:
+def test_more_chosen_paths_than_a_command_takes_are_refused_by_the_form(lent_world: World) -> None:
     paths = [f"{number:03}-{'n' * 196}" for number in range(110)]
-    refused_by_preview(backed_up, "the chosen paths have 22,110 bytes", ConfigurationError, what="files", paths=paths)
+    refused_by_preview(lent_world, "the chosen paths have 22,110 bytes", ConfigurationError, what="files", paths=paths)

@@ -65,10 +65,10 @@ def test_a_restore_that_is_refused_has_overwritten_nothing_and_may_be_begun_agai
 
 
 def test_an_attempt_that_died_before_it_wrote_is_known_by_its_database(
-    backed_up: World, monkeypatch: pytest.MonkeyPatch
+    lent_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = {"what": "database"}
-    backed_up.carry_out(BEFORE, **form)
+    lent_world.carry_out(BEFORE, **form)
 
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -76,13 +76,13 @@ def test_an_attempt_that_died_before_it_wrote_is_known_by_its_database(
     with monkeypatch.context() as patched:
         patched.setattr("perennial.restore.database.restore_over", killed)
         with pytest.raises(KeyboardInterrupt):
-            backed_up.run_restore_step(RESTORE_DATABASE, **form)
-    backed_up.sql.run(tsql.set_access(database(backed_up), tsql.OFFLINE))  # so far it had come
-    assert BEGUN in record(backed_up, **form).begun
+            lent_world.run_restore_step(RESTORE_DATABASE, **form)
+    lent_world.sql.run(tsql.set_access(database(lent_world), tsql.OFFLINE))  # so far it had come
+    assert BEGUN in record(lent_world, **form).begun
     with pytest.raises(PartError, match="Tenant acme is as it was: nothing was overwritten"):
-        backed_up.run_restore_step(CLOSE, **form)
-    assert access(backed_up) == ("ONLINE", "MULTI_USER")
-    assert not is_offline(backed_up)
+        lent_world.run_restore_step(CLOSE, **form)
+    assert access(lent_world) == ("ONLINE", "MULTI_USER")
+    assert not is_offline(lent_world)
 
 
 def test_an_attempt_that_had_begun_stays_begun_when_the_next_one_is_refused(backed_up: World) -> None:

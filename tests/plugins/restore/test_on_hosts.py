@@ -60,12 +60,13 @@ def test_two_restores_into_one_new_folder_do_not_overwrite_each_other(backed_up:
         backed_up.carry_out(RESTORE[1:], "restore-2", moment=LATER, **form)
 
 
-def test_a_plain_file_is_no_place_for_a_folder(backed_up: World) -> None:
-    plain = backed_up.site("acme").parent / "plain"
+def test_a_plain_file_is_no_place_for_a_folder(lent_world: World) -> None:
+    plain = lent_world.site("acme").parent / "plain"
     plain.write_text("important")
     with pytest.raises(RefusedError, match=r"plain on i-[0-9a-f]+ is no folder"):
-        backed_up.run_restore_step(PREVIEW, what="files", folder=str(plain))
+        lent_world.run_restore_step(PREVIEW, what="files", folder=str(plain))
     assert plain.read_text() == "important"
+    plain.unlink()
 
 
 def test_a_site_that_is_a_link_is_shown_with_where_it_leads(backed_up: World) -> None:
@@ -77,65 +78,65 @@ def test_a_site_that_is_a_link_is_shown_with_where_it_leads(backed_up: World) ->
     assert "GiB free on its disk) is OVERWRITTEN" in preview
 
 
-def test_a_copy_that_was_never_sent_has_changed_nothing(backed_up: World) -> None:
-    before = state(backed_up)
-    backed_up.carry_out(steps_until(CopyFilesTrigger))
-    backed_up.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
+def test_a_copy_that_was_never_sent_has_changed_nothing(lent_world: World) -> None:
+    before = state(lent_world)
+    lent_world.carry_out(steps_until(CopyFilesTrigger))
+    lent_world.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
     with pytest.raises(PartError, match="Nothing was overwritten by it"):
-        backed_up.run_restore_step((CopyFilesTrigger, {}))
-    assert record(backed_up).begun == {}
-    assert "Tenant acme is as it was: nothing was overwritten" in closed(backed_up)
-    assert state(backed_up) == before
-    assert_nothing_is_left(backed_up)
+        lent_world.run_restore_step((CopyFilesTrigger, {}))
+    assert record(lent_world).begun == {}
+    assert "Tenant acme is as it was: nothing was overwritten" in closed(lent_world)
+    assert state(lent_world) == before
+    assert_nothing_is_left(lent_world)
 
 
 def test_a_volume_that_is_never_shown_ends_the_step_with_the_likely_reason(
-    backed_up: World, monkeypatch: pytest.MonkeyPatch
+    lent_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """EC2 answers CreateVolume, and then drops a volume whose KMS key it may not use."""
-    backed_up.carry_out(steps_until(AttachVolumesTrigger))
+    lent_world.carry_out(steps_until(AttachVolumesTrigger))
     shorten(monkeypatch, "VOLUME_SHOWN", 1)
-    backed_up.cloud.add_fault("ec2:DescribeVolumes", lag=600.0, times=None)
+    lent_world.cloud.add_fault("ec2:DescribeVolumes", lag=600.0, times=None)
     with pytest.raises(PartError, match=r"does not show it for 1 s.*KMS key.*kms:CreateGrant"):
-        backed_up.run_restore_step((AttachVolumesTrigger, {}))
-    message = closed(backed_up)
+        lent_world.run_restore_step((AttachVolumesTrigger, {}))
+    message = closed(lent_world)
     assert "KMS key" in message
-    backed_up.cloud.clear_faults()
-    assert_nothing_is_left(backed_up)
+    lent_world.cloud.clear_faults()
+    assert_nothing_is_left(lent_world)
 
 
-def test_a_volume_that_does_not_get_ready_ends_the_step(backed_up: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    backed_up.carry_out(steps_until(AttachVolumesTrigger))
+def test_a_volume_that_does_not_get_ready_ends_the_step(lent_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lent_world.carry_out(steps_until(AttachVolumesTrigger))
     shorten(monkeypatch, "VOLUME_READY", 0)
     with pytest.raises(UnavailableError, match=r"is still creating after 0 s"):
-        backed_up.run_restore_step((AttachVolumesTrigger, {}))
-    assert "is still creating" in closed(backed_up)
-    assert_nothing_is_left(backed_up)
+        lent_world.run_restore_step((AttachVolumesTrigger, {}))
+    assert "is still creating" in closed(lent_world)
+    assert_nothing_is_left(lent_world)
 
 
-def test_look_ups_that_are_throttled_do_not_fail_a_restore(backed_up: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_look_ups_that_are_throttled_do_not_fail_a_restore(lent_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "LONGEST_PAUSE", 0.2)
-    backed_up.carry_out(steps_until(AttachVolumesTrigger))
-    backed_up.cloud.add_fault("ec2:DescribeVolumes", code="RequestLimitExceeded", status=503, times=7)
-    backed_up.run_restore_step((AttachVolumesTrigger, {}))
-    closed(backed_up)
-    assert_nothing_is_left(backed_up)
+    lent_world.carry_out(steps_until(AttachVolumesTrigger))
+    lent_world.cloud.add_fault("ec2:DescribeVolumes", code="RequestLimitExceeded", status=503, times=7)
+    lent_world.run_restore_step((AttachVolumesTrigger, {}))
+    closed(lent_world)
+    assert_nothing_is_left(lent_world)
 
 
-def test_a_new_volume_that_is_not_known_everywhere_yet_is_attached_a_little_later(backed_up: World) -> None:
-    backed_up.carry_out(steps_until(AttachVolumesTrigger))
-    backed_up.cloud.add_fault("ec2:AttachVolume", code="InvalidVolume.NotFound", times=4)
-    backed_up.run_restore_step((AttachVolumesTrigger, {}))
-    assert len(backed_up.cloud.fault_hits()) == 4
-    closed(backed_up)
-    assert_nothing_is_left(backed_up)
+def test_a_new_volume_that_is_not_known_everywhere_yet_is_attached_a_little_later(lent_world: World) -> None:
+    lent_world.carry_out(steps_until(AttachVolumesTrigger))
+    lent_world.cloud.add_fault("ec2:AttachVolume", code="InvalidVolume.NotFound", times=4)
+    lent_world.run_restore_step((AttachVolumesTrigger, {}))
+    assert len(lent_world.cloud.fault_hits()) == 4
+    closed(lent_world)
+    assert_nothing_is_left(lent_world)
 
 
 @pytest.mark.parametrize("is_made", [True, False])
 def test_a_volume_whose_id_was_never_heard_and_that_look_ups_do_not_show_is_removed(
-    backed_up: World, monkeypatch: pytest.MonkeyPatch, is_made: bool
+    lent_world: World, monkeypatch: pytest.MonkeyPatch, is_made: bool
 ) -> None:
-    backed_up.carry_out(steps_until(AttachVolumesTrigger))
+    lent_world.carry_out(steps_until(AttachVolumesTrigger))
     answered = Ebs.create_volume
 
     async def killed(*args: Any, **kwargs: Any) -> None:
@@ -145,22 +146,22 @@ def test_a_volume_whose_id_was_never_heard_and_that_look_ups_do_not_show_is_remo
 
     monkeypatch.setattr(Ebs, "create_volume", killed)
     with pytest.raises(asyncio.CancelledError):
-        backed_up.run_restore_step((AttachVolumesTrigger, {}))
+        lent_world.run_restore_step((AttachVolumesTrigger, {}))
     monkeypatch.setattr(Ebs, "create_volume", answered)
-    assert len(volumes_left(backed_up)) == int(is_made)
-    backed_up.cloud.add_fault("ec2:DescribeVolumes", lag=60.0, times=None)
-    closed(backed_up)
-    backed_up.cloud.clear_faults()
-    assert_nothing_is_left(backed_up)
+    assert len(volumes_left(lent_world)) == int(is_made)
+    lent_world.cloud.add_fault("ec2:DescribeVolumes", lag=60.0, times=None)
+    closed(lent_world)
+    lent_world.cloud.clear_faults()
+    assert_nothing_is_left(lent_world)
 
 
-def test_a_volume_that_is_attached_and_that_look_ups_do_not_show_is_removed(backed_up: World) -> None:
-    backed_up.carry_out(steps_until(CopyFilesTrigger))
-    backed_up.cloud.add_fault("ec2:DescribeVolumes", lag=60.0, times=None)
-    closed(backed_up)
-    backed_up.cloud.clear_faults()
-    assert_nothing_is_left(backed_up)
-    assert record(backed_up).volumes == {}
+def test_a_volume_that_is_attached_and_that_look_ups_do_not_show_is_removed(lent_world: World) -> None:
+    lent_world.carry_out(steps_until(CopyFilesTrigger))
+    lent_world.cloud.add_fault("ec2:DescribeVolumes", lag=60.0, times=None)
+    closed(lent_world)
+    lent_world.cloud.clear_faults()
+    assert_nothing_is_left(lent_world)
+    assert record(lent_world).volumes == {}
 
 
 def test_a_host_that_hangs_keeps_no_volume_no_lease_and_no_database(
@@ -179,20 +180,20 @@ def test_a_host_that_hangs_keeps_no_volume_no_lease_and_no_database(
 
 
 def test_a_volume_that_is_mounted_after_the_host_has_let_go_of_it_is_let_go_of_again(
-    backed_up: World, monkeypatch: pytest.MonkeyPatch
+    lent_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A copy whose command was under way when its run was ended begins after `unmount` has looked."""
-    backed_up.carry_out(steps_until(CopyFilesTrigger))
+    lent_world.carry_out(steps_until(CopyFilesTrigger))
     shorten(monkeypatch, "VOLUME_LET_GO", 1)
-    (volume,) = volumes_left(backed_up)
-    host = backed_up.entries["acme"]["web"]["instance"]
-    attachment = backed_up.cloud.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"][0]
-    device, mount = backed_up.cloud.host_path(host, attachment["Device"]), f'"${{TMPDIR:-/tmp}}/perennial-{volume}"'
-    backed_up.cloud.add_fault("ec2:DetachVolume", delay=4)
-    late = backed_up.cloud.send(host, "sleep 2", f"mkdir -p {mount}", f"mount {device} {mount}")
-    assert "nothing was overwritten" in closed(backed_up)
-    assert backed_up.cloud.await_command(late, host).status == "Success"
-    assert_nothing_is_left(backed_up)
+    (volume,) = volumes_left(lent_world)
+    host = lent_world.entries["acme"]["web"]["instance"]
+    attachment = lent_world.cloud.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"][0]
+    device, mount = lent_world.cloud.host_path(host, attachment["Device"]), f'"${{TMPDIR:-/tmp}}/perennial-{volume}"'
+    lent_world.cloud.add_fault("ec2:DetachVolume", delay=4)
+    late = lent_world.cloud.send(host, "sleep 2", f"mkdir -p {mount}", f"mount {device} {mount}")
+    assert "nothing was overwritten" in closed(lent_world)
+    assert lent_world.cloud.await_command(late, host).status == "Success"
+    assert_nothing_is_left(lent_world)
 
 
 def test_users_are_let_in_before_volumes_are_seen_to() -> None:

@@ -155,8 +155,9 @@ def test_no_copy_begins_before_the_database_is_prepared(backed_up: World) -> Non
     assert_untouched(backed_up, wrecked, **FROM_SNAPSHOT)
 
 
-def test_a_restore_from_the_bak_has_nothing_to_prepare(backed_up: World) -> None:
-    standing = databases_and_files(backed_up)
-    backed_up.carry_out(steps_until(PrepareDatabaseTrigger))
-    assert backed_up.run_restore_step(PREPARE)["message"] == "No snapshot of the database is needed."
-    assert databases_and_files(backed_up) == standing
+def test_a_restore_from_the_bak_has_nothing_to_prepare(lent_world: World) -> None:
+    before = databases_and_files(lent_world)
+    lent_world.carry_out(steps_until(PrepareDatabaseTrigger), what="database")
+    said = lent_world.run_restore_step(PREPARE, what="database")["message"]
+    assert said == "No snapshot of the database is needed."
+    assert databases_and_files(lent_world) == before

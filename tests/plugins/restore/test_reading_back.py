@@ -31,25 +31,25 @@ pytestmark = pytest.mark.lab
     ),
 )
 def test_a_backup_that_cannot_be_read_plans_nothing(
-    backed_up: World, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any], advice: str
+    lent_world: World, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any], advice: str
 ) -> None:
     monkeypatch.setenv("PERENNIAL_POLL_SECONDS", "0.02")
     with (
-        backed_up.sql.failing("sql:VerifyOnly", times=None, **rule),
+        lent_world.sql.failing("sql:VerifyOnly", times=None, **rule),
         pytest.raises(UnavailableError, match=rf"cannot be used for this restore.*{advice}.*start the restore again"),
     ):
-        backed_up.run_restore_step(RESTORE[0])
-    assert backed_up.restore_record() is None
+        lent_world.run_restore_step(RESTORE[0])
+    assert lent_world.restore_record() is None
 
 
 @pytest.mark.parametrize("rule", [{"number": 3203, "os_error": 64}, {"number": 3189}])
 def test_a_backup_that_could_not_be_read_once_is_restored_from(
-    backed_up: World, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
+    lent_world: World, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
 ) -> None:
     monkeypatch.setenv("PERENNIAL_POLL_SECONDS", "0.02")
-    with backed_up.sql.failing("sql:VerifyOnly", **rule):
-        backed_up.run_restore_step(RESTORE[0])
-    record = backed_up.restore_record()
+    with lent_world.sql.failing("sql:VerifyOnly", **rule):
+        lent_world.run_restore_step(RESTORE[0])
+    record = lent_world.restore_record()
     assert record
     assert record.plan.database_from is DatabaseSource.BACKUP_FILE
 
@@ -68,6 +68,6 @@ def test_a_backup_that_could_not_be_read_once_is_restored_from(
 def test_a_restore_goes_on_after_what_may_pass(backed_up: World, action: str, rule: dict[str, Any]) -> None:
     rows = backed_up.rows("acme")
     with backed_up.sql.failing(action, **rule) as faults:
-        backed_up.restore()
+        backed_up.restore(what="database")
         assert len(faults.report()["hits"]) == 1
     assert backed_up.rows("acme") == rows

@@ -13,11 +13,9 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreState
 from include.rules.retention.expiry import marked
-from tests.support.restores import POINT, assert_all_is_back, assert_nothing_is_left, backed_up, record, state
+from tests.support.restores import POINT, assert_all_is_back, assert_nothing_is_left, record, state
 from tests.support.steps import OPEN, RESTORE, TODAY, Step
 from tests.support.world import World
-
-__all__ = ["backed_up"]
 
 pytestmark = pytest.mark.lab
 
@@ -33,38 +31,38 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
 ]
 
 
-def test_what_must_not_be_restored_is_refused_by_the_preview_and_nothing_touched(backed_up: World) -> None:
-    before = state(backed_up)
+def test_what_must_not_be_restored_is_refused_by_the_preview_and_nothing_touched(lent_world: World) -> None:
+    before = state(lent_world)
     for form, error, message in REFUSED:
         with pytest.raises(error, match=message):
-            backed_up.run_restore_step(RESTORE[0], **form)
-        assert state(backed_up) == before
-        assert backed_up.lease("acme").owner is None
+            lent_world.run_restore_step(RESTORE[0], **form)
+        assert state(lent_world) == before
+        assert lent_world.lease("acme").owner is None
 
 
-def test_a_preview_touches_nothing_and_holds_nothing(backed_up: World) -> None:
-    before = state(backed_up)
-    result = backed_up.run_restore_step(RESTORE[0])
+def test_a_preview_touches_nothing_and_holds_nothing(lent_world: World) -> None:
+    before = state(lent_world)
+    result = lent_world.run_restore_step(RESTORE[0])
     assert "is OVERWRITTEN" in result["preview"]
-    assert record(backed_up).state is RestoreState.PLANNED
-    assert_all_is_back(backed_up, before)
+    assert record(lent_world).state is RestoreState.PLANNED
+    assert_all_is_back(lent_world, before)
 
 
-def test_a_busy_tenant_is_not_restored_and_the_holder_is_named(backed_up: World) -> None:
-    backed_up.run_restore_step(RESTORE[0])
-    backed_up.run(OPEN, "acme|manual|2026-11-23T11:00:00Z", "run-2")
+def test_a_busy_tenant_is_not_restored_and_the_holder_is_named(lent_world: World) -> None:
+    lent_world.run_restore_step(RESTORE[0])
+    lent_world.run(OPEN, "acme|manual|2026-11-23T11:00:00Z", "run-2")
     for step in RESTORE[:2]:
         with pytest.raises(LeaseBusyError, match=r"Tenant acme is busy: a backup holds its lease.*run-2"):
-            backed_up.run_restore_step(step)
+            lent_world.run_restore_step(step)
 
 
-def test_a_tenant_that_has_moved_since_the_preview_is_not_restored(backed_up: World) -> None:
-    backed_up.run_restore_step(RESTORE[0])
-    backed_up.entries["acme"]["web"]["instance"] = "i-0123456789abcdef0"
-    backed_up.write_register()
+def test_a_tenant_that_has_moved_since_the_preview_is_not_restored(lent_world: World) -> None:
+    lent_world.run_restore_step(RESTORE[0])
+    lent_world.entries["acme"]["web"]["instance"] = "i-0123456789abcdef0"
+    lent_world.write_register()
     with pytest.raises(RefusedError, match="has moved since restore"):
-        backed_up.run_restore_step(RESTORE[1])
-    assert backed_up.lease("acme").owner is None
+        lent_world.run_restore_step(RESTORE[1])
+    assert lent_world.lease("acme").owner is None
 
 
 def test_a_folder_that_the_snapshot_does_not_have_stops_the_restore_before_anything_is_overwritten(
@@ -83,15 +81,16 @@ def test_a_folder_that_the_snapshot_does_not_have_stops_the_restore_before_anyth
     assert_nothing_is_left(world)
 
 
-def test_one_damaged_manifest_stands_in_the_way_of_no_other_point(backed_up: World) -> None:
-    vault, s3 = backed_up.vault, backed_up.storage.client()
+def test_one_damaged_manifest_stands_in_the_way_of_no_other_point(lent_world: World) -> None:
+    vault, s3 = lent_world.vault, lent_world.storage.client()
     for point, body in (("acme-daily-20250101", b"{not json"), ("acme-daily-20250102", b'{"version": 2}')):
         key = f"{vault.documents.prefix}recovery-points/acme/{point}/manifest.json"
         s3.put_object(Bucket=vault.documents.bucket, Key=key, Body=body)
         with pytest.raises(PartError, match=f"{point}/manifest.json"):
-            backed_up.restore(recovery_point=point)
-    assert backed_up.restore(recovery_point=POINT)["recovery_point"] == POINT
-    assert backed_up.restore(moment="2026-11-23T13:00:00Z")["recovery_point"] == POINT
+            lent_world.restore(recovery_point=point)
+    for form in ({"recovery_point": POINT}, {"moment": "2026-11-23T13:00:00Z"}):
+        assert lent_world.run_restore_step(RESTORE[0], **form)["recovery_point"] == POINT
+        lent_world.run_restore_step(RESTORE[1], **form)
 
 
 def failed(manifest: Manifest) -> Manifest:
@@ -104,10 +103,10 @@ def expiring(manifest: Manifest) -> Manifest:
 
 @pytest.mark.parametrize("change", [failed, expiring])
 def test_a_point_that_is_taken_away_after_the_preview_is_not_restored(
-    backed_up: World, change: Callable[[Manifest], Manifest]
+    lent_world: World, change: Callable[[Manifest], Manifest]
 ) -> None:
-    backed_up.run_restore_step(RESTORE[0])
-    state_now = backed_up.runner.run(backed_up.vault.change_point("acme", POINT, change)).state
+    lent_world.run_restore_step(RESTORE[0])
+    state_now = lent_world.runner.run(lent_world.vault.change_point("acme", POINT, change)).state
     with pytest.raises(RefusedError, match=f"is {state_now}, not verified"):
-        backed_up.run_restore_step(RESTORE[1])
-    assert backed_up.lease("acme").owner is None
+        lent_world.run_restore_step(RESTORE[1])
+    assert lent_world.lease("acme").owner is None

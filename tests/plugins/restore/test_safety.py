@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from include.rules.errors import DamagedBackupError, PerennialError, RefusedError
+from include.rules.points.parts import PartName
 from include.rules.points.transitions import State
 from include.rules.restore.record import RestoreState
 from perennial.hooks.sql_server import tsql
-from perennial.restore.attach import AttachVolumesTrigger
 from perennial.restore.database import RestoreDatabaseTrigger
+from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.safety_point import TakeSafetyPointTrigger
 from tests.support.restores import access, assert_all_is_back, backed_up, damage, database, record, state, wreck
 from tests.support.steps import RESTORE, TODAY, Step, steps_until
@@ -25,65 +26,32 @@ pytestmark = pytest.mark.lab
 NAMES = [cls for cls, _ in RESTORE]
 
 
-def test_restoring_the_safety_point_brings_back_what_the_restore_has_overwritten(backed_up: World) -> None:
-    wrecked = wreck(backed_up)
-    safety = backed_up.restore()["safety_point"]
-    assert state(backed_up) != wrecked
-    backed_up.restore(recovery_point=safety, moment="2026-11-23T13:00:00Z")
-    assert_all_is_back(backed_up, wrecked)
-
-
-@pytest.mark.parametrize(
-    ("what", "parts_kept"),
-    [
-        ("files", {"web_snapshot"}),
-        ("database", {"db_snapshot", "bak"}),
-        ("files and database", {"web_snapshot", "db_snapshot", "bak"}),
-    ],
-)
-def test_a_safety_point_holds_what_is_about_to_be_overwritten_and_leaves_out_the_rest(
-    backed_up: World, what: str, parts_kept: set[str]
-) -> None:
-    backed_up.restore(what=what)
-    point = backed_up.manifest(record(backed_up, what=what).safety_request)
-    parts = {name for name in ("web_snapshot", "db_snapshot", "bak") if getattr(point.parts, name)}
-    assert (parts, set(point.left_out)) == (parts_kept, {"web_snapshot", "db_snapshot", "bak"} - parts_kept)
-    assert point.state is State.VERIFIED
-    assert (point.parts.bak is None) or point.parts.bak.copy_only
-    if what != "files and database":
-        other = {"recovery_point": point.id, "what": "database" if what == "files" else "files"}
-        with pytest.raises(PerennialError, match="the restore does not touch"):
-            backed_up.run_restore_step(RESTORE[0], moment="2026-11-23T13:00:00Z", **other)
-
-
 def test_a_database_that_cannot_be_backed_up_any_more_is_kept_safe_by_its_snapshot(backed_up: World) -> None:
     rows, name = backed_up.rows("acme"), database(backed_up)
     backed_up.sql.run(f"ALTER DATABASE [{name}] SET OFFLINE")
-    backed_up.restore()
-    point = backed_up.manifest(record(backed_up).safety_request)
-    assert point.left_out == {"bak": f"database {name} is OFFLINE: its snapshot has to do"}
+    backed_up.restore(what="database")
+    point = backed_up.manifest(record(backed_up, what="database").safety_request)
+    assert point.left_out[PartName.BAK] == f"database {name} is OFFLINE: its snapshot has to do"
     assert point.parts.db_snapshot
     assert (backed_up.rows("acme"), access(backed_up)) == (rows, ("ONLINE", "MULTI_USER"))
 
 
 def test_a_restore_begun_again_after_the_site_was_online_takes_another_safety_point(backed_up: World) -> None:
-    files, rows = state(backed_up)
+    before, form = state(backed_up), {"what": "files"}
     wreck(backed_up)
-    for step in steps_until(AttachVolumesTrigger):
-        backed_up.run_restore_step(step)
+    backed_up.carry_out(steps_until(CopyFilesTrigger), **form)
     with pytest.raises(PerennialError):
-        backed_up.run_restore_step(RESTORE[-1])
-    first = record(backed_up).safety_point
+        backed_up.run_restore_step(RESTORE[-1], **form)
+    first = record(backed_up, **form).safety_point
+    assert first
     (backed_up.site("acme") / "upload.txt").write_text("written while the site was online")
     time.sleep(1.1)  # the safety point's slot is a second
-    for step in RESTORE[1:]:
-        backed_up.run_restore_step(step)
-    second = record(backed_up).safety_point
+    backed_up.carry_out(RESTORE[1:], **form)
+    second = record(backed_up, **form).safety_point
     assert second != first
-    backed_up.restore(recovery_point=second, moment="2026-11-23T13:00:00Z")
+    backed_up.restore(recovery_point=second, moment="2026-11-23T13:00:00Z", **form)
     assert (backed_up.site("acme") / "upload.txt").exists()
-    assert files != state(backed_up)[0]
-    assert rows
+    assert state(backed_up) != before
 
 
 def test_without_a_safety_point_nothing_is_overwritten(backed_up: World) -> None:
@@ -97,19 +65,19 @@ def test_without_a_safety_point_nothing_is_overwritten(backed_up: World) -> None
     assert backed_up.manifest(record(backed_up).safety_request).state is State.FAILED
 
 
-def test_a_preview_of_a_host_that_does_not_answer_refuses(backed_up: World) -> None:
-    backed_up.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
-    before_it = state(backed_up)
+def test_a_preview_of_a_host_that_does_not_answer_refuses(lent_world: World) -> None:
+    lent_world.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
+    before_it = state(lent_world)
     with pytest.raises(PerennialError, match="could not be sent to host"):
-        backed_up.run_restore_step(RESTORE[0])
-    assert_all_is_back(backed_up, before_it)
+        lent_world.run_restore_step(RESTORE[0])
+    assert_all_is_back(lent_world, before_it)
 
 
-def test_an_approval_is_asked_for_when_the_request_or_the_plan_wants_it(backed_up: World) -> None:
+def test_an_approval_is_asked_for_when_the_request_or_the_plan_wants_it(lent_world: World) -> None:
     forms: list[dict[str, Any]] = [{}, {"approval": True, "moment": "2026-11-23T13:00:00Z"}]
     for form in forms:
-        trigger = backed_up.restore_step(RESTORE[0], **form)
-        result = backed_up.runner.run(trigger.work_within_deadline())
+        trigger = lent_world.restore_step(RESTORE[0], **form)
+        result = lent_world.runner.run(trigger.work_within_deadline())
         skipped = trigger.xcoms(result)["skipmixin_key"]["skipped"]
         assert (skipped, result["approval"]) == ((["approval"], []) if not form else ([], ["the request asks for it"]))
 
@@ -124,16 +92,16 @@ def test_a_safety_point_taken_twice_is_one(backed_up: World) -> None:
 
 
 def test_a_volume_that_cannot_be_deleted_makes_a_good_restore_end_red(backed_up: World) -> None:
-    before_it = state(backed_up)
+    before_it, form = state(backed_up)[0], {"what": "files"}
     wreck(backed_up)
-    backed_up.carry_out(RESTORE[:-2])
+    backed_up.carry_out(RESTORE[:-2], **form)
     backed_up.cloud.add_fault("ec2:DeleteVolume", code="UnauthorizedOperation", status=403, times=None)
     for step in RESTORE[-2:]:
         with pytest.raises(PerennialError, match="UnauthorizedOperation"):
-            backed_up.run_restore_step(step)
+            backed_up.run_restore_step(step, **form)
     backed_up.cloud.clear_faults()
-    assert record(backed_up).state is RestoreState.DONE
-    assert state(backed_up) == before_it
+    assert record(backed_up, **form).state is RestoreState.DONE
+    assert state(backed_up)[0] == before_it
     assert backed_up.lease("acme").owner is None
 
 
@@ -157,18 +125,18 @@ def test_a_database_that_cannot_be_kept_safe_is_overwritten_only_once_approved_a
     assert "to undo" not in steps["take_safety_point"]
 
 
-def test_a_database_that_can_no_longer_be_kept_safe_after_the_preview_is_not_overwritten(backed_up: World) -> None:
-    del backed_up.entries["acme"]["database"]["mount"]
-    backed_up.write_register()
-    backed_up.run_restore_step(RESTORE[0], what="database")
-    rows, name = backed_up.rows("acme"), database(backed_up)
-    backed_up.sql.run(f"ALTER DATABASE [{name}] SET OFFLINE")
+def test_a_database_that_can_no_longer_be_kept_safe_after_the_preview_is_not_overwritten(lent_world: World) -> None:
+    del lent_world.entries["acme"]["database"]["mount"]
+    lent_world.write_register()
+    lent_world.run_restore_step(RESTORE[0], what="database")
+    rows, name = lent_world.rows("acme"), database(lent_world)
+    lent_world.sql.run(f"ALTER DATABASE [{name}] SET OFFLINE")
     with pytest.raises(RefusedError, match="cannot be kept safe before it is overwritten: it is OFFLINE"):
-        backed_up.carry_out(RESTORE[1:], what="database")
+        lent_world.carry_out(RESTORE[1:], what="database")
     with pytest.raises(PerennialError, match="nothing was overwritten"):
-        backed_up.run_restore_step(RESTORE[-1], what="database")
-    backed_up.sql.run(f"ALTER DATABASE [{name}] SET ONLINE")
-    assert backed_up.rows("acme") == rows
+        lent_world.run_restore_step(RESTORE[-1], what="database")
+    lent_world.sql.run(f"ALTER DATABASE [{name}] SET ONLINE")
+    assert lent_world.rows("acme") == rows
 
 
 def test_where_there_is_no_database_nothing_is_lost_and_no_empty_safety_point_is_taken(backed_up: World) -> None:
@@ -197,10 +165,10 @@ def test_a_restore_of_a_database_that_was_not_there_can_be_begun_again_after_it_
 
 
 def test_a_safety_point_does_not_queue_behind_the_backups_of_others(backed_up: World) -> None:
-    backed_up.carry_out(steps_until(TakeSafetyPointTrigger))
+    backed_up.carry_out(steps_until(TakeSafetyPointTrigger), what="database")
     with backed_up.sql.connect() as others, others.cursor() as cursor:
         for slot in range(backed_up.vault.settings.backups_per_server):
             cursor.execute(tsql.take_lock(f"{tsql.LOCK_PREFIX}{slot}"))
             assert cursor.fetchall() == [(0,)]
-        result = backed_up.run_restore_step(RESTORE[NAMES.index(TakeSafetyPointTrigger)])["message"]
+        result = backed_up.run_restore_step((TakeSafetyPointTrigger, {}), what="database")["message"]
     assert "restore it to undo this restore" in result

@@ -45,11 +45,11 @@ def test_a_preview_refuses_to_overwrite_a_site_that_is_not_where_the_register_sa
     assert backed_up.restore_record() is None
 
 
-def test_a_preview_refuses_to_overwrite_a_database_whose_host_does_not_say_where_it_lies(backed_up: World) -> None:
-    backed_up.cloud.add_fault(**SILENT)
+def test_a_preview_refuses_to_overwrite_a_database_whose_host_does_not_say_where_it_lies(lent_world: World) -> None:
+    lent_world.cloud.add_fault(**SILENT)
     with pytest.raises(PerennialError, match=r"host i-\w+"):
-        backed_up.run_restore_step(RESTORE[0], what="database", moment="2026-11-23T13:00:00Z")
-    assert backed_up.restore_record(what="database", moment="2026-11-23T13:00:00Z") is None
+        lent_world.run_restore_step(RESTORE[0], what="database", moment="2026-11-23T13:00:00Z")
+    assert lent_world.restore_record(what="database", moment="2026-11-23T13:00:00Z") is None
 
 
 def test_a_site_that_moves_between_preview_and_safety_point_is_not_overwritten(backed_up: World) -> None:
