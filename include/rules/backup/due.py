@@ -15,7 +15,7 @@ from include.rules.register.tenants import Tenant
 def tenants_due_daily(register: Register) -> tuple[str, ...]:
     """Ids of the tenants that get a daily recovery point: all but the suspended (every plan includes the daily one).
 
-    Those that share a server and volumes stand together: by that, `join_keys` gives each server work all along.
+    Those that share a server and volumes stand together: `join_keys` lets them run so, on all servers at once.
     """
     due = (tenant for tenant in register.tenants.values() if not tenant.suspended)
     return tuple(tenant.id for tenant in sorted(due, key=_place))

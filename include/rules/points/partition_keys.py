@@ -16,8 +16,8 @@ LONGEST = 250
 def join_keys(keys: Sequence[str]) -> tuple[str, ...]:
     """As few keys as hold these, which are `<tenant>|<kind>|<moment>`: `<tenant>,<tenant>,...|<kind>|<moment>`.
 
-    Airflow takes them in no order of ours. So each holds tenants from all along the sequence: where that goes by
-    servers, whichever are first find work for all servers.
+    Each holds tenants from all along the sequence, and the next one their successors: where that goes by servers, all
+    servers have work from the first, and those of one volume are next to each other on their server.
     """
     by_moment: dict[str, list[str]] = {}
     for key in keys:

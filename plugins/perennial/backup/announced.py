@@ -36,6 +36,7 @@ class AnnouncedPoints:
 
     def add(self, candidate: Candidate) -> None:
         """Await a point; one that is announced again keeps its place."""
+        self._forget_absent()
         before = self._by_point.pop(_key(candidate), None)
         announced = _Announced(candidate.after(before.candidate) if before else candidate, clock() + SOON)
         self._by_point[_key(candidate)] = announced

@@ -6,7 +6,7 @@ Fields that several have: `request` is `<tenant>|<kind>|<moment>`.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pendulum
 from airflow.sdk import Asset, BaseOperator
@@ -97,7 +97,10 @@ class QueueBackupsOperator(BaseOperator):
         if not keys:
             # An event without partitions would be announced to nobody, with a warning.
             raise AirflowSkipException(self.nobody_is_due[self.only_missing])
-        context["outlet_events"][BACKUPS_DUE].add_partitions(list(join_keys(keys)))
+        outlet, joined = context["outlet_events"][BACKUPS_DUE], join_keys(keys)
+        outlet.add_partitions(list(joined))
+        # Runs are made in the order of their keys. Python's own set, which the outlet keeps them in, has none.
+        outlet.partition_keys = cast("set[str]", dict.fromkeys(joined).keys())
         return keys
 
 

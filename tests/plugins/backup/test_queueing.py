@@ -8,22 +8,19 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.execution_time.context import OutletEventAccessors
+from airflow.sdk.execution_time.task_runner import _serialize_outlet_events
 
-from include.rules.points.partition_keys import split_key
+from include.rules.points.partition_keys import join_keys
 from perennial.backup import dispatch
-from perennial.backup.operators import BACKUPS_DUE, QueueBackupsOperator
+from perennial.backup.operators import QueueBackupsOperator
 
 MOMENT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
-class Outlet:
-    """The events of an asset, as a task gets them."""
-
-    def __init__(self) -> None:
-        self.partitions: list[str] = []
-
-    def add_partitions(self, keys: list[str]) -> None:
-        self.partitions += keys
+def announced(events: OutletEventAccessors) -> list[str]:
+    """The keys of the task's events, in the order in which its worker tells them to the API server."""
+    return [str(event["partition_key"]) for event in _serialize_outlet_events(events)]
 
 
 def queue(monkeypatch: pytest.MonkeyPatch, keys: dict[str, list[str]], *, only_missing: bool) -> list[str]:
@@ -38,11 +35,10 @@ def queue(monkeypatch: pytest.MonkeyPatch, keys: dict[str, list[str]], *, only_m
 
     monkeypatch.setattr(dispatch, "partitions_due", keys_of("due"))
     monkeypatch.setattr(dispatch, "partitions_missing", keys_of("missing"))
-    outlet = Outlet()
-    context: Any = {"dag_run": SimpleNamespace(run_after=MOMENT), "outlet_events": {BACKUPS_DUE: outlet}}
+    events = OutletEventAccessors()
+    context: Any = {"dag_run": SimpleNamespace(run_after=MOMENT), "outlet_events": events}
     returned = QueueBackupsOperator(task_id="queue", only_missing=only_missing).execute(context)
-    assert [key for joined in outlet.partitions for key in split_key(joined)] == returned
-    assert len(outlet.partitions) <= 1  # one event for a few tenants
+    assert announced(events) == list(join_keys(returned))
     return returned
 
 
@@ -52,6 +48,12 @@ KEYS = {"due": ["acme|daily|2026-11-23", "globex|daily|2026-11-23"], "missing": 
 @pytest.mark.parametrize(("only_missing", "name"), [(False, "due"), (True, "missing")])
 def test_each_tenant_gets_a_partition(monkeypatch: pytest.MonkeyPatch, only_missing: bool, name: str) -> None:
     assert queue(monkeypatch, KEYS, only_missing=only_missing) == KEYS[name]
+
+
+def test_runs_are_asked_for_in_the_order_of_the_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [f"tenant-{number:04}|daily|2026-11-23" for number in range(400)]
+    assert len(join_keys(keys)) > 15
+    assert queue(monkeypatch, {"due": keys, "missing": []}, only_missing=False) == keys
 
 
 @pytest.mark.parametrize(
@@ -69,8 +71,8 @@ def test_nothing_is_announced_for_nobody(monkeypatch: pytest.MonkeyPatch, only_m
 def test_a_dispatch_that_has_failed_is_tried_again_and_announces_nothing_before() -> None:
     task = QueueBackupsOperator(task_id="queue")
     assert (task.retries, task.retry_delay) == (3, timedelta(seconds=20))
-    outlet = Outlet()
-    context: Any = {"dag_run": SimpleNamespace(run_after="no moment"), "outlet_events": {BACKUPS_DUE: outlet}}
+    events = OutletEventAccessors()
+    context: Any = {"dag_run": SimpleNamespace(run_after="no moment"), "outlet_events": events}
     with pytest.raises(AttributeError):
         task.execute(context)
-    assert outlet.partitions == []
+    assert announced(events) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from include.rules.points.partition_keys import LONGEST, join_keys, split_key
 
 
@@ -28,12 +30,12 @@ def test_tenants_of_the_longest_ids_fit_too() -> None:
     assert [len(split_key(one)) for one in joined] == [4, 4, 3]
 
 
-def test_each_key_has_tenants_of_all_servers() -> None:
-    """Airflow takes them in any order: the first few may not be one server's."""
-    by_server = [f"sql{server:02}-{number}" for server in range(20) for number in range(50)]
-    for joined in join_keys(keys_of(by_server)):
-        servers = [key.partition("-")[0] for key in split_key(joined)]
-        assert max(servers.count(server) for server in servers) <= 2
+def test_all_servers_have_work_at_once_and_each_goes_on_with_the_neighbours() -> None:
+    by_server = keys_of([f"sql{server:02}-{number:02}" for server in range(20) for number in range(50)])
+    places = [[by_server.index(key) for key in split_key(joined)] for joined in join_keys(by_server)]
+    for current, following in pairwise(places):
+        assert {place // 50 for place in current} == set(range(20))
+        assert following == [place + 1 for place in current][: len(following)]
 
 
 def test_keys_of_different_moments_stay_apart() -> None:
