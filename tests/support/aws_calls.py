@@ -71,7 +71,9 @@ def counting(world: World) -> Iterator[AwsCalls]:
             body = _text(request.body).encode() if isinstance(request.body, str | bytes) else b""  # S3's is a stream
             environ = {"REQUEST_METHOD": request.method, "PATH_INFO": unquote(url.path), "QUERY_STRING": url.query}
             call = read_call({**environ, **headers, "CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)})
-            key = (unquote(url.path) + prefix_of(url.query)).removeprefix(place) if call.service == "s3" else ""
+            key = ""
+            if call.service == "s3":
+                key = (unquote(url.path).rstrip("/") + prefix_of(url.query)).removeprefix(place)
             calls.requests.append(Request(calls.step, call.service, call.action, key))
             return await send(request)
 

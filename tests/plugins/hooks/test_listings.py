@@ -12,6 +12,7 @@ from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.listings import ListedObject, Page, listed_objects, read_page
 from perennial.hooks.vault.vault import Vault
 from tests.support.vaults import VaultUnderTest
+from tests.unit.builders import verified
 
 ODD = ["a b/ü+%&=~.json", "a+b/<x>&'\".json", "plain.json"]
 PAGE = (
@@ -92,3 +93,19 @@ def test_keys_come_as_they_were_written_and_the_next_page_by_its_token() -> None
 )
 def test_a_page_that_is_not_whole_or_of_another_form_does_not_count(answer: str) -> None:
     assert read_page(answer.encode()) is None
+
+
+def test_a_listing_shows_the_etag_under_which_a_document_is_read_and_no_two_writes_have_the_same(
+    any_vault: VaultUnderTest,
+) -> None:
+    async def write(vault: Vault) -> None:
+        etags = [(await vault.points.create(verified())).etag]
+        for _ in range(2):  # the same content again
+            etags.append((await vault.points.replace(verified(), etags[-1])).etag)
+            version = await vault.points.require("acme", verified().id)
+            listed = [item async for item in vault.documents.listed("recovery-points/acme/")]
+            assert listed == [(vault.points.key("acme", verified().id), version.etag)]
+            assert version.etag == etags[-1]
+        assert len(set(etags)) == 3
+
+    any_vault.run(write)

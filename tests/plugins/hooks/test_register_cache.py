@@ -3,72 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import threading
 import time
-import weakref
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from include.rules.errors import ConfigurationError
-from include.rules.register.register import Register, parse_register
+from include.rules.register.register import Register
 from lab.testing.cloud import LabCloud
-from lab.testing.deadlines import pace
-from perennial.hooks import register, register_files
+from perennial.hooks import register_files
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.register import read_register
 from perennial.settings import Settings
+from tests.support.register_files import Files, files
 from tests.support.vaults import VaultUnderTest
 from tests.unit.builders import PLANS, tenant_entry
 
-STANDARD = PLANS["plans"]["standard"]
-
-
-class Files:
-    """The register's files in a folder, the settings that name it, and how often they were judged."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.judged = folder, 0
-        self.settings = replace(SETTINGS, config=str(folder))
-
-    def write(self, *tenants: str, plans: tuple[str, ...] = ("standard",)) -> None:
-        """Replace both, plans first, as a careful writer does; all tenants have the first plan."""
-        entries = [tenant_entry(tenant, 1 + number, plan=plans[0]) for number, tenant in enumerate(tenants)]
-        self.replace("plans.yaml", yaml.safe_dump({"plans": dict.fromkeys(plans, STANDARD)}))
-        self.replace("tenants.yaml", yaml.safe_dump({"tenants": entries}))
-
-    def replace(self, name: str, text: str) -> None:
-        draft = self.folder / "draft"
-        draft.write_text(text)
-        draft.replace(self.folder / name)
-
-    def age(self, seconds: float = 60) -> None:
-        """Let the files have been written a while ago."""
-        for file in self.folder.iterdir():
-            os.utime(file, (time.time() - seconds,) * 2)
-
-    async def read(self) -> Register:
-        return await read_register(self.settings)
-
-
-SETTINGS = Settings("s3://v", "s3://v", "", "aws_default", "test", *[None] * 5)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    files = Files(tmp_path)
-
-    def count(*args: Any, **kwargs: Any) -> Register:
-        files.judged += 1
-        return parse_register(*args, **kwargs)
-
-    monkeypatch.setattr(register, "parse_register", count)
-    return files
+__all__ = ["files"]
 
 
 async def test_a_thousand_steps_share_one_judgement_of_what_does_not_change(files: Files) -> None:
@@ -192,50 +147,6 @@ def test_two_event_loops_share_what_either_has_judged(files: Files) -> None:
     assert {len(one.tenants) for one in seen} == {200}
     assert files.judged <= 4  # at most once in each loop
     assert asyncio.run(files.read()) in seen
-
-
-async def test_judging_three_thousand_tenants_lets_the_event_loop_go_on(files: Files) -> None:
-    """In CPU seconds of the whole process, so that a busy machine proves nothing: what passes between two turns."""
-    files.write(*(f"tenant-{number}" for number in range(3000)))
-    files.age()
-    gaps, is_over = list[float](), False
-
-    async def tick() -> None:
-        before = time.process_time()
-        while not is_over:
-            await asyncio.sleep(0.001)
-            now = time.process_time()
-            gaps.append(now - before)
-            before = now
-
-    gc.collect()
-    gc.freeze()  # as the triggerer does before its first step
-    ticking = asyncio.ensure_future(tick())
-    try:
-        assert len((await files.read()).tenants) == 3000
-    finally:
-        is_over = True
-        await ticking
-    assert max(gaps) < 0.05 * pace()
-
-
-async def test_a_register_that_is_replaced_goes_without_a_collection(files: Files) -> None:
-    """It may be set aside, where no collection would find it."""
-    files.write("acme")
-    files.age(60)
-    register = await files.read()
-    replaced = weakref.ref(register), weakref.ref(register.tenants["acme"])
-    gc.freeze()
-    gc.disable()
-    try:
-        del register
-        files.write("acme", "globex")
-        files.age(30)
-        assert len((await files.read()).tenants) == 2
-        assert [one() for one in replaced] == [None, None]
-    finally:
-        gc.enable()
-        gc.unfreeze()
 
 
 @pytest.mark.lab

@@ -251,19 +251,3 @@ def test_what_the_vault_keeps_of_a_point_holds_no_credentials(any_vault: VaultUn
     text = any_vault.run(write)
     assert "secret" not in text.lower()
     assert "password" not in text.lower()
-
-
-def test_a_listing_shows_the_etag_under_which_a_document_is_read_and_no_two_writes_have_the_same(
-    any_vault: VaultUnderTest,
-) -> None:
-    async def write(vault: Vault) -> None:
-        etags = [(await vault.points.create(verified())).etag]
-        for _ in range(2):  # the same content again
-            etags.append((await vault.points.replace(verified(), etags[-1])).etag)
-            version = await vault.points.require("acme", verified().id)
-            listed = [item async for item in vault.documents.listed("recovery-points/acme/")]
-            assert listed == [(vault.points.key("acme", verified().id), version.etag)]
-            assert version.etag == etags[-1]
-        assert len(set(etags)) == 3
-
-    any_vault.run(write)
