@@ -67,14 +67,15 @@ def broken_in_its_midst(new_runs: Iterator[Run], step: str, way: Way, middle: in
 
     Args:
         middle: The suspension at which an earlier run was in the midst of it. A step that waits for a host asks it the
-            more often the slower it is, so that another run may end before: the next one is then broken earlier.
+            more often the slower it is, so that another run may end before: the next one is then broken earlier, at
+            its first suspension at the earliest, which a step that waits for nothing has not.
     """
-    while True:
-        run = next(new_runs)
+    for run in new_runs:
         run.carry_on(broken=step, way=way, at=middle)
-        if run.suspensions[step] >= middle:
+        if run.suspensions[step] >= middle or middle == 1:
             return run
         middle = run.middle(step)
+    raise AssertionError("there are always more runs")
 
 
 def said_by_close(run: Run) -> str:
