@@ -34,7 +34,7 @@ with DAG(
     # Typed as the SDK's class, of which Airflow serializes its own alone: others have to be of the core's.
     schedule=PartitionedAssetTimetable(assets=BACKUPS_DUE, default_partition_mapper=TenantsMapper()),  # type: ignore[arg-type]
     catchup=False,
-    max_active_runs=128,  # most of a small backup is waiting: docs/scale.md, "What breaks first"
+    max_active_runs=96,  # most of a small backup is waiting: docs/scale.md, "What breaks first"
     # Keys that are queued while this DAG is paused are lost for good.
     is_paused_upon_creation=False,
     params={

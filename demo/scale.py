@@ -18,9 +18,9 @@ FOR_A_FLEET: dict[tuple[str, str], object] = {
     # Each end of a step asks the dag-processor for callbacks, whether there are any or not, and each process that it
     # starts for that parses the DAG file: what has come in together is told to one process.
     ("dag_processor", "max_callbacks_per_loop"): 500,
-    # A loop a second looks at so many runs for steps that have ended, 40 of the 128 backups that are active at once:
-    # a step waits 2 s for its successor, and 4 s at most. 20, the default, would double that. Each look costs 4 ms of
-    # CPU time, needed or not: all 128 would cost a scheduler that waits for snapshots a third of a core.
+    # A loop a second looks at so many runs for steps that have ended, 40 of the 96 backups that are active at once:
+    # a step waits 1.2 s for its successor, and 2.4 s at most. 20, the default, would double that. Each look costs 4 ms
+    # of CPU time, needed or not: all 96 would cost a scheduler that waits for snapshots over a third of a core.
     ("scheduler", "max_dagruns_per_loop_to_schedule"): 40,
     # The dispatch ends with one request that writes all its runs' keys, 2 to 3 ms for each. A worker that has no answer
     # after 5 s, the default, asks again, and that request waits for the rows of the first, up to five times.

@@ -41,7 +41,7 @@ OPERATORS = (
 AT_FIRST_USE = ("airflow.sdk.execution_time.task_runner", "airflow.sdk.execution_time.xcom")
 """What steps import in their midst."""
 
-MIDDLE_COLLECTIONS = 2
+MIDDLE_COLLECTIONS = 1
 """After how many collections of what is younger all is looked at. Python's 10 let 17,000 objects of ended steps come
 together, which take 50 ms to free on a busy machine; a step leaves some 300.
 """
