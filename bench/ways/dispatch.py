@@ -8,7 +8,7 @@ import pendulum
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.definitions.context import Context
 
-MAX_ACTIVE_RUNS = 128
+MAX_ACTIVE_RUNS = 96
 """As dags/tenant_backup.py has it: a test holds both to each other."""
 
 REQUEST = "{{ dag_run.partition_key or params.request }}"

@@ -1,6 +1,6 @@
 """`python -m bench.ways.floor`: the same steps by a bare asyncio script, with no Airflow around them: the floor.
 
-Backs up every tenant that is due, 128 at a time, and prints one line of JSON: seconds, CPU seconds from the moment at
+Backs up every tenant that is due, 96 at a time, and prints one line of JSON: seconds, CPU seconds from the moment at
 which everything is imported, and what has failed.
 """
 
