@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from include.rules.backup.due import daily_partitions, daily_point_id, without_verified_point
 from include.rules.backup.quotas import check_manual_quota, month_prefix
 from include.rules.errors import RefusedError
+from include.rules.points.partition_keys import join_keys, split_key
 from include.rules.register.register import Register
+from include.rules.register.tenants import Tenant
 from tests.unit.builders import request as request
 from tests.unit.builders import running, tenant, verified
 
@@ -21,7 +24,7 @@ def test_every_tenant_but_the_suspended_is_due_daily() -> None:
     assert daily_partitions(REGISTER, DAY) == ("acme|daily|2026-11-23", "globex|daily|2026-11-23")
 
 
-def test_those_that_share_a_server_and_volumes_stand_together() -> None:
+def test_servers_take_turns_and_each_goes_from_volume_to_volume() -> None:
     place = tenant("c").database.model_dump()
     entries = {"a": ("sql2", "vol-00000002"), "b": ("sql1", "vol-00000002"), "c": ("sql2", "vol-00000001")}
     entries |= {"d": ("sql1", "vol-00000001"), "e": ("sql1", "vol-00000002")}
@@ -29,7 +32,21 @@ def test_those_that_share_a_server_and_volumes_stand_together() -> None:
         name: tenant(name, database={**place, "name": name, "connection": connection, "volume": volume})
         for name, (connection, volume) in entries.items()
     }
-    assert [key[0] for key in daily_partitions(Register(tenants), DAY)] == ["d", "b", "e", "c", "a"]
+    assert [key[0] for key in daily_partitions(Register(tenants), DAY)] == ["d", "c", "b", "a", "e"]
+
+
+@pytest.mark.parametrize("length", [5, 25, 40])
+def test_all_servers_have_work_from_the_first_however_long_names_are(length: int) -> None:
+    """96 run at a time, and two on a server: of sixty servers none waits while another one has a queue."""
+    servers, tenants = 60, dict[str, Tenant]()
+    for number in range(20 * servers):
+        place = {"connection": f"sql{number // 20}", "volume": f"vol-{number // 20:08}"}
+        name = f"t{number:04}".ljust(length, "x")
+        tenants[name] = tenant(name, database={**tenant("acme").database.model_dump(), "name": name, **place})
+    runs = [key for one in join_keys(daily_partitions(Register(tenants), DAY)) for key in split_key(one)]
+    at_work = [tenants[key.partition("|")[0]].database.connection for key in runs[:96]]
+    assert len(set(at_work)) == servers
+    assert max(Counter(at_work).values()) == 2
 
 
 def test_a_day_is_open_for_whoever_has_no_verified_point() -> None:
