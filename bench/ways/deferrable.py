@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.definitions.context import Context
@@ -13,7 +13,9 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from perennial.steps.operator import GRACE, StepOperator
-from perennial.steps.trigger import StepTrigger
+
+if TYPE_CHECKING:  # it loads what a worker that only defers has no use for
+    from perennial.steps.trigger import StepTrigger
 
 RETRIES = 3
 """Airflow 3.3.2 fails an ordinary deferral where the executor's word comes late; retries are what its users have."""
