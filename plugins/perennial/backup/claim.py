@@ -70,7 +70,7 @@ class Claim:
         document = SharedSnapshot(
             volume=self._asker.volume,
             id=claim,
-            nonce=token_hex(4),
+            nonce=token_hex(16),
             state=ShareState.CLAIMED,
             owner=self._point.lease.owner,
             looks=await self._asker.look(),
@@ -94,7 +94,7 @@ class Claim:
             log.info("Adopting snapshot %s, which was asked for by claim %s.", snapshot.id, found.value.id)
             return await self._begin(found, snapshot)
         looks = await self._asker.look()
-        document = found.value.taken_over(self._point.lease.owner, candidate.user, looks, token_hex(4))
+        document = found.value.taken_over(self._point.lease.owner, candidate.user, looks, token_hex(16))
         await self._point.lease.check()
         self._version = await self._replace(found, document)
         return await self._finish(self._version)
@@ -117,7 +117,7 @@ class Claim:
         billing = common_tags([tenant for tenant, _ in await tenants_on(settings, volume)])
         while True:
             if loop.time() - looked >= FRESH_SECONDS:
-                document = version.value.seen_anew(await self._asker.look(), token_hex(4))
+                document = version.value.seen_anew(await self._asker.look(), token_hex(16))
                 version, written = await self._replace(version, document), loop.time()
                 looked = written
             elif loop.time() - written >= HEARTBEAT:

@@ -109,6 +109,8 @@ class VolumeQueue:
     async def _join(self, asker: Asker, found: Version) -> None:
         users = [asker.candidate.user, *self._joining(found.value)]
         self._deliver(await asker.point.vault.shared_snapshots.replace(found.value.joined(users), found.etag))
+        if asker.joined is None:  # a later step of its run is on the list: this one would write it for ever
+            await asker.point.lease.check()
 
     def _joining(self, document: SharedSnapshot) -> Iterable[SnapshotUser]:
         """All that wait or come soon, and may use it."""

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from include.rules.errors import OutrankedError
 from include.rules.points import shared_snapshots
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
+from lab.testing.deadlines import within
 from perennial.hooks.aws.clients import closing_clients
 from tests.support import sweeps
 from tests.support.neighbours import Neighbours, daily
@@ -166,6 +168,22 @@ def test_a_claimer_that_comes_back_after_it_was_taken_over_joins_the_other(
     assert shared.users[0].tenant == "globex"
     found = {tags["perennial:claim"] for tags in two.snapshots_of(two.web.volume)}
     assert found == set(shared.tags)  # one more than is used: retention sweeps it
+
+
+def test_a_claimer_whose_step_was_begun_again_elsewhere_stops_at_once(two: Neighbours) -> None:
+    two.world.cloud.add_fault("ec2:CreateSnapshot", delay=8, times=1)
+    outcomes = list[BaseException]()
+
+    async def note_the_outcome() -> None:
+        outcomes.extend(await asyncio.gather(web_step(two, "acme"), return_exceptions=True))
+
+    stalled = threading.Thread(target=in_another_loop, args=(note_the_outcome(),), daemon=True)
+    stalled.start()
+    while not two.world.cloud.fault_hits():
+        stalled.join(0.05)
+    two.at_once([WEB], tenants=["acme"])
+    stalled.join(within(30))
+    assert [type(outcome) for outcome in outcomes] == [OutrankedError]
 
 
 def test_a_claim_that_amazon_refuses_for_good_fails_those_who_wait_and_is_left_to_retention(two: Neighbours) -> None:
