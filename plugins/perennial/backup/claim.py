@@ -32,6 +32,11 @@ Joining = Callable[[SharedSnapshot], Iterable[SnapshotUser]]
 """Who joins a shared snapshot in the same write in which it begins."""
 
 
+def _new_nonce() -> str:
+    """So long that no two volumes' claims of a day ever carry the same tag."""
+    return token_hex(16)
+
+
 class SnapshotRefusedError(Exception):
     """AWS has refused a snapshot for good, or not granted it in time; its cause is AWS's last word."""
 
@@ -70,7 +75,7 @@ class Claim:
         document = SharedSnapshot(
             volume=self._asker.volume,
             id=claim,
-            nonce=token_hex(16),
+            nonce=_new_nonce(),
             state=ShareState.CLAIMED,
             owner=self._point.lease.owner,
             looks=await self._asker.look(),
@@ -94,7 +99,7 @@ class Claim:
             log.info("Adopting snapshot %s, which was asked for by claim %s.", snapshot.id, found.value.id)
             return await self._begin(found, snapshot)
         looks = await self._asker.look()
-        document = found.value.taken_over(self._point.lease.owner, candidate.user, looks, token_hex(16))
+        document = found.value.taken_over(self._point.lease.owner, candidate.user, looks, _new_nonce())
         await self._point.lease.check()
         self._version = await self._replace(found, document)
         return await self._finish(self._version)
@@ -117,7 +122,7 @@ class Claim:
         billing = common_tags([tenant for tenant, _ in await tenants_on(settings, volume)])
         while True:
             if loop.time() - looked >= FRESH_SECONDS:
-                document = version.value.seen_anew(await self._asker.look(), token_hex(16))
+                document = version.value.seen_anew(await self._asker.look(), _new_nonce())
                 version, written = await self._replace(version, document), loop.time()
                 looked = written
             elif loop.time() - written >= HEARTBEAT:

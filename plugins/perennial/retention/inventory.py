@@ -136,8 +136,12 @@ async def take_inventory(
 
 def _files(vault: Vault, tenant: str, folders: Mapping[str, Folder]) -> dict[str, list[str]]:
     """By recovery point id, the keys beside its manifest, where there are any."""
-    beside = {name: [key for key in folders[name] if key != vault.points.key(tenant, name)] for name in folders}
-    return {name: keys for name, keys in beside.items() if keys}
+    files = {}
+    for name, folder in folders.items():
+        manifest = vault.points.key(tenant, name)
+        if beside := [key for key in folder if key != manifest]:
+            files[name] = beside
+    return files
 
 
 def _point(manifest: Manifest, lost: Iterable[PartName], now: datetime) -> TimelinePoint:
