@@ -22,7 +22,7 @@ FOR_A_FLEET: dict[tuple[str, str], object] = {
     # a step waits 1.2 s for its successor, and 2.4 s at most. 20, the default, would double that. Each look costs 4 ms
     # of CPU time, needed or not: all 96 would cost a scheduler that waits for snapshots over a third of a core.
     ("scheduler", "max_dagruns_per_loop_to_schedule"): 40,
-    # The dispatch ends with one request that writes all its runs' keys, 2 to 3 ms for each. A worker that has no answer
+    # The dispatch ends with one request that writes all its runs' keys, 4.5 ms for each. A worker that has no answer
     # after 5 s, the default, asks again, and that request waits for the rows of the first, up to five times.
     ("workers", "execution_api_timeout"): 60,
 }

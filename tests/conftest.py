@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import tempfile
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lab.environment import PROJECT
 from lab.testing.deadlines import measure_pace, within
 from tests.support.service_models import share_service_models
 
@@ -23,7 +23,7 @@ for variable in list(os.environ):
 _home = tempfile.TemporaryDirectory(prefix="perennial-test-airflow-")
 os.environ["AIRFLOW_HOME"] = _home.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).parents[1] / "plugins")
+os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(PROJECT / "plugins")
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 # All that is imported until the tests begin stays: to look through it for garbage again and again takes a tenth of a
