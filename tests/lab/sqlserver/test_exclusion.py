@@ -13,6 +13,7 @@ from lab.testing.sql_server import (
     wait_until_gone,
     wait_until_half_done,
 )
+from tests.lab.sqlserver.logins import refused_login
 
 pytestmark = pytest.mark.lab
 
@@ -122,8 +123,7 @@ def test_nobody_comes_into_a_database_that_a_statement_waits_to_have_to_itself(
         assert run_on(user, "SELECT COUNT(*) FROM t") == [(2,)]
         used = first_words(lab_sql_server, f"USE [{database}]")
         read = first_words(lab_sql_server, f"SELECT COUNT(*) FROM [{database}].dbo.t")
-        with pytest.raises(pymssql.Error, match="18456"):
-            lab_sql_server.connect(database)
+        assert refused_login(lab_sql_server, database=database).args[0] == 18456
     thread.join(WAIT_SECONDS)
     assert {used, read} == {f"Database '{database}' is in transition. Try the statement later."}
     assert outcome == [[]]

@@ -9,6 +9,7 @@ import pymssql
 import pytest
 
 from lab.testing.sql_server import LabSqlServer, run_on
+from tests.lab.sqlserver.logins import refused_login
 
 pytestmark = pytest.mark.lab
 
@@ -58,10 +59,8 @@ def test_a_login_needs_its_password_and_a_user_in_the_database(
     other = lab_sql_server.new_database()
     own = "SELECT login_name FROM sys.dm_exec_sessions"
     assert lab_sql_server.run(own, database=database, **operator) == [(operator["user"],)]
-    with pytest.raises(pymssql.Error, match="18456"):
-        lab_sql_server.connect(user=operator["user"], password="wrong")
-    with pytest.raises(pymssql.Error, match="18456"):
-        lab_sql_server.connect(other, **operator)
+    assert refused_login(lab_sql_server, user=operator["user"], password="wrong").args[0] == 18456
+    assert refused_login(lab_sql_server, database=other, **operator).args[0] == 18456
     assert refused(lab_sql_server, f"USE [{other}]", **operator) == 916
     assert refused(lab_sql_server, f"SELECT * FROM [{other}].dbo.t", **operator) == 916
 

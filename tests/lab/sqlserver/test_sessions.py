@@ -11,6 +11,7 @@ import pytest
 
 from lab.testing.deadlines import within
 from lab.testing.sql_server import LabSqlServer, run_on
+from tests.lab.sqlserver.logins import refused_login
 
 pytestmark = pytest.mark.lab
 
@@ -28,15 +29,11 @@ def number_of(refused: pytest.ExceptionInfo[pymssql.Error]) -> int:
 
 
 def test_a_wrong_password_is_refused(lab_sql_server: LabSqlServer) -> None:
-    """pymssql keeps the number; the text it loses where an earlier sign-in of the same process has failed."""
-    with pytest.raises(pymssql.OperationalError, match="18456"):
-        lab_sql_server.connect(password="wrong")
+    assert refused_login(lab_sql_server, password="wrong").args[0] == 18456
 
 
 def test_a_database_that_is_not_there_is_refused(lab_sql_server: LabSqlServer) -> None:
-    with pytest.raises(pymssql.OperationalError) as refused:
-        lab_sql_server.connect("nowhere")
-    assert refused.value.args[0][0] == 18456
+    assert refused_login(lab_sql_server, database="nowhere").args[0] == 18456
 
 
 def test_the_server_tells_what_it_is(lab_sql_server: LabSqlServer) -> None:

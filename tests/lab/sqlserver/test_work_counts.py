@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from lab.testing.sql_server import LabSqlServer
+from tests.lab.sqlserver.logins import refused_login
 
 pytestmark = pytest.mark.lab
 
@@ -30,6 +31,5 @@ def test_sign_ins_batches_and_statements_are_counted(lab_sql_server: LabSqlServe
 
 def test_a_refused_sign_in_is_none(lab_sql_server: LabSqlServer) -> None:
     before = counters(lab_sql_server)
-    with pytest.raises(Exception, match="18456"):
-        lab_sql_server.connect(password="wrong")
+    assert refused_login(lab_sql_server, password="wrong").args[0] == 18456
     assert (counters(lab_sql_server) - before)["Logins/sec"] == 1
