@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from include.rules.errors import PartError, PerennialError, RefusedError
+from include.rules.errors import PartError, PerennialError, RefusedError, UnavailableError
 from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole, host_of
@@ -40,7 +40,9 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
     """Look at a volume of which a snapshot is about to be taken.
 
     Tenants of a host share what was seen there in the last five minutes. Not so a safety point: its site went offline a
-    moment ago, and whatever is mounted now is about to be overwritten; one command more is cheap beside that.
+    moment ago, and whatever is mounted now is about to be overwritten; one command more is cheap beside that. That the
+    host has said nothing they share in the night, where each would wait for the same; whoever has started a backup by
+    hand, or a failed one again, may have mended that just now.
 
     Raises:
         PartError: when something is not as the register says, at a second look, too.
@@ -48,7 +50,10 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
     """
     is_safety = manifest.kind is Kind.SAFETY
     since = asyncio.get_running_loop().time() - (0 if is_safety else FRESH_SECONDS)
-    seen = await look_and_confirm(settings, manifest.source, role, since=since, is_overwritten=is_safety)
+    silent_since = since if manifest.kind is Kind.DAILY and manifest.attempt == 1 else None
+    seen = await look_and_confirm(
+        settings, manifest.source, role, since=since, silent_since=silent_since, is_overwritten=is_safety
+    )
     look = VolumeLook.of(seen.findings, datetime.now(UTC), seen.folder)
     if differences := of_weight(Weight.DIFFERENCE, seen.findings):
         raise PartError(
@@ -68,13 +73,21 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
 
 
 async def look_and_confirm(
-    settings: Settings, tenant: Tenant, role: SnapshotRole, *, since: float, is_overwritten: bool = False
+    settings: Settings,
+    tenant: Tenant,
+    role: SnapshotRole,
+    *,
+    since: float,
+    silent_since: float | None = None,
+    is_overwritten: bool = False,
 ) -> Look:
     """What a look finds, as `look_at_volume`; a difference is looked at again before it counts.
 
     A disk may just be moving, and the first look may be minutes old.
     """
-    look = await look_at_volume(settings, tenant, role, since=since, is_overwritten=is_overwritten)
+    look = await look_at_volume(
+        settings, tenant, role, since=since, silent_since=silent_since, is_overwritten=is_overwritten
+    )
     if not of_weight(Weight.DIFFERENCE, look.findings):
         return look
     await asyncio.sleep(settings.poll.total_seconds())
@@ -83,33 +96,41 @@ async def look_and_confirm(
 
 
 async def look_at_volume(
-    settings: Settings, tenant: Tenant, role: SnapshotRole, *, since: float, is_overwritten: bool = False
+    settings: Settings,
+    tenant: Tenant,
+    role: SnapshotRole,
+    *,
+    since: float,
+    silent_since: float | None = None,
+    is_overwritten: bool = False,
 ) -> Look:
     """What a look at one of a tenant's volumes finds; nothing is changed.
 
     Args:
         since: Time of the running loop; what was seen earlier does not count.
+        silent_since: As of `HostLook.facts`.
         is_overwritten: Whether a restore is about to overwrite it, so that there is nothing to lose in a folder that is
             missing or empty.
     """
     try:
         if role is SnapshotRole.WEB:
-            seen = await _look_at_host(settings, tenant.web, (), since)
+            seen = await _look_at_host(settings, tenant.web, (), since, silent_since)
             allowed = tenant.plan.allow_empty_folder
             found = judge_web_volume(tenant.web, seen, may_be_empty=allowed, may_be_missing=is_overwritten)
             return Look(found, folder_on_volume(tenant.web, seen))
         all_files, silent = await _files_of(settings, tenant.database, since)
         files = files_of(all_files, tenant.database.name)
-        seen = await _look_at_host(settings, tenant.database, files, since, all_files)
+        seen = await _look_at_host(settings, tenant.database, files, since, silent_since, all_files)
         return Look(judge_database_volume(tenant.database, seen, files, silent=silent))
     except PerennialError as error:
-        return Look((Finding(Weight.NOT_LOOKED_AT, error.what.rstrip("."), todo=error.todo),))
+        return _nothing_seen(error)
 
 
 def look_from_memory(
     settings: Settings, tenant: Tenant, role: SnapshotRole, all_files: Mapping[str, tuple[str, ...]], *, since: float
 ) -> Look | None:
-    """What a look at a tenant's volume would find, where all of it was seen since then; None where it was not.
+    """What a look at a tenant's volume would find, where all of it was seen since then, or nobody has said anything;
+    None where neither is so.
 
     Args:
         all_files: Files by database of the server whose volume it is; of a tenant of another server nothing is known.
@@ -117,13 +138,20 @@ def look_from_memory(
     host = host_of(tenant, role)
     files = files_of(all_files, tenant.database.name) if role is SnapshotRole.DATABASE else ()
     question = Question(folders_to_look_at(host, files), frozenset({host.volume}))
-    seen = _host_look(settings, host).remembered(question, since=since)
+    try:
+        seen = _host_look(settings, host).remembered(question, since=since)
+    except UnavailableError as error:
+        return _nothing_seen(error)
     if seen is None:
         return None
     if role is SnapshotRole.WEB:
         found = judge_web_volume(tenant.web, seen, may_be_empty=tenant.plan.allow_empty_folder)
         return Look(found, folder_on_volume(tenant.web, seen))
-    return Look(judge_database_volume(tenant.database, seen, files)) if files else None
+    return Look(judge_database_volume(tenant.database, seen, files)) if files or seen.silent else None
+
+
+def _nothing_seen(error: PerennialError) -> Look:
+    return Look((Finding(Weight.NOT_LOOKED_AT, error.what.rstrip("."), todo=error.todo),))
 
 
 async def _files_of(
@@ -145,6 +173,7 @@ async def _look_at_host(
     host: WebHost | DatabaseHost,
     files: tuple[str, ...],
     since: float,
+    silent_since: float | None,
     all_files: Mapping[str, tuple[str, ...]] | None = None,
 ) -> HostFacts:
     async def neighbours() -> Question:
@@ -161,7 +190,7 @@ async def _look_at_host(
         return Question(frozenset(folders), frozenset(volumes))
 
     question = Question(folders_to_look_at(host, files), frozenset({host.volume}))
-    return await _host_look(settings, host, neighbours).facts(question, since=since)
+    return await _host_look(settings, host, neighbours).facts(question, since=since, silent_since=silent_since)
 
 
 def _known_files(

@@ -27,7 +27,8 @@ async def look_at_all(settings: Settings, manifest: Manifest, role: SnapshotRole
     """Look at a volume of which a snapshot is about to be asked for, for all of its tenants.
 
     The tenant's own look asks the host for what the register says of all of them; the others are judged by that answer
-    alone: whoever it does not show as the register says looks itself, and is asked for no other's sake.
+    alone, be it that the host says nothing: whoever it does not show as the register says looks itself, and is asked
+    for no other's sake.
 
     Returns:
         The looks by fingerprint of the host entry, as the claim has them; the tenant's own is among them.
@@ -38,8 +39,6 @@ async def look_at_all(settings: Settings, manifest: Manifest, role: SnapshotRole
     own = await look_before_snapshot(settings, manifest, role)
     host = host_of(manifest.source, role)
     looks = {fingerprint_of(host): TenantLook(tenant=manifest.tenant, look=own)}
-    if own.not_looked_at:
-        return looks
     since, now = asyncio.get_running_loop().time() - FRESH_SECONDS, datetime.now(UTC)
     for number, (tenant, other) in enumerate(await tenants_on(settings, manifest.volume_of(role))):
         if number % AT_ONCE == AT_ONCE - 1:

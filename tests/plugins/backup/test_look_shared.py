@@ -11,7 +11,7 @@ import pytest
 from include.rules.errors import PartError, PerennialError
 from include.rules.points.levels import not_looked_at
 from include.rules.points.listing import table
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.register.findings import Finding
 from include.rules.register.tenants import Platform
@@ -19,7 +19,7 @@ from perennial.backup.look import look_at_volume
 from perennial.hooks.aws.host_scripts import script_lines
 from perennial.hooks.sql_server.server import SqlServer
 from tests.support.holdings import assert_one_of_each
-from tests.support.steps import CHAIN, CLOSE, DATABASE, OPEN, TODAY, VERIFY, WEB, chain_before, chain_from
+from tests.support.steps import CHAIN, CLOSE, OPEN, TODAY, VERIFY, WEB, chain_before
 from tests.support.volumes import look, mount_again, unmount, web
 from tests.support.world import World
 
@@ -159,14 +159,37 @@ def test_a_difference_that_was_seen_before_is_looked_at_again_before_it_fails_an
     assert "snapshot" in world.run(WEB, TODAY)
 
 
-def test_what_could_not_be_seen_is_asked_again_by_the_next_tenant(world: World) -> None:
+def seen_by(world: World, request: str) -> str:
+    """Why the tenant's web volume was not looked at before the snapshot of a point; empty when it was."""
+    world.run(OPEN, request)
+    world.run(WEB, request)
+    return world.manifest(request).looks[PartName.WEB_SNAPSHOT].not_looked_at
+
+
+@pytest.mark.parametrize("by", ["acme|daily|2026-11-25", "acme|manual|2026-11-24T10:00:00Z"])
+def test_a_host_that_says_nothing_is_asked_again_after_five_minutes_and_at_once_for_a_backup_by_hand(
+    world: World, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
     world.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
-    world.run(OPEN, TODAY)
-    world.run(WEB, TODAY)
-    assert look(world, "web_snapshot").not_looked_at
-    for step in chain_from(DATABASE):
-        world.run(step, TODAY)
-    assert world.back_up("acme|daily|2026-11-24").verification.level == 2  # type: ignore[union-attr]
+    silence = seen_by(world, TODAY)
+    assert "could not be asked" in silence
+    assert seen_by(world, "acme|daily|2026-11-24") == silence
+    if "|daily|" in by:
+        monkeypatch.setattr("perennial.backup.look.FRESH_SECONDS", 0.0)
+    assert seen_by(world, by) == ""
+
+
+def test_a_script_that_one_tenants_folder_holds_up_is_no_silence_of_the_host(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    globex = world.add_tenant("globex")["web"]
+    globex["instance"], globex["mount"], globex["path"] = web(world)["instance"], "/net/globex", "/net/globex/site"
+    world.write_register()
+    monkeypatch.setattr("perennial.hooks.aws.host_look.SECONDS", 1)
+    running_first(monkeypatch, "sleep 30", lambda folders: "/net/globex" in folders)
+    with pytest.raises(PartError):
+        seen_by(world, GLOBEX)
+    assert seen_by(world, TODAY) == ""
 
 
 def test_a_register_that_was_corrected_between_two_attempts_gets_a_new_snapshot(world: World) -> None:

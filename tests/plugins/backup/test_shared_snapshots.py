@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
 from include.rules.errors import PartError
+from include.rules.points.levels import not_looked_at
+from include.rules.points.parts import PartName
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
 from tests.support.aws_calls import counting
@@ -104,6 +107,34 @@ def test_backups_by_hand_of_one_volume_at_once_name_their_claims_without_a_confl
     written = [one for one in requests.of("s3") if one.is_of_shared_snapshots and one.action == "PutObject"]
     assert len(written) == 2 * len(neighbours.tenants), requests.table()  # the claim, and AWS's answer
     assert len(neighbours.snapshots_of(neighbours.volumes[0])) == len(neighbours.tenants)
+
+
+@pytest.mark.parametrize(
+    "silence",
+    [
+        {"action": "ssm:SendCommand", "code": "InvalidInstanceId", "status": 400},
+        {"action": "ec2:DescribeVolumes", "code": "UnauthorizedOperation", "status": 403},
+    ],
+    ids=lambda rule: rule["action"],
+)
+def test_tenants_of_a_host_that_says_nothing_share_one_snapshot_and_ask_it_once(
+    neighbours: Neighbours, silence: dict[str, Any]
+) -> None:
+    neighbours.add("globex", "initech", "umbrella", "hooli")
+    early, late = neighbours.tenants[:4], neighbours.tenants[4:]
+    neighbours.world.cloud.add_fault(**silence, times=None)
+    neighbours.at_once(tenants=early)
+    asked = len(neighbours.world.cloud.fault_hits())
+    neighbours.at_once(tenants=late)
+    assert asked == len(neighbours.world.cloud.fault_hits()) == len(neighbours.volumes)
+    for volume in neighbours.volumes:
+        assert len(neighbours.snapshots_of(volume)) == 1
+        assert {user.tenant for user in only_share(neighbours, "acme", volume).users} == set(neighbours.tenants)
+    for tenant in neighbours.tenants:
+        manifest = assert_one_of_each(neighbours.world, daily(tenant))
+        assert manifest.verification
+        assert manifest.verification.level == 1
+        assert set(not_looked_at(manifest)) == {PartName.WEB_SNAPSHOT, PartName.DB_SNAPSHOT}
 
 
 def test_a_tenant_that_was_registered_after_the_claim_looks_itself_and_has_one_made(neighbours: Neighbours) -> None:

@@ -2,7 +2,8 @@
 
 One command asks for all that the register says of a host, so that a thousand tenants of ten hosts take ten commands.
 What was seen is believed for five minutes by those who can live with that; who cannot says since when it must have been
-seen. What could not be seen is not remembered.
+seen. That a host, or AWS, says nothing is remembered too, for those who would only wait for the same again. That a
+script has not come to its end is not: the folder of one tenant may be why.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class _Memory:
     """What is known of one host, each with the time (of the loop) before which it was asked for.
 
     Until `alone_until` everybody asks for what is his own: a question about all had no answer, and one of those had.
+    `silence` is what the last question came to that nobody has answered, and `silent_at` when that was known.
     """
 
     volumes: dict[str, tuple[float, tuple[Attachment, ...] | None]] = field(default_factory=dict)
@@ -54,6 +56,8 @@ class _Memory:
     flight: asyncio.Task[HostFacts] | None = None
     began: float = 0.0
     alone_until: float = 0.0
+    silence: HostFacts | UnavailableError | None = None
+    silent_at: float = 0.0
 
     def facts(self, question: Question, since: float) -> HostFacts | None:
         """The answer, where all of it was seen since then."""
@@ -64,11 +68,23 @@ class _Memory:
             return None
         return HostFacts({k: v for k, (_, v) in volumes.items()}, {k: v for k, (_, v) in places.items()})
 
+    def no_answer(self, question: Question, since: float) -> HostFacts | None:
+        """What is known where nobody had said anything by then, or later; raises UnavailableError where AWS had not."""
+        if self.silence is None or self.silent_at < since:
+            return None
+        if isinstance(self.silence, UnavailableError):
+            raise self.silence.with_traceback(None)  # raised for many: it would grow with each of them
+        return self.silence if question.volumes <= self.silence.volumes.keys() else None
+
     def keep(self, facts: HostFacts) -> None:
         """Remember what was seen."""
-        if not facts.silent:
-            self.volumes |= {name: (self.began, value) for name, value in facts.volumes.items()}
-            self.places |= {name: (self.began, value) for name, value in facts.places.items()}
+        self.silence = None
+        self.volumes |= {name: (self.began, value) for name, value in facts.volumes.items()}
+        self.places |= {name: (self.began, value) for name, value in facts.places.items()}
+
+    def keep_silence(self, silence: HostFacts | UnavailableError, now: float) -> None:
+        """Remember that nobody has said anything."""
+        self.silence, self.silent_at = silence, now
 
 
 _memories: PerLoop[dict[tuple[Settings, str, Platform], _Memory]] = PerLoop(dict)
@@ -90,17 +106,22 @@ class HostLook:
         self._instance, self._platform, self._neighbours = instance, platform, neighbours
         self._memory = _memories.get().setdefault((settings, instance, platform), _Memory())
 
-    async def facts(self, question: Question, *, since: float) -> HostFacts:
+    async def facts(self, question: Question, *, since: float, silent_since: float | None = None) -> HostFacts:
         """The answer to the question, seen at `since` (time of the loop) or later.
 
         One command is under way to a host at a time: whoever comes meanwhile takes its answer, be it that the host does
         not say anything, if it was sent late enough.
 
+        Args:
+            silent_since: From when on (time of the loop) a host that has said nothing need not be asked again; now,
+                unless given.
+
         Raises:
             UnavailableError: when AWS does not say what is attached.
         """
+        silent_since = asyncio.get_running_loop().time() if silent_since is None else silent_since
         while True:
-            if facts := self._memory.facts(question, since):
+            if facts := self._memory.facts(question, since) or self._memory.no_answer(question, silent_since):
                 return facts
             flight = self._memory.flight
             if flight is None or flight.done():
@@ -114,8 +135,12 @@ class HostLook:
                 return facts
 
     def remembered(self, question: Question, *, since: float) -> HostFacts | None:
-        """The answer, where all of it was seen since then; nobody is asked."""
-        return self._memory.facts(question, since)
+        """The answer, or that there was none, where that was seen since then; nobody is asked.
+
+        Raises:
+            UnavailableError: when AWS has not said what is attached.
+        """
+        return self._memory.facts(question, since) or self._memory.no_answer(question, since)
 
     def _begin(self, question: Question) -> asyncio.Task[HostFacts]:
         loop = asyncio.get_running_loop()
@@ -130,7 +155,11 @@ class HostLook:
         """
         loop = asyncio.get_running_loop()
         question = own if loop.time() < self._memory.alone_until else own | await self._neighbours()
-        volumes = await self._ebs.attachments(question.volumes)
+        try:
+            volumes = await self._ebs.attachments(question.volumes)
+        except UnavailableError as error:
+            self._memory.keep_silence(error, loop.time())
+            raise
         try:
             try:
                 places = await self._places(question.folders)
@@ -142,7 +171,10 @@ class HostLook:
                 places = await self._places(own.folders)
                 self._memory.alone_until = loop.time() + FRESH_SECONDS
         except (ScriptError, UnavailableError) as error:
-            return HostFacts(volumes, silent=f"host {self._instance} could not be asked: {error.what.rstrip('.')}")
+            facts = HostFacts(volumes, silent=f"host {self._instance} could not be asked: {error.what.rstrip('.')}")
+            if isinstance(error, UnavailableError | ScriptRefusedError):  # what has not even begun hangs on no folder
+                self._memory.keep_silence(facts, loop.time())
+            return facts
         facts = HostFacts(volumes, places)
         self._memory.keep(facts)
         return facts
@@ -163,7 +195,7 @@ class HostLook:
             try:
                 places |= _read(some, outcome.answer())
             except (ValueError, KeyError, TypeError) as error:
-                raise UnavailableError(f"its answer cannot be read ({error}): {outcome.output[-200:]!r}") from error
+                raise ScriptError(f"its answer cannot be read ({error}): {outcome.output[-200:]!r}") from error
         return places
 
 
