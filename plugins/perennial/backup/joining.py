@@ -19,6 +19,7 @@ from perennial.backup.leaving import leave
 from perennial.backup.recent_claims import RecentClaims, read_recent
 from perennial.hooks import waits
 from perennial.hooks.asynchronous import PerLoop, poll_pauses
+from perennial.hooks.vault.collection import Kept, Versioned
 from perennial.hooks.vault.leased import LeasedPoint
 from perennial.settings import Settings
 
@@ -34,7 +35,7 @@ class VolumeQueue:
     def __init__(self) -> None:
         self._waiting, self._announced = list[Asker](), AnnouncedPoints()
         self._turn, self._claiming = asyncio.Lock(), asyncio.Lock()
-        self._latest: Version | None = None
+        self._latest: Kept | None = None
         self._last_name = ""  # of the claim that was made last
         self._gone: set[str] = set()  # tags of claims whose claimer was ended in this triggerer
 
@@ -75,9 +76,10 @@ class VolumeQueue:
 
     async def _join_latest(self, asker: Asker) -> bool:
         """Join what this triggerer wrote last, if the asker may; only a conflict says that it has changed since."""
-        latest, self._latest = self._latest, None
+        kept, self._latest = self._latest, None
+        latest = Versioned.of_kept(SharedSnapshot, kept) if kept else None
         if latest is None or not asker.candidate.may_join(latest.value):
-            self._latest = latest
+            self._latest = kept
             return False
         await self._join(asker, latest)
         return True
@@ -120,7 +122,7 @@ class VolumeQueue:
 
     def _deliver(self, version: Version) -> None:
         """Tell those that are on the list."""
-        self._latest = version
+        self._latest = version.kept()
         self._announced.deliver(version.value)
         for asker in self._waiting:
             if asker.candidate.is_on(version.value):

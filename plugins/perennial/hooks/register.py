@@ -14,7 +14,7 @@ import yaml
 
 from include.rules.errors import ConfigurationError, PerennialError
 from include.rules.register.register import Register, parse_register
-from perennial.hooks.asynchronous import LoopLocks, no_garbage_collection
+from perennial.hooks.asynchronous import LoopLocks, no_garbage_collection, set_aside_what_is_there
 from perennial.hooks.register_files import PLANS, TENANTS, MissingRegisterError, Pair, is_in_s3, read_pair
 from perennial.settings import Settings
 
@@ -94,7 +94,11 @@ async def find_register(settings: Settings, *, fresh: bool = True) -> Register |
 
 
 async def _look(settings: Settings, last: _Look | None) -> _Look:
-    """Look at the files, and judge them, away from the event loop, if they are not those of the last look."""
+    """Look at the files, and judge them, away from the event loop, if they are not those of the last look.
+
+    The first register of a process is set aside for good: nine objects for each tenant that no collection of cyclic
+    garbage has to look at. A later one is not, which would set aside with it what steps hold at that moment, each time.
+    """
     began = time.monotonic()
     try:
         pair = await read_pair(settings, last.pair if last else None)
@@ -103,9 +107,12 @@ async def _look(settings: Settings, last: _Look | None) -> _Look:
     if last and pair.is_same_as(last.pair):
         return _Look(began, pair, last.outcome)
     try:
-        return _Look(began, pair, await asyncio.to_thread(_judge, pair, settings.config))
+        register = await asyncio.to_thread(_judge, pair, settings.config)
     except ConfigurationError as error:
         return _Look(began, pair, error)
+    if last is None:
+        set_aside_what_is_there()
+    return _Look(began, pair, register)
 
 
 def _judge(pair: Pair, config: str) -> Register:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from include.rules.errors import PartError
 from include.rules.points.levels import not_looked_at
 from include.rules.points.parts import PartName
-from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser, TenantLook
 from include.rules.points.transitions import State
 from tests.support.aws_calls import counting
 from tests.support.holdings import assert_one_of_each
@@ -199,3 +200,18 @@ def test_a_wrong_clock_of_the_machine_changes_nothing(neighbours: Neighbours, mo
     shared = only_share(neighbours, "globex", neighbours.web.volume)
     assert {user.tenant for user in shared.users} == {"acme", "globex"}
     assert neighbours.world.manifest(daily("globex")).state is State.RUNNING
+
+
+def test_what_a_triggerer_remembers_of_a_volume_is_nothing_that_collections_of_garbage_look_at(
+    neighbours: Neighbours,
+) -> None:
+    def in_sight() -> set[int]:
+        gc.collect()
+        return {id(one) for one in gc.get_objects() if isinstance(one, SharedSnapshot | TenantLook | SnapshotUser)}
+
+    neighbours.add("globex")
+    before = in_sight()  # of other tests
+    neighbours.at_once([OPEN, WEB])
+    assert in_sight() <= before
+    neighbours.at_once([DATABASE])
+    assert in_sight() <= before

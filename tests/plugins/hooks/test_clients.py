@@ -95,12 +95,18 @@ async def test_who_waits_for_a_role_that_aws_does_not_answer_for_waits_once_howe
 
 
 @pytest.fixture
-def begun_as_a_triggerer() -> Iterator[None]:
+def begun_as_a_triggerer() -> None:
     """What there is, is set aside, as `airflow_local_settings.py` has it."""
     gc.collect()
     gc.freeze()
-    yield
+
+
+@pytest.fixture
+def nothing_set_aside() -> Iterator[None]:
+    """What this process has set aside (tests/conftest.py) is so again after the test."""
     gc.unfreeze()
+    yield
+    gc.freeze()
 
 
 class Knot:
@@ -128,7 +134,7 @@ async def test_no_collection_of_a_triggerer_looks_at_a_client_and_all_that_is_ma
             assert made_later() is None
 
 
-@pytest.mark.usefixtures("usable")
+@pytest.mark.usefixtures("nothing_set_aside", "usable")
 async def test_a_process_that_sets_nothing_aside_collects_clients_too() -> None:
     async with closing_clients():
         await aws_client("sts", CONNECTION)

@@ -103,19 +103,23 @@ def test_what_was_found_out_is_written_with_the_next_write(moto_vault: VaultUnde
     moto_vault.run(follow)
 
 
-def manifests_in_sight() -> set[int]:
+def documents_in_sight() -> set[int]:
     """Ids of those that collections look at; other tests may have left some."""
     gc.collect()
-    return {id(one) for one in gc.get_objects() if isinstance(one, Manifest)}
+    return {id(one) for one in gc.get_objects() if isinstance(one, Manifest | Lease)}
 
 
-def test_what_is_remembered_of_a_document_is_all_of_it_and_nothing_that_collections_look_at(
+def test_what_is_remembered_of_leases_and_documents_is_all_of_it_and_nothing_that_collections_look_at(
     moto_vault: VaultUnderTest,
 ) -> None:
     async def follow(vault: Vault) -> None:
-        before = manifests_in_sight()
+        before = documents_in_sight()
         await opened(vault)
-        assert manifests_in_sight() <= before
+        vault.learn_of_lease("acme", 1, found_whole=True)
+        assert documents_in_sight() <= before
+        known, stored = await vault.known_lease("acme"), await vault.lease("acme")
+        assert stored
+        assert known == stored.value.model_copy(update={"found_whole": True})
         assert vault.points.remembered("acme", POINT) == await vault.points.get("acme", POINT)
 
     moto_vault.run(follow)

@@ -7,6 +7,8 @@ import gc
 import time
 import weakref
 
+from include.rules.register.register import Register
+from include.rules.register.tenants import DatabaseHost, Tenant, WebHost
 from lab.testing.deadlines import pace
 from tests.support.register_files import Files, files
 
@@ -54,4 +56,24 @@ async def test_a_register_that_is_replaced_goes_without_a_collection(files: File
         assert [one() for one in replaced] == [None, None]
     finally:
         gc.enable()
-        gc.unfreeze()
+
+
+def in_sight(register: Register) -> set[str]:
+    """The tenants at which collections of garbage look."""
+    gc.collect()
+    seen = {id(one) for one in gc.get_objects() if isinstance(one, Tenant | WebHost | DatabaseHost)}
+    return {name for name, tenant in register.tenants.items() if seen & {id(one) for one in (tenant, *tenant.hosts)}}
+
+
+async def test_no_collection_of_a_triggerer_looks_at_the_first_register_and_a_later_one_sets_nothing_aside(
+    files: Files,
+) -> None:
+    gc.freeze()  # as a triggerer begins
+    files.write("acme", "globex")
+    files.age(60)
+    assert in_sight(await files.read()) == set()
+    files.write("acme", "initech")
+    files.age(30)
+    before = gc.get_freeze_count()
+    assert in_sight(await files.read()) == {"acme", "initech"}
+    assert gc.get_freeze_count() <= before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Generic, TypeVar
@@ -24,8 +24,12 @@ from perennial.hooks.vault.memory import lease_key, memories
 
 Document = TypeVar("Document", Manifest, RestoreRecord, Lease, ShownPlan, Offboarding, AppliedPolicy, SharedSnapshot)
 
-_Kept = tuple[str, str, datetime, datetime]
-"""A remembered document: its JSON, and the rest of `Versioned`."""
+Kept = tuple[str, str, datetime, datetime]
+"""A document that is kept for long: its JSON, and the rest of `Versioned`.
+
+Each model is some thirty objects, one of a volume's shared snapshot some hundred and fifty, which every collection of
+cyclic garbage would look at; text is none of them.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,16 @@ class Versioned(Generic[Document]):
     def of(cls, value: Document, stored: Stored) -> Versioned[Document]:
         """The document that this was read or written as."""
         return cls(value, stored.etag, stored.written_at, stored.seen_at)
+
+    @classmethod
+    def of_kept(cls, model: type[Document], kept: Kept) -> Versioned[Document]:
+        """The document that was kept."""
+        text, etag, written_at, seen_at = kept
+        return cls(model.model_validate_json(text), etag, written_at, seen_at)
+
+    def kept(self) -> Kept:
+        """The document as it is kept for long."""
+        return self.value.model_dump_json(), self.etag, self.written_at, self.seen_at
 
 
 @dataclass(frozen=True)
@@ -104,21 +118,17 @@ class Collection(Generic[Document]):
         """
         memory, lease_place = memories.get(), self.documents.place_of(lease_key(tenant))
         lease = memory.lease(lease_place)
-        kept: _Kept | None = memory.document(self.documents.place_of(self.key(tenant, document_id)), lease_place)
-        if kept is None or lease is None or lease.version is None:
+        kept: Kept | None = memory.document(self.documents.place_of(self.key(tenant, document_id)), lease_place)
+        if kept is None or lease is None or lease.seen_at is None:
             return None
-        text, etag, written_at, seen_at = kept
-        value = self.model.model_validate_json(text)
-        return Versioned(value, etag, written_at, max(seen_at, lease.version.seen_at))
+        version = Versioned.of_kept(self.model, kept)
+        return replace(version, seen_at=max(version.seen_at, lease.seen_at))
 
     def remember(self, version: Versioned[Document]) -> None:
-        """Remember a document for whoever acts on the tenant next in this process.
-
-        As text: each model is some thirty objects that every collection of cyclic garbage would look at.
-        """
+        """Remember a document for whoever acts on the tenant next in this process."""
         place = self.documents.place_of(self._key_of(version.value))
-        kept: _Kept = version.value.model_dump_json(), version.etag, version.written_at, version.seen_at
-        memories.get().keep_document(place, self.documents.place_of(lease_key(self.owner(version.value))), kept)
+        lease_place = self.documents.place_of(lease_key(self.owner(version.value)))
+        memories.get().keep_document(place, lease_place, version.kept())
 
     async def create(self, value: Document) -> Versioned[Document]:
         """Write a document that must not exist yet.

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from include.rules.points.leases import Lease
 from perennial.hooks.asynchronous import PerLoop
@@ -54,13 +53,6 @@ def clock() -> float:
     return time.clock_gettime(_CLOCK)
 
 
-@dataclass(frozen=True)
-class _Amended:
-    value: Lease
-    etag: str
-    seen_at: datetime
-
-
 class _Latest(Generic[Entry]):
     """The entries that were last put in, by key; older ones go."""
 
@@ -80,28 +72,33 @@ class _Latest(Generic[Entry]):
         self._entries.pop(key, None)
 
 
-@dataclass(frozen=True)
-class KnownLease:
-    """A lease as it was last seen.
+class KnownLease(NamedTuple):
+    """A lease as it was last seen: as text, one object for collections of cyclic garbage to look at instead of five.
 
     Attributes:
-        version: None when there was none.
+        text: Its JSON; empty when there was none.
+        etag: Empty when there was none.
+        seen_at: By the store's clock; None when there was none.
         proven_at: When (`clock`) the request was sent whose answer says so.
         reign: Goes on for as long as this process alone has changed the lease.
     """
 
-    version: Read[Lease] | None
+    text: str
+    etag: str
+    seen_at: datetime | None
     proven_at: float
     reign: int
 
-    @property
-    def value(self) -> Lease | None:
-        return self.version.value if self.version else None
+    @classmethod
+    def of(cls, version: Read[Lease] | None, proven_at: float, reign: int) -> KnownLease:
+        """What is known of a lease that was read or written; None: there is none."""
+        if version is None:
+            return cls("", "", None, proven_at, reign)
+        return cls(version.value.model_dump_json(), version.etag, version.seen_at, proven_at, reign)
 
     @property
-    def etag(self) -> str:
-        """ETag of the lease; empty when there was none."""
-        return self.version.etag if self.version else ""
+    def value(self) -> Lease | None:
+        return Lease.model_validate_json(self.text) if self.text else None
 
 
 class Memory:
@@ -122,7 +119,7 @@ class Memory:
             return  # an answer that was long on its way: what was written since is newer
         etag = version.etag if version else ""
         reign = known.reign if known and known.etag == etag else next(self._reigns)
-        self._leases.put(key, KnownLease(version, sent_at, reign))
+        self._leases.put(key, KnownLease.of(version, sent_at, reign))
 
     def lease_written(self, key: str, over: str, version: Read[Lease], sent_at: float) -> None:
         """This process has written a lease.
@@ -134,13 +131,14 @@ class Memory:
         goes_on = known is not None and known.etag in (over, version.etag)
         if known and not goes_on and sent_at < known.proven_at:
             return
-        self._leases.put(key, KnownLease(version, sent_at, known.reign if known and goes_on else next(self._reigns)))
+        reign = known.reign if known and goes_on else next(self._reigns)
+        self._leases.put(key, KnownLease.of(version, sent_at, reign))
 
     def amend_lease(self, key: str, value: Lease) -> None:
         """Of a lease more is known than the store has been told; its next write says it."""
         known = self._leases.get(key)
-        if known and known.version:
-            self._leases.put(key, replace(known, version=_Amended(value, known.etag, known.version.seen_at)))
+        if known and known.text:
+            self._leases.put(key, known._replace(text=value.model_dump_json()))
 
     def forget_lease(self, key: str) -> None:
         """The lease is not what was remembered, nor is any document beside it."""
