@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from itertools import takewhile
 
-from include.rules.restore.record import RestoreRecord
+from include.rules.register.tenants import Tenant
+from include.rules.restore.record import COPY_FILES, RESTORE_DATABASE, RestoreRecord
 
-LATEST = 20
-"""How many of the tenant's restores are asked whether one has left it half restored."""
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By how much at most the store's clock, which says when a record was written, differs from that of a restore."""
+
+
+def is_settled(records: Iterable[RestoreRecord], written_at: datetime) -> bool:
+    """True when no record that was written then, or earlier, bears on whether the tenant is half restored: a restore
+    that was opened later has ended whole.
+
+    Args:
+        records: Of restores of the tenant that were written later.
+        written_at: By the store's clock.
+    """
+    whole = (record.opened_at for record in _changed(records) if record.opened_at and not record.half_restored)
+    return any(opened_at - CLOCKS_DIFFER > written_at for opened_at in whole)
 
 
 def half_restored_by(records: Iterable[RestoreRecord]) -> RestoreRecord | None:
@@ -18,6 +32,11 @@ def half_restored_by(records: Iterable[RestoreRecord]) -> RestoreRecord | None:
     """
     last = next(iter(_changed(records)), None)
     return last if last and last.half_restored else None
+
+
+def all_in_doubt(tenant: Tenant) -> dict[str, str]:
+    """What a restore may have left half restored of which nobody knows anything: all of the tenant's own, by step."""
+    return {COPY_FILES: tenant.web.path, RESTORE_DATABASE: f"Database {tenant.database.name}"}
 
 
 def points_needed_by_half_restored(tenant: str, records: Iterable[RestoreRecord]) -> dict[str, str]:

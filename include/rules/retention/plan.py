@@ -75,6 +75,7 @@ class Circumstances:
         reading: Ids of the recovery points that a restore is reading.
         unfinished: The restore's id by the id of each point that it needs to come to its end, or to be undone, because
             it has left the tenant half restored.
+        unread_restores: Ids of restores whose record cannot be read: any point may be needed to mend what they left.
         offboarding: The record that the tenant has left; None for all others.
         lost: Ids of the recovery points that count as failed because parts of them have gone; not yet written down.
         left_over: True when there are parts that belong to no point any more, and would be swept.
@@ -85,6 +86,7 @@ class Circumstances:
     lease_owner: str | None = None
     reading: frozenset[str] = frozenset()
     unfinished: Mapping[str, str] = field(default_factory=dict)
+    unread_restores: tuple[str, ...] = ()
     offboarding: Offboarding | None = None
     lost: frozenset[str] = frozenset()
     left_over: bool = False
@@ -156,7 +158,8 @@ def plan_retention(
     ranked = eligible(by_id.values(), now)
     by_policy = _by_policy(ranked, by_id, policy, now, circumstances.offboarding)
     by_state = chain(unsettled(by_id.values(), now), protected(by_id.values(), policy, now, circumstances.reading))
-    for point, reason in chain(by_policy, by_state, needed_by_half_restored(by_id, circumstances.unfinished)):
+    to_mend = needed_by_half_restored(by_id, circumstances.unfinished, circumstances.unread_restores)
+    for point, reason in chain(by_policy, by_state, to_mend):
         reasons[point.id].append(reason)
     for point, reason in list(needed(by_id, reasons)):
         reasons[point.id].append(reason)

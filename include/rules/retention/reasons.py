@@ -139,11 +139,23 @@ def protected(
             yield point, Reason("a restore is reading it", firm=False)
 
 
-def needed_by_half_restored(by_id: Mapping[str, TimelinePoint], unfinished: Mapping[str, str]) -> Reasons:
-    """Points that a restore which has left the tenant half restored came from, or that lead back from it."""
+def needed_by_half_restored(
+    by_id: Mapping[str, TimelinePoint], unfinished: Mapping[str, str], unread: Sequence[str]
+) -> Reasons:
+    """Points that a restore which has left the tenant half restored came from, or that lead back from it; all points
+    where nobody knows which.
+
+    Args:
+        unfinished: The restore's id by the point's id.
+        unread: Ids of restores of which nobody knows what they have left.
+    """
     for name, restore in unfinished.items():
         if name in by_id:
             yield by_id[name], Reason(f"restore {restore} is unfinished", firm=False)
+    if unread:
+        names = ", ".join(unread)
+        for point in by_id.values():
+            yield point, Reason(f"may be needed: the record of restore {names} cannot be read", firm=False)
 
 
 def needed(by_id: dict[str, TimelinePoint], kept: dict[str, list[Reason]]) -> Reasons:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
 
-from include.rules.errors import PartError
-from include.rules.restore.half_restored import LATEST, half_restored_by
+from include.rules.restore.half_restored import half_restored_by
 from perennial.hooks.asynchronous import LoopLocks, PerLoop
+from perennial.hooks.vault.restore_records import read_restores
 from perennial.hooks.vault.tenant_lease import TenantLease
 from perennial.hooks.vault.vault import Vault
+
+log = logging.getLogger(__name__)
 
 LISTED_SECONDS = 300
 """How long a listing of all tenants that have ever been restored serves those whose lease has just been created."""
@@ -19,7 +22,8 @@ _listed: PerLoop[dict[str, tuple[float, Collection[str]]]] = PerLoop(dict)
 
 
 async def find_half_restored(lease: TenantLease) -> str | None:
-    """The restore that has left the lease's tenant half restored; None when none has.
+    """The restore that has left the lease's tenant half restored, or may have, because its record cannot be read; None
+    when none has.
 
     Records are not looked for where none can say so: no restore has taken the lease since a backup has looked, or no
     one at all has taken it before and no record of a restore is there either.
@@ -28,13 +32,15 @@ async def find_half_restored(lease: TenantLease) -> str | None:
     known = await vault.known_lease(tenant)
     if known and known.found_whole:
         return None
-    restore, problems = None, list[PartError]()
     if lease.token > 1 or tenant in await _restored_tenants(vault):
-        records, problems = await vault.restores_and_problems(tenant, LATEST)
-        restore = half_restored_by(records)
-    if restore is None and not problems:
-        vault.learn_of_lease(tenant, lease.token, found_whole=True)
-    return restore.id if restore else None
+        restores = await read_restores(vault, tenant)
+        for error in restores.unread.values():
+            log.warning("%s", error)
+        restore = half_restored_by(restores.records)
+        if restore or restores.unread:
+            return restore.id if restore else max(restores.unread)
+    vault.learn_of_lease(tenant, lease.token, found_whole=True)
+    return None
 
 
 async def _restored_tenants(vault: Vault) -> Collection[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from include.rules.errors import PerennialError, RefusedError
+from include.rules.errors import PartError, PerennialError, RefusedError
 from include.rules.points.approvals import NOT_TOLD
 from include.rules.points.leases import Purpose
 from include.rules.restore.approval import check_approved
 from include.rules.restore.choice import check_own_place
+from include.rules.restore.half_restored import all_in_doubt
 from include.rules.restore.owner import check_owner
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
+from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.register import find_register
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.hooks.vault.tenant_lease import TenantLease
@@ -22,6 +25,8 @@ from perennial.restore.site import marker_on_site
 from perennial.restore.step import RestoreTrigger
 from perennial.steps.alone import refuse_alone
 from perennial.steps.trigger import StepResult
+
+log = logging.getLogger(__name__)
 
 
 class OpenRestoreTrigger(RestoreTrigger):
@@ -84,7 +89,8 @@ class OpenRestoreTrigger(RestoreTrigger):
 
 
 async def _read_inherited(vault: Vault, record: RestoreRecord) -> dict[str, str]:
-    """What an earlier restore has left half restored, by whose marker the site is still offline.
+    """What an earlier restore has left half restored, by whose marker the site is still offline; where its record
+    cannot be read, all that it can have touched: the site goes online when all of that is brought back.
 
     Raises:
         RefusedError: when this restore had changed the site, and its own marker no longer lies there: users may have
@@ -103,7 +109,11 @@ async def _read_inherited(vault: Vault, record: RestoreRecord) -> dict[str, str]
         )
     if marker is None or marker == record.id:
         return {}
-    earlier = await vault.restores.get(record.tenant, marker)
+    try:
+        earlier = await vault.restores.get_in_place(record.tenant, marker)
+    except (PartError, AwsRejectedError) as error:
+        log.warning("All of tenant %s counts as half restored by %s: %s", record.tenant, marker, error)
+        return all_in_doubt(record.plan.target)
     return earlier.value.half_restored if earlier else {}
 
 

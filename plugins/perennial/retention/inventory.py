@@ -11,13 +11,14 @@ from include.rules.points.left_over import replaced_parts
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName, PartName
 from include.rules.points.transitions import WHOLE
-from include.rules.restore.half_restored import LATEST, points_needed_by_half_restored
+from include.rules.restore.half_restored import points_needed_by_half_restored
 from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, report_lost_parts
 from include.rules.retention.plan import Circumstances
 from include.rules.retention.records import AppliedPolicy
 from include.rules.retention.shared import BYTES_STAY, lists_to_leave
 from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.vault.collection import Versioned
+from perennial.hooks.vault.restore_records import RestoresRead, read_restores
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.applied import read_applied
 from perennial.retention.known_points import Folder, KnownPoint, list_folders, settled_points, unchanged
@@ -35,8 +36,9 @@ class TenantInventory:
             before its manifest says so.
         manifests: By recovery point id, as they were read; none of points that were known and have not changed.
         known: By recovery point id, those that need not be read again as long as they do not change.
-        problems: What a person has to know: manifests that could not be read, whose points are left alone; lost parts;
-            snapshots and files without a manifest; what a point and a shared snapshot say of each other.
+        problems: What a person has to know: manifests that could not be read, whose points are left alone; records of
+            restores that could not, for which all points are kept; lost parts; snapshots and files without a manifest;
+            what a point and a shared snapshot say of each other.
         snapshots: By recovery point id, ids of those that belong to the point alone.
         lists: By recovery point id, the shared snapshots that the point uses, by its manifest or by their documents.
         left_over: By recovery point id, snapshots and files that are no part of the point any more.
@@ -106,7 +108,9 @@ async def take_inventory(
     whole = {name: version.value for name, version in manifests.items() if name not in lost}
     left_over = _left_over(whole.values(), snapshots, files)
     unused = {name: lists for name, m in whole.items() if (lists := lists_to_leave(m, users.get(name, ())))}
-    circumstances = await _circumstances(vault, tenant, manifests.values(), now, ignoring_lease_of)
+    restores = await read_restores(vault, tenant)
+    problems += restores.unread.values()
+    circumstances = await _circumstances(vault, tenant, manifests.values(), restores, now, ignoring_lease_of)
     points = {name: _point(version.value, lost.get(name, ()), now) for name, version in manifests.items()}
     eventful = {*(v.value.id for v in suspects), *left_over, *unused, *circumstances.reading}
     return TenantInventory(
@@ -165,6 +169,7 @@ async def _circumstances(
     vault: Vault,
     tenant: str,
     manifests: Iterable[Versioned[Manifest]],
+    restores: RestoresRead,
     now: datetime,
     ignoring_lease_of: str,
 ) -> Circumstances:
@@ -173,6 +178,7 @@ async def _circumstances(
     return Circumstances(
         lease_owner=lease.value.owner if lease and busy else None,
         reading=frozenset(v.value.id for v in manifests if v.value.read_until(now)),
-        unfinished=points_needed_by_half_restored(tenant, await vault.latest_restores(tenant, LATEST)),
+        unfinished=points_needed_by_half_restored(tenant, restores.records),
+        unread_restores=tuple(sorted(restores.unread)),
         offboarding=offboarding.value if offboarding else None,
     )

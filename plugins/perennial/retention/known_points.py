@@ -36,8 +36,8 @@ class KnownPoint(NamedTuple):
 async def list_folders(vault: Vault, tenant: str) -> dict[str, Folder]:
     """The folders of a tenant's recovery points, by recovery point id."""
     prefix, folders = f"recovery-points/{tenant}/", defaultdict[str, Folder](dict)
-    async for key, etag in vault.documents.listed(prefix):
-        folders[key.removeprefix(prefix).partition("/")[0]][key] = etag
+    async for item in vault.documents.listed(prefix):
+        folders[item.key.removeprefix(prefix).partition("/")[0]][item.key] = item.etag
     return dict(folders)
 
 

@@ -108,6 +108,23 @@ def test_a_backup_of_a_half_restored_tenant_is_restored_only_when_it_is_named(ba
     assert "HALF RESTORED" in explicit["preview"]
 
 
+def test_a_tenant_whose_restore_nobody_can_read_counts_as_half_restored_until_another_brings_all_of_it_back(
+    backed_up: World,
+) -> None:
+    fail_after_the_copy(backed_up)
+    broken, vault = record(backed_up), backed_up.vault
+    key = vault.documents.prefix + vault.restores.key("acme", broken.id)
+    backed_up.storage.client().put_object(Bucket=vault.documents.bucket, Key=key, Body=b'{"version": 9}')
+    newer = backed_up.back_up("acme|daily|2026-11-24", "run-2")
+    assert newer.half_restored == broken.id
+    with pytest.raises(PartError, match=r"is done and checked, but: The site stays OFFLINE.*half restored"):
+        backed_up.restore(what="database", recovery_point=POINT, moment=LATER)
+    assert is_offline(backed_up)
+    backed_up.restore(recovery_point=POINT, moment="2026-11-23T14:00:00Z")
+    assert not is_offline(backed_up)
+    assert backed_up.back_up("acme|daily|2026-11-25", "run-3").half_restored == broken.id, "its clock may be ahead"
+
+
 def test_two_runs_of_the_same_second_never_share_a_plan(lent_world: World) -> None:
     beside = {"what": "files", "folder": str(lent_world.site("acme").parent / "old" / "site")}
     lent_world.run_restore_step(RESTORE[0], "run-a", moment="2026-11-23T12:00:00.100000Z", **beside)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from include.rules.restore.half_restored import half_restored_by, points_needed_by_half_restored
+from include.rules.restore.half_restored import (
+    CLOCKS_DIFFER,
+    half_restored_by,
+    is_settled,
+    points_needed_by_half_restored,
+)
 from include.rules.restore.outcome import finished
 from include.rules.restore.record import CHECK, COPY_FILES, RestoreRecord
 from tests.unit.builders import NOW
@@ -51,3 +56,10 @@ def test_the_safety_point_of_the_first_of_several_unfinished_restores_is_needed_
     assert points_needed_by_half_restored("acme", [BROKEN, WHOLE, second]) == {
         POINT.id: "acme-restore-2", "acme-safety-2": "acme-restore-2"
     }  # fmt: skip
+
+
+def test_only_a_restore_that_has_ended_whole_settles_what_was_written_before_it_was_opened() -> None:
+    opened_at = NOW + timedelta(hours=2)
+    assert is_settled([WHOLE], opened_at - timedelta(minutes=6))
+    assert not is_settled([WHOLE], opened_at - CLOCKS_DIFFER), "the clocks may differ by so much"
+    assert not is_settled([BROKEN, UNCHANGED, planned()], NOW - timedelta(days=400))

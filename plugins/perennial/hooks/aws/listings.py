@@ -1,8 +1,9 @@
-"""Listing the objects of S3: of each its key and its ETag."""
+"""Listing the objects of S3: of each its key, its ETag, and when it was written."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
@@ -15,10 +16,12 @@ class ListedObject(NamedTuple):
 
     Attributes:
         etag: That of whoever reads the object now: S3's listings show every write that was answered before.
+        written_at: When it was written, by the store's clock.
     """
 
     key: str
     etag: str
+    written_at: datetime
 
 
 class Page(NamedTuple):
@@ -52,7 +55,7 @@ async def listed_objects(s3: Any, bucket: str, prefix: str) -> AsyncIterator[Lis
 def read_page(answer: bytes) -> Page | None:
     """Read an answer to ListObjectsV2 with keys encoded as in URLs; None when it is not whole, or in another form.
 
-    botocore reads each of its elements by the service's model: fifteen times as long, and all but two are not wanted.
+    botocore reads each of its elements by the service's model: fifteen times as long, and all but three are not wanted.
     """
     try:
         root = ElementTree.fromstring(answer)  # noqa: S314 - written by the store, not by strangers
@@ -64,13 +67,23 @@ def read_page(answer: bytes) -> Page | None:
     token = root.findtext(f"{space}NextContinuationToken") or ""
     if name != "ListBucketResult" or encoding != "url" or truncated != ("true" if token else "false"):
         return None
-    found = [(item.findtext(f"{space}Key"), item.findtext(f"{space}ETag")) for item in root.iter(f"{space}Contents")]
-    objects = [ListedObject(unquote_plus(key), etag) for key, etag in found if key and etag]
-    return Page(objects, token) if len(objects) == len(found) else None
+    try:
+        return Page([_read_item(item, space) for item in root.iter(f"{space}Contents")], token)
+    except ValueError:
+        return None
+
+
+def _read_item(item: ElementTree.Element, space: str) -> ListedObject:
+    """Raises ValueError when it is not whole."""
+    key, etag = item.findtext(f"{space}Key"), item.findtext(f"{space}ETag")
+    written_at = datetime.fromisoformat(item.findtext(f"{space}LastModified") or "")
+    if not key or not etag or written_at.tzinfo is None:
+        raise ValueError
+    return ListedObject(unquote_plus(key), etag, written_at)
 
 
 async def _ordinary_page(s3: Any, bucket: str, prefix: str, token: str) -> Page:
     after = {"ContinuationToken": token} if token else {}
     answer = await s3.list_objects_v2(Bucket=bucket, Prefix=prefix, **after)
-    objects = [ListedObject(item["Key"], item["ETag"]) for item in answer.get("Contents", ())]
+    objects = [ListedObject(item["Key"], item["ETag"], item["LastModified"]) for item in answer.get("Contents", ())]
     return Page(objects, answer.get("NextContinuationToken", ""))

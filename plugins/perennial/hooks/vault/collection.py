@@ -94,6 +94,27 @@ class Collection(Generic[Document]):
                 todo="Compare it with docs/vault.md.",
             ) from error
 
+    async def get_in_place(self, tenant: str, document_id: str) -> Versioned[Document] | None:
+        """Read a document that has to be the one that its place names; None when there is none.
+
+        Raises:
+            PartError: when it cannot be read, or is another one.
+        """
+        version = await self.get(tenant, document_id)
+        if version:
+            self.check_place(version.value, tenant, document_id)
+        return version
+
+    def check_place(self, document: Document, owner: str, document_id: str) -> None:
+        """Raises PartError when a document that was found in one place says that its place is another one."""
+        says = self.owner(document)
+        if (says, document.id) != (owner, document_id):
+            raise PartError(
+                f"{self.key(owner, document_id)} in the vault says that it is {document.id} of {says}.",
+                why="Somebody has copied or moved it; it was left as it is.",
+                todo="Move it back, or out of the vault.",
+            )
+
     async def require(self, tenant: str, document_id: str) -> Versioned[Document]:
         """Read a document that the first step of a run has written.
 

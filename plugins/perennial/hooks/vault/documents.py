@@ -108,7 +108,7 @@ class DocumentStore:
         s3 = await aws_client("s3", self.conn_id)
         with translate_errors("The vault could not be listed", **self._where(prefix)):
             async for item in listed_objects(s3, self.bucket, self.prefix + prefix):
-                yield ListedObject(item.key.removeprefix(self.prefix), item.etag)
+                yield item._replace(key=item.key.removeprefix(self.prefix))
 
     async def folders(self, prefix: str) -> list[str]:
         """Names of the folders right below `prefix`, sorted."""

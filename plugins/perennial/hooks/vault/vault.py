@@ -42,17 +42,6 @@ CHANGES = 20
 """How often a change without the lease begins anew because somebody else was faster."""
 
 
-def _check_place(collection: Collection[Document], document: Document, owner: str, document_id: str) -> None:
-    """Raises PartError when a document that was found in one place says that its place is another one."""
-    says = collection.owner(document)
-    if (says, document.id) != (owner, document_id):
-        raise PartError(
-            f"{collection.key(owner, document_id)} in the vault says that it is {document.id} of {says}.",
-            why="Somebody has copied or moved it; it was left as it is.",
-            todo="Move it back, or out of the vault.",
-        )
-
-
 class Vault(BackupFiles, Leases):
     """Reads and writes the documents of the vault; all changes by compare and swap.
 
@@ -125,15 +114,11 @@ class Vault(BackupFiles, Leases):
 
     async def latest_restores(self, tenant: str, count: int) -> list[RestoreRecord]:
         """The records of the tenant's last restores, oldest first, but for unreadable ones."""
-        return (await self.restores_and_problems(tenant, count))[0]
-
-    async def restores_and_problems(self, tenant: str, count: int) -> tuple[list[RestoreRecord], list[PartError]]:
-        """The records of the tenant's last restores, oldest first, and what is wrong with those that cannot be read."""
         prefix = f"restores/{tenant}/"
         keys = self.documents.keys(prefix)
         names = sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
-        versions, problems = await self._read_all(self.restores, tenant, names[-count:])
-        return [version.value for version in versions], problems
+        versions, _ = await self._read_all(self.restores, tenant, names[-count:])
+        return [version.value for version in versions]
 
     async def change_point(self, tenant: str, point_id: str, change: Callable[[Manifest], Manifest]) -> Manifest:
         """Apply `change` to a manifest by compare and swap, without the tenant's lease, again when somebody else was
@@ -172,10 +157,7 @@ class Vault(BackupFiles, Leases):
         Raises:
             PartError: when it cannot be read, or is another one's.
         """
-        version = await self.shared_snapshots.get(volume, claim)
-        if version:
-            _check_place(self.shared_snapshots, version.value, volume, claim)
-        return version
+        return await self.shared_snapshots.get_in_place(volume, claim)
 
     async def shared_snapshot_names(self) -> list[tuple[str, str]]:
         """Volume and id of every shared snapshot."""
@@ -199,7 +181,7 @@ class Vault(BackupFiles, Leases):
     ) -> Versioned[Document]:
         for attempt in range(CHANGES):
             current = read if read and not attempt else await collection.require(owner, document_id)
-            _check_place(collection, current.value, owner, document_id)
+            collection.check_place(current.value, owner, document_id)
             with suppress(ConflictError):
                 return await collection.replace(change(current.value), current.etag)
             await asyncio.sleep(random.uniform(0.05, 0.1) * attempt)  # noqa: S311 - spreads those that write at once
@@ -217,10 +199,7 @@ class Vault(BackupFiles, Leases):
         async def read(document_id: str) -> Versioned[Document] | None:
             async with at_once:
                 try:
-                    version = await collection.get(tenant, document_id)
-                    if version:
-                        _check_place(collection, version.value, tenant, document_id)
-                    return version
+                    return await collection.get_in_place(tenant, document_id)
                 except PartError as error:
                     # One damaged document must not stand between a tenant and all its others.
                     log.warning("Left out: %s", error)
