@@ -12,7 +12,8 @@ something needs a person**, and says what: a plan that expires more than usual n
 **For one tenant**, by hand, with `tenant`: `preview` shows its plan; where points would expire, `approval` waits
 (under *Required actions*) until somebody has looked at it, and `carry_out` does what was approved. When the plan has
 changed meanwhile it stops instead: nothing goes that nobody has seen. Where nothing would expire, or a guard stops it
-that nobody may overrule, `approval` is skipped.
+that nobody may overrule, `approval` is skipped. Shared snapshots that nobody uses any more go with the next
+run of the whole fleet.
 
 `dry_run` shows plans and does nothing.
 

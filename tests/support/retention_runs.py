@@ -8,7 +8,10 @@ from unittest.mock import patch
 
 import pytest
 
+from include.rules.retention.reports import FleetReport
+from perennial.hooks.register import read_register
 from perennial.retention import steps
+from perennial.retention.fleet import Retention
 from perennial.retention.steps import CarryOutRetentionTrigger, PreviewRetentionTrigger
 from perennial.steps.trigger import StepResult, StepTrigger
 from tests.support.retention import DAY, NOW, Stock
@@ -27,6 +30,18 @@ def carry_out(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any
     """The task `carry_out` of a run, for acme unless `fields` say otherwise."""
     form_fields = {"tenant": "acme", "only_report": "False", **fields}
     return at_now(stock, trigger_of(CarryOutRetentionTrigger, run_id, "retention", **form_fields))
+
+
+def retain_one(stock: Stock, tenant: str) -> FleetReport:
+    """A run for one tenant, to the report."""
+
+    async def run() -> FleetReport:
+        retention = Retention(stock.vault, await read_register(stock.vault.settings), "test/retention/one", NOW)
+        shown, _ = await retention.preview(tenant)
+        return await retention.run_for_tenant(shown)
+
+    report: FleetReport = stock.run(run())
+    return report
 
 
 class ClockAtNow(datetime):

@@ -92,7 +92,7 @@ class SharedReport:
     Attributes:
         deleted: Snapshots that are gone.
         waiting: Those that a lock keeps: nobody has to do anything, and a later run deletes them.
-        notes: Whose bytes are still in shared snapshots although the tenant has left.
+        notes: Which go with the next run of the fleet; whose bytes are still in some although the tenant has left.
         troubles: What was not done.
     """
 

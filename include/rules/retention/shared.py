@@ -116,6 +116,14 @@ def bytes_left_note(
     )
 
 
+def to_go_note(name: ClaimName) -> str:
+    """A shared snapshot whose last user has left it in a run for one tenant."""
+    return (
+        f"Nobody is on the list of shared snapshot {name} any more: the next `retention` of the whole fleet deletes it "
+        "after a look at all tenants' points."
+    )
+
+
 def unlisted_error(manifest: Manifest, name: ClaimName, snapshot_id: str) -> PartError:
     """A recovery point uses a shared snapshot and is not on its list: it may go when the others have left."""
     return PartError(

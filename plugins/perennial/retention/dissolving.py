@@ -13,9 +13,11 @@ from dataclasses import replace
 from include.rules.errors import PartError, PerennialError, UnavailableError
 from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
+from include.rules.register.register import Register
 from include.rules.retention.reports import SharedReport, Trouble
-from include.rules.retention.shared import is_extra, may_be_forgotten, unknown_claim_error
+from include.rules.retention.shared import is_extra, may_be_forgotten, to_go_note, unknown_claim_error
 from include.rules.retention.undeleted import OF_NOBODY, UndeletedPart
+from include.rules.retention.wanted import in_doubt_error, volumes_in_doubt
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import Snapshot
 from perennial.hooks.vault.collection import Versioned
@@ -33,30 +35,46 @@ class Dissolution:
     """The deletion of shared snapshots that nobody uses, by one run of retention.
 
     Args:
-        looks: What the run has seen, and whose lists it has emptied.
+        looks: What the run has seen, whose lists it has emptied, and what points need.
+        register: Says on which volumes tenants are that could not be looked at.
 
     Attributes:
         report: What became of them.
     """
 
-    def __init__(self, looks: SharedLooks) -> None:
-        self.vault, self._looks = looks.vault, looks
+    def __init__(self, looks: SharedLooks, register: Register) -> None:
+        self.vault, self._looks, self._register = looks.vault, looks, register
         self._ebs = Ebs.of(looks.vault.settings)
         self.report = SharedReport()
 
     async def delete_unused(self) -> None:
         """Delete the snapshots of all claims that nobody uses, and the documents of those that are gone.
 
-        One whose list is empty although a point could be restored from it is left alone; it is reported with the point.
+        Only after a look at the points of all tenants: a list may have been edited by hand. One whose list is empty
+        although a point needs it is left alone, and reported with the point; so is one that may be needed by a tenant
+        that could not be looked at.
         """
         seen = self._looks.latest.entries.values()
         names = self._looks.emptied | {entry.name for entry in seen if entry.state is ShareState.DELETING}
-        in_order = sorted(names - self._looks.wanted)
+        in_order = self._without_doubtful(sorted(names - self._looks.wanted.claims))
         for start in range(0, len(in_order), AT_ONCE):
             try:
                 await self._dissolve(in_order[start : start + AT_ONCE])
             except PerennialError as error:
                 self._trouble(error)
+
+    def leave_to_fleet(self) -> None:
+        """Say that the snapshots whose lists this run has emptied go with the next run that looks at all tenants."""
+        self.report.notes += [to_go_note(name) for name in sorted(self._looks.emptied)]
+
+    def _without_doubtful(self, names: list[ClaimName]) -> list[ClaimName]:
+        """Those of them that no tenant can need which could not be looked at; the others are reported."""
+        in_doubt = volumes_in_doubt(self._looks.wanted.unsure, self._looks.latest.entries.values(), self._register)
+        left = [name for name in names if name.volume in in_doubt]
+        if left:
+            tenants = {tenant for name in left for tenant in in_doubt[name.volume]}
+            self.report.troubles.append(Trouble(str(in_doubt_error(left, tenants)), needs_operator=False))
+        return [name for name in names if name.volume not in in_doubt]
 
     def report_problems(self) -> None:
         """Report documents that could not be read."""

@@ -68,7 +68,7 @@ class Retention:
         self.vault, self.register, self.owner, self.now = vault, register, owner, now
         self.reports = dict[str, TenantReport]()
         self._looks = SharedLooks(vault)
-        self._dissolution = Dissolution(self._looks)
+        self._dissolution = Dissolution(self._looks, register)
 
     async def run_for_fleet(self, *, dry_run: bool = False) -> FleetReport:
         """Look at all tenants that have recovery points, and carry out what no guard stops.
@@ -150,7 +150,7 @@ class Retention:
         if plan:
             judged = self._judged(review, tenant, stopping, shown.fingerprint)
             await self._carry_out(replace(judged, approved=shown.asked, seen_lost=shown.lost), review)
-        await self._dissolution.delete_unused()
+        self._dissolution.leave_to_fleet()
         self._dissolution.report_problems()
         return FleetReport(review.reports, shared=self.shared)
 

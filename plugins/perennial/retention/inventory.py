@@ -10,7 +10,6 @@ from include.rules.errors import PartError
 from include.rules.points.left_over import replaced_parts
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName, PartName
-from include.rules.points.transitions import WHOLE
 from include.rules.restore.half_restored import points_needed_by_half_restored
 from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, report_lost_parts
 from include.rules.retention.plan import Circumstances
@@ -87,15 +86,17 @@ async def take_inventory(
     Raises:
         PartError: when the tenant's lease, its offboarding record or its applied policy cannot be read.
     """
-    applied = await read_applied(vault, tenant)
+    on_volumes = shared.wanted.unsure[tenant] = set[str]()
     folders = await list_folders(vault, tenant)
     ids = {name for name, folder in folders.items() if vault.points.key(tenant, name) in folder}
     same = unchanged(known or {}, folders)
     versions, problems = await vault.points_and_problems(tenant, sorted(ids - set(same)))
     manifests, unread = {version.value.id: version for version in versions}, bool(problems)
+    for version in versions:
+        shared.wanted.note(version.value)
+        on_volumes.update(part.volume_id for part in version.value.parts.snapshots)
+    applied = await read_applied(vault, tenant)
     listing = await shared.look_at(tenant, [version.value for version in versions])
-    whole_points = (version.value for version in versions if version.value.state in WHOLE)
-    shared.wanted.update(name for manifest in whole_points for name in manifest.parts.claims)
     snapshots, users = listing.own.get(tenant, {}), listing.users.get(tenant, {})
     files = _files(vault, tenant, folders)
     suspects = [v for name, v in manifests.items() if is_suspect(v.value, listing.ids, files.get(name, ()), now)]
@@ -113,6 +114,8 @@ async def take_inventory(
     circumstances = await _circumstances(vault, tenant, manifests.values(), restores, now, ignoring_lease_of)
     points = {name: _point(version.value, lost.get(name, ()), now) for name, version in manifests.items()}
     eventful = {*(v.value.id for v in suspects), *left_over, *unused, *circumstances.reading}
+    if not unread:
+        del shared.wanted.unsure[tenant]
     return TenantInventory(
         tenant,
         (*points.values(), *same.values()),

@@ -13,6 +13,7 @@ from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName, SnapshotRole
 from include.rules.retention.shared import SharedEntry
+from include.rules.retention.wanted import WantedSnapshots
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import CLAIM_TAG, POINT_TAG, TENANT_TAG, VOLUME_TAG, Snapshot
 from perennial.hooks.vault.vault import READS_AT_ONCE, Vault
@@ -75,14 +76,13 @@ class SharedLooks:
 
     Attributes:
         emptied: Shared snapshots whose last user has left them in the course of the run.
-        wanted: Shared snapshots that are parts of points which could be restored: whatever their documents say, the run
-            deletes none of these.
+        wanted: What the points need that were looked at: whatever the lists say, the run deletes none of it.
         latest: What was seen last.
     """
 
     def __init__(self, vault: Vault) -> None:
         self.vault = vault
-        self.emptied, self.wanted = set[ClaimName](), set[ClaimName]()
+        self.emptied, self.wanted = set[ClaimName](), WantedSnapshots()
         self.latest = SnapshotListing()
         self._sees_all = False
 

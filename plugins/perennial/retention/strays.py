@@ -25,7 +25,7 @@ async def find_unlisted(
     """
     problems = []
     for manifest in manifests:
-        if manifest.state not in WHOLE:
+        if manifest.state not in WHOLE and manifest.comes_back_as not in WHOLE:
             continue
         for name in sorted(manifest.parts.claims - {entry.name for entry in users.get(manifest.id, ())}):
             try:

@@ -11,7 +11,6 @@ from functools import partial
 from include.rules.errors import LeaseBusyError, LeaseLostError, OutrankedError, PerennialError
 from include.rules.points.leases import Purpose
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import ClaimName
 from include.rules.points.transitions import State
 from include.rules.register.tenants import Tenant
 from include.rules.retention.deletion_limits import too_many_lost
@@ -96,7 +95,7 @@ async def _act(
     stopping = judged.stopped or _objections(plan, judged, now)
     if not judged.stopped:
         report.stopped_by(stopping)
-    actions = PointActions(lease, inventory, now, report, shared.emptied)
+    actions = PointActions(lease, inventory, now, report, shared)
     if not too_many_lost(plan) or (judged.approved and not stopping):
         await actions.fail_for_lost_parts(judged.plan.circumstances.lost)
     for verdict in plan.to(Action.FAIL):
@@ -152,7 +151,7 @@ class PointActions:
     inventory: TenantInventory
     now: datetime
     report: TenantReport
-    emptied: set[ClaimName]
+    shared: SharedLooks
 
     async def change(self, point_id: str, deed: Deed, change: Change) -> None:
         """Change a manifest, unless it is not to be changed any more: a hold or a restore came in between."""
@@ -208,8 +207,9 @@ class PointActions:
             self.report.troubles.append(trouble_of(error, f"Tenant {self.lease.tenant}"))
         finally:
             if deletion:
-                self.emptied.update(deletion.emptied)
+                self.shared.emptied.update(deletion.emptied)
                 manifest = deletion.point.manifest
+                self.shared.wanted.note(manifest)
                 for part in deletion.undeleted:
                     message = part.describe(manifest.tenant, manifest.id, manifest.state)
                     self.report.not_done(message, needs_operator=part.needs_operator)

@@ -14,7 +14,7 @@ from include.rules.points.transitions import State
 from include.rules.retention.expiry import held
 from include.rules.retention.reports import Deed
 from tests.support.retention import DAY, NOW, OLD, Stock
-from tests.support.retention_runs import carry_out, preview
+from tests.support.retention_runs import carry_out, preview, retain_one
 from tests.support.shared import add_shared, add_sharing, assert_gone, current, find, is_there, join, use, users
 
 pytestmark = pytest.mark.lab
@@ -125,13 +125,26 @@ def test_what_aws_refuses_for_good_calls_a_person_every_day_until_it_is_gone(fle
     assert_gone(fleet, *shared)
 
 
-def test_a_run_for_one_tenant_deletes_what_it_was_the_last_to_use(fleet: Stock) -> None:
+def test_a_run_for_one_tenant_leaves_what_it_was_the_last_to_use_to_the_next_run_of_the_fleet(fleet: Stock) -> None:
     (acme,), shared = add_sharing(fleet, OLD, ["acme"])
     expire(fleet, acme)
     assert preview(fleet)["approval"] is False
-    assert len(carry_out(fleet)["shared_snapshots_deleted"]) == 2
+    report = carry_out(fleet)
+    assert report["shared_snapshots_deleted"] == []
     assert fleet.state(acme) == "gone"
+    for one in shared:
+        assert (users(fleet, one), current(fleet, one).state, is_there(fleet, one)) == ([], ShareState.DELETING, True)
+    assert len(fleet.retain(NOW + timedelta(minutes=1)).shared.deleted) == 2
     assert_gone(fleet, *shared)
+
+
+def test_the_report_of_a_run_for_one_tenant_says_when_the_bytes_go(fleet: Stock) -> None:
+    (acme,), shared = add_sharing(fleet, OLD, ["acme"])
+    expire(fleet, acme)
+    notes = retain_one(fleet, "acme").shared.notes
+    assert len(notes) == 2
+    for one, note in zip(sorted(shared, key=lambda document: document.volume), notes, strict=True):
+        assert note.startswith(f"Nobody is on the list of shared snapshot {one.name} any more: the next `retention`")
 
 
 def test_points_of_before_and_shared_ones_stand_beside_each_other(fleet: Stock) -> None:
