@@ -27,6 +27,7 @@ class UndeletedPart:
         code, message: AWS's own words; without a code it was not asked, and the message says why.
         locked_until: Until when a lock is known to hold the part, a moment to come; None when none is known.
         transient: True when the same call may succeed a little later.
+        legal_hold: True when the store has a legal hold on it, which holds until somebody lifts it.
     """
 
     part: str
@@ -34,6 +35,7 @@ class UndeletedPart:
     message: str
     locked_until: datetime | None = None
     transient: bool = False
+    legal_hold: bool = False
 
     @property
     def locked(self) -> bool:
@@ -42,7 +44,8 @@ class UndeletedPart:
         The code of a locked snapshot's refusal is not documented; what was seen is `SnapshotLocked`.
         """
         message = self.message.lower()
-        return self.locked_until is not None or "Locked" in self.code or any(words in message for words in LOCK_WORDS)
+        known = self.legal_hold or self.locked_until is not None
+        return known or "Locked" in self.code or any(words in message for words in LOCK_WORDS)
 
     @property
     def needs_operator(self) -> bool:
@@ -60,6 +63,11 @@ class UndeletedPart:
         return f"{name}{self.part} of {whole} was not deleted: {answer}. {afterwards} {self._todo()}"
 
     def _todo(self) -> str:
+        if self.legal_hold:
+            return (
+                "The store has a legal hold on it (S3 Object Lock): it goes once whoever has placed it has lifted it "
+                "(PutObjectLegalHold, OFF)."
+            )
         if self.locked_until:
             return f"Its lock ends on {self.locked_until:%Y-%m-%d %H:%MZ}; nothing has to be done."
         if self.locked:

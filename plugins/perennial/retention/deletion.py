@@ -21,7 +21,7 @@ from include.rules.retention.undeleted import LOCK_HOLDS, UndeletedPart
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import PART_TAG, Snapshot
 from perennial.hooks.vault.leased import LeasedPoint
-from perennial.hooks.vault.object_versions import ObjectVersion, delete_version, locked_until, versions_below
+from perennial.hooks.vault.object_versions import ObjectVersion, delete_version, lock_on, versions_below
 from perennial.retention.leaving import leave
 from perennial.retention.troubles import undeleted_part
 
@@ -59,16 +59,23 @@ class Deletion:
 
         Returns:
             True when a lock holds any part.
+
+        Raises:
+            UnavailableError: when nobody says whether a part is locked.
         """
         documents, files = self.point.vault.documents, await self._versions_of_files()
         bytes_of = [version for version in files if not version.marker]
-        ends = await asyncio.gather(*(locked_until(documents, version) for version in bytes_of))
-        locked: dict[str, datetime | None] = {v.key: until for v, until in zip(bytes_of, ends, strict=True) if until}
+        object_locks = await asyncio.gather(*(lock_on(documents, version) for version in bytes_of))
+        self.undeleted += [
+            UndeletedPart(version.key, "", LOCK_HOLDS, lock.until, legal_hold=lock.legal_hold)
+            for version, lock in zip(bytes_of, object_locks, strict=True)
+            if lock
+        ]
         locks = await self.ebs.locked_snapshots(snapshot.id for snapshot in await self._own_snapshots())
-        locked |= {f"snapshot {name}": until for name, until in locks.items()}
+        locked: dict[str, datetime | None] = {f"snapshot {name}": until for name, until in locks.items()}
         locked |= await self._locks_of_lists()
         self.undeleted += [UndeletedPart(part, "", LOCK_HOLDS, locked_until=until) for part, until in locked.items()]
-        return bool(locked)
+        return bool(self.undeleted)
 
     async def delete_all(self) -> bool:
         """Delete all parts and leave a tombstone; False when a part had to stay, and the manifest with it.
@@ -134,7 +141,9 @@ class Deletion:
         for version in versions:
             undeleted = await self._try(version.key, partial(delete_version, documents, version))
             if undeleted and not version.marker:
-                self.undeleted[-1] = replace(undeleted, locked_until=await locked_until(documents, version))
+                with suppress(UnavailableError):  # then what it has said when it refused is all that is known
+                    if lock := await lock_on(documents, version):
+                        self.undeleted[-1] = replace(undeleted, locked_until=lock.until, legal_hold=lock.legal_hold)
 
     async def _delete_snapshot(self, snapshot: Snapshot) -> None:
         """Delete a snapshot that was just seen to carry the tags of this vault and this point."""

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from include.rules.errors import PerennialError
 from include.rules.points.leases import Purpose
-from include.rules.points.manifest import Manifest
+from include.rules.points.manifest import Expiry, Manifest
+from include.rules.points.transitions import State
 from perennial.backup.lock import lock_parts
 from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.leased import LeasedPoint
@@ -125,6 +126,45 @@ class TestLocks:
         fleet.retain(NOW + DAY)
         assert fleet.state(old) == "gone"
         assert fleet.remaining_parts(old) == ([], [])
+
+    def test_a_legal_hold_keeps_the_whole_point_until_it_is_lifted(self, fleet: Stock) -> None:
+        old, place = fleet.add_expiring(OLD, NOW - 2 * DAY), fleet.vault.documents
+        key = old.parts.bak.keys[0]  # type: ignore[union-attr]
+        file = {"Bucket": place.bucket, "Key": place.prefix + key}
+        fleet.s3.put_object_legal_hold(**file, LegalHold={"Status": "ON"})
+        report = fleet.retain()
+        assert report.needing_operator() == []
+        (message,) = report.not_done()
+        assert message.startswith(f"LOCKED: {key} of recovery point {old.id} of tenant acme was not deleted")
+        assert "whoever has placed it has lifted it" in message
+        assert fleet.manifest(old) == old
+        fleet.s3.put_object_legal_hold(**file, LegalHold={"Status": "OFF"})
+        assert fleet.retain(NOW + DAY).not_done() == []
+        assert fleet.remaining_parts(old) == ([], [])
+
+    def test_a_refused_deletion_names_the_legal_hold_that_came_in_between(self, fleet: Stock) -> None:
+        begun = Expiry(marked_at=NOW - 2 * DAY, previous_state=State.VERIFIED, deletion_began_at=NOW - DAY)
+        old, place = fleet.add(OLD, state=State.EXPIRING, expiry=begun), fleet.vault.documents
+        key = old.parts.bak.keys[0]  # type: ignore[union-attr]
+        fleet.s3.put_object_legal_hold(Bucket=place.bucket, Key=place.prefix + key, LegalHold={"Status": "ON"})
+        report = fleet.retain()
+        assert report.needing_operator() == []
+        assert any(one.startswith(f"LOCKED: {key}") and "legal hold" in one for one in report.not_done())
+        fleet.s3.put_object_legal_hold(Bucket=place.bucket, Key=place.prefix + key, LegalHold={"Status": "OFF"})
+
+    @pytest.mark.parametrize("look", ["legal-hold", "retention"])
+    def test_where_the_store_does_not_say_whether_a_part_is_locked_nothing_of_the_point_goes(
+        self, fleet: Stock, look: str
+    ) -> None:
+        old = fleet.add_expiring(OLD, NOW - 2 * DAY)
+        key = old.parts.bak.keys[0]  # type: ignore[union-attr]
+        fleet.storage.faults.add("s3:GetObject", match=f"{key}?{look}", code="AccessDenied", status=403, times=None)
+        (message,) = fleet.retain().needing_operator()
+        assert "locks of an object in the vault could not be looked at" in message
+        assert "docs/iam-policy.json" in message
+        assert key in message
+        assert fleet.manifest(old) == old
+        assert [len(parts) for parts in fleet.remaining_parts(old)] == [2, 2]
 
     def test_a_lock_that_has_ended_does_not_hide_a_missing_right(self, fleet: Stock) -> None:
         old, place = fleet.add_expiring(OLD, NOW - 2 * DAY), fleet.vault.documents

@@ -45,6 +45,14 @@ def test_a_lock_whose_end_is_known_says_so() -> None:
     assert "Its lock ends on 2026-11-25 09:00Z; nothing has to be done." in message
 
 
+def test_a_legal_hold_is_named_with_who_lifts_it_and_calls_nobody() -> None:
+    part = UndeletedPart("full-01.bak", "AccessDenied", "no", NOW + timedelta(days=2), legal_hold=True)
+    assert not part.needs_operator
+    message = part.describe("acme", "p", State.EXPIRING)
+    assert message.startswith("LOCKED: full-01.bak")
+    assert "has a legal hold on it (S3 Object Lock): it goes once whoever has placed it has lifted it" in message
+
+
 @pytest.mark.parametrize(
     ("state", "again"),
     [

@@ -5,12 +5,25 @@ A plain DeleteObject in a bucket with versions only hides the object under a del
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
 
 from perennial.hooks.aws.clients import aws_client
-from perennial.hooks.aws.errors import AWS_ERRORS, translate_errors
+from perennial.hooks.aws.errors import error_code, translate_errors
 from perennial.hooks.vault.documents import DocumentStore
+
+UNLOCKED = frozenset(
+    {"NoSuchObjectLockConfiguration", "NoSuchObjectLegalHold", "ObjectLockConfigurationNotFoundError"}
+    | {"InvalidRequest", "NotImplemented", "NoSuchKey", "NoSuchVersion"}
+)
+"""Answers to a look at a lock that mean that there is none: on the object, in the bucket (S3 and SeaweedFS call the
+question an InvalidRequest where the bucket has no Object Lock), in the store; or the object itself has gone.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,16 +85,48 @@ async def lock_object(store: DocumentStore, key: str, until: datetime) -> None:
         )
 
 
-async def locked_until(store: DocumentStore, version: ObjectVersion) -> datetime | None:
-    """Until when the store refuses to delete the version; None without a lock that still holds, or where the store does
-    not say.
+@dataclass(frozen=True)
+class ObjectLock:
+    """What keeps the store from deleting a version.
+
+    Attributes:
+        until: When its retention ends; None where it has none that still holds.
+        legal_hold: True when a legal hold is on it, which ends when somebody lifts it.
+    """
+
+    until: datetime | None
+    legal_hold: bool
+
+
+async def lock_on(store: DocumentStore, version: ObjectVersion) -> ObjectLock | None:
+    """What keeps the store from deleting the version; None when nothing does.
+
+    Raises:
+        UnavailableError: when the store does not say: then nobody knows.
     """
     s3 = await aws_client("s3", store.conn_id)
-    try:
-        answer = await s3.get_object_retention(
-            Bucket=store.bucket, Key=store.prefix + version.key, VersionId=version.version_id
-        )
-    except AWS_ERRORS:
-        return None
-    until: datetime = answer["Retention"]["RetainUntilDate"]
-    return until.astimezone(UTC) if until > datetime.now(UTC) else None
+    place = {"Bucket": store.bucket, "Key": store.prefix + version.key, "VersionId": version.version_id}
+    retention, hold = await asyncio.gather(
+        _unless_unlocked(version, s3.get_object_retention(**place)),
+        _unless_unlocked(version, s3.get_object_legal_hold(**place)),
+    )
+    ends_at: datetime | None = retention.get("Retention", {}).get("RetainUntilDate")
+    until = ends_at.astimezone(UTC) if ends_at and ends_at > datetime.now(UTC) else None
+    lock = ObjectLock(until, hold.get("LegalHold", {}).get("Status") == "ON")
+    return lock if lock.until or lock.legal_hold else None
+
+
+async def _unless_unlocked(version: ObjectVersion, call: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """The store's answer; an empty one when it says that there is no such lock."""
+    with translate_errors(
+        "The locks of an object in the vault could not be looked at",
+        why="Nobody knows whether one holds it.",
+        key=version.key,
+        version=version.version_id,
+    ):
+        try:
+            return await call
+        except ClientError as error:
+            if error_code(error) in UNLOCKED:
+                return {}
+            raise
