@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from include.rules.points.levels import not_looked_at
 from include.rules.points.manifest import Manifest
+from include.rules.points.moments import later
 from include.rules.points.parts import PartName, SnapshotPart
 
 HEAD = ("recovery point", "moment (UTC)", "kind", "state", "level", "what is in it", "apart", "kept or going", "note")
@@ -66,7 +67,7 @@ def _fate(manifest: Manifest) -> str:
     if expiry and expiry.deletion_began_at:
         notes.append(f"deletion began {expiry.deletion_began_at:%Y-%m-%d}")
     elif expiry:
-        deletion_from = expiry.marked_at + timedelta(hours=manifest.source.plan.retention.grace_hours)
+        deletion_from = later(expiry.marked_at, timedelta(hours=manifest.source.plan.retention.grace_hours))
         notes.append(f"goes {deletion_from:%Y-%m-%d %H:%MZ}")
     notes += [f"hold {' '.join(hold.description.split())[:80]}"] if hold else []
     return "; ".join(notes) or "-"

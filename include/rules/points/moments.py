@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""The ends of the calendar."""
+
 
 def in_utc(moment: datetime) -> datetime:
     """The same moment in UTC.
@@ -15,7 +18,18 @@ def in_utc(moment: datetime) -> datetime:
         return moment
     if moment.utcoffset() is None:
         raise ValueError(f"{moment.isoformat()} names no zone, so that it is no moment")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # beyond the calendar's ends, where somebody has written "for ever" or "never"
+        return LAST if moment.year == LAST.year else FIRST
+
+
+def later(moment: datetime, by: timedelta) -> datetime:
+    """The moment that is so much later, or the last one of the calendar: documents are written by hand, too."""
+    try:
+        return moment + by
+    except OverflowError:
+        return LAST
 
 
 def last_whole_day(end: datetime) -> date:

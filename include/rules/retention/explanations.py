@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from include.rules.points.moments import later
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import State
 from include.rules.retention.plan import Action, RetentionPlan, Verdict
@@ -34,7 +35,7 @@ def _describe(verdict: Verdict, plan: RetentionPlan, best: dict[str, str]) -> st
         case Action.WAIT if verdict.reasons:
             return f"spared, although parts of it were deleted: {_reasons(verdict, plan.now.date())}"
         case Action.WAIT if point.expiry:
-            return f"expiring, to be deleted from {point.expiry.marked_at + grace:%Y-%m-%d %H:%MZ} on"
+            return f"expiring, to be deleted from {later(point.expiry.marked_at, grace):%Y-%m-%d %H:%MZ} on"
         case _ if point.expiry and point.expiry.deletion_began_at:
             return f"deleted: what is left since the deletion began on {point.expiry.deletion_began_at:%Y-%m-%d %H:%MZ}"
         case _:

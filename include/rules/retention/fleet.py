@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from include.rules.register.register import Register
@@ -17,10 +17,15 @@ from include.rules.retention.timeline import TimelinePoint
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """The plans by tenant id, and every objection; a tenant without a usable register entry has no plan."""
+    """The plans by tenant id, and every objection; a tenant without a usable register entry has no plan.
+
+    Attributes:
+        failed: By tenant id, what kept a tenant from being planned that should have a plan.
+    """
 
     plans: Mapping[str, RetentionPlan]
     objections: tuple[Objection, ...]
+    failed: Mapping[str, Exception] = field(default_factory=dict)
 
     def objections_to(self, tenant: str | None) -> tuple[Objection, ...]:
         """What speaks against the plan of this tenant alone; of None, against acting on the fleet."""
@@ -53,18 +58,36 @@ def plan_fleet(
         by_tenant[point.tenant].append(point)
     plans: dict[str, RetentionPlan] = {}
     objections: list[Objection] = []
+    failed: dict[str, Exception] = {}
     for tenant_id, of_tenant in sorted(by_tenant.items()):
         own_circumstances = (circumstances or {}).get(tenant_id, NOTHING_ELSE)
-        tenant, offboarding = register.tenants.get(tenant_id), own_circumstances.offboarding
-        problem = "; ".join(problem.message for problem in register.problems_of(tenant_id))
-        # A tenant whose entry cannot be used has not left, whatever the record says: somebody has put it there.
-        recorded = offboarding.retention if offboarding and not problem else None
-        policy = tenant.plan.retention if tenant else recorded
-        if policy is None:
-            objections.append(unknown_tenant(tenant_id, len(of_tenant), problem, offboarding))
+        try:
+            plan, against = _plan_tenant(tenant_id, of_tenant, register, now, last_run, own_circumstances)
+        except Exception as error:  # whatever it is: the others have done nothing wrong
+            failed[tenant_id] = error
             continue
-        plan = plans[tenant_id] = plan_retention(tenant_id, of_tenant, policy, now, own_circumstances)
-        objections += check_tenant(plan, tenant, now=now, last_run=last_run)
+        plans |= {tenant_id: plan} if plan else {}
+        objections += against
     stopped = {objection.tenant for objection in objections}
     free = [plan for tenant_id, plan in plans.items() if tenant_id not in stopped]
-    return FleetPlan(plans, (*objections, *check_fleet(free, now=now, last_run=last_run)))
+    return FleetPlan(plans, (*objections, *check_fleet(free, now=now, last_run=last_run)), failed)
+
+
+def _plan_tenant(
+    tenant_id: str,
+    points: list[TimelinePoint],
+    register: Register,
+    now: datetime,
+    last_run: datetime | None,
+    circumstances: Circumstances,
+) -> tuple[RetentionPlan | None, tuple[Objection, ...]]:
+    """The plan of one tenant, if its policy is known, and what speaks against it."""
+    tenant, offboarding = register.tenants.get(tenant_id), circumstances.offboarding
+    problem = "; ".join(problem.message for problem in register.problems_of(tenant_id))
+    # A tenant whose entry cannot be used has not left, whatever the record says: somebody has put it there.
+    recorded = offboarding.retention if offboarding and not problem else None
+    policy = tenant.plan.retention if tenant else recorded
+    if policy is None:
+        return None, (unknown_tenant(tenant_id, len(points), problem, offboarding),)
+    plan = plan_retention(tenant_id, points, policy, now, circumstances)
+    return plan, check_tenant(plan, tenant, now=now, last_run=last_run)

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from itertools import takewhile
 from typing import NamedTuple
 
-from include.rules.points.moments import last_whole_day
+from include.rules.points.moments import last_whole_day, later
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import WHOLE, State
 from include.rules.register.tenants import RetentionPolicy
@@ -83,7 +83,7 @@ def young(ranked: Iterable[TimelinePoint], policy: RetentionPolicy, now: datetim
         age = ages.get(point.kind)
         if age and now - point.time < age:
             limit = f"{policy.hourly_hours} hours" if point.kind is Kind.HOURLY else f"{policy.safety_days} days"
-            yield point, Reason(f"{point.kind}, younger than {limit}", last_whole_day(point.time + age))
+            yield point, Reason(f"{point.kind}, younger than {limit}", last_whole_day(later(point.time, age)))
 
 
 def last_verified(ranked: Sequence[TimelinePoint]) -> TimelinePoint | None:
@@ -115,9 +115,10 @@ def unsettled(points: Iterable[TimelinePoint], now: datetime) -> Reasons:
             continue
         effective_state = point.effective_state
         if awaits_verification(point, now):
-            yield point, Reason("awaiting verification", last_whole_day(point.since + VERIFICATION_GRACE), firm=False)
+            ends = later(point.since, VERIFICATION_GRACE)
+            yield point, Reason("awaiting verification", last_whole_day(ends), firm=False)
         elif effective_state is State.FAILED and now - point.since < DIAGNOSIS_TIME:
-            yield point, Reason("failed, kept for diagnosis", last_whole_day(point.since + DIAGNOSIS_TIME))
+            yield point, Reason("failed, kept for diagnosis", last_whole_day(later(point.since, DIAGNOSIS_TIME)))
         elif effective_state is State.RUNNING:
             yield point, Reason("running", firm=False)
 
@@ -131,7 +132,7 @@ def protected(
         if point.hold and point.hold.is_active(now):
             yield point, Reason(f"on hold: {point.hold.reason} ({point.hold.author})", point.hold.until or FOR_EVER)
         if locked or point.locked_until:  # the plan may have changed since: what the store holds to counts as well
-            by_plan = point.time + locked if point.effective_state is State.VERIFIED else point.time
+            by_plan = later(point.time, locked) if point.effective_state is State.VERIFIED else point.time
             ends = max(by_plan, point.locked_until or by_plan)
             if now < ends:
                 yield point, Reason("locked where it is stored", last_whole_day(ends))

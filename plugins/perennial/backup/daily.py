@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from include.rules.backup.due import daily_point_id, tenants_due_daily, without_verified_point
-from include.rules.errors import ConfigurationError, PartError
+from include.rules.errors import ConfigurationError, PartError, PerennialError, UnavailableError
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import parse_moment
 from include.rules.register.register import Register
@@ -22,20 +22,30 @@ CONCURRENT_READS = 32
 
 
 async def find_unfinished(vault: Vault, register: Register, day: date) -> dict[str, str]:
-    """Tenants due on `day` (UTC) without a verified daily recovery point, each with what is known of it."""
-    gate = asyncio.Semaphore(CONCURRENT_READS)
+    """Tenants due on `day` (UTC) without a verified daily recovery point, each with what is known of it.
+
+    A manifest that cannot be read says nothing of the other tenants: its own counts as unfinished.
+
+    Raises:
+        UnavailableError: when the vault answers for no tenant: that is its own trouble, and none of theirs.
+    """
+    gate, failures = asyncio.Semaphore(CONCURRENT_READS), dict[str, PerennialError]()
 
     async def read(tenant: str) -> Manifest | None:
         async with gate:
             try:
                 version = await vault.points.get(tenant, daily_point_id(tenant, day))
-            except PartError as error:
-                log.warning("%s", error)
+            except PerennialError as error:
+                failures[tenant] = error
                 return None
             return version.value if version else None
 
     tenants = tenants_due_daily(register)
     manifests = await asyncio.gather(*(read(tenant) for tenant in tenants))
+    for failure in failures.values():
+        if len(failures) == len(tenants) and isinstance(failure, UnavailableError):
+            raise failure
+        log.warning("%s", failure)
     by_id = {daily_point_id(tenant, day): version for tenant, version in zip(tenants, manifests, strict=True)}
     return without_verified_point(register, day, by_id)
 

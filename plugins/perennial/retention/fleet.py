@@ -12,8 +12,7 @@ from datetime import datetime
 
 from include.rules.errors import ConfigurationError, OutrankedError, PerennialError, UnavailableError
 from include.rules.register.register import Register
-from include.rules.retention.explanations import explain
-from include.rules.retention.fleet import FleetPlan, plan_fleet
+from include.rules.retention.fleet import FleetPlan
 from include.rules.retention.guards import unapproved
 from include.rules.retention.objections import Objection
 from include.rules.retention.plan import Action, Circumstances
@@ -26,6 +25,7 @@ from perennial.retention.gone_tenants import notes_on_gone_tenants
 from perennial.retention.inventory import take_inventory
 from perennial.retention.known_points import KnownPoint
 from perennial.retention.last_run import last_retention, record_retention
+from perennial.retention.planning import plan_away_from_loop, report_fault
 from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.tenant import JudgedPlan, carry_out
 from perennial.retention.troubles import trouble_of
@@ -169,9 +169,9 @@ class Retention:
             circumstances[tenant], known[tenant] = inventory.circumstances, inventory.known
 
         await self._for_each(tenants, look, reports)
-        plans = plan_fleet(points, self.register, planned_for, last_run=last_run, circumstances=circumstances)
-        for tenant, plan in plans.plans.items():
-            reports[tenant].explained, reports[tenant].kept = explain(plan), len(plan.kept)
+        plans = await plan_away_from_loop(
+            points, self.register, planned_for, last_run=last_run, circumstances=circumstances, reports=reports
+        )
         return FleetReview(plans, reports, last_run, known)
 
     async def _last_run(self) -> datetime | None:
@@ -225,8 +225,7 @@ class Retention:
                 except PerennialError as error:
                     report.troubles.append(trouble_of(error, f"Tenant {tenant}"))
                 except Exception as error:
-                    log.exception("This is an error in Perennial itself: please report it with these lines.")
-                    report.not_done(f"Tenant {tenant}: {type(error).__name__}: {error}", needs_operator=True)
+                    report_fault(report, error)
 
         try:
             async with asyncio.TaskGroup() as group:

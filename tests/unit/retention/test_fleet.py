@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
+
+from include.rules.points.manifest import Expiry
+from include.rules.points.moments import FIRST, LAST
 from include.rules.points.requests import Kind
+from include.rules.points.transitions import State
 from include.rules.register.register import Problem, Register
 from include.rules.register.tenants import RetentionPolicy
+from include.rules.retention.explanations import explain
 from include.rules.retention.fleet import FleetPlan, plan_fleet
 from include.rules.retention.objections import Guard
 from include.rules.retention.plan import Action, Circumstances
@@ -52,6 +59,33 @@ def test_an_objection_to_one_tenant_leaves_the_others_alone() -> None:
     assert guards(planned) == {"globex": Guard.STALE}
     assert planned.stopping("acme") == ()
     assert [objection.guard for objection in planned.stopping("globex")] == [Guard.STALE]
+
+
+def test_a_tenant_that_cannot_be_planned_is_named_and_stops_no_other() -> None:
+    twice = days("2026-06-30T02", 8, tenant="globex")
+    points = [*days("2026-06-30T02", 33), *twice, twice[0]]
+    planned = plan_fleet(points, register("acme", "globex"), NOW, last_run=NOW - DAY)
+    assert list(planned.plans) == ["acme"]
+    assert planned.stopping("acme") == ()
+    assert {tenant: str(error) for tenant, error in planned.failed.items()} == {
+        "globex": "the retention plan of tenant globex was asked for with a recovery point that stands twice"
+    }
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("end", [FIRST, LAST], ids=["first", "last"])
+def test_a_moment_at_the_end_of_the_calendar_is_planned_like_any_other(end: datetime, state: State) -> None:
+    marked = Expiry(marked_at=end, previous_state=State.VERIFIED) if state in (State.EXPIRING, State.EXPIRED) else None
+    points = [
+        point(moment("2026-06-30T02")),
+        replace(point(NOW), id="acme-daily-1", time=end, state=state, expiry=marked),
+        replace(point(NOW), id="acme-daily-2", since=end, state=state, expiry=marked),
+        replace(point(NOW), id="acme-daily-3", locked_until=end, state=state, expiry=marked),
+    ]
+    policy = POLICY.model_copy(update={"locked_days": 30})
+    planned = plan_fleet(points, register("acme", retention=policy), NOW, last_run=NOW - DAY)
+    assert planned.failed == {}
+    assert len(explain(planned.plans["acme"])) == len(points)
 
 
 def test_a_fleet_that_would_lose_too_much_stops_as_a_whole() -> None:
