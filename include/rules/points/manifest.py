@@ -200,12 +200,12 @@ class Manifest(Strict):
         return self.model_copy(update={"parts": self.parts.model_copy(update={PartName.BAK: part})})
 
     def without_part(self, name: PartName) -> Manifest:
-        """Drop a part that cannot be trusted: the attempt is incomplete again.
+        """Drop a part that cannot be trusted: the attempt is incomplete again, and not over.
 
         Raises:
             RefusedError: when no attempt is at work on the point.
         """
-        return self.forgetting_part(name).moved(Act.DROP_PART)
+        return self.forgetting_part(name).moved(Act.DROP_PART, closed_at=None)
 
     def forgetting_part(self, name: PartName) -> Manifest:
         """Forget a part, so that no later attempt adopts it, and what was proven with it; the state stays."""

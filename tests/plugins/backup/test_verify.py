@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from include.rules.errors import DamagedBackupError, PartError, UnavailableError
+from include.rules.points.manifest import Verification
 from include.rules.points.transitions import State
+from perennial.backup import verify
+from perennial.hooks.sql_server.read_backup import read_backup
 from tests.support.holdings import assert_one_of_each
 from tests.support.steps import CLOSE, TODAY, VERIFY, chain_before, chain_from
 from tests.support.world import World
@@ -53,6 +57,30 @@ def flipped(body: bytes) -> bytes:
     """The bytes with one bit changed in their midst."""
     middle = len(body) // 2
     return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
+
+
+def test_damage_counts_although_a_step_that_was_fenced_off_has_just_verified_the_point_and_closed_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in chain_before(VERIFY):
+        world.run(step, TODAY)
+    key = world.files(TODAY)[0]
+    world.write_file(key, flipped(world.read_file(key)))
+    point, now = world.manifest(TODAY).id, datetime.now(UTC)
+    proof = Verification(level=2, at=now, checks=("those of the former step",))
+
+    async def read_meanwhile(*arguments: Any) -> Any:
+        await world.vault.change_point("acme", point, lambda m: m.complete().verified(proof).closed(now))
+        return await read_backup(*arguments)
+
+    monkeypatch.setattr(verify, "read_backup", read_meanwhile)
+    with pytest.raises(DamagedBackupError):
+        world.run(VERIFY, TODAY)
+    assert world.manifest(TODAY).closed_at is None
+    with pytest.raises(PartError):
+        world.run(CLOSE, TODAY)
+    manifest = world.manifest(TODAY)
+    assert (manifest.state, manifest.verification, manifest.closed_at is None) == (State.FAILED, None, False)
 
 
 def test_another_database_under_the_same_file_name_is_not_verified(world: World) -> None:
