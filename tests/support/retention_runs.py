@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from airflow.triggers.base import TaskFailedEvent, TriggerEvent
 
 from include.rules.retention.reports import FleetReport
 from perennial.hooks.register import read_register
@@ -59,6 +60,19 @@ def at_now(stock: Stock, trigger: StepTrigger) -> StepResult:
     with patch.object(steps, "datetime", ClockAtNow):
         result: StepResult = stock.run(trigger.work_within_deadline())
     return result
+
+
+def failure_at_now(stock: Stock, trigger: StepTrigger) -> str:
+    """What a step of retention says that fails at `NOW`, as a triggerer hands it on."""
+
+    async def run() -> list[TriggerEvent]:
+        return [event async for event in trigger.run()]
+
+    with patch.object(steps, "datetime", ClockAtNow):
+        (event,) = stock.run(run())
+    assert isinstance(event, TaskFailedEvent)
+    assert event.xcoms
+    return str(event.xcoms["failure"])
 
 
 @pytest.fixture

@@ -132,7 +132,8 @@ class FleetReport:
 
     def summary(self) -> str:
         """In one line, how many points stayed and what was done."""
-        return self._total().summary()
+        deleted = len(self.shared.deleted)
+        return f"{self._total().summary()}{f' {deleted} shared snapshots deleted.' if deleted else ''}"
 
     def to_json(self) -> dict[str, Any]:
         """For Airflow: numbers, and whatever was done or not done; the log has the reasons of what stays."""

@@ -78,8 +78,8 @@ class Dissolution:
 
     def report_problems(self) -> None:
         """Report documents that could not be read."""
-        problems = self._looks.latest.problems
-        self.report.troubles += [Trouble(str(problem), needs_operator=True) for problem in problems]
+        for name, error in sorted(self._looks.latest.unread.items()):
+            self.report.troubles.append(trouble_of(error, f"Shared snapshot {name} stays, and whoever uses it"))
 
     async def look_for_strays(self) -> None:
         """Delete what a claim has asked for besides its snapshot, and report snapshots of claims without a document.
@@ -91,7 +91,7 @@ class Dissolution:
         try:
             await self._delete_extras(listing)
             for tag, (volume, snapshot_ids) in sorted(listing.claimed.items()):
-                if tag not in known:
+                if tag not in known and ClaimName(volume, tag.partition(".")[0]) not in listing.unread:
                     await self._report_unknown(tag, volume, snapshot_ids)
         except PerennialError as error:
             self._trouble(error)

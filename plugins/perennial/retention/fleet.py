@@ -21,7 +21,7 @@ from include.rules.retention.reports import FleetReport, SharedReport, TenantRep
 from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.dissolving import Dissolution
-from perennial.retention.gone_tenants import notes_on_gone_tenants
+from perennial.retention.gone_tenants import note_gone_tenants
 from perennial.retention.inventory import take_inventory
 from perennial.retention.known_points import KnownPoint
 from perennial.retention.last_run import last_retention, record_retention
@@ -77,17 +77,19 @@ class Retention:
             dry_run: Report what would be done, and do nothing.
 
         Raises:
-            PerennialError: when the vault as a whole cannot be read.
+            PerennialError: when the vault as a whole cannot be read; `reports` and `shared` then say what was done.
         """
         try:
-            await self._looks.look_at_all()
+            await self._looks.look_at_every_snapshot()
         except UnavailableError as error:
             trouble = trouble_of(error, "All tenants")
             if trouble.needs_operator:
                 raise
             self.shared.troubles.append(trouble)  # as where AWS does not answer for one tenant: the next run does it
             return FleetReport({}, shared=self.shared)
+        await self._looks.look_at_every_document()
         review = await self._review(sorted({*await self.vault.tenants(), *self._looks.latest.tenants}), self.now)
+        self._dissolution.report_problems()
         for tenant, report in review.reports.items():
             report.stopped_by(review.plans.objections_to(tenant))
         if not dry_run:
@@ -95,8 +97,7 @@ class Retention:
             await self._dissolution.delete_unused()
             await self._dissolution.look_for_strays()
             await record_retention(self.vault.documents, self.now, self.owner)
-        self._dissolution.report_problems()
-        self.shared.notes += await notes_on_gone_tenants(self._looks, self.register, review.plans)
+        await note_gone_tenants(self._looks, self.register, review.plans, self.shared)
         return FleetReport(review.reports, review.plans.objections_to(None), self.shared)
 
     @property

@@ -102,7 +102,7 @@ async def take_inventory(
     suspects = [v for name, v in manifests.items() if is_suspect(v.value, listing.ids, files.get(name, ()), now)]
     problems += await find_orphans(vault, tenant, ids, snapshots, files)
     problems += await find_strangers(vault, tenant, {name: users[name] for name in users if name not in ids})
-    problems += await find_unlisted(vault, [version.value for version in versions], users)
+    problems += await find_unlisted(vault, [version.value for version in versions], users, listing.unread)
     lost = await find_lost_parts(vault, suspects)
     if lost:
         problems.append(report_lost_parts(tenant, {name: manifests[name].value for name in lost}, lost))
@@ -176,7 +176,7 @@ async def _circumstances(
     now: datetime,
     ignoring_lease_of: str,
 ) -> Circumstances:
-    lease, offboarding = await vault.lease(tenant), await vault.offboarded.get(tenant, tenant)
+    lease, offboarding = await vault.lease(tenant), await vault.offboarded.get_in_place(tenant, tenant)
     busy = lease is not None and lease.value.is_live(now) and lease.value.owner != ignoring_lease_of
     return Circumstances(
         lease_owner=lease.value.owner if lease and busy else None,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.retention.lost_parts import absent
 from perennial.hooks.aws.ebs import Ebs
+from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 
@@ -23,14 +25,20 @@ async def find_absent_parts(vault: Vault, manifests: Iterable[Manifest]) -> dict
 
 
 async def _left_by(vault: Vault, manifest: Manifest) -> set[str]:
-    """Ids of the shared snapshots that a point has left, whose deletion has begun: they are there for others."""
+    """Ids of the shared snapshots that a point has left, whose deletion has begun: they are there for others.
+
+    One whose list cannot be read it has not left: what nobody knows of is not lost.
+    """
     if manifest.expiry is None or manifest.expiry.deletion_began_at is None:
         return set()
     left = set[str]()
     for role in SnapshotRole:
         part = manifest.snapshot(role)
         if part and part.claim:
-            version = await vault.shared_snapshot(part.volume_id, part.claim)
+            try:
+                version = await vault.shared_snapshot(part.volume_id, part.claim)
+            except (PartError, AwsRejectedError):
+                continue
             if version is None or version.value.user(manifest.tenant, manifest.id) is None:
                 left.add(part.snapshot_id)
     return left

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any
 
-from include.rules.errors import PartError
+from include.rules.errors import PartError, UnavailableError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName, SnapshotRole
 from include.rules.retention.shared import SharedEntry
@@ -33,7 +33,7 @@ class SnapshotListing:
         ids: Ids of all snapshots that were seen.
         entries: The shared snapshots.
         users: By tenant and recovery point, the shared snapshots that it uses.
-        problems: Documents that could not be read, and why.
+        unread: Why a shared snapshot's document could not be read; whatever it may name stays.
     """
 
     own: dict[str, dict[str, list[str]]] = field(default_factory=_lists_by_two_keys)
@@ -43,7 +43,7 @@ class SnapshotListing:
     users: dict[str, dict[str, list[SharedEntry]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
-    problems: list[PartError] = field(default_factory=list)
+    unread: dict[ClaimName, PartError | UnavailableError] = field(default_factory=dict)
     _same: dict[frozenset[str], frozenset[str]] = field(default_factory=dict)  # a volume's snapshots show one set
 
     @property
@@ -86,14 +86,17 @@ class SharedLooks:
         self.latest = SnapshotListing()
         self._sees_all = False
 
-    async def look_at_all(self) -> None:
-        """Look at the whole vault, once for all tenants.
+    async def look_at_every_snapshot(self) -> None:
+        """Look at the snapshots of the whole vault, once for all tenants.
 
-        The snapshots before the documents: whatever was asked for by then has a document already.
+        Before the documents: whatever was asked for by then has a document already.
         """
         self.latest, self._sees_all = SnapshotListing(), True
         async for snapshot in Ebs.of(self.vault.settings).every_snapshot():
             self.latest.add_snapshot(snapshot)
+
+    async def look_at_every_document(self) -> None:
+        """Look at the documents of all shared snapshots, after the snapshots themselves."""
         await self._read(self.latest, await self.vault.shared_snapshot_names())
 
     async def look_at(self, tenant: str, manifests: Iterable[Manifest]) -> SnapshotListing:
@@ -112,15 +115,19 @@ class SharedLooks:
         return listing
 
     async def _read(self, listing: SnapshotListing, names: Iterable[tuple[str, str]]) -> None:
-        """Read these documents, some at a time, and keep of each what retention needs: they are large."""
+        """Read these documents, some at a time, and keep of each what retention needs: they are large.
+
+        One that cannot be read stops no other, whatever the reason: where the vault itself does not answer, whoever
+        asks it next is told.
+        """
         pending = iter(list(names))
 
         async def read() -> None:
             for volume, claim in pending:
                 try:
                     version = await self.vault.shared_snapshot(volume, claim)
-                except PartError as error:
-                    listing.problems.append(error)
+                except (PartError, UnavailableError) as error:
+                    listing.unread[ClaimName(volume, claim)] = error
                     continue
                 if version:
                     listing.add_entry(SharedEntry.of(version.value))

@@ -122,8 +122,10 @@ class CarryOutRetentionTrigger(RetentionTrigger):
 
     def _so_far(self) -> str:
         """What was done, and what was not, with each tenant that was looked at."""
-        report = FleetReport(self._retention.reports if self._retention else {})
-        if not report.tenants:
+        if self._retention is None:
+            return ""
+        report = FleetReport(self._retention.reports, shared=self._retention.shared)
+        if not report.tenants and not report.shared.text():
             return ""
         return " Not done: ".join([report.summary(), *report.not_done()])
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import ClaimName
 from include.rules.points.transitions import WHOLE
 from include.rules.retention.shared import SharedEntry, unknown_user_error, unlisted_error
 from perennial.hooks.aws.ebs import Ebs
@@ -16,18 +17,23 @@ from perennial.hooks.vault.vault import Vault
 
 
 async def find_unlisted(
-    vault: Vault, manifests: Iterable[Manifest], users: Mapping[str, Sequence[SharedEntry]]
+    vault: Vault,
+    manifests: Iterable[Manifest],
+    users: Mapping[str, Sequence[SharedEntry]],
+    unread: Collection[ClaimName],
 ) -> list[PartError]:
     """Points that are not on the list of a shared snapshot which is a part of theirs.
 
     Args:
         users: By recovery point id, on whose lists it is.
+        unread: Shared snapshots whose lists cannot be read: the look at all documents reports them.
     """
     problems = []
     for manifest in manifests:
         if manifest.state not in WHOLE and manifest.comes_back_as not in WHOLE:
             continue
-        for name in sorted(manifest.parts.claims - {entry.name for entry in users.get(manifest.id, ())}):
+        listed = {entry.name for entry in users.get(manifest.id, ())}
+        for name in sorted(manifest.parts.claims - listed - set(unread)):
             try:
                 version = await vault.shared_snapshot(*name)
             except PartError:  # the look at all documents reports it
