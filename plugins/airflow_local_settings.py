@@ -78,7 +78,9 @@ def keep_collections_short() -> None:
     process's life: what steps leave later, in cycles for the most part (Airflow makes each of them a DAG of its own),
     has to be collected. It is so more often than Python does by itself, fewer at a time.
     """
-    gc.freeze()
+    from perennial.hooks.asynchronous import setting_aside
+
+    setting_aside.begin()
     gc.collect()  # of nothing: Python waits for a quarter of what the last one has left
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, MIDDLE_COLLECTIONS)

@@ -87,6 +87,7 @@ def test_no_other_command_loads_anything_of_ours(tmp_path: Path, arguments: tupl
 FORK_AS_THE_TRIGGERER_DOES = """
 import os
 from collections import deque
+from perennial.hooks.asynchronous import set_aside_what_is_there
 class Knot:
     def __init__(self):
         self.itself = self
@@ -94,6 +95,8 @@ gc.disable()
 loaded_later = [[] for _ in range(100_000)]
 reads, writes = os.pipe()
 if (child := os.fork()) == 0:
+    made_once = [[] for _ in range(50_000)]
+    set_aside_what_is_there()
     looked_at, collected = len(gc.get_objects()), []
     gc.enable()
     gc.callbacks.append(lambda phase, told: collected.append(told["collected"]) if told["generation"] == 2 else None)

@@ -156,13 +156,31 @@ the process has, and stop the event loop meanwhile, for a quarter of a second. W
 """
 
 
-def set_aside_what_is_there() -> None:
-    """Let no later collection of cyclic garbage look at what this process has by now, where it has begun so
-    (`airflow_local_settings.py`); elsewhere nothing happens.
+class _SettingAside:
+    """Whether this process lets no collection of cyclic garbage look at what it has by now.
 
-    For after the making of something large that stays as long as the process does, of which there are a few in its
-    life: what others hold at this moment is set aside as well, and cycles in that stay for ever. What is in no cycle
-    goes as ever.
+    Attributes:
+        has_begun: Remembered here: to ask Python (gc.get_freeze_count) takes as long as a look at all of it.
     """
-    if gc.get_freeze_count():
+
+    has_begun = False
+
+    def begin(self) -> None:
+        """Set aside what this process has by now, and what is said to be large later on."""
         gc.freeze()
+        self.has_begun = True
+
+    def go_on(self) -> None:
+        """Let no later collection look at what this process has by now, where it has begun so
+        (`airflow_local_settings.py`); elsewhere nothing happens.
+
+        For after the making of something large that stays as long as the process does, of which there are a few in its
+        life: what others hold at this moment is set aside as well, and cycles in that stay for ever. What is in no
+        cycle goes as ever.
+        """
+        if self.has_begun:
+            gc.freeze()
+
+
+setting_aside = _SettingAside()
+set_aside_what_is_there = setting_aside.go_on

@@ -7,9 +7,12 @@ import gc
 import time
 import weakref
 
+import pytest
+
 from include.rules.register.register import Register
 from include.rules.register.tenants import DatabaseHost, Tenant, WebHost
 from lab.testing.deadlines import pace
+from perennial.hooks.asynchronous import setting_aside
 from tests.support.register_files import Files, files
 
 __all__ = ["files"]
@@ -66,9 +69,9 @@ def in_sight(register: Register) -> set[str]:
 
 
 async def test_no_collection_of_a_triggerer_looks_at_the_first_register_and_a_later_one_sets_nothing_aside(
-    files: Files,
+    files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gc.freeze()  # as a triggerer begins
+    monkeypatch.setattr(setting_aside, "has_begun", True)
     files.write("acme", "globex")
     files.age(60)
     assert in_sight(await files.read()) == set()
