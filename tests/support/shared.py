@@ -28,7 +28,8 @@ def snapshot_of(stock: Stock, volume: str, claim: str) -> str:
 
 def add_shared(stock: Stock, time: datetime, *, number: int = 1, **changes: Any) -> SharedSnapshot:
     """A shared snapshot of that moment which nobody uses yet; `changes` overrides fields of its document."""
-    volume, claim, nonce = next(stock.volumes), claim_id(time.date(), number), uuid4().hex
+    volume = changes.pop("volume", None) or next(stock.volumes)
+    claim, nonce = claim_id(time.date(), number), uuid4().hex
     document = SharedSnapshot(
         volume=volume,
         id=claim,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from sys import intern
 
-from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
@@ -121,35 +120,4 @@ def to_go_note(name: ClaimName) -> str:
     return (
         f"Nobody is on the list of shared snapshot {name} any more: the next `retention` of the whole fleet deletes it "
         "after a look at all tenants' points."
-    )
-
-
-def unlisted_error(manifest: Manifest, name: ClaimName, snapshot_id: str) -> PartError:
-    """A recovery point uses a shared snapshot and is not on its list: it may go when the others have left."""
-    return PartError(
-        f"Recovery point {manifest.id} of tenant {manifest.tenant} uses shared snapshot {name}, and is not on the list "
-        "of its users.",
-        why="The list is what keeps a snapshot: when the others have left it, the point may lose this part.",
-        todo="Somebody has edited one of the two: put the point back on the list (docs/vault.md, Shared snapshots).",
-        snapshot=snapshot_id,
-    )
-
-
-def unknown_user_error(tenant: str, point: str, names: Iterable[ClaimName]) -> PartError:
-    """A user of shared snapshots of which the vault has neither manifest nor tombstone."""
-    return PartError(
-        f"Recovery point {point} of tenant {tenant} uses shared snapshots ({', '.join(map(str, names))}), and the "
-        "vault has no manifest of it.",
-        why="Nobody knows whether anybody wants it, so it stays on their lists, and they stay and cost money.",
-        todo="Bring the manifest back, or take the point off the lists by hand (docs/vault.md, Shared snapshots).",
-    )
-
-
-def unknown_claim_error(tag: str, volume: str, snapshot_ids: Iterable[str]) -> PartError:
-    """Snapshots with the tag of a claim of which the vault has no document."""
-    return PartError(
-        f"Snapshots of volume {volume} carry the tag of claim {tag}, and the vault has no document of it: "
-        f"{', '.join(sorted(snapshot_ids))}.",
-        why="Nobody knows who uses them, so they stay and cost money.",
-        todo="Bring the document back, or delete them by hand once no recovery point names them.",
     )

@@ -7,15 +7,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName
 from include.rules.points.transitions import State
 from include.rules.register.register import Register
 from include.rules.retention.shared import SharedEntry
-
-NAMED = 10
-"""How many shared snapshots a message names."""
 
 
 def needs_parts(manifest: Manifest) -> bool:
@@ -34,15 +30,18 @@ class WantedSnapshots:
     Attributes:
         unsure: Tenants whose points are not all known, because a look at them has failed or not come to its end, and
             the volumes on which points of theirs are known to be.
+        snapshot_ids: Ids of the shared snapshots that manifests name.
     """
 
     def __init__(self) -> None:
         self.unsure = dict[str, set[str]]()
+        self.snapshot_ids = set[str]()
         self._lasting = set[ClaimName]()
         self._of_expiring = dict[tuple[str, str], frozenset[ClaimName]]()  # only these may go in the same run
 
     def note(self, manifest: Manifest) -> None:
         """Take note of what a point needs, or needs no longer."""
+        self.snapshot_ids.update(part.snapshot_id for part in manifest.parts.snapshots if part.claim)
         if manifest.state not in (State.EXPIRING, State.EXPIRED):
             self._lasting |= manifest.parts.claims
         elif needs_parts(manifest):
@@ -77,15 +76,3 @@ def volumes_in_doubt(
         if tenants := shared.tenants & unsure.keys():
             in_doubt[shared.name.volume] |= tenants
     return dict(in_doubt)
-
-
-def in_doubt_error(names: Iterable[ClaimName], tenants: Iterable[str]) -> PartError:
-    """Shared snapshots with empty lists that were left alone, because not all points of these tenants are known."""
-    in_order = sorted(names)
-    more = [f"{len(in_order) - NAMED} more"] if len(in_order) > NAMED else []
-    return PartError(
-        f"Nobody is on the lists of shared snapshots {', '.join([*map(str, in_order[:NAMED]), *more])}, and they were "
-        f"not deleted: not all points of tenants {', '.join(sorted(tenants))} could be looked at.",
-        why="One of those may need them, whatever the lists say.",
-        todo="Do what the report says of these tenants; the next `retention` of the fleet tries again.",
-    )

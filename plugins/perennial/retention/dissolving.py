@@ -15,14 +15,22 @@ from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.register.register import Register
 from include.rules.retention.reports import SharedReport, Trouble
-from include.rules.retention.shared import is_extra, may_be_forgotten, to_go_note, unknown_claim_error
+from include.rules.retention.shared import is_extra, may_be_forgotten, to_go_note
+from include.rules.retention.shared_errors import (
+    contested_error,
+    in_doubt_error,
+    misfit_error,
+    not_shown_error,
+    still_used_error,
+)
 from include.rules.retention.undeleted import OF_NOBODY, UndeletedPart
-from include.rules.retention.wanted import in_doubt_error, volumes_in_doubt
+from include.rules.retention.wanted import volumes_in_doubt
 from perennial.hooks.aws.ebs import Ebs
-from perennial.hooks.aws.ebs_items import Snapshot
+from perennial.hooks.aws.ebs_items import CLAIM_TAG, Snapshot
 from perennial.hooks.vault.collection import Versioned
-from perennial.hooks.vault.object_versions import delete_version, versions_below
+from perennial.retention.forgetting import forget, is_known_to_be_gone
 from perennial.retention.shared_looks import SharedLooks, SnapshotListing
+from perennial.retention.strays import find_unknown_claims
 from perennial.retention.troubles import trouble_of, undeleted_part
 
 log = logging.getLogger(__name__)
@@ -69,12 +77,15 @@ class Dissolution:
 
     def _without_doubtful(self, names: list[ClaimName]) -> list[ClaimName]:
         """Those of them that no tenant can need which could not be looked at; the others are reported."""
-        in_doubt = volumes_in_doubt(self._looks.wanted.unsure, self._looks.latest.entries.values(), self._register)
+        in_doubt = self._volumes_in_doubt()
         left = [name for name in names if name.volume in in_doubt]
         if left:
             tenants = {tenant for name in left for tenant in in_doubt[name.volume]}
             self.report.troubles.append(Trouble(str(in_doubt_error(left, tenants)), needs_operator=False))
         return [name for name in names if name.volume not in in_doubt]
+
+    def _volumes_in_doubt(self) -> dict[str, set[str]]:
+        return volumes_in_doubt(self._looks.wanted.unsure, self._looks.latest.entries.values(), self._register)
 
     def report_problems(self) -> None:
         """Report documents that could not be read."""
@@ -82,37 +93,52 @@ class Dissolution:
             self.report.troubles.append(trouble_of(error, f"Shared snapshot {name} stays, and whoever uses it"))
 
     async def look_for_strays(self) -> None:
-        """Delete what a claim has asked for besides its snapshot, and report snapshots of claims without a document.
+        """Delete what a claim has asked for besides its snapshot, and report snapshots that fit no document.
 
         Only after a look at the whole vault.
         """
-        listing = self._looks.latest
-        known = {tag for entry in listing.entries.values() for tag in entry.tags}
         try:
-            await self._delete_extras(listing)
-            for tag, (volume, snapshot_ids) in sorted(listing.claimed.items()):
-                if tag not in known and ClaimName(volume, tag.partition(".")[0]) not in listing.unread:
-                    await self._report_unknown(tag, volume, snapshot_ids)
+            await self._delete_extras(self._looks.latest)
+            for problem in await find_unknown_claims(self.vault, self._looks.latest):
+                self._report(problem)
         except PerennialError as error:
             self._trouble(error)
 
     async def _dissolve(self, names: Iterable[ClaimName]) -> None:
-        versions = [version for name in names if (version := await self.vault.shared_snapshot(*name))]
-        versions = [version for version in versions if version.value.state is ShareState.DELETING]
+        versions = await self._unused(names)
         by_tag = await self._ebs.snapshots_of_claims(tag for version in versions for tag in version.value.tags)
-        shown = {snapshot.id for of_claim in by_tag.values() for snapshot in of_claim}
+        found = [[s for tag in v.value.tags for s in by_tag.get(tag, ()) if self._is_of(v.value, s)] for v in versions]
+        shown = {snapshot.id for of_claim in found for snapshot in of_claim}
         hidden = {v.value.snapshot_id for v in versions if v.value.snapshot_id} - shown
         by_id = await self._ebs.snapshots(hidden)
-        for version in versions:
+        for version, of_claim in zip(versions, found, strict=True):
             document = version.value
-            found = [snapshot for tag in document.tags for snapshot in by_tag.get(tag, ())]
-            untagged = by_id.get(document.snapshot_id or "")
-            gone = [await self._delete(document, snapshot) for snapshot in found]
-            if untagged:
-                what = "it no longer carries the tags of this vault and this claim"
-                self._undeleted(document, UndeletedPart(f"snapshot {untagged.id}", "", what))
-            elif all(gone):
-                await self._forget(version)
+            try:
+                deleted = [snapshot.id for snapshot in of_claim if await self._delete(document, snapshot)]
+                misfit = by_id.get(document.snapshot_id or "")
+                if misfit:
+                    self._report_misfit(document, misfit)
+                elif len(deleted) == len(of_claim):
+                    await self._forget(version, deleted)
+            except PerennialError as error:
+                self._trouble(error)
+
+    async def _unused(self, names: Iterable[ClaimName]) -> list[Versioned[SharedSnapshot]]:
+        """Those of the documents that say, at this moment, that nobody uses the snapshot."""
+        versions = []
+        for name in names:
+            try:
+                version = await self.vault.shared_snapshot(*name)
+            except PerennialError as error:
+                self._trouble(error)
+                continue
+            if version is None or version.value.state is not ShareState.DELETING:
+                continue
+            if version.value.users:
+                self._report(still_used_error(version.value))
+            else:
+                versions.append(version)
+        return versions
 
     async def _delete(self, document: SharedSnapshot, snapshot: Snapshot) -> bool:
         """Delete a snapshot that was just seen to carry the tags of this vault and the claim; False when it stays."""
@@ -128,37 +154,48 @@ class Dissolution:
         self.report.deleted.append(f"{snapshot.id} of {document.name}")
         return True
 
-    async def _forget(self, version: Versioned[SharedSnapshot]) -> None:
-        """Delete the document in all its versions, once its name cannot come again."""
+    async def _forget(self, version: Versioned[SharedSnapshot], deleted: list[str]) -> None:
+        """Delete the document, once its name cannot come again and its snapshot is known to be gone."""
         document = version.value
         if not may_be_forgotten(document, version.written_at, version.seen_at):
             return
-        key = self.vault.shared_snapshots.key(document.volume, document.id)
-        for stored in await versions_below(self.vault.documents, key):
-            if stored.key == key:
-                await delete_version(self.vault.documents, stored)
+        if await is_known_to_be_gone(self._looks, document, deleted):
+            await forget(self.vault, document)
+        else:
+            self._report(not_shown_error(document))
 
     async def _delete_extras(self, listing: SnapshotListing) -> None:
+        """But for what a recovery point names by its id, or may name for all that is known."""
+        in_doubt = self._volumes_in_doubt()
         for entry in listing.entries.values():
-            ids = {name for tag in entry.tags for name in listing.claimed.get(tag, ("", []))[1]} - {entry.snapshot_id}
-            if not ids or entry.snapshot_id is None or entry.state is ShareState.DELETING:
+            volume = entry.name.volume
+            ids = {name for tag in entry.tags for name in listing.claimed.get((volume, tag), ())} - {entry.snapshot_id}
+            if not ids or entry.snapshot_id is None or entry.state is ShareState.DELETING or volume in in_doubt:
                 continue
             version = await self.vault.shared_snapshot(*entry.name)
-            for snapshot in (await self._ebs.snapshots(ids)).values() if version else ():
-                if version and is_extra(snapshot.id, snapshot.started_at, version.value, version.seen_at):
+            if version is None:
+                continue
+            if contested := ids & self._looks.wanted.snapshot_ids:
+                self.report.troubles.append(
+                    Trouble(str(contested_error(version.value, contested)), needs_operator=True)
+                )
+            for snapshot in (await self._ebs.snapshots(ids - contested)).values():
+                is_old = is_extra(snapshot.id, snapshot.started_at, version.value, version.seen_at)
+                if is_old and self._is_of(version.value, snapshot):
                     await self._delete(version.value, snapshot)
 
-    async def _report_unknown(self, tag: str, volume: str, snapshot_ids: Iterable[str]) -> None:
-        """Report snapshots of a claim that has no document, unless another run has deleted both meanwhile."""
-        try:
-            version = await self.vault.shared_snapshot(volume, tag.partition(".")[0])
-        except PartError:  # it is reported as such
-            return
-        if version and tag in version.value.tags:
-            return
-        shown = await self._ebs.snapshots(snapshot_ids)
-        if shown:
-            self.report.troubles.append(Trouble(str(unknown_claim_error(tag, volume, shown)), needs_operator=True))
+    def _is_of(self, document: SharedSnapshot, snapshot: Snapshot) -> bool:
+        """True for a snapshot of the document's volume that carries the tags of this vault and of the claim."""
+        is_tagged = self._ebs.is_ours(snapshot) and snapshot.tags.get(CLAIM_TAG) in document.tags
+        return is_tagged and snapshot.volume_id == document.volume
+
+    def _report_misfit(self, document: SharedSnapshot, snapshot: Snapshot) -> None:
+        """Report a snapshot that the document names, and that does not say that it is the one of the claim."""
+        if snapshot.volume_id == document.volume:
+            what = "it no longer carries the tags of this vault and this claim"
+            self._undeleted(document, UndeletedPart(f"snapshot {snapshot.id}", "", what))
+        else:
+            self._report(misfit_error(document.name, snapshot.volume_id, [snapshot.id]))
 
     def _undeleted(self, document: SharedSnapshot, part: UndeletedPart) -> None:
         message = part.describe_part(f"shared snapshot {document.name}", OF_NOBODY)
@@ -166,6 +203,10 @@ class Dissolution:
             self.report.waiting.append(message)
         else:
             self.report.troubles.append(Trouble(message, needs_operator=part.needs_operator))
+
+    def _report(self, problem: PartError) -> None:
+        """Only a person can settle it."""
+        self.report.troubles.append(Trouble(str(problem), needs_operator=True))
 
     def _trouble(self, error: PerennialError) -> None:
         log.warning("Shared snapshots: %s", error)

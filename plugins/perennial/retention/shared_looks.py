@@ -15,7 +15,7 @@ from include.rules.points.parts import ClaimName, SnapshotRole
 from include.rules.retention.shared import SharedEntry
 from include.rules.retention.wanted import WantedSnapshots
 from perennial.hooks.aws.ebs import Ebs
-from perennial.hooks.aws.ebs_items import CLAIM_TAG, POINT_TAG, TENANT_TAG, VOLUME_TAG, Snapshot
+from perennial.hooks.aws.ebs_items import CLAIM_TAG, POINT_TAG, TENANT_TAG, Snapshot
 from perennial.hooks.vault.vault import READS_AT_ONCE, Vault
 
 
@@ -29,7 +29,8 @@ class SnapshotListing:
 
     Attributes:
         own: By tenant and recovery point, ids of the snapshots that belong to that point alone, the oldest first.
-        claimed: By the tag's value of a claim, ids of the snapshots that carry it, and the volume that their tag names.
+        claimed: By the volume that they show and the tag's value of a claim, ids of the snapshots that carry it: a copy
+            has the tags of its original, and shows another volume.
         ids: Ids of all snapshots that were seen.
         entries: The shared snapshots.
         users: By tenant and recovery point, the shared snapshots that it uses.
@@ -37,7 +38,7 @@ class SnapshotListing:
     """
 
     own: dict[str, dict[str, list[str]]] = field(default_factory=_lists_by_two_keys)
-    claimed: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    claimed: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     ids: set[str] = field(default_factory=set)
     entries: dict[ClaimName, SharedEntry] = field(default_factory=dict)
     users: dict[str, dict[str, list[SharedEntry]]] = field(
@@ -56,9 +57,7 @@ class SnapshotListing:
         self.ids.add(snapshot.id)
         claim = snapshot.tags.get(CLAIM_TAG)
         if claim is not None:
-            self.claimed.setdefault(claim, (snapshot.tags.get(VOLUME_TAG, snapshot.volume_id), []))[1].append(
-                snapshot.id
-            )
+            self.claimed[intern(snapshot.volume_id), claim].append(snapshot.id)
         elif TENANT_TAG in snapshot.tags:
             of_tenant = self.own[intern(snapshot.tags[TENANT_TAG])]
             of_tenant[intern(snapshot.tags.get(POINT_TAG, ""))].append(snapshot.id)

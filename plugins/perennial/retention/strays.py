@@ -11,9 +11,11 @@ from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName
 from include.rules.points.transitions import WHOLE
-from include.rules.retention.shared import SharedEntry, unknown_user_error, unlisted_error
+from include.rules.retention.shared import SharedEntry
+from include.rules.retention.shared_errors import misfit_error, unknown_claim_error, unknown_user_error, unlisted_error
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.vault.vault import Vault
+from perennial.retention.shared_looks import SnapshotListing
 
 
 async def find_unlisted(
@@ -52,6 +54,35 @@ async def find_strangers(vault: Vault, tenant: str, users: Mapping[str, Sequence
         if not await vault.documents.get(vault.tombstones.key(tenant, point_id)):
             problems.append(unknown_user_error(tenant, point_id, [entry.name for entry in entries]))
     return problems
+
+
+async def find_unknown_claims(vault: Vault, listing: SnapshotListing) -> list[PartError]:
+    """Snapshots that carry the tag of a claim of which there is no document, or which is of another volume than theirs.
+
+    Args:
+        listing: A look at the whole vault.
+    """
+    of_tag = {tag: entry.name for entry in listing.entries.values() for tag in entry.tags}
+    problems = []
+    for (volume, tag), snapshot_ids in sorted(listing.claimed.items()):
+        name = of_tag.get(tag)
+        if name and name.volume == volume:
+            continue
+        claim = tag.partition(".")[0]
+        if name is None and (ClaimName(volume, claim) in listing.unread or await _has_document(vault, volume, tag)):
+            continue
+        if shown := await Ebs.of(vault.settings).snapshots(snapshot_ids):
+            problems.append(misfit_error(name, volume, shown) if name else unknown_claim_error(tag, volume, shown))
+    return problems
+
+
+async def _has_document(vault: Vault, volume: str, tag: str) -> bool:
+    """Whether there is a document of the claim by now, or one that cannot be read, which is reported as such."""
+    try:
+        version = await vault.shared_snapshot(volume, tag.partition(".")[0])
+    except PartError:
+        return True
+    return version is not None and tag in version.value.tags
 
 
 async def find_orphans(

@@ -13,7 +13,8 @@ from include.rules.points.shared_snapshots import ShareState
 from include.rules.points.transitions import State
 from include.rules.register.register import Register
 from include.rules.retention.shared import SharedEntry
-from include.rules.retention.wanted import NAMED, WantedSnapshots, in_doubt_error, needs_parts, volumes_in_doubt
+from include.rules.retention.shared_errors import NAMED, in_doubt_error
+from include.rules.retention.wanted import WantedSnapshots, needs_parts, volumes_in_doubt
 from tests.unit.builders import tenant, verified
 
 MOMENT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -103,6 +103,18 @@ class EbsSnapshots:
             by_id.update({snapshot.id: snapshot for snapshot in await self._snapshots(chunk)})
         return by_id
 
+    async def is_unknown(self, snapshot_id: str) -> bool:
+        """True when AWS says that this account and Region have no such snapshot; one of another owner is known."""
+        ec2 = await aws_client("ec2", self.conn_id)
+        with translate_errors("AWS could not be asked for a snapshot", snapshot=snapshot_id):
+            try:
+                await ec2.describe_snapshots(SnapshotIds=[snapshot_id])
+            except ClientError as error:
+                if error_code(error) != "InvalidSnapshot.NotFound":
+                    raise
+                return True
+        return False
+
     async def pending_snapshots(self) -> list[Snapshot]:
         """All snapshots tagged for this vault that are pending, oldest first."""
         return await self._snapshots([self.ours(), {"Name": "status", "Values": ["pending"]}])
