@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import gc
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
+
+from perennial import airflow_settings
 
 __all__: list[str] = []
 """Airflow takes what stands here for settings of its own."""
 
-SHIPPED = Path(__file__).parents[2] / "plugins" / "airflow_local_settings.py"
-
-_spec = spec_from_file_location("shipped_local_settings", SHIPPED)
-if _spec is None or _spec.loader is None:
-    raise ImportError(f"{SHIPPED} is not there")
-shipped = module_from_spec(_spec)
-_spec.loader.exec_module(shipped)  # which loads what this component needs
+airflow_settings.preload()
 
 if sys.argv[1:2] == ["scheduler"]:
-    shipped.load_operators()
-    shipped.load_triggers()
-    shipped.load_aws_models()
+    airflow_settings.load_operators()
+    airflow_settings.load_triggers()
+    airflow_settings.load_aws_models()
     gc.collect()
     gc.freeze()

@@ -80,7 +80,8 @@ def swept(*arguments: str) -> Any:
 @pytest.mark.parametrize("arguments", [("scheduler",), swept("tasks", "run"), swept()])
 def test_no_other_command_loads_anything_of_ours(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     report = started(tmp_path, *arguments)
-    assert [module for module in report["loaded"] if module.startswith(("perennial", "include"))] == []
+    ours = {module for module in report["loaded"] if module.startswith(("perennial", "include"))}
+    assert ours == {"perennial", "perennial.airflow_settings"}  # which decides that nothing is to be loaded
     assert report["frozen"] == 0
 
 
@@ -118,12 +119,35 @@ def test_the_event_loop_of_a_triggerer_collects_what_steps_leave_and_looks_at_no
     assert report["in_all"] > 300_000
 
 
-WITHOUT_A_DRIVER = f"""
-import importlib.util, sys
+WITH_A_POLICY = """
+from perennial.airflow_settings import preload
+preload()
+
+def task_policy(task):
+    task.doc_md = "by our policy"
+"""
+
+
+def test_local_settings_of_ones_own_keep_what_they_say_and_load_what_ours_do(tmp_path: Path) -> None:
+    """They go before ours, and do as the README says."""
+    work = f"""{TAKE_UP_ALL_STEPS}
+import types
+from airflow.settings import get_policy_plugin_manager
+task = types.SimpleNamespace()
+get_policy_plugin_manager().hook.task_policy(task=task)
+report["policy"] = task.doc_md
+"""
+    report = started(tmp_path, "triggerer", config=WITH_A_POLICY, work=work)
+    assert report["policy"] == "by our policy"
+    assert [module for module in report["late"] if module.startswith(("perennial", "include", "botocore"))] == []
+    assert report["frozen"] > 100_000
+
+
+WITHOUT_A_DRIVER = """
+import sys
 sys.modules["pymssql"] = None
-ours = importlib.util.spec_from_file_location("ours", {str(PROJECT / "plugins" / "airflow_local_settings.py")!r})
-ours.loader.exec_module(importlib.util.module_from_spec(ours))
-__all__ = []
+from perennial.airflow_settings import preload
+preload()
 """
 
 
