@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import BackupFilePart
+from include.rules.points.leases import Restored
 from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, Parts, SnapshotPart, SnapshotRole
@@ -29,6 +30,7 @@ def first_attempt(
         attempt=1,
         owner=owner,
         token=token,
+        opened_under=token,
         opened_at=now,
         source=tenant,
         note=note,
@@ -52,13 +54,20 @@ def is_settled(manifest: Manifest) -> bool:
     return manifest.state is State.VERIFIED
 
 
-def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, now: datetime) -> Manifest:
+def next_attempt(
+    manifest: Manifest, tenant: Tenant, *, owner: str, token: int, now: datetime, restored: Restored | None = None
+) -> Manifest:
     """Begin again under the same id: parts that are still fresh are adopted, the others dropped and swept later.
+
+    Args:
+        restored: The tenant's last restore: nothing that was made before it is adopted.
 
     Raises:
         RefusedError: when the point is verified, or retention is taking it away.
     """
-    same_web, same_database = manifest.source.web == tenant.web, manifest.source.database == tenant.database
+    same_place = not is_overtaken(manifest, restored)
+    same_web = same_place and manifest.source.web == tenant.web
+    same_database = same_place and manifest.source.database == tenant.database
     claim = manifest.claim
     if claim and not (same_database and is_fresh(claim.claimed_at, now)):
         claim = claim.model_copy(update={"discarded": True})
@@ -73,6 +82,7 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
         attempt=manifest.attempt + 1,
         owner=owner,
         token=token,
+        opened_under=token,
         opened_at=now,
         closed_at=None,
         time=min(starts, default=None),
@@ -88,18 +98,29 @@ def next_attempt(manifest: Manifest, tenant: Tenant, *, owner: str, token: int, 
     )
 
 
-def resumed(manifest: Manifest, *, owner: str, token: int, now: datetime) -> Manifest | None:
+def resumed(
+    manifest: Manifest, *, owner: str, token: int, now: datetime, restored: Restored | None = None
+) -> Manifest | None:
     """The same run opens again (its trigger was restarted): go on with the attempt.
 
-    None when the attempt is another run's, is closed, or has parts too old to stand beside new ones.
+    None when the attempt is another run's, is closed, or has parts too old to stand beside new ones, or a restore was
+    at work since it was opened.
     """
-    unfinished = allows(manifest.state, Act.RESUME) and manifest.closed_at is None
+    is_open = manifest.closed_at is None and not is_overtaken(manifest, restored)
+    unfinished = allows(manifest.state, Act.RESUME) and is_open
     part_times = [part.started_at for part in manifest.parts.snapshots]
     if manifest.claim and not manifest.claim.discarded:
         part_times.append(manifest.claim.claimed_at)
     if unfinished and manifest.owner == owner and all(is_fresh(moment, now) for moment in part_times):
-        return manifest.moved(Act.RESUME, token=token, failure=None, failures=())
+        return manifest.moved(Act.RESUME, token=token, opened_under=token, failure=None, failures=())
     return None
+
+
+def is_overtaken(manifest: Manifest, restored: Restored | None) -> bool:
+    """True for an attempt that was opened before the end of the tenant's last restore: its parts may hold what that has
+    overwritten, and no other part may stand beside them.
+    """
+    return restored is not None and manifest.opened_under <= restored.token
 
 
 def is_fresh(made_at: datetime, now: datetime) -> bool:

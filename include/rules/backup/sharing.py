@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from include.rules.backup.attempts import ADOPTION_AGE, is_fresh
+from include.rules.points.leases import Restored
+from include.rules.points.looks import BELIEVED, VolumeLook
 from include.rules.points.parts import ClaimName
 from include.rules.points.requests import Kind
 from include.rules.points.shared_snapshots import (
@@ -51,7 +53,7 @@ class SeenClaim:
 
     @property
     def claimed_at(self) -> datetime:
-        """When it was claimed: of one without a snapshot that is not known before it has one, and not earlier."""
+        """When it was claimed: its last writing, where its snapshot was not asked for before that."""
         return self.document.claimed_at or self.written_at
 
 
@@ -66,6 +68,7 @@ class Candidate:
         has_seen_nothing: True when the tenant's own look has come to nothing, and is no reason for another snapshot.
         since: Token of the first of the steps, each right after the one before, that have announced it; None where none
             has.
+        restored: The tenant's last restore; None when there was none. Nothing that was claimed before its end is used.
     """
 
     tenant: str
@@ -77,6 +80,7 @@ class Candidate:
     window: timedelta
     has_seen_nothing: bool = False
     since: int | None = None
+    restored: Restored | None = None
 
     @property
     def user(self) -> SnapshotUser:
@@ -95,11 +99,19 @@ class Candidate:
         is_next = self.token == announced.token + 1
         return replace(self, since=announced.token if announced.since is None else announced.since) if is_next else self
 
+    def look_in(self, document: SharedSnapshot) -> VolumeLook | None:
+        """What was seen of the tenant before the claim; None when nothing was that this point may rely on."""
+        return document.look_at(self.tenant, self.point, self.host)
+
     def is_on(self, document: SharedSnapshot) -> bool:
         """True when it was put on the list itself, or since it was announced."""
-        own, look = document.user(self.tenant, self.point), document.look_at(self.tenant, self.host)
+        own, look = document.user(self.tenant, self.point), self.look_in(document)
         first = self.token if self.since is None else self.since
         return own is not None and look is not None and first <= own.token <= self.token
+
+    def is_overtaken(self, user: SnapshotUser) -> bool:
+        """True for an entry of this point's from before the end of its tenant's last restore."""
+        return self.restored is not None and user.token <= self.restored.token
 
     def is_claimer_of(self, document: SharedSnapshot) -> bool:
         """True when an earlier attempt of this point has claimed it and is fenced off by this one."""
@@ -108,18 +120,26 @@ class Candidate:
 
     def may_adopt(self, document: SharedSnapshot, now: datetime) -> bool:
         """True when the point is on its list already, and may still use it."""
-        own, look = document.user(self.tenant, self.point), document.look_at(self.tenant, self.host)
+        own, look = document.user(self.tenant, self.point), self.look_in(document)
         is_there = document.state in (ShareState.STARTED, ShareState.SEALED) and not document.sealed_because
         was_seen = look is not None and not look.not_looked_at
-        is_ours = own is not None and own.token <= self.token
+        is_ours = own is not None and own.token <= self.token and not self.is_overtaken(own)
         return bool(is_there and was_seen and is_ours and document.claimed_at and is_fresh(document.claimed_at, now))
 
     def may_join(self, document: SharedSnapshot) -> bool:
         """True when it may use somebody else's."""
-        look = document.look_at(self.tenant, self.host)
-        if not self.joins_others or look is None or not document.may_join(self.opened_at, self.window):
+        look = self.look_in(document)
+        if not self.joins_others or look is None or not self._is_in_time(document):
             return False
         return not look.not_looked_at or self._has_no_better_look(document)
+
+    def shows_restored(self, claimed_at: datetime) -> bool:
+        """True for a claim that has nothing, neither bytes nor looks, from before the end of the last restore."""
+        return self.restored is None or claimed_at > self.restored.until + BELIEVED
+
+    def _is_in_time(self, document: SharedSnapshot) -> bool:
+        is_open = document.may_join(self.opened_at, self.window)
+        return is_open and document.claimed_at is not None and self.shows_restored(document.claimed_at)
 
     def _has_no_better_look(self, document: SharedSnapshot) -> bool:
         """Whether looking again is no use: it was done, or the claimer has tried it after the point was opened."""
@@ -129,17 +149,17 @@ class Candidate:
         """What one claim is good for; None when for nothing."""
         document = seen.document
         if self.is_claimer_of(document):
-            return Choice.RESUME
+            return None if self.is_overtaken(document.users[0]) else Choice.RESUME
         if self.may_adopt(document, seen.seen_at):
             return Choice.ADOPT
-        if not self.joins_others or document.look_at(self.tenant, self.host) is None:
+        if not self.joins_others or self.look_in(document) is None or not self.shows_restored(seen.claimed_at):
             return None
         if document.state is ShareState.CLAIMED and is_in_time(seen.claimed_at, self.opened_at, self.window):
             is_gone = document.tag in gone or is_silent(document, seen.written_at, seen.seen_at)
             return Choice.TAKE_OVER if is_gone else Choice.WAIT
         if self.may_join(document):
             return Choice.JOIN
-        return Choice.LOOK if document.may_join(self.opened_at, self.window) else None
+        return Choice.LOOK if self._is_in_time(document) else None
 
 
 def decide(

@@ -8,6 +8,7 @@ or has lost the lease to another owner. The first ends in silence, because its s
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -43,18 +44,34 @@ class Purpose(StrEnum):
     RETENTION = "retention"
 
 
+@dataclass(frozen=True)
+class Restored:
+    """The last restore of a tenant: what was made before it has ended holds bytes that it has overwritten.
+
+    Attributes:
+        token: The last fencing token that was taken for it: by it a run tells what was recorded of its own.
+        until: When the lease was no more its own, by the store's clock: by it others' claims are told.
+    """
+
+    token: int
+    until: datetime
+
+
 class Lease(Strict):
     """One tenant's lease as the vault keeps it; it is never deleted, so that its token only ever grows.
 
     Attributes:
         owner: Deployment, DAG and run that hold it; None when it is free.
-        purpose: What the owner does with it, a `Purpose` as text; empty when the lease is free.
+        purpose: What it was last taken for, a `Purpose` as text; empty when nobody has ever taken it, and in free ones
+            that earlier versions have written.
         token: Fencing token, one higher at every step that begins.
         incarnation: Which incarnation of a step took the token; empty when the lease is free, or nobody has said.
         expires_at: From then on somebody else may take it over.
         point: Id of the recovery point for which a backup last took it; empty when none has.
         found_whole: True when a backup has found that no restore has left the tenant half restored, and no restore has
             taken the lease since; there is nothing to look for then.
+        restored_token, restored_until: The last restore, as in `Restored`, written by whoever takes the lease after it;
+            0 and None when no restore has held it.
     """
 
     version: int = 1
@@ -66,11 +83,34 @@ class Lease(Strict):
     expires_at: AwareDatetime
     point: str = ""
     found_whole: bool = False
+    restored_token: int = Field(default=0, ge=0)
+    restored_until: AwareDatetime | None = None
 
     @property
     def id(self) -> str:
         """A tenant has one lease, so that it goes by the tenant's name."""
         return self.tenant
+
+    @property
+    def restored(self) -> Restored | None:
+        """The last restore of the tenant; None when there was none, and while one is at work that is the first."""
+        return Restored(self.restored_token, self.restored_until) if self.restored_until else None
+
+    @property
+    def is_undated(self) -> bool:
+        """True of a lease that was just taken after a restore, and does not say yet when that had ended."""
+        return self.restored_token > 0 and self.restored_until is None
+
+    def dated(self, before: Lease, *, written_at: datetime, seen_at: datetime) -> Lease:
+        """The lease, with the time at which the restore had ended: when it gave the lease back, or at the latest, where
+        it never did, when the lease was seen to be taken from it.
+
+        Args:
+            before: The lease that was taken.
+            written_at, seen_at: When that was written and read, by the store's clock.
+        """
+        until = written_at if before.owner is None else seen_at
+        return self.model_copy(update={"restored_until": until}) if self.is_undated else self
 
     def is_live(self, now: datetime) -> bool:
         """True while the owner's right excludes everybody else."""
@@ -97,7 +137,7 @@ class Lease(Strict):
     def acquired(
         self, owner: str, purpose: Purpose, *, now: datetime, ttl: timedelta, incarnation: str = "", point: str = ""
     ) -> Lease:
-        """Take the lease, free or expired or already one's own.
+        """Take the lease, free or expired or already one's own; after a restore it has to be `dated` then.
 
         Args:
             point: Id of the recovery point that is to be made; empty for other purposes.
@@ -113,7 +153,9 @@ class Lease(Strict):
                 holder=self.owner,
             )
         taken = self._taken(incarnation, now + ttl)
-        changes = {"owner": owner, "purpose": str(purpose), "point": point or self.point}
+        changes: dict[str, object] = {"owner": owner, "purpose": str(purpose), "point": point or self.point}
+        if self._may_be_a_restores:
+            changes |= {"restored_token": self.token, "restored_until": None}
         return taken.model_copy(update={**changes, "found_whole": self.found_whole and purpose is not Purpose.RESTORE})
 
     def continued(self, owner: str, *, now: datetime, ttl: timedelta, incarnation: str = "") -> Lease:
@@ -142,7 +184,7 @@ class Lease(Strict):
             LeaseLostError: when it is no longer this step's to give.
         """
         self.check(owner, token)
-        return self.model_copy(update={"owner": None, "purpose": "", "incarnation": "", "expires_at": now})
+        return self.model_copy(update={"owner": None, "incarnation": "", "expires_at": now})
 
     def ended(self, owner: str, *, now: datetime) -> Lease:
         """Give back the lease of a run that is over, with a token of its own: whatever is still at work for it stops.
@@ -171,6 +213,13 @@ class Lease(Strict):
                 owner=owner,
                 token=self.token,
             )
+
+    @property
+    def _may_be_a_restores(self) -> bool:
+        """Whether a restore has taken it last. A free lease of an earlier version does not say; then only a backup that
+        has found the tenant whole since speaks against it.
+        """
+        return self.purpose == Purpose.RESTORE if self.purpose else self.token > 0 and not self.found_whole
 
     def _taken(self, incarnation: str, expires_at: datetime) -> Lease:
         return self.model_copy(update={"token": self.token + 1, "incarnation": incarnation, "expires_at": expires_at})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime
 
 from include.rules.register.findings import Finding, Weight, of_weight
 from include.rules.register.tenants import Strict
+
+BELIEVED = timedelta(minutes=5)
+"""For how long tenants of a host share what was seen there: a look may be so much older than the claim that has it."""
 
 
 class VolumeLook(Strict):

@@ -59,6 +59,8 @@ class Manifest(Strict):
         attempt: Counts how often making this point was begun.
         owner: Deployment, DAG and run of the latest attempt.
         token: Fencing token of the lease under which the manifest was last written; a lower one may not write.
+        opened_under: Fencing token under which the attempt was last opened: no part of it is older than the last
+            restore before that. 0 in manifests from before there was this field.
         source: The tenant as the register described it when the attempt began.
         database_files: The database's files when the .bak was made, to find them in the snapshot of their volume; empty
             in manifests of version 1.
@@ -85,6 +87,7 @@ class Manifest(Strict):
     attempt: int = Field(ge=1)
     owner: str
     token: int
+    opened_under: int = 0
     opened_at: AwareDatetime
     closed_at: AwareDatetime | None = None
     time: AwareDatetime | None = None

@@ -46,10 +46,16 @@ class SnapshotUser(Strict):
 
 
 class TenantLook(Strict):
-    """A look at one tenant of the volume that has found no difference."""
+    """A look at one tenant of the volume that has found no difference.
+
+    Attributes:
+        only_for: The only point that may rely on it; empty where all of the tenant's may. A safety point lets pass what
+            a backup does not: a folder that is missing has nothing to lose to a restore.
+    """
 
     tenant: TenantId
     look: VolumeLook
+    only_for: str = ""
 
 
 class SharedSnapshot(Strict):
@@ -63,8 +69,8 @@ class SharedSnapshot(Strict):
             every document has a `nonce` of its last write.
         former_nonces: Those before. A snapshot of theirs may still turn up, and is none of anybody's.
         owner: The run that claimed it, or took the claim over.
-        claimed_at: When the claim was last written before its snapshot was asked for, by the store's clock; None until
-            the snapshot is there.
+        claimed_at: When the claim was last written before its snapshot was first asked for, by the store's clock, be it
+            that no answer came; None while it was not written since, which says when.
         looks: What was seen before the claim was written, by the fingerprint of the host entry that it was judged for.
         snapshot_id, started_at, size_gib: Amazon's answer; None until it is there.
         users: The points that use it, in the order in which they joined.
@@ -110,15 +116,26 @@ class SharedSnapshot(Strict):
         """The entry of a recovery point; None when it does not use the snapshot."""
         return next((user for user in self.users if user.is_of(tenant, point)), None)
 
-    def look_at(self, tenant: str, host: WebHost | DatabaseHost) -> VolumeLook | None:
-        """What was seen of the tenant before the claim; None when nothing was, or its host entry was another one."""
+    def look_at(self, tenant: str, point: str, host: WebHost | DatabaseHost) -> VolumeLook | None:
+        """What was seen of the tenant before the claim, as far as the point may rely on it; None when nothing was, or
+        its host entry was another one.
+        """
         seen = self.looks.get(fingerprint_of(host))
-        return seen.look if seen and seen.tenant == tenant else None
+        return seen.look if seen and seen.tenant == tenant and seen.only_for in ("", point) else None
+
+    def kept_alive(self, written_at: datetime) -> SharedSnapshot:
+        """The claim, to be written again while AWS does not grant the snapshot: what was asked for before may be there.
+
+        Args:
+            written_at: When the claim was last written.
+        """
+        return self.model_copy(update={"claimed_at": self.claimed_at or written_at})
 
     def seen_anew(self, looks: Mapping[str, TenantLook], nonce: str) -> SharedSnapshot:
         """The claim after another look, for a snapshot that is asked for from now on."""
         former = (*self.former_nonces, self.nonce)
-        return self.model_copy(update={"looks": dict(looks), "nonce": nonce, "former_nonces": former})
+        changes = {"looks": dict(looks), "nonce": nonce, "former_nonces": former, "claimed_at": None}
+        return self.model_copy(update=changes)
 
     def taken_over(self, owner: str, user: SnapshotUser, looks: Mapping[str, TenantLook], nonce: str) -> SharedSnapshot:
         """The claim in the hands of another run, which has looked itself, and whose point is then its only user.

@@ -26,6 +26,7 @@ def candidate_of(point: LeasedPoint, role: SnapshotRole) -> Candidate:
         host=host_of(manifest.source, role),
         opened_at=point.written_at,
         window=timedelta(minutes=manifest.source.plan.snapshot_window_minutes),
+        restored=point.lease.restored,
     )
 
 
@@ -55,8 +56,11 @@ class Asker:
         return self._came_at + timedelta(seconds=asyncio.get_running_loop().time() - self._came)
 
     async def look(self) -> dict[str, TenantLook]:
-        """Look at the volume, for all of its tenants; raises as `look_at_all`."""
-        return await look_at_all(self.point.vault.settings, self.point.manifest, self.role)
+        """Look at the volume, for all of its tenants; what may have been seen before the end of the tenant's last
+        restore does not count. Raises as `look_at_all`.
+        """
+        anew = not self.candidate.shows_restored(self.now)
+        return await look_at_all(self.point.vault.settings, self.point.manifest, self.role, anew=anew)
 
     def saw_nothing(self) -> None:
         """Its own look has come to nothing: it takes what there is."""

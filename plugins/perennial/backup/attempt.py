@@ -49,11 +49,12 @@ async def begin_attempt(
     if current is None:
         first = first_attempt(request, tenant, owner=owner, token=token, now=now, note=note)
         return LeasedPoint(lease, await points.create(first.model_copy(update=changes)))
-    manifest = resumed(current.value, owner=owner, token=token, now=now) or next_attempt(
-        current.value, tenant, owner=owner, token=token, now=now
+    before, restored = current.value, lease.restored
+    manifest = resumed(before, owner=owner, token=token, now=now, restored=restored) or next_attempt(
+        before, tenant, owner=owner, token=token, now=now, restored=restored
     )
     point = LeasedPoint(lease, await points.replace(manifest.model_copy(update=changes), current.etag))
-    await leave_dropped(point, current.value)
+    await leave_dropped(point, before)
     return point
 
 

@@ -94,7 +94,7 @@ class Claim:
         self._version = found
         snapshot = await self._find(found.value)
         candidate = self._asker.candidate
-        look = found.value.look_at(candidate.tenant, candidate.host)
+        look = candidate.look_in(found.value)
         if snapshot and look and not look.not_looked_at:
             log.info("Adopting snapshot %s, which was asked for by claim %s.", snapshot.id, found.value.id)
             return await self._begin(found, snapshot)
@@ -115,7 +115,7 @@ class Claim:
         return await self._begin(version, snapshot)
 
     async def _ask(self, version: Version) -> tuple[Version, Snapshot]:
-        """Ask AWS until it grants the snapshot; returns the claim as it was last written before."""
+        """Ask AWS until it grants the snapshot; returns the claim as it was last written."""
         settings, volume, loop = self._vault.settings, self._asker.volume, asyncio.get_running_loop()
         written = looked = loop.time()
         granted_by = 0.0
@@ -126,7 +126,8 @@ class Claim:
                 version, written = await self._replace(version, document), loop.time()
                 looked = written
             elif loop.time() - written >= HEARTBEAT:
-                version, written = await self._replace(version, version.value), loop.time()
+                alive = version.value.kept_alive(version.written_at)
+                version, written = await self._replace(version, alive), loop.time()
             self._version = version
             await self._point.lease.check()
             try:
@@ -151,9 +152,8 @@ class Claim:
         return next(usable, None)
 
     async def _begin(self, version: Version, snapshot: Snapshot) -> Version:
-        document = version.value.begun(
-            snapshot.id, snapshot.started_at, snapshot.size_gib, claimed_at=version.written_at
-        )
+        claimed_at = version.value.claimed_at or version.written_at
+        document = version.value.begun(snapshot.id, snapshot.started_at, snapshot.size_gib, claimed_at=claimed_at)
         return await self._replace(version, document.joined(self._joining(document)))
 
     async def _replace(self, version: Version, document: SharedSnapshot) -> Version:

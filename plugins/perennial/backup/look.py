@@ -36,7 +36,9 @@ class Look:
     folder: str = ""
 
 
-async def look_before_snapshot(settings: Settings, manifest: Manifest, role: SnapshotRole) -> VolumeLook:
+async def look_before_snapshot(
+    settings: Settings, manifest: Manifest, role: SnapshotRole, *, anew: bool = False
+) -> VolumeLook:
     """Look at a volume of which a snapshot is about to be taken.
 
     Tenants of a host share what was seen there in the last five minutes. Not so a safety point: its site went offline a
@@ -44,12 +46,15 @@ async def look_before_snapshot(settings: Settings, manifest: Manifest, role: Sna
     host has said nothing they share in the night, where each would wait for the same; whoever has started a backup by
     hand, or a failed one again, may have mended that just now.
 
+    Args:
+        anew: Whether nothing that was seen before counts: a restore may have changed it since.
+
     Raises:
         PartError: when something is not as the register says, at a second look, too.
         RefusedError: when a safety point's volume could not be looked at.
     """
     is_safety = manifest.kind is Kind.SAFETY
-    since = asyncio.get_running_loop().time() - (0 if is_safety else FRESH_SECONDS)
+    since = asyncio.get_running_loop().time() - (0 if is_safety or anew else FRESH_SECONDS)
     silent_since = since if manifest.kind is Kind.DAILY and manifest.attempt == 1 else None
     seen = await look_and_confirm(
         settings, manifest.source, role, since=since, silent_since=silent_since, is_overwritten=is_safety

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.rules.errors import RefusedError
+from include.rules.errors import PartError, RefusedError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotPart, SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, SnapshotUser
@@ -47,19 +47,22 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
     async def _is_kept(self, point: LeasedPoint, part: SnapshotPart) -> bool:
         """Let a part that an earlier attempt has recorded be the part of this one; a shared snapshot is joined again
         under this step's token, so that nobody takes the point off its list who was at work before. False when it
-        cannot be joined any more, and is no part of the point now.
+        cannot be joined any more, or is in error, and is no part of the point now.
+
+        Raises:
+            UnavailableError: when the vault does not answer: the part stays, for the next attempt.
         """
         if not part.claim:
             return True
         user = SnapshotUser(tenant=point.manifest.tenant, point=point.manifest.id, token=point.lease.token)
         try:
             found = await point.vault.shared_snapshot(part.volume_id, part.claim)
-            if found and found.value.user(user.tenant, user.point) and found.value.snapshot_id == part.snapshot_id:
+            why = _why_lost(found.value, user, part) if found else "its claim is not there"
+            if not why:
                 await point.vault.change_shared_snapshot(part.volume_id, part.claim, lambda one: one.joined([user]))
                 return True
-            why = "it is not on its list"
-        except RefusedError as refused:
-            why = refused.what
+        except (PartError, RefusedError) as error:  # nobody can read it, or it has gone in this moment
+            why = error.what
         self.log.warning("Snapshot %s is no part of the point any more: %s", part.snapshot_id, why)
         await point.change(lambda manifest: manifest.forgetting_part(PartName(self.role)))
         return False
@@ -72,9 +75,16 @@ class SnapshotVolumeTrigger(BackupStepTrigger):
             self.log.info("Volume %s: %s.", manifest.volume_of(role), note)
 
 
+def _why_lost(document: SharedSnapshot, user: SnapshotUser, part: SnapshotPart) -> str:
+    """Why a part that an earlier attempt has recorded is none any more; empty while it is."""
+    if document.user(user.tenant, user.point) is None or document.snapshot_id != part.snapshot_id:
+        return "it is not on its list"
+    return document.sealed_because
+
+
 def _with_snapshot(manifest: Manifest, role: SnapshotRole, asker: Asker, shared: SharedSnapshot) -> Manifest:
     """The manifest with the shared snapshot as a part, and with what was seen of the tenant before."""
-    look = shared.look_at(asker.candidate.tenant, asker.candidate.host)
+    look = asker.candidate.look_in(shared)
     if shared.snapshot_id is None or shared.started_at is None or shared.size_gib is None or look is None:
         raise ValueError(f"shared snapshot {shared.id} of volume {shared.volume} was joined before it was there")
     part = SnapshotPart(

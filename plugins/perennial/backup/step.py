@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from include.rules.backup.attempts import is_settled
-from include.rules.errors import LeaseLostError, OutrankedError, PerennialError
+from include.rules.backup.attempts import is_overtaken, is_settled
+from include.rules.errors import LeaseLostError, OutrankedError, PartError, PerennialError
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import BackupRequest
 from perennial.hooks.sql_server.errors import SqlServerError
@@ -81,6 +81,7 @@ class BackupStepTrigger(BackupTrigger):
                 point = self.holding(await LeasedPoint.load(lease, request.recovery_point_id))
                 if is_settled(point.manifest):
                     return dict(SETTLED)  # by another process, since this one has last seen it
+                _check_not_overtaken(point)
                 result = await self.act(point)
                 if any(failure.step == self.step_id for failure in point.manifest.failures):
                     await point.change(lambda manifest: manifest.with_step_done(self.step_id))
@@ -99,3 +100,16 @@ class BackupStepTrigger(BackupTrigger):
             current = await self.read_manifest()
             if current:
                 await self.stop(current.value)
+
+
+def _check_not_overtaken(point: LeasedPoint) -> None:
+    """Raises PartError when a restore was at work on the tenant since the attempt was opened: `close` alone, or nobody,
+    has taken the lease for this run since, and its parts are still there.
+    """
+    if is_overtaken(point.manifest, point.lease.restored):
+        raise PartError(
+            f"Recovery point {point.manifest.id} of tenant {point.manifest.tenant} was begun before a restore, or "
+            "during one.",
+            why="What is made now does not fit what it has from before: it would show a tenant that never was.",
+            todo="Clear the task `open` of this run: a new attempt makes all parts anew.",
+        )

@@ -10,6 +10,7 @@ from include.rules.errors import PerennialError
 from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole, host_of
+from include.rules.points.requests import Kind
 from include.rules.points.shared_snapshots import TenantLook, fingerprint_of
 from include.rules.register.findings import Weight, of_weight
 from include.rules.register.tenants import Tenant
@@ -23,12 +24,17 @@ AT_ONCE = 50
 """Tenants that are judged before other steps of the triggerer have their turn."""
 
 
-async def look_at_all(settings: Settings, manifest: Manifest, role: SnapshotRole) -> dict[str, TenantLook]:
+async def look_at_all(
+    settings: Settings, manifest: Manifest, role: SnapshotRole, *, anew: bool = False
+) -> dict[str, TenantLook]:
     """Look at a volume of which a snapshot is about to be asked for, for all of its tenants.
 
     The tenant's own look asks the host for what the register says of all of them; the others are judged by that answer
     alone, be it that the host says nothing: whoever it does not show as the register says looks itself, and is asked
     for no other's sake.
+
+    Args:
+        anew: Whether nothing that was seen of the tenant before counts.
 
     Returns:
         The looks by fingerprint of the host entry, as the claim has them; the tenant's own is among them.
@@ -36,9 +42,9 @@ async def look_at_all(settings: Settings, manifest: Manifest, role: SnapshotRole
     Raises:
         PartError, RefusedError: as of `look_before_snapshot`, about this tenant.
     """
-    own = await look_before_snapshot(settings, manifest, role)
-    host = host_of(manifest.source, role)
-    looks = {fingerprint_of(host): TenantLook(tenant=manifest.tenant, look=own)}
+    own = await look_before_snapshot(settings, manifest, role, anew=anew)
+    host, only_for = host_of(manifest.source, role), manifest.id if manifest.kind is Kind.SAFETY else ""
+    looks = {fingerprint_of(host): TenantLook(tenant=manifest.tenant, look=own, only_for=only_for)}
     since, now = asyncio.get_running_loop().time() - FRESH_SECONDS, datetime.now(UTC)
     for number, (tenant, other) in enumerate(await tenants_on(settings, manifest.volume_of(role))):
         if number % AT_ONCE == AT_ONCE - 1:

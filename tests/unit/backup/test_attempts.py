@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from include.rules.backup.attempts import is_settled, next_attempt, resumed
+from include.rules.backup.attempts import is_overtaken, is_settled, next_attempt, resumed
 from include.rules.errors import RefusedError
 from include.rules.points.backup_files import DatabaseFile, FileType
+from include.rules.points.leases import Restored
 from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
@@ -28,8 +29,9 @@ def failed_with_all_parts() -> Manifest:
     return manifest.with_backup_file(backup_file(manifest)).with_failure("disk full").closed(NOW)
 
 
-def again(manifest: Manifest, now=LATER, **changes) -> Manifest:
-    return next_attempt(manifest, tenant(**changes), owner="lab/tenant_backup/two", token=9, now=now)
+def again(manifest: Manifest, now=LATER, restored: Restored | None = None, **changes) -> Manifest:
+    owner = "lab/tenant_backup/two"
+    return next_attempt(manifest, tenant(**changes), owner=owner, token=9, now=now, restored=restored)
 
 
 def test_a_verified_point_needs_nothing() -> None:
@@ -85,6 +87,31 @@ def test_a_snapshot_of_a_volume_that_nobody_has_seen_is_not_adopted(looks: dict[
     manifest = failed_with_all_parts()
     seen = {PartName.DB_SNAPSHOT: LOOK, **looks}
     assert again(manifest.model_copy(update={"looks": seen})).parts.missing() == ("web_snapshot",)
+
+
+def test_a_new_attempt_adopts_nothing_from_before_or_during_a_restore() -> None:
+    manifest = failed_with_all_parts().with_claim("p/", NOW, stripes=1)
+    later = again(manifest, restored=Restored(token=manifest.opened_under - 1, until=NOW))
+    assert (later.parts, later.claim, later.looks) == (manifest.parts, manifest.claim, manifest.looks)
+    anew = again(manifest, restored=Restored(token=manifest.opened_under, until=NOW))
+    assert anew.parts.missing() == ("web_snapshot", "db_snapshot", "bak")
+    assert anew.claim
+    assert anew.claim.discarded
+    assert (anew.looks, anew.time, anew.opened_under) == ({}, None, 9)
+
+
+def test_a_manifest_of_an_earlier_version_is_from_before_any_restore() -> None:
+    old = failed_with_all_parts().model_dump(mode="json", exclude={"opened_under"})
+    assert is_overtaken(Manifest.model_validate(old), Restored(token=1, until=NOW))
+    assert not is_overtaken(Manifest.model_validate(old), None)
+
+
+def test_the_same_run_does_not_go_on_after_a_restore() -> None:
+    own = {"owner": "lab/tenant_backup/one", "token": 5, "now": LATER}
+    resumed_again = resumed(running(), **own, restored=Restored(token=0, until=NOW))
+    assert resumed_again
+    assert resumed_again.opened_under == 5
+    assert resumed(running(), **own, restored=Restored(token=1, until=NOW)) is None
 
 
 def test_file_names_are_never_used_twice_over_all_attempts() -> None:

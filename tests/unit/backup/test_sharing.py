@@ -12,6 +12,7 @@ from include.rules.backup.sharing import (
     is_over,
     left_behind,
 )
+from include.rules.points.leases import Restored
 from include.rules.points.looks import VolumeLook
 from include.rules.points.requests import Kind
 from include.rules.points.shared_snapshots import (
@@ -93,6 +94,49 @@ def own(token: int = 4) -> tuple[SnapshotUser, ...]:
 )
 def test_what_a_daily_point_makes_of_a_claim(document: SharedSnapshot, choice: Choice) -> None:
     assert decide(candidate(), [seen(document)])[0] is choice
+
+
+def after_restore(ended: timedelta, **changes: object) -> Candidate:
+    """acme's point after a restore whose last token was 3, and which has ended so long before its opening."""
+    return candidate(restored=Restored(token=3, until=NOW - ended), **changes)
+
+
+@pytest.mark.parametrize(
+    ("ago", "document", "choice"),
+    [
+        (0, started(), Choice.CLAIM),
+        (10, started(), Choice.JOIN),
+        (10, started(age=timedelta(minutes=5)), Choice.CLAIM),  # its look may be five minutes older
+        (10, started(age=timedelta(minutes=5) - SECOND), Choice.JOIN),
+        (0, started(unseen="host is silent"), Choice.CLAIM),
+        (10, started(unseen="host is silent"), Choice.LOOK),
+        (0, claim(), Choice.CLAIM),
+        (10, claim(), Choice.WAIT),
+        (10, claim().kept_alive(NOW - timedelta(minutes=5)), Choice.CLAIM),
+        (0, claim(users=own(3)), Choice.CLAIM),
+        (0, claim(users=own(4)), Choice.RESUME),
+        (0, started(users=own(3)), Choice.CLAIM),
+        (0, started(users=own(4)), Choice.ADOPT),
+    ],
+)
+def test_after_a_restore_own_claims_are_told_by_token_and_those_of_others_by_time(
+    ago: int, document: SharedSnapshot, choice: Choice
+) -> None:
+    assert decide(after_restore(timedelta(minutes=ago)), [seen(document)])[0] is choice
+
+
+def test_a_silent_claim_from_before_a_restore_is_not_taken_over() -> None:
+    written = SILENCE + timedelta(minutes=1)
+    assert decide(after_restore(2 * written), [seen(claim(), written)])[0] is Choice.TAKE_OVER
+    assert decide(after_restore(written), [seen(claim(), written)])[0] is Choice.CLAIM
+
+
+def test_a_look_that_is_a_safety_points_alone_serves_that_point() -> None:
+    look = TenantLook(tenant="acme", look=VolumeLook(at=NOW), only_for="acme-safety-1")
+    shared = started(looks={fingerprint_of(ACME.web): look}, users=own(5))
+    assert decide(candidate(), [seen(shared)])[0] is Choice.CLAIM
+    assert not candidate().may_join(shared)
+    assert candidate(point="acme-safety-1").look_in(shared) == look.look
 
 
 def test_a_silent_claim_is_taken_over_by_whoever_it_would_serve() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from include.rules.errors import LeaseBusyError, LeaseLostError
-from include.rules.points.leases import Lease, Purpose
+from include.rules.points.leases import Lease, Purpose, Restored
 from tests.unit.builders import NOW
 
 TTL = timedelta(minutes=10)
@@ -78,3 +78,62 @@ def test_a_released_lease_keeps_its_token() -> None:
     lease = held().released("one", 1, now=NOW)
     assert (lease.owner, lease.token) == (None, 1)
     assert not lease.is_live(NOW)
+
+
+def restored(lease: Lease | None = None, at: timedelta = TTL) -> Lease:
+    """The lease after a restore that has given it back."""
+    taken = (lease or free()).acquired("restore", Purpose.RESTORE, now=NOW, ttl=TTL)
+    return taken.continued("restore", now=NOW, ttl=TTL).released("restore", taken.token + 1, now=NOW + at)
+
+
+def taken_after(lease: Lease, purpose: Purpose = Purpose.BACKUP, seen: timedelta = TTL) -> Lease:
+    """The lease as whoever takes it writes it, which was written a minute before it was seen."""
+    taken = lease.acquired("two", purpose, now=NOW + 2 * TTL, ttl=TTL)
+    return taken.dated(lease, written_at=NOW + seen - timedelta(minutes=1), seen_at=NOW + seen)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_whoever_takes_it_after_a_restore_writes_by_which_token_and_when_that_had_ended(purpose: Purpose) -> None:
+    assert restored().restored is None
+    taken = taken_after(restored(), purpose)
+    assert taken.restored == Restored(2, NOW + TTL - timedelta(minutes=1))
+
+
+def test_of_a_restore_that_has_never_given_it_back_the_end_is_when_it_was_taken_from_it() -> None:
+    held_by_restore = free().acquired("restore", Purpose.RESTORE, now=NOW, ttl=TTL)
+    assert taken_after(held_by_restore).restored == Restored(1, NOW + TTL)
+
+
+def test_the_last_restore_is_remembered_for_ever_and_the_next_one_takes_its_place() -> None:
+    lease = first = taken_after(restored())
+    for _ in range(3):
+        lease = lease.released("two", lease.token, now=NOW).acquired("two", Purpose.BACKUP, now=NOW, ttl=TTL)
+        lease = lease.dated(free(), written_at=NOW + 9 * TTL, seen_at=NOW + 9 * TTL).continued("two", now=NOW, ttl=TTL)
+        assert lease.restored == first.restored
+    again = restored(lease.released("two", lease.token, now=NOW))
+    assert again.restored == first.restored, "a restore makes its own safety point after the one before it"
+    assert taken_after(again).restored_token == again.token
+
+
+def test_that_a_restore_had_it_is_not_written_without_saying_until_when() -> None:
+    taken = restored().acquired("two", Purpose.BACKUP, now=NOW, ttl=TTL)
+    assert taken.is_undated
+    assert not taken.dated(restored(), written_at=NOW, seen_at=NOW).is_undated
+    assert not held().is_undated
+
+
+@pytest.mark.parametrize(
+    ("old", "is_restored"),
+    [
+        ({"owner": None, "purpose": "", "token": 7}, True),
+        ({"owner": None, "purpose": "", "token": 7, "found_whole": True}, False),
+        ({"owner": "one", "purpose": "restore", "token": 7}, True),
+        ({"owner": "one", "purpose": "backup", "token": 7}, False),
+        ({"owner": None, "purpose": "", "token": 0}, False),
+    ],
+)
+def test_a_lease_that_an_earlier_version_has_left_counts_as_a_restores_where_nothing_speaks_against_it(
+    old: dict[str, object], is_restored: bool
+) -> None:
+    lease = Lease.model_validate({"version": 1, "tenant": "acme", "expires_at": NOW.isoformat(), **old})
+    assert (taken_after(lease).restored is not None) is is_restored

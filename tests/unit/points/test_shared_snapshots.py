@@ -76,6 +76,12 @@ def test_whoever_waited_for_a_claim_past_midnight_joins_it_all_the_same() -> Non
     assert not yesterday.may_join(midnight, WINDOW)
 
 
+def test_a_claim_that_is_written_again_was_claimed_when_its_snapshot_was_first_asked_for() -> None:
+    again = claim().kept_alive(NOW).kept_alive(NOW + WINDOW)
+    assert again.claimed_at == NOW
+    assert again.seen_anew({}, "n2").claimed_at is None, "what is asked for from now on is another snapshot"
+
+
 def test_without_a_window_the_claim_has_to_be_later_than_the_point() -> None:
     assert started().may_join(NOW - timedelta(seconds=1), timedelta(0))
     assert not started().may_join(NOW, timedelta(0))
@@ -148,6 +154,6 @@ def test_a_claim_is_silent_once_nobody_has_written_it_for_long() -> None:
 def test_a_look_counts_for_the_host_entry_that_it_was_judged_for() -> None:
     web, look = tenant().web, VolumeLook(at=NOW)
     shared = claim(looks={fingerprint_of(web): TenantLook(tenant="acme", look=look)})
-    assert shared.look_at("acme", web) == look
-    assert shared.look_at("acme", web.model_copy(update={"path": "/srv/www/other"})) is None
-    assert shared.look_at("globex", web) is None
+    assert shared.look_at("acme", "p", web) == look
+    assert shared.look_at("acme", "p", web.model_copy(update={"path": "/srv/www/other"})) is None
+    assert shared.look_at("globex", "p", web) is None

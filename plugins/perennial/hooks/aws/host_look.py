@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from include.rules.errors import UnavailableError
+from include.rules.points.looks import BELIEVED
 from include.rules.register.host_facts import Attachment, Disk, HostFacts, PlaceFacts
 from include.rules.register.tenants import Platform
 from perennial.hooks.asynchronous import PerLoop
@@ -22,7 +23,7 @@ from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, ScriptError, ScriptRefusedError
 from perennial.settings import Settings
 
-FRESH_SECONDS = 300.0
+FRESH_SECONDS = BELIEVED.total_seconds()
 """For how long tenants of a host share what was seen there."""
 
 SECONDS, START_WITHIN = 120, 60

@@ -66,6 +66,8 @@ class Leases:
         for _ in range(CHANGES):
             current = await self.lease(tenant)
             changed = change(current.value if current else None)
+            if current:
+                changed = changed.dated(current.value, written_at=current.written_at, seen_at=current.seen_at)
             with suppress(ConflictError):
                 return await self._write(changed, current.etag if current else "")
         raise UnavailableError(
@@ -78,14 +80,15 @@ class Leases:
         """Apply `change` to the lease as this process has last seen it, without reading.
 
         Returns:
-            What it has become; None when it has not: it was never seen, is not so any more, or `change` would not have
-            it so. Only reading tells which.
+            What it has become; None when it has not: it was never seen, is not so any more, `change` would not have it
+            so, or it has to say when a restore had ended. Only reading tells which, and when.
         """
         known = self.memory.lease(self._place(tenant))
         if known is None:
             return None
         with suppress(ConflictError, LeaseBusyError, LeaseLostError):
-            return await self._write(change(known.value), known.etag)
+            changed = change(known.value)
+            return None if changed.is_undated else await self._write(changed, known.etag)
         return None
 
     def learn_of_lease(self, tenant: str, token: int, **facts: object) -> None:

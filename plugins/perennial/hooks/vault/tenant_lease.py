@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from include.rules.errors import LeaseBusyError, LeaseLostError, UnavailableError
-from include.rules.points.leases import EFFECT_WITHIN, RENEWALS, Lease, Purpose
+from include.rules.points.leases import EFFECT_WITHIN, RENEWALS, Lease, Purpose, Restored
 from perennial.hooks import waits
 from perennial.hooks.vault.memory import clock
 from perennial.hooks.vault.vault import Vault
@@ -24,12 +24,14 @@ class TenantLease:
         tenant: Whose lease it is.
         owner: Deployment, DAG and run that hold it.
         token: The fencing token this step took when it began.
+        restored: The tenant's last restore, before this step's own; None when there was none.
     """
 
     vault: Vault
     tenant: str
     owner: str
     token: int
+    restored: Restored | None = None
 
     async def check(self, within: timedelta = EFFECT_WITHIN) -> None:
         """Make sure, right before a side effect, that no later step has taken over.
@@ -95,7 +97,7 @@ async def acquire(
     )
     while True:
         try:
-            return TenantLease(vault, tenant, owner, await taking.next_token())
+            return await taking.next_token()
         except LeaseBusyError as busy:
             waits.note(f"the lease of tenant {tenant}: {busy.what}")
             if asyncio.get_running_loop().time() >= deadline:
@@ -124,7 +126,7 @@ async def continue_under_lease(
         incarnation,
         lambda found: found.continued(owner, now=_now(), ttl=ttl, incarnation=incarnation),
     )
-    lease = TenantLease(vault, tenant, owner, await taking.next_token())
+    lease = await taking.next_token()
     async with renewing(lease):
         yield lease
 
@@ -197,7 +199,7 @@ class _Taking:
     take: Callable[[Lease], Lease]
     first_token: int | None = None
 
-    async def next_token(self) -> int:
+    async def next_token(self) -> TenantLease:
         """Write the lease, at once where this process knows it, else after reading it.
 
         Raises:
@@ -211,7 +213,7 @@ class _Taking:
             if is_first and clock() - began < EFFECT_WITHIN.total_seconds():
                 self.first_token = None
             lease = await self.vault.change_lease(self.tenant, self._taken)
-        return lease.token
+        return TenantLease(self.vault, self.tenant, self.owner, lease.token, lease.restored)
 
     def _taken(self, current: Lease | None) -> Lease:
         found = current or _never_taken(self.tenant)
