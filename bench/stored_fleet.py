@@ -18,17 +18,11 @@ from uuid import uuid4
 import aiohttp
 
 from bench.stored_points import TENANT, manifest
-from include.rules.points.looks import VolumeLook
+from include.rules.points.claim_ids import claim_id
+from include.rules.points.looks import TenantLook, VolumeLook, fingerprint_of
 from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.parts import PartName
-from include.rules.points.shared_snapshots import (
-    SharedSnapshot,
-    ShareState,
-    SnapshotUser,
-    TenantLook,
-    claim_id,
-    fingerprint_of,
-)
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser
 from include.rules.points.transitions import State
 from include.rules.register.tenants import RetentionPolicy, Tenant
 from lab.settings import ZONE

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from include.rules.points.claim_ids import claim_id
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotPart, SnapshotRole
-from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser, claim_id
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser
 from perennial.hooks.aws.ebs_items import CLAIM_TAG, VAULT_TAG, VOLUME_TAG
 from tests.support.retention import Stock
 

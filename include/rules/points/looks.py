@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime
 
 from include.rules.register.findings import Finding, Weight, of_weight
-from include.rules.register.tenants import Strict
+from include.rules.register.tenants import DatabaseHost, Strict, TenantId, WebHost
 
 BELIEVED = timedelta(minutes=5)
 """For how long tenants of a host share what was seen there: a look may be so much older than the claim that has it."""
@@ -40,3 +41,21 @@ class VolumeLook(Strict):
             notes=tuple(one.text for one in of_weight(Weight.NOTE, found)),
             folder=folder,
         )
+
+
+class TenantLook(Strict):
+    """A look at one tenant of the volume that has found no difference.
+
+    Attributes:
+        only_for: The only point that may rely on it; empty where all of the tenant's may. A safety point lets pass what
+            a backup does not: a folder that is missing has nothing to lose to a restore.
+    """
+
+    tenant: TenantId
+    look: VolumeLook
+    only_for: str = ""
+
+
+def fingerprint_of(host: WebHost | DatabaseHost) -> str:
+    """What tells one host entry of the register from another, or from what it was before."""
+    return hashlib.sha256(host.model_dump_json().encode()).hexdigest()[:16]

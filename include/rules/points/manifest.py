@@ -14,41 +14,15 @@ from include.rules.points.failures import INTERRUPTED, StepFailure, with_failure
 from include.rules.points.holds import Hold, PastHold
 from include.rules.points.looks import VolumeLook
 from include.rules.points.manifest_versions import upgraded
+from include.rules.points.marks import Expiry as Expiry
+from include.rules.points.marks import Reader as Reader
+from include.rules.points.marks import Verification as Verification
 from include.rules.points.parts import PartName, Parts, SnapshotPart, SnapshotRole, host_of
 from include.rules.points.requests import Kind
 from include.rules.points.transitions import Act, State, outcomes
 from include.rules.register.tenants import Strict, Tenant
 
 MANIFEST_VERSION: Literal[3] = 3
-
-
-class Verification(Strict):
-    """How far the recovery point was proven (1 complete, 2 readable, 3 proven by a restore), when, and of what."""
-
-    level: int = Field(ge=0, le=3)
-    at: AwareDatetime
-    checks: tuple[str, ...]
-    seconds_apart: int | None = None
-
-
-class Reader(Strict):
-    """A restore that reads the recovery point, and until when that may be believed at the most."""
-
-    restore: str
-    until: AwareDatetime
-
-
-class Expiry(Strict):
-    """Retention's mark on a recovery point that nothing keeps any more.
-
-    Attributes:
-        previous_state: What the point was before, and is again when it is taken back; stored as `was`.
-        deletion_began_at: When its first part was about to be deleted; from then on it cannot be taken back.
-    """
-
-    marked_at: AwareDatetime
-    previous_state: State = Field(validation_alias="was", serialization_alias="was")
-    deletion_began_at: AwareDatetime | None = None
 
 
 class Manifest(Strict):
@@ -59,8 +33,8 @@ class Manifest(Strict):
         attempt: Counts how often making this point was begun.
         owner: Deployment, DAG and run of the latest attempt.
         token: Fencing token of the lease under which the manifest was last written; a lower one may not write.
-        opened_under: Fencing token under which the attempt was last opened: no part of it is older than the last
-            restore before that. 0 in manifests from before there was this field.
+        opened_under: The same, of the step that last opened it: no part is from before the last restore before that. 0
+            in manifests from before there was this field.
         source: The tenant as the register described it when the attempt began.
         database_files: The database's files when the .bak was made, to find them in the snapshot of their volume; empty
             in manifests of version 1.

@@ -6,16 +6,15 @@ changed by compare and swap alone; what may become of it is decided here.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
 from include.rules.errors import RefusedError
-from include.rules.points.looks import VolumeLook
+from include.rules.points.looks import TenantLook, VolumeLook, fingerprint_of
 from include.rules.points.parts import ClaimName
 from include.rules.register.tenants import DatabaseHost, Strict, TenantId, VolumeId, WebHost
 
@@ -43,19 +42,6 @@ class SnapshotUser(Strict):
     def is_of(self, tenant: str, point: str) -> bool:
         """True when it is this recovery point."""
         return (self.tenant, self.point) == (tenant, point)
-
-
-class TenantLook(Strict):
-    """A look at one tenant of the volume that has found no difference.
-
-    Attributes:
-        only_for: The only point that may rely on it; empty where all of the tenant's may. A safety point lets pass what
-            a backup does not: a folder that is missing has nothing to lose to a restore.
-    """
-
-    tenant: TenantId
-    look: VolumeLook
-    only_for: str = ""
 
 
 class SharedSnapshot(Strict):
@@ -238,23 +224,6 @@ class SharedSnapshot(Strict):
             todo="Another run has changed it meanwhile: clear the failed task, which looks again.",
             snapshot=self.snapshot_id or "none yet",
         )
-
-
-def claim_id(day: date, number: int) -> str:
-    """Name of the `number`th claim (from 1) of a volume on a UTC day."""
-    return f"{day:%Y%m%d}-{number:04d}"
-
-
-def next_claim_id(day: date, claims: Iterable[str]) -> str:
-    """Name of the claim of a volume on a UTC day that comes after these; those of other days do not count."""
-    of_the_day = claim_id(day, 0).rpartition("-")[0]
-    numbers = [int(number) for prefix, _, number in (one.rpartition("-") for one in claims) if prefix == of_the_day]
-    return claim_id(day, 1 + max(numbers, default=0))
-
-
-def fingerprint_of(host: WebHost | DatabaseHost) -> str:
-    """What tells one host entry of the register from another, or from what it was before."""
-    return hashlib.sha256(host.model_dump_json().encode()).hexdigest()[:16]
 
 
 def is_in_time(claimed_at: datetime, opened_at: datetime, window: timedelta) -> bool:

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from include.rules.backup.sharing import Candidate
 from include.rules.errors import PartError
+from include.rules.points.looks import TenantLook
 from include.rules.points.parts import SnapshotRole, host_of
-from include.rules.points.shared_snapshots import SharedSnapshot, TenantLook
+from include.rules.points.shared_snapshots import SharedSnapshot
 from perennial.backup.volume_looks import look_at_all
 from perennial.hooks.aws.errors import advice_for
 from perennial.hooks.vault.leased import LeasedPoint

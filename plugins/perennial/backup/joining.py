@@ -10,8 +10,9 @@ from contextlib import suppress
 
 from include.rules.backup.sharing import Candidate, Choice, decide, is_over, left_behind
 from include.rules.errors import ConflictError
+from include.rules.points.looks import fingerprint_of
 from include.rules.points.parts import SnapshotRole
-from include.rules.points.shared_snapshots import SharedSnapshot, SnapshotUser, fingerprint_of
+from include.rules.points.shared_snapshots import SharedSnapshot, SnapshotUser
 from perennial.backup.announced import AnnouncedPoints
 from perennial.backup.asker import Asker, candidate_of
 from perennial.backup.claim import Claim, SnapshotRefusedError, Version

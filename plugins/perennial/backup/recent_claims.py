@@ -9,7 +9,8 @@ from datetime import date, datetime
 
 from include.rules.backup.sharing import Candidate, SeenClaim, days_of_use, earliest_of_use
 from include.rules.errors import PartError
-from include.rules.points.shared_snapshots import SharedSnapshot, next_claim_id
+from include.rules.points.claim_ids import next_claim_id
+from include.rules.points.shared_snapshots import SharedSnapshot
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.vault import Vault
 

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from include.rules.errors import PerennialError
-from include.rules.points.looks import VolumeLook
+from include.rules.points.looks import TenantLook, VolumeLook, fingerprint_of
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.points.requests import Kind
-from include.rules.points.shared_snapshots import TenantLook, fingerprint_of
 from include.rules.register.findings import Weight, of_weight
 from include.rules.register.tenants import Tenant
 from perennial.backup.look import look_before_snapshot, look_from_memory

@@ -11,9 +11,10 @@ import pytest
 from include.rules.backup import sharing
 from include.rules.errors import PartError
 from include.rules.points.leases import Lease, Purpose
+from include.rules.points.looks import fingerprint_of
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
-from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, fingerprint_of
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
 from lab.testing.deadlines import within
 from perennial.hooks.vault import tenant_lease
@@ -132,6 +133,8 @@ def test_a_claim_that_can_never_be_joined_is_not_waited_for(wrecked: Neighbours)
     world.runner.run(asyncio.wait_for(world.step(WEB, ACME).work_within_deadline(), within(30)))
     (theirs,), (own,) = (world.shared_snapshots(request) for request in (by_hand("globex"), ACME))
     assert (theirs.state, own.state) == (ShareState.CLAIMED, ShareState.STARTED)
+    assert {user.tenant for user in own.users} == {"acme"}
+    assert own.id > theirs.id
 
 
 async def cut_once_refused(world: World) -> None:

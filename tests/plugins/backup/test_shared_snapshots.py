@@ -10,8 +10,9 @@ import pytest
 
 from include.rules.errors import PartError
 from include.rules.points.levels import not_looked_at
+from include.rules.points.looks import TenantLook
 from include.rules.points.parts import PartName
-from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser, TenantLook
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser
 from include.rules.points.transitions import State
 from tests.support.aws_calls import counting
 from tests.support.holdings import assert_one_of_each

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 import yaml
 
-from include.rules.points.looks import VolumeLook
+from include.rules.points.looks import TenantLook, VolumeLook
 from include.rules.points.manifest import Expiry, Manifest
-from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, TenantLook
+from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.retention_runs import retain_one

@@ -107,11 +107,14 @@ def test_a_manifest_of_an_earlier_version_is_from_before_any_restore() -> None:
 
 
 def test_the_same_run_does_not_go_on_after_a_restore() -> None:
-    own = {"owner": "lab/tenant_backup/one", "token": 5, "now": LATER}
-    resumed_again = resumed(running(), **own, restored=Restored(token=0, until=NOW))
-    assert resumed_again
-    assert resumed_again.opened_under == 5
-    assert resumed(running(), **own, restored=Restored(token=1, until=NOW)) is None
+    def own(restore_token: int) -> Manifest | None:
+        restored = Restored(restore_token, until=NOW)
+        return resumed(running(), owner="lab/tenant_backup/one", token=5, now=LATER, restored=restored)
+
+    going_on = own(restore_token=0)
+    assert going_on
+    assert going_on.opened_under == 5
+    assert own(restore_token=1) is None
 
 
 def test_file_names_are_never_used_twice_over_all_attempts() -> None:

@@ -12,18 +12,11 @@ from include.rules.backup.sharing import (
     is_over,
     left_behind,
 )
+from include.rules.points.claim_ids import claim_id
 from include.rules.points.leases import Restored
-from include.rules.points.looks import VolumeLook
+from include.rules.points.looks import TenantLook, VolumeLook, fingerprint_of
 from include.rules.points.requests import Kind
-from include.rules.points.shared_snapshots import (
-    SILENCE,
-    SharedSnapshot,
-    ShareState,
-    SnapshotUser,
-    TenantLook,
-    claim_id,
-    fingerprint_of,
-)
+from include.rules.points.shared_snapshots import SILENCE, SharedSnapshot, ShareState, SnapshotUser
 from tests.unit.builders import tenant
 
 NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)

@@ -3,18 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include.rules.errors import RefusedError
-from include.rules.points.looks import VolumeLook
-from include.rules.points.shared_snapshots import (
-    SILENCE,
-    SharedSnapshot,
-    ShareState,
-    SnapshotUser,
-    TenantLook,
-    claim_id,
-    fingerprint_of,
-    is_silent,
-    next_claim_id,
-)
+from include.rules.points.claim_ids import claim_id, next_claim_id
+from include.rules.points.looks import TenantLook, VolumeLook, fingerprint_of
+from include.rules.points.shared_snapshots import SILENCE, SharedSnapshot, ShareState, SnapshotUser, is_silent
 from tests.unit.builders import tenant
 
 NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
