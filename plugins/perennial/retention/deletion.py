@@ -136,10 +136,18 @@ class Deletion:
         return await self.ebs.snapshots_of_point(self.point.manifest.id) if self._has_own else []
 
     async def _delete_files(self, versions: Iterable[ObjectVersion]) -> None:
-        """Delete these versions of objects."""
-        documents = self.point.vault.documents
+        """Delete these versions of objects; where one stays, so do those of its key that come after it.
+
+        The latest is the last: a manifest that says that its point has gone hides those that say it is verified, until
+        none of them is left.
+        """
+        documents, refused = self.point.vault.documents, set[str]()
         for version in versions:
+            if version.key in refused:
+                continue
             undeleted = await self._try(version.key, partial(delete_version, documents, version))
+            if undeleted:
+                refused.add(version.key)
             if undeleted and not version.marker:
                 with suppress(UnavailableError):  # then what it has said when it refused is all that is known
                     if lock := await lock_on(documents, version):

@@ -45,7 +45,8 @@ class ObjectVersion:
 async def versions_below(store: DocumentStore, prefix: str) -> list[ObjectVersion]:
     """Every version of every object whose key starts with `prefix`.
 
-    The latest of each comes after all others: deleted in this order, no earlier content ever shows again.
+    The latest of each comes after all others: deleted in this order, and no further where one is refused, no earlier
+    content ever shows again.
     """
     s3 = await aws_client("s3", store.conn_id)
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=store.bucket, Prefix=store.prefix + prefix)
