@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from importlib import import_module
 
+from bench.conditions import conditions
 from bench.results import Section, write_section
 from bench.trial import tenants_to_try
 from lab.signals import interrupt_on_signals
@@ -79,7 +80,7 @@ def run(part: str) -> int:
         return 2
     print(f"\n{section.markdown()}", flush=True)
     if tenants_to_try() is None:
-        write_section(part, section)
+        write_section(part, section, conditions())
     else:
         say("a trial with fewer tenants: nothing was written to bench/results.md")
     say("all limits met" if section.is_met else "a limit is missed")

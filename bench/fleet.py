@@ -59,32 +59,35 @@ def _measure(tenants: int, ways: Sequence[Way], say: Say, *, floor: bool = False
         "SQL Server, on the same cores: their share of the wall time is a part of each way's.\n\n"
     )
     tables = [ways_table(columns), components_table(columns), calls_table(columns), problems_list(columns)]
-    return Section(f"Fleet of {tenants}: {_titles(ways, floor)}", text + "\n\n".join(tables), _checks(measured))
+    return Section(f"Fleet of {tenants}: {_titles(ways, floor)}", text + "\n\n".join(tables), checks(measured))
 
 
 def _titles(ways: Sequence[Way], floor: bool) -> str:
     return ", ".join([*(way.title for way in ways), *(["the floor"] if floor else [])])
 
 
-def _checks(measured: dict[Way, Measured]) -> list[Check]:
+def checks(measured: dict[Way, Measured]) -> list[Check]:
+    """What the pipeline is held to, and its ratios to each way that stood beside it."""
     ours = measured[WORKERLESS]
     is_large = ours.tenants >= THREE_HUNDRED
-    checks = [
+    held_to = [
         Check("tenants with anything amiss, workerless", len(ours.problems), 0),
         Check("worker starts of tenants' tasks, workerless", ours.starts, 0),
         Check("worker starts of the dispatch, workerless", ours.dispatch_starts, 1),
         Check("EC2 and SSM calls per tenant, twenty to a volume", ours.cloud_calls_per_tenant, CLOUD_CALLS_SHARED),
+        Check("S3 requests per tenant, SQL Server's own apart", ours.s3_requests_per_tenant, S3_REQUESTS),
     ]
-    checks.append(Check("S3 requests per tenant, SQL Server's own apart", ours.s3_requests_per_tenant, S3_REQUESTS))
     for way, cpu_limit, wall_limit in (
         (SYNC, CPU_OF_SYNC, WALL_OF_SYNC),
         (DEFERRABLE, CPU_OF_DEFERRABLE, WALL_OF_DEFERRABLE),
+        (SYNC_PRELOADED, CPU_OF_SYNC, WALL_OF_SYNC),
+        (DEFERRABLE_PRELOADED, CPU_OF_DEFERRABLE, WALL_OF_DEFERRABLE),
     ):
         if way in measured:
             other = measured[way]
-            checks.append(
+            held_to.append(
                 Check(f"CPU, workerless to {way.title}", ours.cpu_per_tenant / other.cpu_per_tenant, cpu_limit)
             )
             if is_large:
-                checks.append(Check(f"wall time, workerless to {way.title}", ours.wall / other.wall, wall_limit))
-    return checks
+                held_to.append(Check(f"wall time, workerless to {way.title}", ours.wall / other.wall, wall_limit))
+    return held_to

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import wrap
 
+from lab.environment import PROJECT
+
+BEGIN = "<!-- begin: "
 RESULTS = Path(__file__).with_name("results.md")
 HEAD = """# What `make bench` has measured
 
@@ -64,7 +69,7 @@ class Section:
 
     def markdown(self) -> str:
         """The section as it stands in the page."""
-        when = f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC, {machine()}."
+        when = f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC, commit {commit()}, {machine()}."
         limits = [table(("limit", "", "measured", ""), (check.row for check in self.checks))] if self.checks else []
         return "\n\n".join([f"## {self.title}", when, self.text.strip(), *limits]) + "\n"
 
@@ -77,6 +82,15 @@ def machine() -> str:
         f"{os.cpu_count()} cores, {memory:.0f} GB, {platform.machine()}, Python {platform.python_version()}, "
         f"load over the 15 minutes before the end {load:.1f}"
     )
+
+
+def commit() -> str:
+    """The commit that is measured, and whether something has changed since; `unknown` where git does not say."""
+    describe = ("git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty= and what was changed since")
+    try:
+        return subprocess.run(describe, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -94,7 +108,7 @@ def figure(value: float) -> str:
 
 def replace_section(page: str, name: str, body: str) -> str:
     """The page with one section, between two comments with its name, written anew; at the end where there is none."""
-    begin, end = f"<!-- begin: {name} -->\n", f"<!-- end: {name} -->\n"
+    begin, end = f"{BEGIN}{name} -->\n", f"<!-- end: {name} -->\n"
     section = f"{begin}{body.rstrip()}\n{end}"
     found = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", page, re.DOTALL)
     if found is None:
@@ -102,12 +116,24 @@ def replace_section(page: str, name: str, body: str) -> str:
     return page[: found.start()] + section + page[found.end() :]
 
 
-def write_section(name: str, section: Section, page: Path = RESULTS) -> None:
-    """Write the section of one part; the page is replaced whole, so that a reader never meets half of it."""
-    before = page.read_text() if page.exists() else HEAD
+def write_section(name: str, section: Section, conditions: str, page: Path = RESULTS) -> None:
+    """Write the section of one part, and the head anew; the page is replaced whole, so that a reader never meets half
+    of it.
+
+    Args:
+        conditions: Under which ones all parts measure.
+    """
+    before = with_head(page.read_text() if page.exists() else "", conditions)
     draft = page.with_suffix(".draft")
     draft.write_text(replace_section(before, name, section.markdown()))
     draft.replace(page)
+
+
+def with_head(page: str, conditions: str) -> str:
+    """The sections of a page below a head that is written anew."""
+    _, begin, sections = page.partition(BEGIN)
+    lines = "\n".join(wrap(conditions, 120, break_long_words=False, break_on_hyphens=False))
+    return f"{HEAD}\n{lines}\n" + (f"\n{begin}{sections}" if begin else "")
 
 
 def _cell(value: object) -> str:

@@ -14,6 +14,8 @@ from lab.settings import HOST, REGION, VAULT_BUCKET, LabSettings
 
 AWS_CONNECTION = "aws_perennial"
 SQL_SERVER_CONNECTION = "sql_server_lab"
+POLL_SECONDS = 1
+"""Nothing here takes long."""
 
 
 def airflow_environment(settings: LabSettings) -> dict[str, str]:
@@ -85,7 +87,7 @@ def _perennial(settings: LabSettings) -> dict[str, str]:
         "PERENNIAL_CONFIG": str(settings.state / "config"),
         "PERENNIAL_AWS_CONN_ID": AWS_CONNECTION,
         "PERENNIAL_DEPLOYMENT": "lab",
-        "PERENNIAL_POLL_SECONDS": "1",  # nothing here takes long
+        "PERENNIAL_POLL_SECONDS": str(POLL_SECONDS),
     }
 
 

@@ -6,6 +6,7 @@ from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
 
 from bench.ways.dispatch import MAX_ACTIVE_RUNS, REQUEST, QueueTenantsOperator
 from perennial.backup.chain import backup_chain
+from perennial.backup.partitions import TenantsMapper
 
 DUE = Asset("bench_sync_due")
 
@@ -14,7 +15,7 @@ with DAG("bench_sync_dispatch", schedule=None, catchup=False, max_active_runs=1,
 
 with DAG(
     "bench_sync_backup",
-    schedule=PartitionedAssetTimetable(assets=DUE),
+    schedule=PartitionedAssetTimetable(assets=DUE, default_partition_mapper=TenantsMapper()),  # type: ignore[arg-type]
     catchup=False,
     max_active_runs=MAX_ACTIVE_RUNS,
     is_paused_upon_creation=False,

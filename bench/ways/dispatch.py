@@ -1,8 +1,8 @@
-"""How the baselines are queued: as the product's own are, by one task and a partition of an asset for each tenant."""
+"""How the baselines are queued: as the product's own are, by one task whose events name many tenants each."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pendulum
 from airflow.sdk import Asset, BaseOperator
@@ -15,7 +15,7 @@ REQUEST = "{{ dag_run.partition_key or params.request }}"
 
 
 class QueueTenantsOperator(BaseOperator):
-    """Queues one run for each tenant that is due, through the partitions of an asset."""
+    """Queues one run for each tenant that is due, as `QueueBackupsOperator` does."""
 
     def __init__(self, *, asset: Asset, **kwargs: Any) -> None:
         super().__init__(outlets=[asset], **kwargs)
@@ -23,9 +23,12 @@ class QueueTenantsOperator(BaseOperator):
 
     def execute(self, context: Context) -> int:
         """Queue them; returns how many."""
+        from include.rules.points.partition_keys import join_keys
         from perennial.backup.dispatch import partitions_due
 
         run = context["dag_run"]
         keys = partitions_due(pendulum.instance(run.run_after).in_timezone("UTC"))
-        context["outlet_events"][self.asset].add_partitions(keys)
+        outlet, joined = context["outlet_events"][self.asset], join_keys(keys)
+        outlet.add_partitions(list(joined))
+        outlet.partition_keys = cast("set[str]", dict.fromkeys(joined).keys())  # in their order, as the product has it
         return len(keys)

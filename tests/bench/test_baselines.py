@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-from types import ModuleType
+from datetime import UTC, datetime
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset, PartitionedAssetTimetable
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from bench.ways.deferrable import OrdinaryDeferrableOperator, OrdinaryTrigger
-from bench.ways.dispatch import MAX_ACTIVE_RUNS
+from bench.ways.dispatch import MAX_ACTIVE_RUNS, QueueTenantsOperator
 from bench.ways.floor import chain_steps
+from include.rules.points.partition_keys import join_keys
 from lab.environment import PROJECT
+from perennial.backup import dispatch
+from perennial.backup.partitions import TenantsMapper
 from perennial.steps.operator import StepOperator
 from tests.support.triggers import trigger_of
 
@@ -52,6 +57,22 @@ def test_a_baseline_has_the_same_tasks_in_the_same_order_under_the_same_limit(wa
     assert shape(baseline) == shape(product)
     assert baseline.max_active_runs == product.max_active_runs == MAX_ACTIVE_RUNS
     assert not any(task.start_from_trigger for task in baseline.tasks)
+
+
+@pytest.mark.parametrize("way", ["sync", "deferrable"])
+def test_a_baseline_makes_runs_of_events_as_the_product_does(way: str) -> None:
+    timetable = dag_of(f"bench/dags/bench_{way}", f"bench_{way}_backup").timetable
+    assert isinstance(timetable, PartitionedAssetTimetable)
+    assert isinstance(timetable.default_partition_mapper, TenantsMapper)
+
+
+def test_a_baseline_is_queued_by_as_few_events_as_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [f"t{number:04}|daily|2026-11-26" for number in range(100)]
+    monkeypatch.setattr(dispatch, "partitions_due", lambda _: keys)
+    asset, events = Asset("due"), OutletEventAccessors()
+    context: Any = {"dag_run": SimpleNamespace(run_after=datetime.now(UTC)), "outlet_events": events}
+    assert QueueTenantsOperator(task_id="queue", asset=asset).execute(context) == len(keys)
+    assert list(events[asset].partition_keys) == list(join_keys(keys))
 
 
 def load_deferrable() -> DAG:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench.__main__ import PARTS, main
+from bench.fleet import checks as compared
 from bench.fleet_seed import Fleet
 from bench.measured import Measured
 from bench.measuring.records import Runs
@@ -17,6 +18,7 @@ from bench.tables import calls_table, components_table, problems_list, ways_tabl
 from bench.thousand import checks, seconds_table
 from bench.trial import fleet_size
 from bench.vault_check import find_problems
+from bench.ways.way import DEFERRABLE, DEFERRABLE_PRELOADED, SYNC, SYNC_PRELOADED, WORKERLESS
 
 
 def manifest(tenant: str, **changes: Any) -> dict[str, Any]:
@@ -105,6 +107,15 @@ def test_a_thousand_are_held_to_their_limits() -> None:
         "until all are backed up",
         "worker starts of tenants' tasks",
     ]
+
+
+def test_the_pipeline_is_held_to_a_ratio_to_each_way_beside_it() -> None:
+    ways = (SYNC, DEFERRABLE, SYNC_PRELOADED, DEFERRABLE_PRELOADED)
+    costly = {way: measured(cpu={"scheduler": 100.0}) for way in ways}
+    for way in ways:
+        ratios = [check for check in compared({WORKERLESS: measured(), way: costly[way]}) if "CPU" in check.what]
+        assert [(check.what, check.is_met) for check in ratios] == [(f"CPU, workerless to {way.title}", True)]
+        assert not all(check.is_met for check in compared({WORKERLESS: costly[way], way: costly[way]}))
 
 
 def test_every_second_of_the_cores_is_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:

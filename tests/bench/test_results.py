@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.results import Check, Section, figure, replace_section, table, write_section
+from bench.conditions import conditions
+from bench.results import Check, Section, commit, figure, replace_section, table, write_section
 
 
 @pytest.fixture
@@ -15,14 +16,25 @@ def page(tmp_path: Path) -> Path:
 
 
 def test_parts_keep_each_others_sections(page: Path) -> None:
-    write_section("one", Section("One", "first"), page)
-    write_section("two", Section("Two", "second"), page)
-    write_section("one", Section("One", "again"), page)
+    write_section("one", Section("One", "first"), "as before", page)
+    write_section("two", Section("Two", "second"), "as before", page)
+    write_section("one", Section("One", "again"), "with 8 workers", page)
     text = page.read_text()
     assert text.startswith("# What `make bench` has measured")
     assert "first" not in text
     assert text.index("again") < text.index("second")
     assert text.count("<!-- begin: one -->") == text.count("<!-- end: two -->") == 1
+
+
+def test_the_head_says_under_which_conditions_all_parts_measure(page: Path) -> None:
+    write_section("one", Section("One", "first"), "as before", page)
+    write_section("two", Section("Two", "second"), conditions(), page)
+    head, _, sections = page.read_text().partition("<!-- begin")
+    assert "as before" not in head
+    for said in ("after 1 s", "pending for 2 s", "21 rows", "8 workers", "32 is Airflow's default", "=40`"):
+        assert said in " ".join(head.split())
+    assert "first" in sections
+    assert "second" in sections
 
 
 def test_a_section_is_found_by_its_whole_name() -> None:
@@ -57,7 +69,7 @@ def test_what_was_not_measured_says_so_and_misses_its_limit() -> None:
 def test_a_section_says_when_and_on_what_machine_and_names_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
     text = Section("T", "text", [Check("a", 1, 2, " s")]).markdown()
     assert "cores" in text
-    assert "UTC" in text
+    assert f"UTC, commit {commit()}, " in text
     assert "| a | at most 2 s | 1 s | met |" in text
     import socket
 
