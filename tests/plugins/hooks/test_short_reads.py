@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import re
 from typing import Any
 from unittest.mock import AsyncMock, Mock
+from weakref import ReferenceType, ref
 
 import pytest
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore import UNSIGNED
+from botocore.exceptions import EndpointConnectionError
 
 from lab.testing.storage import LabStorage
 from perennial.hooks.aws.clients import aws_client
@@ -91,32 +98,95 @@ def test_the_ordinary_way_answers_what_the_short_way_leaves_open_and_those_that_
 async def test_bytes_that_are_not_those_of_the_stored_checksum_do_not_count(
     content: bytes, headers: dict[str, str], counts: bool
 ) -> None:
-    s3 = _client("https://vault.s3.eu-central-1.amazonaws.com/object-name?X-Amz-Signature=0", content, headers)
+    s3 = await _client(content, headers)
     assert await ShortReads(s3, "vault").read("acme") == ((content, headers) if counts else None)
     (sent,) = s3._endpoint.http_session.send.call_args.args
     assert sent.url == "https://vault.s3.eu-central-1.amazonaws.com/acme"
 
 
+SETTINGS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "path": {"s3": {"addressing_style": "path"}},
+    "virtual": {"s3": {"addressing_style": "virtual"}},
+    "dualstack": {"use_dualstack_endpoint": True},
+    "FIPS": {"use_fips_endpoint": True},
+    "s3v4": {"signature_version": "s3v4"},
+    "legacy": {"s3": {"us_east_1_regional_endpoint": "legacy"}},
+}
+REGIONS = ["us-east-1", "eu-central-1", "ap-southeast-5", "us-gov-west-1"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("region", REGIONS)
+async def test_the_short_way_leads_where_the_ordinary_way_leads(region: str, setting: str) -> None:
+    for bucket in ("vault", "with.dots"):
+        await _assert_same_way(bucket, region_name=region, config=AioConfig(**SETTINGS[setting]))
+
+
+@pytest.mark.parametrize("style", ["path", "virtual", "auto"])
+@pytest.mark.parametrize("url", ["http://localhost:9000", "https://store.example/s3/", "http://127.0.0.1:1"])
+async def test_the_short_way_leads_to_the_endpoint_that_the_connection_names(url: str, style: str) -> None:
+    config = AioConfig(s3={"addressing_style": style})
+    await _assert_same_way("vault", region_name="eu-central-1", endpoint_url=url, config=config)
+
+
 @pytest.mark.parametrize(
-    "presigned",
+    ("bucket", "settings"),
     [
-        "https://somewhere.example/?key=object-name",
-        "https://vault.example/object-name?X-Amz-Credential=AKIA%2F20261123%2Feu-central-1%2Fs3express%2Faws4_request",
+        ("vault--euc1-az1--x-s3", {}),
+        ("arn:aws:s3:eu-central-1:123456789012:accesspoint/vault", {"signature_version": "v4a"}),
+        ("vault", {"signature_version": UNSIGNED}),
+        ("vault", {"signature_version": "s3"}),
     ],
+    ids=["directory bucket", "several Regions", "nobody signs", "an old signature"],
 )
-async def test_a_bucket_that_is_reached_in_a_way_of_its_own_is_read_by_the_ordinary_way(presigned: str) -> None:
-    s3 = _client(presigned, b"hello", {})
-    assert await ShortReads(s3, "vault").read("acme") is None
+async def test_a_bucket_that_is_reached_in_a_way_of_its_own_is_read_by_the_ordinary_way(
+    bucket: str, settings: dict[str, Any]
+) -> None:
+    s3 = await _client(b"hello", {}, config=AioConfig(**settings))
+    assert await ShortReads(s3, bucket).read("acme") is None
     s3._endpoint.http_session.send.assert_not_called()
 
 
-def _client(presigned: str, content: bytes, headers: dict[str, str]) -> Any:
-    """A client whose connections answer everything with this content."""
+def test_the_short_way_keeps_no_client_that_was_closed(weed_vault: VaultUnderTest) -> None:
+    async def read(vault: Vault) -> ReferenceType[Any]:
+        await vault.points.get("acme", "acme-daily-20261123")
+        return ref(await aws_client("s3", vault.settings.aws_conn_id))
 
+    client = weed_vault.run(read)
+    gc.collect()
+    assert client() is None
+
+
+async def _assert_same_way(bucket: str, **settings: Any) -> None:
+    """Host, path and what is signed for are the same by both ways."""
+    s3 = await _client(b"", {}, **settings)
+    s3._endpoint.http_session.send.side_effect = EndpointConnectionError(endpoint_url="nowhere")
+    assert await ShortReads(s3, bucket).read("acme/one") is None
+    with pytest.raises(EndpointConnectionError):
+        await s3.get_object(Bucket=bucket, Key="acme/one")
+    short, ordinary = [call.args[0] for call in s3._endpoint.http_session.send.call_args_list]
+    assert short.url == ordinary.url
+    assert _scope(short) == _scope(ordinary)
+
+
+def _scope(request: Any) -> str:
+    """Region and service for which a request is signed."""
+    authorization = request.headers["Authorization"]
+    text = authorization.decode() if isinstance(authorization, bytes) else authorization
+    credential = re.search(r"Credential=[^/]+/\d+/([^,]+)", text)
+    assert credential
+    return credential.group(1)
+
+
+async def _client(content: bytes, headers: dict[str, str], **settings: Any) -> Any:
+    """A client whose connections answer everything with this content, and send nothing."""
     body: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     body.set_result(content)
-    s3 = Mock()
-    s3.generate_presigned_url = AsyncMock(return_value=presigned)
-    s3._request_signer.get_auth_instance = AsyncMock(return_value=Mock())
-    s3._endpoint.http_session.send = AsyncMock(return_value=Mock(status_code=200, headers=headers, content=body))
-    return s3
+    keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "secret"}
+    config = settings.pop("config", AioConfig()).merge(AioConfig(retries={"total_max_attempts": 1}))
+    session, chosen = get_session(), {"region_name": "eu-central-1", **keys, **settings}
+    async with session.create_client("s3", config=config, **chosen) as s3:
+        answer = Mock(status_code=200, headers=headers, content=body)
+        s3._endpoint.http_session.send = AsyncMock(return_value=answer)
+        return s3

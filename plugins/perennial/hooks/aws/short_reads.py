@@ -13,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import zlib
-from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+from weakref import WeakKeyDictionary, ref
 
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,16 +23,30 @@ from botocore.exceptions import BotoCoreError, ClientError
 ORDINARY_SECONDS = 20.0
 """For how long the ordinary way is taken after an answer that leaves a question: S3 may want a slower pace."""
 
-_NAME = "object-name"
+_SIGNED_IN_HEADERS = ("v4", "s3v4")
+"""What botocore calls the ordinary signature of a request to S3; a directory bucket's, for instance, is another one."""
+
 _MISSING = b"<Code>NoSuchKey</Code>"
 
 
+class _Place(NamedTuple):
+    """Where a bucket is.
+
+    Attributes:
+        address: Of its objects, up to their key; empty where it is reached in a way of its own.
+        region: For which requests are signed.
+    """
+
+    address: str
+    region: str
+
+
 class ShortReads:
-    """The shorter way to one bucket, for one client."""
+    """The shorter way to one bucket, for one client, which it keeps from nothing that ends it."""
 
     def __init__(self, s3: Any, bucket: str) -> None:
-        self._s3, self._bucket = s3, bucket
-        self._address: str | None = None
+        self._client, self._bucket = ref(s3), bucket
+        self._place: _Place | None = None
         self._ordinary_until = 0.0
 
     async def read(self, key: str) -> tuple[bytes, dict[str, str]] | None:
@@ -80,41 +94,44 @@ class ShortReads:
         if asyncio.get_running_loop().time() < self._ordinary_until:
             return None
         try:
-            request = await self._signed(path, headers)
+            s3: Any = self._client()  # whoever asks holds it
+            request = await self._signed(s3, path, headers)
             if request is None:
                 return None
-            # The client has no public name for its connections, nor for its signer; both are as old as the client.
-            answer = await self._s3._endpoint.http_session.send(request)
+            # The client has no public name for its connections, its signer and its rules for the endpoint.
+            answer = await s3._endpoint.http_session.send(request)
             return answer.status_code, await answer.content, dict(answer.headers)
         except BotoCoreError:
             self._take_the_ordinary_way()
             return None
 
-    async def _signed(self, path: str, headers: dict[str, str]) -> Any:
+    async def _signed(self, s3: Any, path: str, headers: dict[str, str]) -> Any:
         """The request to send; None where the bucket is reached in a way of its own."""
-        if self._address is None:
-            self._address = await self._find_address()
-        if not self._address:
+        if self._place is None:
+            self._place = await self._find_place(s3)
+        address, region = self._place
+        if not address:
             return None
-        request = AWSRequest("GET", self._address + path, headers=headers, stream_output=False)
+        request = AWSRequest("GET", address + path, headers=headers, stream_output=False)
         request.context["payload_signing_enabled"] = True
-        auth = await self._s3._request_signer.get_auth_instance("s3", self._s3.meta.region_name, "s3v4")
+        auth = await s3._request_signer.get_auth_instance("s3", region, "s3v4")
         auth.add_auth(request)
         return request.prepare()
 
     def _take_the_ordinary_way(self) -> None:
         self._ordinary_until = asyncio.get_running_loop().time() + ORDINARY_SECONDS
 
-    async def _find_address(self) -> str:
-        """The address of the bucket's objects up to their key, as the client itself would write it; empty where it does
-        not sign for S3 in the ordinary way (an access point, a directory bucket).
+    async def _find_place(self, s3: Any) -> _Place:
+        """Where the client itself would send a GetObject, by the rules of its Region and settings.
+
+        Not by a presigned URL: most of those lead to S3's global host, which may send a request to the wrong Region.
         """
-        place = {"Bucket": self._bucket, "Key": _NAME}
-        address, _, query = (await self._s3.generate_presigned_url("get_object", Params=place)).partition("?")
-        scopes = parse_qs(query).get("X-Amz-Credential", [])  # key/day/region/service/aws4_request
-        signs_otherwise = any(scope.split("/")[3:4] != ["s3"] for scope in scopes)
-        ends_so = address.endswith(f"/{_NAME}") and bool(urlsplit(address).netloc)
-        return address.removesuffix(_NAME) if ends_so and not signs_otherwise else ""
+        operation, context = s3.meta.service_model.operation_model("GetObject"), dict[str, Any]()
+        parameters = {"Bucket": self._bucket, "Key": "name"}
+        address, headers, _ = await s3._resolve_endpoint_ruleset(operation, parameters, context)
+        signing = {"signing_name": "s3", "region": s3.meta.region_name, **context.get("signing", {})}
+        is_ordinary = context.get("auth_type") in _SIGNED_IN_HEADERS and signing["signing_name"] == "s3" and not headers
+        return _Place(f"{address.rstrip('/')}/" if is_ordinary else "", signing["region"])
 
 
 def _is_whole(content: bytes, headers: dict[str, str]) -> bool:
