@@ -51,7 +51,8 @@ async def look_at_all(
         half = host_of(tenant, other)
         if tenant.id == manifest.tenant and half == host:
             continue
-        seen = look_from_memory(settings, tenant, other, remembered_files(tenant.database.connection), since=since)
+        files = remembered_files(tenant.database.connection, since=since)
+        seen = look_from_memory(settings, tenant, other, files, since=since)
         if seen and not of_weight(Weight.DIFFERENCE, seen.findings):
             look = VolumeLook.of(seen.findings, now, seen.folder)
             looks[fingerprint_of(half)] = TenantLook(tenant=tenant.id, look=look)

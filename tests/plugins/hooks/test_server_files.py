@@ -9,7 +9,7 @@ import pytest
 
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
-from perennial.hooks.sql_server.server_files import files_of, files_of_all
+from perennial.hooks.sql_server.server_files import files_of, files_of_all, remembered_files
 from tests.support.world import World
 
 pytestmark = pytest.mark.lab
@@ -42,6 +42,18 @@ def test_twenty_that_ask_at_once_share_one_statement_and_what_it_fails_with(
     database = world.entries["acme"]["database"]["name"]
     data = world.database_host.folder
     assert files_of(first, database) == (f"{data}/{database}.mdf", f"{data}/{database}_log.ldf")
+
+
+def test_what_a_server_has_said_is_remembered_for_those_who_take_it_so_old(world: World) -> None:
+    async def ask() -> tuple[Any, list[Any]]:
+        before = asyncio.get_running_loop().time()
+        said = await files_of_all("sql_server_lab", since=before)
+        after = asyncio.get_running_loop().time()
+        return said, [remembered_files("sql_server_lab", since=since) for since in (before, after)]
+
+    said, remembered = world.runner.run(ask())
+    assert said
+    assert remembered == [said, {}]
 
 
 def test_names_compare_without_regard_to_case_unless_two_differ_in_it_alone() -> None:

@@ -57,9 +57,10 @@ async def _ask(memory: _Memory, conn_id: str, began: float, pauses: tuple[float,
         memory.flight = None
 
 
-def remembered_files(conn_id: str) -> Mapping[str, tuple[str, ...]]:
-    """What the server said last; empty when it was not asked yet."""
-    return _memories.get()[conn_id].files
+def remembered_files(conn_id: str, *, since: float) -> Mapping[str, tuple[str, ...]]:
+    """What the server said when it was last asked, at `since` (time of the loop) or later; empty when it was not."""
+    memory = _memories.get()[conn_id]
+    return memory.files if memory.began >= since else {}
 
 
 def files_of(all_files: Mapping[str, tuple[str, ...]], database: str) -> tuple[str, ...]:
