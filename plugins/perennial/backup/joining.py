@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from include.rules.backup.sharing import Candidate, Choice, decide, is_over, left_behind
-from include.rules.errors import ConflictError
+from include.rules.errors import ConflictError, UnavailableError
 from include.rules.points.looks import fingerprint_of
 from include.rules.points.parts import SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, SnapshotUser
@@ -152,15 +152,22 @@ class VolumeQueue:
         return await claim.make(self._last_name)
 
     async def _tidy(self, asker: Asker, joined: SharedSnapshot, recent: RecentClaims) -> None:
-        """Leave what earlier attempts of the point have joined, and seal what nobody needs to join any more."""
+        """Leave what earlier attempts of the point have joined, and seal what nobody needs to join any more.
+
+        The point has what it came for: whatever cannot be tidied up is left to the next one, or to retention.
+        """
         kept = {joined.name, *asker.point.manifest.parts.claims}
         for document in left_behind(asker.candidate, recent.seen, kept):
             await leave(asker.point, document.volume, document.id)
         for seen in recent.seen:
             found = recent.version_of(seen)
             if found and is_over(asker.candidate, seen):
-                with suppress(ConflictError):  # whoever has changed it meanwhile has had a reason to
+                try:
                     await asker.point.vault.shared_snapshots.replace(found.value.sealed(), found.etag)
+                except ConflictError:
+                    pass  # whoever has changed it meanwhile has had a reason to
+                except UnavailableError as error:
+                    log.warning("Shared snapshot %s was not sealed: %s", found.value.name, error.what)
 
 
 _queues: PerLoop[defaultdict[tuple[Settings, str], VolumeQueue]] = PerLoop(lambda: defaultdict(VolumeQueue))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from include.rules.errors import PartError, RefusedError
+from include.rules.errors import PartError, RefusedError, UnavailableError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot
@@ -25,8 +25,13 @@ async def leave_dropped(point: LeasedPoint, before: Manifest) -> None:
 async def leave(point: LeasedPoint, volume: str, claim: str, *, sealed: str = "") -> None:
     """Take the point off the list of a shared snapshot; what is gone, or in a later attempt's hands, stays as it is.
 
+    Where the vault does not answer the point stays on the list: no backup fails for it, and retention takes it off.
+
     Args:
         sealed: Why nobody else may join it any more either; empty when others may.
+
+    Raises:
+        UnavailableError: when nobody can be kept from joining it.
     """
     manifest, token = point.manifest, point.lease.token
 
@@ -38,6 +43,10 @@ async def leave(point: LeasedPoint, volume: str, claim: str, *, sealed: str = ""
         await point.vault.change_shared_snapshot(volume, claim, left)
     except (PartError, RefusedError) as error:
         log.info("Shared snapshot %s of volume %s was not left: %s", claim, volume, error)
+    except UnavailableError as error:
+        if sealed:
+            raise
+        log.warning("Shared snapshot %s of volume %s was not left; retention does it: %s", claim, volume, error.what)
 
 
 async def drop_snapshot(point: LeasedPoint, role: SnapshotRole, why: str) -> None:

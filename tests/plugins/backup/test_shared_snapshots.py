@@ -90,6 +90,24 @@ def test_who_comes_after_the_window_seals_what_is_there_and_has_a_snapshot_made(
         assert (earlier.id[-4:], later.id[-4:]) == ("0001", "0002")
 
 
+def test_a_step_that_has_joined_does_not_fail_for_what_it_cannot_tidy_up(
+    neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, web = neighbours.world, neighbours.volumes[0]
+    neighbours.at_once(chain_before(VERIFY))
+    earlier = only_share(neighbours, "acme", web)
+    monkeypatch.setitem(PLANS, "standard", {**PLANS["standard"], "snapshot_window_minutes": 0})
+    neighbours.add("globex")
+    neighbours.at_once([OPEN], tenants=["globex"])
+    left = SnapshotUser(tenant="globex", point=world.manifest(daily("globex")).id, token=0)
+    world.runner.run(world.vault.change_shared_snapshot(web, earlier.id, lambda it: it.joined([left])))
+    with world.vault_away("s3:PutObject", match=f"{web}/{earlier.id}.json"):
+        neighbours.at_once([WEB], tenants=["globex"])
+    (old, new) = [one for one in world.shared_snapshots(daily("globex")) if one.volume == web]
+    assert (old.id, old.state) == (earlier.id, ShareState.STARTED)
+    assert world.manifest(daily("globex")).parts.claims == {new.name}
+
+
 def test_a_backup_by_hand_joins_nobody_and_daily_ones_join_it(neighbours: Neighbours) -> None:
     world = neighbours.world
     neighbours.add("globex")
