@@ -115,6 +115,29 @@ def bytes_left_note(
     )
 
 
+def has_settled(written_at: datetime, now: datetime) -> bool:
+    """True for a list on which points that were deleted stand for no good reason: whoever brings a point back by hand
+    brings back several documents, and needs a while.
+
+    Args:
+        written_at, now: By the store's clock.
+    """
+    return now - written_at >= LAG
+
+
+def place_of(point: str, name: ClaimName) -> str:
+    """What a point has left, in words."""
+    return f"the place of {point} in shared snapshot {name}"
+
+
+def buried_note(point: str, names: Iterable[ClaimName]) -> str:
+    """A point that was deleted, and is on lists all the same."""
+    return (
+        f"Recovery point {point} was deleted, and is on the lists of shared snapshots ({', '.join(map(str, names))}): "
+        "somebody has brought those back. The runs of the fleet take it off each that was not written for an hour."
+    )
+
+
 def to_go_note(name: ClaimName) -> str:
     """A shared snapshot whose last user has left it in a run for one tenant."""
     return (

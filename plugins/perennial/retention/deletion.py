@@ -17,6 +17,7 @@ from functools import partial
 from include.rules.errors import ConflictError, UnavailableError
 from include.rules.points.parts import ClaimName, SnapshotRole
 from include.rules.retention.expiry import refuse_wanted, tombstone
+from include.rules.retention.shared import place_of
 from include.rules.retention.undeleted import LOCK_HOLDS, UndeletedPart
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import PART_TAG, Snapshot
@@ -108,7 +109,7 @@ class Deletion:
         """Leave the lists, and nothing else: what was left, in words."""
         for name in self._lists:
             await self._leave(name)
-        return [f"the place of {self.point.manifest.id} in shared snapshot {name}" for name in self._lists]
+        return [place_of(self.point.manifest.id, name) for name in self._lists]
 
     async def _leave(self, name: ClaimName) -> None:
         """Take the point off a list, unless somebody wants it.

@@ -20,6 +20,7 @@ from include.rules.retention.records import ShownPlan
 from include.rules.retention.reports import FleetReport, SharedReport, TenantReport
 from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.vault.vault import Vault
+from perennial.retention.buried import leave_lists_of_buried
 from perennial.retention.dissolving import Dissolution
 from perennial.retention.gone_tenants import note_gone_tenants
 from perennial.retention.inventory import take_inventory
@@ -94,6 +95,7 @@ class Retention:
             report.stopped_by(review.plans.objections_to(tenant))
         if not dry_run:
             await self._for_each(review.plans.plans, lambda tenant: self._act(tenant, review), review.reports)
+            await leave_lists_of_buried(self._looks, self.owner, review.reports, self._for_each)
             await self._dissolution.delete_unused()
             await self._dissolution.look_for_strays()
             await record_retention(self.vault.documents, self.now, self.owner)

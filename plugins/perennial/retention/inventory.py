@@ -14,7 +14,7 @@ from include.rules.restore.half_restored import points_needed_by_half_restored
 from include.rules.retention.lost_parts import failed_for_want_of, is_suspect, report_lost_parts
 from include.rules.retention.plan import Circumstances
 from include.rules.retention.records import AppliedPolicy
-from include.rules.retention.shared import BYTES_STAY, lists_to_leave
+from include.rules.retention.shared import BYTES_STAY, buried_note, lists_to_leave
 from include.rules.retention.timeline import TimelinePoint
 from perennial.hooks.vault.collection import Versioned
 from perennial.hooks.vault.restore_records import RestoresRead, read_restores
@@ -45,6 +45,7 @@ class TenantInventory:
         lost: By recovery point id, names of parts that are not there any more.
         circumstances: What else bears on the tenant's points at the moment.
         applied: By what retention last acted on the tenant, as it was read.
+        buried: By recovery point id, shared snapshots on whose lists points are that were deleted.
     """
 
     tenant: str
@@ -59,11 +60,13 @@ class TenantInventory:
     lost: Mapping[str, tuple[PartName, ...]]
     circumstances: Circumstances
     applied: Versioned[AppliedPolicy] | None
+    buried: Mapping[str, Sequence[ClaimName]]
 
     @property
     def notes(self) -> list[str]:
-        """What else there is to say of a tenant that has left and shares snapshots with others."""
-        return [BYTES_STAY] if self.circumstances.offboarding and any(self.lists.values()) else []
+        """What else there is to say: of a tenant that has left, and of points that were deleted."""
+        has_bytes = self.circumstances.offboarding is not None and any(self.lists.values())
+        return [*([BYTES_STAY] if has_bytes else []), *(buried_note(*lists) for lists in self.buried.items())]
 
 
 async def take_inventory(
@@ -101,7 +104,9 @@ async def take_inventory(
     files = _files(vault, tenant, folders)
     suspects = [v for name, v in manifests.items() if is_suspect(v.value, listing.ids, files.get(name, ()), now)]
     problems += await find_orphans(vault, tenant, ids, snapshots, files)
-    problems += await find_strangers(vault, tenant, {name: users[name] for name in users if name not in ids})
+    strangers, buried = await find_strangers(vault, tenant, {name: users[name] for name in users if name not in ids})
+    problems += strangers
+    shared.found_buried(tenant, buried)
     problems += await find_unlisted(vault, [version.value for version in versions], users, listing.unread)
     lost = await find_lost_parts(vault, suspects)
     if lost:
@@ -138,6 +143,7 @@ async def take_inventory(
             applied=applied.value if applied else None,
         ),
         applied,
+        buried,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any
@@ -76,12 +76,14 @@ class SharedLooks:
     Attributes:
         emptied: Shared snapshots whose last user has left them in the course of the run.
         wanted: What the points need that were looked at: whatever the lists say, the run deletes none of it.
+        buried: By tenant and recovery point id, lists on which points are that were deleted.
         latest: What was seen last.
     """
 
     def __init__(self, vault: Vault) -> None:
         self.vault = vault
         self.emptied, self.wanted = set[ClaimName](), WantedSnapshots()
+        self.buried = dict[str, Mapping[str, list[ClaimName]]]()
         self.latest = SnapshotListing()
         self._sees_all = False
 
@@ -97,6 +99,12 @@ class SharedLooks:
     async def look_at_every_document(self) -> None:
         """Look at the documents of all shared snapshots, after the snapshots themselves."""
         await self._read(self.latest, await self.vault.shared_snapshot_names())
+
+    def found_buried(self, tenant: str, lists: Mapping[str, list[ClaimName]]) -> None:
+        """Take note of the tenant's points that were deleted and are on lists, if there are any."""
+        self.buried.pop(tenant, None)
+        if lists:
+            self.buried[tenant] = lists
 
     async def look_at(self, tenant: str, manifests: Iterable[Manifest]) -> SnapshotListing:
         """What there is of one tenant, that of the volumes that its manifests name; or of all, where all was seen."""

@@ -15,6 +15,7 @@ from include.rules.retention.shared import SharedEntry
 from include.rules.retention.shared_errors import misfit_error, unknown_claim_error, unknown_user_error, unlisted_error
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.vault.vault import Vault
+from perennial.retention.buried import is_buried
 from perennial.retention.shared_looks import SnapshotListing
 
 
@@ -45,15 +46,25 @@ async def find_unlisted(
     return problems
 
 
-async def find_strangers(vault: Vault, tenant: str, users: Mapping[str, Sequence[SharedEntry]]) -> list[PartError]:
-    """Points of the tenant that are on lists and of which the vault has no manifest, and no tombstone either."""
-    problems = []
+async def find_strangers(
+    vault: Vault, tenant: str, users: Mapping[str, Sequence[SharedEntry]]
+) -> tuple[list[PartError], dict[str, list[ClaimName]]]:
+    """Points of the tenant that are on lists and of which the vault has no manifest.
+
+    Returns:
+        What is wrong with those that have no tombstone either, and by recovery point id the lists of those that have.
+    """
+    problems, buried = list[PartError](), dict[str, list[ClaimName]]()
     for point_id, entries in sorted(users.items()):
-        if await vault.documents.get(vault.points.key(tenant, point_id)):
-            continue
-        if not await vault.documents.get(vault.tombstones.key(tenant, point_id)):
-            problems.append(unknown_user_error(tenant, point_id, [entry.name for entry in entries]))
-    return problems
+        names = [entry.name for entry in entries]
+        try:
+            if await is_buried(vault, tenant, point_id):
+                buried[point_id] = names
+            elif not await vault.documents.get(vault.points.key(tenant, point_id)):
+                problems.append(unknown_user_error(tenant, point_id, names))
+        except PartError as error:
+            problems.append(error)
+    return problems, buried
 
 
 async def find_unknown_claims(vault: Vault, listing: SnapshotListing) -> list[PartError]:
