@@ -4,6 +4,8 @@
 `queue_missing` compares the tenants due with the manifests in the vault and queues those again that have no verified
 daily recovery point of today: their first run may have failed, or its key may have been lost (keys that are queued
 while `tenant_backup` is paused are). Where the first run is still at work, the second waits for it, for half an hour.
+Where the night is not over, the first run of a tenant may still wait for its turn: it goes on, and the second one,
+behind it in the queue, has nothing to do.
 
 `confirm` waits until all of them are verified, for at most `wait_minutes`, and fails by name when one is not.
 """

@@ -1,8 +1,9 @@
 """
 ### The fleet's daily backup, 09:00 UTC
 
-One task names the tenants that are due and queues one run of `tenant_backup` for each, through one asset partition a
-tenant (`<tenant>|daily|<date>`). The runs wait in that DAG's queue and execute as their turn comes.
+One task names the tenants that are due, in events of the asset `backups_due` that have as many of them as a key has
+room for. Airflow makes a run of `tenant_backup` for each tenant, whose partition key is `<tenant>|daily|<date>`. The
+runs wait in that DAG's queue and execute as their turn comes.
 
 Triggered by hand on the same day it queues the same recovery points again: those that are verified have nothing to do,
 the others are attempted anew.

@@ -1,7 +1,8 @@
 """
 ### One recovery point of one tenant
 
-Started by `daily_backups` through the asset `backups_due`, one run for each tenant; `max_active_runs` is the queue.
+Started by `daily_backups` through the asset `backups_due`, one run for each tenant; `max_active_runs` is the queue
+(`PERENNIAL_BACKUPS_AT_ONCE`).
 Which tenant a run is for is its partition key, `<tenant>|daily|<date>`: filter the runs by it, or show its column.
 
 `open` takes the tenant's lease and claims the recovery point's id, the two snapshot steps ask for the EBS snapshots
@@ -21,7 +22,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, PartitionedAssetTimetable
 
 from perennial.backup.chain import backup_chain
-from perennial.backup.operators import BACKUPS_DUE
+from perennial.backup.operators import BACKUPS_DUE, backups_at_once
 from perennial.backup.partitions import TenantsMapper
 from perennial.steps.forms import optional_text
 
@@ -34,7 +35,7 @@ with DAG(
     # Typed as the SDK's class, of which Airflow serializes its own alone: others have to be of the core's.
     schedule=PartitionedAssetTimetable(assets=BACKUPS_DUE, default_partition_mapper=TenantsMapper()),  # type: ignore[arg-type]
     catchup=False,
-    max_active_runs=96,  # most of a small backup is waiting: docs/scale.md, "What breaks first"
+    max_active_runs=backups_at_once(),
     # Keys that are queued while this DAG is paused are lost for good.
     is_paused_upon_creation=False,
     params={

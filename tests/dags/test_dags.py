@@ -101,6 +101,20 @@ def test_the_fleets_retention_never_waits_behind_runs_that_wait_for_a_person(bag
     assert bag.dags["retention"].max_active_runs >= 1000
 
 
+def test_how_many_backups_run_at_once_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _tenant_backup().dags["tenant_backup"].max_active_runs == 96
+    monkeypatch.setenv("PERENNIAL_BACKUPS_AT_ONCE", "200")
+    assert _tenant_backup().dags["tenant_backup"].max_active_runs == 200
+    for wrong in ("many", "0", "-1", "1.5"):
+        monkeypatch.setenv("PERENNIAL_BACKUPS_AT_ONCE", wrong)
+        (error,) = _tenant_backup().import_errors.values()
+        assert f"PERENNIAL_BACKUPS_AT_ONCE is '{wrong}', not a number of runs. The DAG `tenant_backup`" in error
+
+
+def _tenant_backup() -> DagBag:
+    return DagBag(DAGS / "tenant_backup.py")
+
+
 def test_both_backup_dags_are_built_from_the_same_chain(bag: DagBag) -> None:
     for dag_id in ("tenant_backup", "manual_backup"):
         dag = bag.dags[dag_id]

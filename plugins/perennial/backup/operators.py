@@ -5,6 +5,7 @@ Fields that several have: `request` is `<tenant>|<kind>|<moment>`.
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
@@ -13,12 +14,32 @@ from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.rules.errors import ConfigurationError
 from perennial.steps.operator import StepOperator
+
+BACKUPS_AT_ONCE = 96
+"""Most of a small backup is waiting: docs/scale.md, "What breaks first"."""
 
 BACKUPS_DUE = Asset("backups_due")
 """Each of its partitions is one tenant's recovery point that is to be made: `<tenant>|daily|<date>`. An event names
 several of them (`include/rules/points/partition_keys.py`).
 """
+
+
+def backups_at_once() -> int:
+    """How many runs of `tenant_backup` may be active (PERENNIAL_BACKUPS_AT_ONCE); Airflow has it from the DAG alone.
+
+    Raises:
+        ConfigurationError: when it is no number of runs; Airflow shows that as an import error of the DAG.
+    """
+    text = os.environ.get("PERENNIAL_BACKUPS_AT_ONCE") or str(BACKUPS_AT_ONCE)
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise ConfigurationError(
+            f"The environment variable PERENNIAL_BACKUPS_AT_ONCE is {text!r}, not a number of runs.",
+            why="The DAG `tenant_backup` could not be read: no backup begins until it can.",
+            todo=f"Set it to a number, or remove it for {BACKUPS_AT_ONCE}; then restart the dag-processor.",
+        )
+    return int(text)
 
 
 class OpenRecoveryPointOperator(StepOperator):
@@ -68,7 +89,7 @@ class CloseRecoveryPointOperator(StepOperator):
 
 
 class QueueBackupsOperator(BaseOperator):
-    """Queue the daily backup of every tenant that is due, on a worker: a partition of BACKUPS_DUE for each.
+    """Queue the daily backup of every tenant that is due, on a worker, by few events of BACKUPS_DUE.
 
     The keys are announced when the task succeeds, all at once. So it is tried again, unlike a step: at nine it asks an
     API server that everybody asks, and one slow answer would cost the whole fleet its morning.
