@@ -14,6 +14,7 @@ from include.rules.errors import OutrankedError
 from include.rules.points import shared_snapshots
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from lab.testing.deadlines import within
+from perennial.backup import claim
 from perennial.hooks.aws.clients import closing_clients
 from tests.support import sweeps
 from tests.support.neighbours import Neighbours, daily
@@ -61,10 +62,10 @@ def shared_by_both(two: Neighbours) -> SharedSnapshot:
     return one
 
 
-async def cut_once_refused(two: Neighbours, tenant: str) -> None:
-    """End a step whose claim is written, once AWS has refused its snapshot."""
+async def cut_once_refused(two: Neighbours, tenant: str, calls: int = 1) -> None:
+    """End a step whose claim is written, once AWS has refused its snapshot, or so many calls met a fault."""
     step = asyncio.create_task(web_step(two, tenant))
-    while await asyncio.sleep(0.05, not two.world.cloud.fault_hits()):
+    while await asyncio.sleep(0.05, len(two.world.cloud.fault_hits()) < calls):
         pass
     step.cancel()
     await asyncio.gather(step, return_exceptions=True)
@@ -93,6 +94,29 @@ def test_a_snapshot_whose_answer_was_lost_is_found_again_by_its_claim(two: Neigh
     two.at_once([WEB])
     shared_by_both(two)
     assert len(two.snapshots_of(two.web.volume)) == 1
+
+
+@pytest.mark.parametrize("is_taken_over", [False, True])
+def test_a_snapshot_whose_answer_was_lost_was_claimed_before_it_was_first_asked_for(
+    two: Neighbours, monkeypatch: pytest.MonkeyPatch, *, is_taken_over: bool
+) -> None:
+    monkeypatch.setattr(claim, "HEARTBEAT", 0)
+    monkeypatch.setenv("PERENNIAL_POLL_SECONDS", "1.2")  # the store tells whole seconds
+    cloud = two.world.cloud
+    cloud.add_fault("ec2:CreateSnapshot", after=True, drop=True)
+    cloud.add_fault("ec2:DescribeSnapshots", lag=60, times=1)
+    if is_taken_over:
+        cloud.add_fault("ec2:CreateSnapshot", delay=60)
+        two.world.runner.run(cut_once_refused(two, "acme", calls=3))
+        cloud.clear_faults()
+    else:
+        cloud.add_fault("ec2:CreateSnapshot", drop=True)
+    two.at_once([WEB])
+    shared = shared_by_both(two)
+    assert len(two.snapshots_of(two.web.volume)) == 1
+    assert shared.claimed_at
+    assert shared.started_at
+    assert shared.claimed_at <= shared.started_at, "both clocks are this machine's here"
 
 
 @pytest.mark.timeout(600)
@@ -138,9 +162,9 @@ def test_a_run_goes_on_with_its_own_claim_at_once(two: Neighbours) -> None:
 
 def test_what_a_silent_claimer_has_asked_for_is_adopted(two: Neighbours, monkeypatch: pytest.MonkeyPatch) -> None:
     fall_silent(two, monkeypatch)
-    (claim,) = two.world.shared_snapshots(daily("acme"))
-    assert claim.state is ShareState.CLAIMED
-    tags = {"perennial:vault": two.world.vault.settings.vault, "perennial:claim": claim.tag}
+    (claimed,) = two.world.shared_snapshots(daily("acme"))
+    assert claimed.state is ShareState.CLAIMED
+    tags = {"perennial:vault": two.world.vault.settings.vault, "perennial:claim": claimed.tag}
     made = two.world.cloud.client("ec2").create_snapshot(
         VolumeId=two.web.volume,
         TagSpecifications=[
@@ -196,7 +220,7 @@ def test_a_claim_that_amazon_refuses_for_good_fails_those_who_wait_and_is_left_t
     for tenant, error in zip(BOTH, errors, strict=True):
         assert f"of tenant {tenant} could not be snapshotted: An error occurred (SnapshotLimitExceeded)" in str(error)
     ids = two.world.runner.run(two.world.vault.shared_snapshot_ids(two.web.volume))
-    (claim,) = [two.world.runner.run(two.world.vault.shared_snapshots.require(two.web.volume, one)) for one in ids]
-    assert (claim.value.state, claim.value.users) == (ShareState.DELETING, ())
+    (given_up,) = [two.world.runner.run(two.world.vault.shared_snapshots.require(two.web.volume, one)) for one in ids]
+    assert (given_up.value.state, given_up.value.users) == (ShareState.DELETING, ())
     two.at_once([WEB])
     assert shared_by_both(two).id.endswith("-0002")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.rules.errors import PartError
+from include.rules.errors import PartError, UnavailableError
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from tests.support.holdings import assert_one_of_each
@@ -46,6 +46,41 @@ def test_a_part_from_whose_list_the_point_was_taken_is_replaced(neighbours: Neig
     part = world.manifest(daily("acme")).parts.web_snapshot
     assert part
     assert (part.claim, part.claim == web_share(neighbours).id) == ("".join((shared.id[:-1], "2")), True)
+
+
+@pytest.mark.parametrize("harm", ["in error", "gone", "unreadable"])
+def test_a_part_whose_shared_snapshot_is_in_error_gone_or_unreadable_is_replaced(
+    neighbours: Neighbours, harm: str
+) -> None:
+    world, vault = neighbours.world, neighbours.world.vault
+    neighbours.at_once([OPEN, WEB])
+    shared, key = web_share(neighbours), vault.shared_snapshots.key(neighbours.web.volume, web_share(neighbours).id)
+    if harm == "in error":
+        sealing = vault.change_shared_snapshot(shared.volume, shared.id, lambda one: one.sealed("it is error"))
+        world.runner.run(sealing)
+    elif harm == "gone":
+        world.forget_shared_snapshots()
+    else:
+        world.write_file(key, b"{")
+    neighbours.at_once([WEB])
+    part = world.manifest(daily("acme")).parts.web_snapshot
+    assert part
+    assert part.snapshot_id != shared.snapshot_id
+    world.write_file(key, shared.model_dump_json().encode())
+    neighbours.at_once()
+    assert world.manifest(daily("acme")).parts.web_snapshot == part
+
+
+def test_a_part_is_kept_while_the_vault_does_not_say_what_has_become_of_it(neighbours: Neighbours) -> None:
+    world = neighbours.world
+    neighbours.at_once([OPEN, WEB])
+    before = world.manifest(daily("acme")).parts
+    for action in ("s3:GetObject", "s3:PutObject"):
+        with world.vault_away(action, "shared-snapshots"), pytest.raises(UnavailableError):
+            neighbours.at_once([WEB])
+        assert world.manifest(daily("acme")).parts == before
+    neighbours.at_once()
+    assert world.manifest(daily("acme")).parts.web_snapshot == before.web_snapshot
 
 
 def test_a_new_attempt_on_another_volume_leaves_the_list_of_the_one_before(neighbours: Neighbours) -> None:
