@@ -127,9 +127,10 @@ class Stock:
     def add_snapshot(
         self, manifest: Manifest, role: SnapshotRole, time: datetime, vault: str | None = None
     ) -> SnapshotPart:
-        """A snapshot with the tags of the point's part, in this vault or another one."""
+        """A snapshot with the tags of the point's part, in this vault or another one; of that part's volume."""
         tags = {**snapshot_tags(manifest, role), VAULT_TAG: vault or self.vault.settings.vault}
-        volume = next(self.volumes)
+        part = manifest.snapshot(role)
+        volume = part.volume_id if part else next(self.volumes)
         answer = self.ec2.create_snapshot(
             VolumeId=volume,
             TagSpecifications=[

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
+
+
+def volumes_of(manifest: Manifest) -> frozenset[str]:
+    """Volumes that snapshots of the point show: those of its parts, and its tenant's when the attempt began. A copy has
+    the tags of its original, and shows another one.
+    """
+    return frozenset(part.volume_id for part in manifest.parts.snapshots) | {
+        manifest.volume_of(role) for role in SnapshotRole
+    }
 
 
 def replaced_parts(manifest: Manifest, snapshots: Iterable[str], files: Iterable[str]) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class UndeletedPart:
         if self.locked:
             return "Nothing has to be done until its lock ends."
         if not self.code:
-            return "Tag it again, or delete it by hand."
+            return "Correct its tags, or delete it by hand."
         if "InUse" in self.code:
             return "An image (AMI) uses it: deregister the image."
         if "AWS Backup" in self.message:

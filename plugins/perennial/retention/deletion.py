@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import partial
 
 from include.rules.errors import ConflictError, UnavailableError
+from include.rules.points.left_over import volumes_of
 from include.rules.points.parts import ClaimName, SnapshotRole
 from include.rules.retention.expiry import refuse_wanted, tombstone
 from include.rules.retention.shared import place_of
@@ -99,9 +100,12 @@ class Deletion:
         """Delete some of the point's own snapshots (by id) and files (by key); the names of those that have gone."""
         names = set(names)
         await self._delete_files(version for version in await self._versions_of_files() if version.key in names)
-        for snapshot in await self._own_snapshots():
-            if snapshot.id in names:
+        for snapshot in await self._tagged_snapshots():
+            if snapshot.id in names and self._is_own(snapshot):
                 await self._delete_snapshot(snapshot)
+            elif snapshot.id in names:
+                what = f"it shows volume {snapshot.volume_id}, which is none of the point's"
+                self.undeleted.append(UndeletedPart(f"snapshot {snapshot.id}", "", what))
         stay = {part.part for part in self.undeleted}
         return sorted(name for name in names if name not in stay and f"snapshot {name}" not in stay)
 
@@ -133,8 +137,15 @@ class Deletion:
         return locks
 
     async def _own_snapshots(self) -> list[Snapshot]:
+        """The point's snapshots; copies of them, which have the same tags, are reported once the point has gone."""
+        return [snapshot for snapshot in await self._tagged_snapshots() if self._is_own(snapshot)]
+
+    async def _tagged_snapshots(self) -> list[Snapshot]:
         """The snapshots that carry the point's tags; AWS is not asked where nobody has ever seen one."""
         return await self.ebs.snapshots_of_point(self.point.manifest.id) if self._has_own else []
+
+    def _is_own(self, snapshot: Snapshot) -> bool:
+        return snapshot.volume_id in volumes_of(self.point.manifest)
 
     async def _delete_files(self, versions: Iterable[ObjectVersion]) -> None:
         """Delete these versions of objects; where one stays, so do those of its key that come after it.

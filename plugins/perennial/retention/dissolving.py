@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from include.rules.errors import PartError, PerennialError, UnavailableError
@@ -147,8 +148,9 @@ class Dissolution:
         except UnavailableError as error:
             part = undeleted_part(f"snapshot {snapshot.id}", error)
             if part.locked:
-                locks = await self._ebs.locked_snapshots([snapshot.id])
-                part = replace(part, locked_until=locks.get(snapshot.id))
+                with suppress(UnavailableError):  # then what it has said when it refused is all that is known
+                    locks = await self._ebs.locked_snapshots([snapshot.id])
+                    part = replace(part, locked_until=locks.get(snapshot.id))
             self._undeleted(document, part)
             return False
         self.report.deleted.append(f"{snapshot.id} of {document.name}")

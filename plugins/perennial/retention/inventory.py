@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include.rules.errors import PartError
-from include.rules.points.left_over import replaced_parts
+from include.rules.points.left_over import replaced_parts, volumes_of
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName, PartName
 from include.rules.restore.half_restored import points_needed_by_half_restored
@@ -97,7 +97,7 @@ async def take_inventory(
     manifests, unread = {version.value.id: version for version in versions}, bool(problems)
     for version in versions:
         shared.wanted.note(version.value)
-        on_volumes.update(part.volume_id for part in version.value.parts.snapshots)
+        on_volumes |= volumes_of(version.value)
     applied = await read_applied(vault, tenant)
     listing = await shared.look_at(tenant, [version.value for version in versions])
     snapshots, users = listing.own.get(tenant, {}), listing.users.get(tenant, {})

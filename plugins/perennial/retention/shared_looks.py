@@ -10,6 +10,7 @@ from sys import intern
 from typing import Any
 
 from include.rules.errors import PartError, UnavailableError
+from include.rules.points.left_over import volumes_of
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName, SnapshotRole
 from include.rules.retention.shared import SharedEntry
@@ -115,7 +116,7 @@ class SharedLooks:
         for snapshot in await ebs.snapshots_of_tenant(tenant):
             listing.add_snapshot(snapshot)
         listing.ids |= set(await ebs.snapshots({part.snapshot_id for part in parts if part.claim}))
-        volumes = {part.volume_id for part in parts} | {m.volume_of(role) for m in points for role in SnapshotRole}
+        volumes = {volume for manifest in points for volume in volumes_of(manifest)}
         for volume in sorted(volumes):
             await self._read(listing, [(volume, name) for name in await self.vault.shared_snapshot_ids(volume)])
         self.latest = listing

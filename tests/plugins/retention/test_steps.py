@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from include.rules.points.parts import SnapshotRole
+from include.rules.points.parts import Parts, SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.retention.reports import Deed
 from perennial.retention.last_run import last_retention
@@ -100,6 +100,21 @@ def test_parts_that_a_later_attempt_has_replaced_are_swept(fleet: Stock) -> None
     assert fleet.state(point) == "verified"
 
 
+@pytest.mark.parametrize("goes", [False, True])
+def test_a_copy_with_the_tags_of_a_point_is_reported_and_never_deleted(fleet: Stock, goes: bool) -> None:
+    """AWS shows another volume for it."""
+    point = fleet.add_expiring(OLD, NOW - 2 * DAY) if goes else fleet.add(NOW - 3 * HOUR, kind="manual")
+    other = point.model_copy(update={"parts": Parts()})
+    copy = fleet.add_snapshot(other, SnapshotRole.WEB, NOW).snapshot_id
+    report = fleet.retain()
+    assert report.tenants["acme"].swept == []
+    assert fleet.state(point) == ("gone" if goes else "verified")
+    (message,) = fleet.retain(NOW + HOUR).needing_operator()
+    assert copy in message
+    assert "which has no manifest" in message or "which is none of the point's" in message
+    assert copy in fleet.snapshots()
+
+
 def test_snapshots_of_another_vault_with_the_same_names_are_never_touched(fleet: Stock) -> None:
     old = fleet.add_expiring(OLD, NOW - 2 * DAY)
     theirs = fleet.add_snapshot(old, SnapshotRole.WEB, NOW, vault="s3://somebody-elses")
@@ -116,7 +131,7 @@ def test_a_part_that_has_lost_our_tags_is_not_deleted_and_its_manifest_stays(fle
     (message,) = fleet.retain().needing_operator()
     assert f"snapshot {snapshot} of recovery point {old.id} of tenant acme was not deleted" in message
     assert "it no longer carries the tags" in message
-    assert "Tag it again, or delete it by hand." in message
+    assert "Correct its tags, or delete it by hand." in message
     assert fleet.state(old) == "expiring"
     assert fleet.ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"]
     fleet.ec2.delete_snapshot(SnapshotId=snapshot)
