@@ -29,7 +29,7 @@ from perennial.retention.last_run import last_retention, record_retention
 from perennial.retention.planning import plan_away_from_loop, report_fault
 from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.tenant import JudgedPlan, carry_out
-from perennial.retention.troubles import trouble_of
+from perennial.retention.troubles import refuse_blind_run, trouble_of
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class Retention:
         await self._looks.look_at_every_document()
         review = await self._review(sorted({*await self.vault.tenants(), *self._looks.latest.tenants}), self.now)
         self._dissolution.report_problems()
+        refuse_blind_run(review.reports, review.known)
         for tenant, report in review.reports.items():
             report.stopped_by(review.plans.objections_to(tenant))
         if not dry_run:

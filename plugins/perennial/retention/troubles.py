@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from botocore.exceptions import ClientError
 
 from include.rules.errors import ConflictError, LeaseLostError, PerennialError, RefusedError, UnavailableError
-from include.rules.retention.reports import Trouble
+from include.rules.retention.reports import TenantReport, Trouble
 from include.rules.retention.undeleted import UndeletedPart
 from perennial.hooks.aws.errors import error_code, is_transient
 
@@ -28,6 +30,26 @@ def trouble_of(error: PerennialError, subject: str) -> Trouble:
     rephrased = UnavailableError(f"{subject}: {error.what}", todo=f"{todo}; the next `retention` tries again.")
     rephrased.ids = error.ids
     return Trouble(str(rephrased), needs_operator=not passing)
+
+
+def refuse_blind_run(reports: Mapping[str, TenantReport], seen: Collection[str]) -> None:
+    """A run that has seen no tenant at all, and has nothing to ask of a person, would look like one that is done.
+
+    Args:
+        reports: Those of all tenants that it has tried to look at.
+        seen: The tenants that it could look at.
+
+    Raises:
+        UnavailableError: when there are tenants, it has seen none of them, and no report says why to a person.
+    """
+    troubles = [trouble for report in reports.values() for trouble in report.troubles]
+    if seen or not troubles or any(trouble.needs_operator for trouble in troubles):
+        return
+    raise UnavailableError(
+        f"Retention could not look at any of the {len(reports)} tenants. The first: {troubles[0].message}",
+        why="Nothing was expired or deleted.",
+        todo="See that the vault answers and that the AWS identity may read it; the next `retention` tries again.",
+    )
 
 
 def undeleted_part(part: str, error: UnavailableError) -> UndeletedPart:

@@ -12,6 +12,7 @@ from include.rules.points.manifest import Expiry
 from include.rules.points.shared_snapshots import ShareState
 from include.rules.points.transitions import State
 from include.rules.retention.offboarding import Offboarding
+from perennial.retention.last_run import last_retention
 from perennial.retention.lost_parts import find_absent_parts
 from perennial.retention.steps import CarryOutRetentionTrigger
 from tests.support.retention import DAY, NOW, OLD, Stock
@@ -81,6 +82,16 @@ def test_a_vault_that_does_not_answer_fails_the_run(fleet: Stock, action: str) -
         fleet.retain()
     fleet.storage.faults.clear()
     assert fleet.everything() == before
+
+
+def test_a_run_that_has_seen_no_tenant_fails_and_is_not_recorded(fleet: Stock) -> None:
+    refuse(fleet, "s3:ListObjectsV2", "recovery-points/acme/", code="InternalError", status=500)
+    assert fleet.retain().needing_operator() == [], "another tenant is dealt with, and this one by the next run"
+    recorded = fleet.run(last_retention(fleet.vault.documents))
+    refuse(fleet, "s3:ListObjectsV2", "recovery-points/globex/", code="InternalError", status=500)
+    with pytest.raises(UnavailableError, match=r"could not look at any of the 2 tenants.*InternalError"):
+        fleet.retain(NOW + timedelta(hours=1))
+    assert fleet.run(last_retention(fleet.vault.documents)) == recorded
 
 
 def test_a_run_that_cannot_be_recorded_says_what_it_has_done_also_with_shared_snapshots(fleet: Stock) -> None:
