@@ -49,7 +49,7 @@ async def look_at_all(
         if number % AT_ONCE == AT_ONCE - 1:
             await asyncio.sleep(0)
         half = host_of(tenant, other)
-        if tenant.id == manifest.tenant and half == host:
+        if tenant.id == manifest.tenant and (anew or half == host):
             continue
         files = remembered_files(tenant.database.connection, since=since)
         seen = look_from_memory(settings, tenant, other, files, since=since)

@@ -13,10 +13,11 @@ from include.rules.errors import PartError
 from include.rules.points.leases import Lease, Purpose
 from include.rules.points.looks import fingerprint_of
 from include.rules.points.manifest import Manifest
-from include.rules.points.parts import PartName
+from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
 from lab.testing.deadlines import within
+from perennial.backup.volume_looks import look_at_all
 from perennial.hooks.vault import tenant_lease
 from perennial.restore.files import CopyFilesTrigger
 from tests.support.elsewhere import elsewhere
@@ -239,6 +240,22 @@ def test_nobody_but_a_safety_point_relies_on_its_look_at_a_folder_that_was_missi
 def seen_by(shared: SharedSnapshot, point: Manifest) -> object:
     """What was seen of the point's web folder, as far as the point may rely on it."""
     return shared.look_at(point.tenant, point.id, point.source.web)
+
+
+def test_what_was_seen_before_a_restore_is_filed_for_neither_half_of_its_tenant(neighbours: Neighbours) -> None:
+    world, data = neighbours.world, neighbours.world.database_host
+    site = data.folder / "www"
+    site.mkdir()
+    (site / "index.html").write_text(GOOD)
+    place = {"instance": data.instance, "volume": data.volume, "mount": str(data.folder), "path": str(site)}
+    world.entries["acme"]["web"] |= place
+    world.write_register()
+    world.run(OPEN, ACME)
+    settings, manifest = world.vault.settings, world.manifest(ACME)
+    halves = [fingerprint_of(half) for half in (manifest.source.web, manifest.source.database)]
+    for role, anew, seen in (("database", False, halves), ("web", False, halves), ("web", True, halves[:1])):
+        looking = look_at_all(settings, manifest, SnapshotRole[role.upper()], anew=anew)
+        assert set(world.runner.run(looking)) == set(seen)
 
 
 def test_where_a_database_lies_is_asked_anew_after_a_restore(wrecked: Neighbours) -> None:
