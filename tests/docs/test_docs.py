@@ -14,7 +14,7 @@ import yaml
 from include.rules.points.manifest import Manifest
 from include.rules.points.transitions import State
 from include.rules.register.register import parse_register
-from perennial.settings import Settings
+from include.rules.register.tenants import Plan
 from tests.docs.sources import CODE, PAGES, ROOT, python_files
 from tests.support.steps import CHAIN
 
@@ -70,9 +70,16 @@ def test_the_example_in_the_register_is_one_that_parses() -> None:
     assert set(register.tenants) == {"acme"}
 
 
+def test_the_header_of_the_plans_describes_every_field_of_one() -> None:
+    header = re.findall(r"^#   (\w+)", (ROOT / "include" / "config" / "plans.yaml").read_text(), re.MULTILINE)
+    assert set(header) == set(Plan.model_fields) - {"name"}
+
+
 def test_every_setting_is_described_in_the_readme() -> None:
     described = set(re.findall(r"PERENNIAL_[A-Z_]+", (ROOT / "README.md").read_text()))
-    read = set(re.findall(r'"(PERENNIAL_[A-Z_]+)"', Path(Settings.from_environment.__code__.co_filename).read_text()))
+    product = (file.read_text() for file in (ROOT / "plugins").rglob("*.py"))
+    read = {name for text in product for name in re.findall(r'"(PERENNIAL_[A-Z_]+)"', text)}
+    assert "PERENNIAL_BACKUPS_AT_ONCE" in read
     assert read <= described
 
 
