@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lab.environment import PROJECT
 from lab.settings import HOST, VAULT_BUCKET, LabSettings
+
+POLICY_FILE = PROJECT / "docs" / "iam-policy.json"
+LOCK_RIGHTS = ("GetObjectRetention", "PutObjectRetention", "GetObjectLegalHold")
 
 
 def weed_command(settings: LabSettings) -> list[str]:
@@ -69,8 +73,14 @@ def filer_address(settings: LabSettings) -> str:
 
 
 def write_identities(settings: LabSettings, file: Path) -> None:
-    """Write the keys of the lab's administrator and of the limited user, with their rights."""
-    rights = [f"{right}:{VAULT_BUCKET}" for right in ("Read", "Write", "List")]
+    """Write the keys of the lab's administrator and of the limited user, with their rights.
+
+    weed has rights of its own for reading, writing and listing; those on locks are called as in IAM, and the limited
+    user has what docs/iam-policy.json names.
+    """
+    (vault,) = [one for one in json.loads(POLICY_FILE.read_text())["Statement"] if one["Sid"] == "Vault"]
+    on_locks = [right for right in LOCK_RIGHTS if f"s3:{right}" in vault["Action"]]
+    rights = [f"{right}:{VAULT_BUCKET}" for right in ("Read", "Write", "List", *on_locks)]
     identities = [
         _identity("perennial-lab", settings.access_key, settings.secret_key, ["Admin"]),
         _identity("perennial", settings.limited_access_key, settings.limited_secret_key, rights),
