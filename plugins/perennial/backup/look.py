@@ -24,7 +24,7 @@ from include.rules.register.volumes import (
 from perennial.hooks.aws.host_look import FRESH_SECONDS, HostLook, Question
 from perennial.hooks.register import find_register
 from perennial.hooks.sql_server.errors import SqlServerError
-from perennial.hooks.sql_server.server_files import files_of, files_of_all
+from perennial.hooks.sql_server.server_files import files_of, files_of_all, remembered_files, remembered_silence
 from perennial.settings import Settings
 
 
@@ -123,7 +123,7 @@ async def look_at_volume(
             allowed = tenant.plan.allow_empty_folder
             found = judge_web_volume(tenant.web, seen, may_be_empty=allowed, may_be_missing=is_overwritten)
             return Look(found, folder_on_volume(tenant.web, seen))
-        all_files, silent = await _files_of(settings, tenant.database, since)
+        all_files, silent = await _files_of(settings, tenant.database, since, silent_since)
         files = files_of(all_files, tenant.database.name)
         seen = await _look_at_host(settings, tenant.database, files, since, silent_since, all_files)
         return Look(judge_database_volume(tenant.database, seen, files, silent=silent))
@@ -131,17 +131,15 @@ async def look_at_volume(
         return _nothing_seen(error)
 
 
-def look_from_memory(
-    settings: Settings, tenant: Tenant, role: SnapshotRole, all_files: Mapping[str, tuple[str, ...]], *, since: float
-) -> Look | None:
+def look_from_memory(settings: Settings, tenant: Tenant, role: SnapshotRole, *, since: float) -> Look | None:
     """What a look at a tenant's volume would find, where all of it was seen since then, or nobody has said anything;
     None where neither is so.
-
-    Args:
-        all_files: Files by database of the server whose volume it is; of a tenant of another server nothing is known.
     """
-    host = host_of(tenant, role)
-    files = files_of(all_files, tenant.database.name) if role is SnapshotRole.DATABASE else ()
+    host, files, silent = host_of(tenant, role), tuple[str, ...](), ""
+    if role is SnapshotRole.DATABASE:
+        server = tenant.database.connection
+        files = files_of(remembered_files(server, since=since), tenant.database.name)
+        silent = "" if files else remembered_silence(server, since=since)
     question = Question(folders_to_look_at(host, files), frozenset({host.volume}))
     try:
         seen = _host_look(settings, host).remembered(question, since=since)
@@ -152,7 +150,9 @@ def look_from_memory(
     if role is SnapshotRole.WEB:
         found = judge_web_volume(tenant.web, seen, may_be_empty=tenant.plan.allow_empty_folder)
         return Look(found, folder_on_volume(tenant.web, seen))
-    return Look(judge_database_volume(tenant.database, seen, files)) if files or seen.silent else None
+    if not (files or silent or seen.silent):
+        return None
+    return Look(judge_database_volume(tenant.database, seen, files, silent=silent))
 
 
 def _nothing_seen(error: PerennialError) -> Look:
@@ -160,11 +160,11 @@ def _nothing_seen(error: PerennialError) -> Look:
 
 
 async def _files_of(
-    settings: Settings, database: DatabaseHost, since: float
+    settings: Settings, database: DatabaseHost, since: float, silent_since: float | None
 ) -> tuple[Mapping[str, tuple[str, ...]], str]:
     """Paths of the files of all databases of the server, and why it does not name them."""
     try:
-        found = await files_of_all(database.connection, since=since, pauses=settings.pauses)
+        found = await files_of_all(database.connection, since=since, silent_since=silent_since, pauses=settings.pauses)
         if not files_of(found, database.name):  # it may be younger than the answer
             now = asyncio.get_running_loop().time()
             found = await files_of_all(database.connection, since=now, pauses=settings.pauses)

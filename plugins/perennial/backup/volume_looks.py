@@ -16,7 +16,6 @@ from include.rules.register.tenants import Tenant
 from perennial.backup.look import look_before_snapshot, look_from_memory
 from perennial.hooks.aws.host_look import FRESH_SECONDS
 from perennial.hooks.register import find_register
-from perennial.hooks.sql_server.server_files import remembered_files
 from perennial.settings import Settings
 
 AT_ONCE = 50
@@ -29,8 +28,8 @@ async def look_at_all(
     """Look at a volume of which a snapshot is about to be asked for, for all of its tenants.
 
     The tenant's own look asks the host for what the register says of all of them; the others are judged by that answer
-    alone, be it that the host says nothing: whoever it does not show as the register says looks itself, and is asked
-    for no other's sake.
+    alone, be it that host or server say nothing: whoever it does not show as the register says looks itself, and is
+    asked for no other's sake.
 
     Args:
         anew: Whether nothing that was seen of the tenant before counts.
@@ -51,8 +50,7 @@ async def look_at_all(
         half = host_of(tenant, other)
         if tenant.id == manifest.tenant and (anew or half == host):
             continue
-        files = remembered_files(tenant.database.connection, since=since)
-        seen = look_from_memory(settings, tenant, other, files, since=since)
+        seen = look_from_memory(settings, tenant, other, since=since)
         if seen and not of_weight(Weight.DIFFERENCE, seen.findings):
             look = VolumeLook.of(seen.findings, now, seen.folder)
             looks[fingerprint_of(half)] = TenantLook(tenant=tenant.id, look=look)

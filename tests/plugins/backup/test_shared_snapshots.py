@@ -17,7 +17,7 @@ from include.rules.points.transitions import State
 from tests.support.aws_calls import counting
 from tests.support.holdings import assert_one_of_each
 from tests.support.neighbours import Neighbours, by_hand, daily
-from tests.support.steps import CLOSE, DATABASE, OPEN, VERIFY, WEB, chain_before, chain_from
+from tests.support.steps import BACKUP, CLOSE, DATABASE, OPEN, VERIFY, WEB, chain_before, chain_from
 from tests.support.world import PLANS
 
 pytestmark = pytest.mark.lab
@@ -155,6 +155,21 @@ def test_tenants_of_a_host_that_says_nothing_share_one_snapshot_and_ask_it_once(
         assert manifest.verification
         assert manifest.verification.level == 1
         assert set(not_looked_at(manifest)) == {PartName.WEB_SNAPSHOT, PartName.DB_SNAPSHOT}
+
+
+def test_tenants_of_a_server_that_says_nothing_share_one_snapshot_of_its_volume(neighbours: Neighbours) -> None:
+    neighbours.add("globex", "initech")
+    volume, world = neighbours.world.database_host.volume, neighbours.world
+    rule = {"number": 18401, "severity": 14, "message": "Server is in script upgrade mode."}
+    with world.sql.failing("sql:Login", times=None, **rule) as faults:
+        neighbours.at_once(chain_before(BACKUP), tenants=["acme", "globex"])
+        asked = len(faults.report()["hits"])
+        neighbours.at_once(chain_before(BACKUP), tenants=["initech"])
+        assert len(faults.report()["hits"]) == asked
+    assert len(neighbours.snapshots_of(volume)) == 1
+    assert {user.tenant for user in only_share(neighbours, "acme", volume).users} == set(neighbours.tenants)
+    for tenant in neighbours.tenants:
+        assert not_looked_at(world.manifest(daily(tenant))).keys() == {PartName.DB_SNAPSHOT}
 
 
 def test_a_tenant_that_was_registered_after_the_claim_looks_itself_and_has_one_made(neighbours: Neighbours) -> None:

@@ -9,27 +9,36 @@ from dataclasses import dataclass, field
 
 from perennial.hooks.asynchronous import PerLoop
 from perennial.hooks.sql_server import tsql
+from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
 
 
 @dataclass
 class _Memory:
-    """What one server has said: the paths of each database's files, and when (time of the loop) it was asked."""
+    """What one server has said: the paths of each database's files, and when (time of the loop) it was asked; or why it
+    has said nothing, and when that was known.
+    """
 
     files: dict[str, tuple[str, ...]] = field(default_factory=dict)
     began: float = float("-inf")
+    silence: SqlServerError | None = None
+    silent_at: float = float("-inf")
     flight: asyncio.Task[None] | None = None
 
 
 _memories: PerLoop[defaultdict[str, _Memory]] = PerLoop(lambda: defaultdict(_Memory))
 
 
-async def files_of_all(conn_id: str, *, since: float, pauses: Iterable[float] = ()) -> Mapping[str, tuple[str, ...]]:
+async def files_of_all(
+    conn_id: str, *, since: float, silent_since: float | None = None, pauses: Iterable[float] = ()
+) -> Mapping[str, tuple[str, ...]]:
     """Paths of the files of each database that the login may see, asked for at `since` (time of the loop) or later.
 
-    Whoever comes while the server is being asked takes its answer; what it fails with is not remembered.
+    Whoever comes while the server is being asked takes its answer, and what it fails with.
 
     Args:
+        silent_since: From when on (time of the loop) a server that has not answered need not be asked again; now,
+            unless given.
         pauses: As of `SqlServer.talk`.
 
     Raises:
@@ -37,7 +46,10 @@ async def files_of_all(conn_id: str, *, since: float, pauses: Iterable[float] = 
         ConfigurationError: when Airflow has no such connection.
     """
     memory, loop = _memories.get()[conn_id], asyncio.get_running_loop()
+    silent_since = loop.time() if silent_since is None else silent_since
     while memory.began < since:
+        if memory.silence and memory.silent_at >= silent_since:
+            raise memory.silence.with_traceback(None)  # raised for many: it would grow with each of them
         if memory.flight is None:
             began = loop.time()
             memory.flight = loop.create_task(_ask(memory, conn_id, began, tuple(pauses)), name=f"files of {conn_id}")
@@ -53,6 +65,10 @@ async def _ask(memory: _Memory, conn_id: str, began: float, pauses: tuple[float,
         for row in rows:
             files[str(row["database_name"])].append(str(row["physical_name"]))
         memory.files, memory.began = {name: tuple(paths) for name, paths in files.items()}, began
+        memory.silence = None
+    except SqlServerError as error:
+        memory.silence, memory.silent_at = error, asyncio.get_running_loop().time()
+        raise
     finally:
         memory.flight = None
 
@@ -61,6 +77,12 @@ def remembered_files(conn_id: str, *, since: float) -> Mapping[str, tuple[str, .
     """What the server said when it was last asked, at `since` (time of the loop) or later; empty when it was not."""
     memory = _memories.get()[conn_id]
     return memory.files if memory.began >= since else {}
+
+
+def remembered_silence(conn_id: str, *, since: float) -> str:
+    """Why the server has named no files since then (time of the loop); empty where it did, or was not asked."""
+    memory = _memories.get()[conn_id]
+    return str(memory.silence).rstrip(".") if memory.silence and memory.silent_at >= since else ""
 
 
 def files_of(all_files: Mapping[str, tuple[str, ...]], database: str) -> tuple[str, ...]:
