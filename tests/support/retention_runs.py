@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, tzinfo
 from typing import Any
 from unittest.mock import patch
@@ -10,6 +14,7 @@ import pytest
 from airflow.triggers.base import TaskFailedEvent, TriggerEvent
 
 from include.rules.retention.reports import FleetReport
+from perennial.hooks.aws.clients import close_clients
 from perennial.hooks.register import read_register
 from perennial.retention import steps
 from perennial.retention.fleet import Retention
@@ -17,6 +22,7 @@ from perennial.retention.steps import CarryOutRetentionTrigger, PreviewRetention
 from perennial.steps.trigger import StepResult, StepTrigger
 from tests.support.retention import DAY, NOW, Stock
 from tests.support.triggers import trigger_of
+from tests.support.vaults import AWS_CONNECTION
 
 
 def preview(stock: Stock, run_id: str = "one", **fields: str) -> dict[str, Any]:
@@ -43,6 +49,19 @@ def retain_one(stock: Stock, tenant: str) -> FleetReport:
 
     report: FleetReport = stock.run(run())
     return report
+
+
+@contextmanager
+def asking_elsewhere(stock: Stock) -> Iterator[None]:
+    """Perennial's connection names another Region."""
+    variable = f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}"
+    connection = json.loads(os.environ[variable])
+    elsewhere = {**connection, "extra": {**connection["extra"], "region_name": "ap-southeast-2"}}
+    with pytest.MonkeyPatch.context() as patched:
+        stock.run(close_clients())
+        patched.setenv(variable, json.dumps(elsewhere))
+        yield
+        stock.run(close_clients())
 
 
 class ClockAtNow(datetime):

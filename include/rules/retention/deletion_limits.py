@@ -129,19 +129,21 @@ def too_many_hourly(plan: RetentionPlan, now: datetime, last_run: datetime | Non
 
 
 def too_many_lost(plan: RetentionPlan) -> Objection | None:
-    """PARTS_LOST: more than `DAILY_LIMIT` points of one tenant have lost parts, or all verified ones.
+    """PARTS_LOST: more than `DAILY_LIMIT` points of one tenant have lost parts, or all verified ones, or AWS shows
+    nothing of the volume either.
 
     In the wrong account or Region every snapshot is missing. Whoever wrote `failed` on that would lose all points.
     """
-    lost = len(plan.circumstances.lost)
+    lost, unseen = len(plan.circumstances.lost), plan.circumstances.unseen_volumes
     whole = any(verdict.point.effective_state is State.VERIFIED for verdict in plan.verdicts.values())
-    if not lost or (lost <= DAILY_LIMIT and whole):
+    if not lost or (lost <= DAILY_LIMIT and whole and not unseen):
         return None
+    nothing_of = f", and AWS shows neither volume {', '.join(unseen)} nor any snapshot of it" if unseen else ""
     return Objection(
         Guard.PARTS_LOST,
         plan.tenant,
         f"Retention stopped for tenant {plan.tenant}: {lost} of {len(plan.verdicts)} recovery points have lost parts"
-        f"{'' if whole else ', and no verified one is whole'}.",
+        f"{'' if whole else ', and no verified one is whole'}{nothing_of}.",
         "It looks the same when the AWS connection leads to another account or Region; nothing was changed or deleted.",
         f"Check the connection. If the parts are really gone: {ask_approval(plan.tenant)}",
         approvable=True,

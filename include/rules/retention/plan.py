@@ -78,6 +78,7 @@ class Circumstances:
         unread_restores: Ids of restores whose record cannot be read: any point may be needed to mend what they left.
         offboarding: The record that the tenant has left; None for all others.
         lost: Ids of the recovery points that count as failed because parts of them have gone; not yet written down.
+        unseen_volumes: Those of lost snapshots of which AWS shows nothing at all, as in the wrong account or Region.
         left_over: True when there are parts that belong to no point any more, and would be swept.
         unread: True when there are points whose manifest cannot be read: they are no part of the plan.
         applied: By what retention last acted on the tenant; None before the first time.
@@ -89,6 +90,7 @@ class Circumstances:
     unread_restores: tuple[str, ...] = ()
     offboarding: Offboarding | None = None
     lost: frozenset[str] = frozenset()
+    unseen_volumes: tuple[str, ...] = ()
     left_over: bool = False
     unread: bool = False
     applied: AppliedPolicy | None = None

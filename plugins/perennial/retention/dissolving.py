@@ -161,7 +161,7 @@ class Dissolution:
         document = version.value
         if not may_be_forgotten(document, version.written_at, version.seen_at):
             return
-        if await is_known_to_be_gone(self._looks, document, deleted):
+        if await is_known_to_be_gone(self._ebs, document, deleted):
             await forget(self.vault, document)
         else:
             self._report(not_shown_error(document))

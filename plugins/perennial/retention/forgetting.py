@@ -12,20 +12,17 @@ from include.rules.points.shared_snapshots import SharedSnapshot
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.vault.object_versions import delete_version, versions_below
 from perennial.hooks.vault.vault import Vault
-from perennial.retention.shared_looks import SharedLooks
 
 
-async def is_known_to_be_gone(looks: SharedLooks, document: SharedSnapshot, deleted: Collection[str]) -> bool:
+async def is_known_to_be_gone(ebs: Ebs, document: SharedSnapshot, deleted: Collection[str]) -> bool:
     """True when nothing is left of what the claim has asked for, as far as anybody can know.
 
     Args:
-        looks: Those of a run that has looked at the whole vault.
         deleted: Ids of the claim's snapshots that this run has seen and deleted.
     """
     if document.snapshot_id in deleted:
         return True
-    ebs = Ebs.of(looks.vault.settings)
-    if not deleted and not await _asks_in_the_right_place(looks, ebs, document.volume):
+    if not deleted and not await ebs.shows_anything_of(document.volume):
         return False
     return document.snapshot_id is None or await ebs.is_unknown(document.snapshot_id)
 
@@ -36,12 +33,3 @@ async def forget(vault: Vault, document: SharedSnapshot) -> None:
     for stored in await versions_below(vault.documents, key):
         if stored.key == key:
             await delete_version(vault.documents, stored)
-
-
-async def _asks_in_the_right_place(looks: SharedLooks, ebs: Ebs, volume: str) -> bool:
-    """Whether AWS shows the volume, or has shown this run a snapshot that a document of the volume names by its id: a
-    snapshot is in the account and Region of its volume, and a copy elsewhere has another id.
-    """
-    listing = looks.latest
-    named = {entry.snapshot_id for entry in listing.entries.values() if entry.name.volume == volume}
-    return bool(named & listing.ids) or await ebs.volume(volume) is not None

@@ -21,7 +21,7 @@ from perennial.hooks.vault.restore_records import RestoresRead, read_restores
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.applied import read_applied
 from perennial.retention.known_points import Folder, KnownPoint, list_folders, settled_points, unchanged
-from perennial.retention.lost_parts import find_lost_parts
+from perennial.retention.lost_parts import find_lost_parts, unseen_volumes
 from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.strays import find_orphans, find_strangers, find_unlisted
 
@@ -139,6 +139,7 @@ async def take_inventory(
             circumstances,
             left_over=bool(left_over or unused),
             lost=frozenset(lost),
+            unseen_volumes=await unseen_volumes(vault, (manifests[name].value for name in lost), lost),
             unread=unread,
             applied=applied.value if applied else None,
         ),

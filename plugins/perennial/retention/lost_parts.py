@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
@@ -42,6 +42,21 @@ async def _left_by(vault: Vault, manifest: Manifest) -> set[str]:
             if version is None or version.value.user(manifest.tenant, manifest.id) is None:
                 left.add(part.snapshot_id)
     return left
+
+
+async def unseen_volumes(
+    vault: Vault, manifests: Iterable[Manifest], lost: Mapping[str, Sequence[PartName]]
+) -> tuple[str, ...]:
+    """Volumes of lost snapshots of which AWS shows nothing at all: it may have been asked in the wrong place.
+
+    Args:
+        manifests: Of the points that have lost parts.
+        lost: Names of those, by recovery point id.
+    """
+    roles = [(manifest, role) for manifest in manifests for role in SnapshotRole if PartName(role) in lost[manifest.id]]
+    volumes = {part.volume_id for manifest, role in roles if (part := manifest.snapshot(role))}
+    ebs = Ebs.of(vault.settings)
+    return tuple([volume for volume in sorted(volumes) if not await ebs.shows_anything_of(volume)])
 
 
 async def find_lost_parts(vault: Vault, suspects: Iterable[Versioned[Manifest]]) -> dict[str, tuple[PartName, ...]]:

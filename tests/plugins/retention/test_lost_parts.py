@@ -15,7 +15,7 @@ from perennial.hooks.aws.ebs_items import Snapshot
 from perennial.hooks.vault.backup_files import point_prefix
 from perennial.retention import inventory
 from tests.support.retention import DAY, NOW, OLD, Stock
-from tests.support.retention_runs import carry_out, preview
+from tests.support.retention_runs import asking_elsewhere, carry_out, preview
 
 pytestmark = pytest.mark.lab
 
@@ -97,6 +97,19 @@ def test_where_no_point_is_whole_any_more_nothing_is_written_before_a_person_has
     assert "leads to another account or Region" in message
     assert fleet.everything() == before
     assert {fleet.state(point) for point in points} == {"verified"}
+
+
+def test_in_another_region_no_point_fails_for_what_is_not_shown_however_few_they_are(fleet: Stock) -> None:
+    """Others have no snapshots that could be missed."""
+    fleet.add_daily(NOW, 3, roles=())
+    point = fleet.add(NOW - timedelta(hours=3), kind="manual")
+    with asking_elsewhere(fleet):
+        message = "\n".join(fleet.retain().needing_operator())
+    volumes = sorted(part.volume_id for part in point.parts.snapshots)
+    assert "PARTS_LOST: Retention stopped for tenant acme: 1 of 4 recovery points have lost parts, and AWS" in message
+    assert f"shows neither volume {', '.join(volumes)} nor any snapshot of it" in message
+    assert fleet.state(point) == "verified"
+    assert fleet.retain(NOW + timedelta(minutes=1)).not_done() == []
 
 
 def test_many_points_that_have_lost_parts_fail_once_a_person_has_approved_it(fleet: Stock) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -14,11 +10,10 @@ from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
 from include.rules.retention import shared as rules
-from perennial.hooks.aws.clients import close_clients
 from perennial.hooks.aws.ebs_items import CLAIM_TAG, VAULT_TAG, VOLUME_TAG
 from tests.support.retention import DAY, NOW, OLD, Stock
+from tests.support.retention_runs import asking_elsewhere
 from tests.support.shared import add_shared, add_sharing, assert_gone, current, find, is_there, snapshot_of, users
-from tests.support.vaults import AWS_CONNECTION
 
 pytestmark = pytest.mark.lab
 
@@ -58,19 +53,6 @@ def tag(stock: Stock, snapshot: str, document: SharedSnapshot) -> None:
     """Give a snapshot the tags of a claim."""
     tags = {VAULT_TAG: stock.vault.settings.vault, VOLUME_TAG: document.volume, CLAIM_TAG: document.tag}
     stock.ec2.create_tags(Resources=[snapshot], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
-
-
-@contextmanager
-def asking_elsewhere(stock: Stock) -> Iterator[None]:
-    """Perennial's connection names another Region."""
-    variable = f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}"
-    connection = json.loads(os.environ[variable])
-    elsewhere = {**connection, "extra": {**connection["extra"], "region_name": "ap-southeast-2"}}
-    with pytest.MonkeyPatch.context() as patched:
-        stock.run(close_clients())
-        patched.setenv(variable, json.dumps(elsewhere))
-        yield
-        stock.run(close_clients())
 
 
 def test_a_copy_with_the_tags_of_a_claim_stays_and_is_reported_when_the_claim_has_gone_too(fleet: Stock) -> None:

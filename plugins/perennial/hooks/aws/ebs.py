@@ -47,6 +47,15 @@ class Ebs(EbsSnapshots):
         volumes = await self._volumes([{"Name": "volume-id", "Values": [volume_id]}])
         return volumes[0] if volumes else None
 
+    async def shows_anything_of(self, volume_id: str) -> bool:
+        """True when AWS shows the volume or a snapshot of it, so that its snapshots are in this account and Region.
+
+        A copy of a snapshot shows another volume.
+        """
+        if await self.volume(volume_id):
+            return True
+        return bool(await self._snapshots([{"Name": "volume-id", "Values": [volume_id]}]))
+
     async def attachments(self, volume_ids: Iterable[str]) -> dict[str, tuple[Attachment, ...] | None]:
         """The attachments of volumes, by id; None for one that AWS does not show."""
         ids = sorted(volume_ids)
