@@ -17,6 +17,7 @@ from include.rules.points.transitions import State
 from lab.testing.deadlines import within
 from perennial.hooks.vault import tenant_lease
 from perennial.restore.files import CopyFilesTrigger
+from tests.support import sweeps
 from tests.support.elsewhere import elsewhere
 from tests.support.holdings import assert_one_of_each
 from tests.support.neighbours import Neighbours, by_hand, daily
@@ -163,6 +164,26 @@ def test_a_run_that_opens_again_after_a_restore_begins_a_new_attempt(wrecked: Ne
     assert world.manifest(ACME).state is State.RUNNING
     world.back_up(ACME)
     assert_all_made_anew(world, before)
+
+
+@sweeps.every(4)
+def test_an_open_that_is_cut_off_at_any_await_after_a_restore_adopts_nothing_when_it_begins_again(
+    wrecked: Neighbours, every: int
+) -> None:
+    world = wrecked.world
+    before = fail_before(world, VERIFY)
+    world.restore(recovery_point=world.manifest(by_hand("acme")).id)
+    given_back = world.lease("acme")
+    for number, suspension in enumerate(range(1, 200, every)):
+        elsewhere(lambda vault: vault.change_lease("acme", lambda _: given_back))
+        world.change_manifest(ACME, lambda _: before)
+        reached = world.cut_off_and_run_again(OPEN, ACME, suspension, elsewhere=number % 2 == 1)
+        assert world.manifest(ACME).parts.identities == ()
+        if not reached:
+            break
+    else:
+        pytest.fail("the step never came to its end")
+    assert suspension > 5
 
 
 def test_a_later_step_alone_completes_no_point_of_two_sides_of_a_restore(wrecked: Neighbours) -> None:
