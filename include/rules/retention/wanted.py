@@ -56,7 +56,10 @@ class WantedSnapshots:
 
 
 def volumes_in_doubt(
-    unsure: Mapping[str, Collection[str]], entries: Iterable[SharedEntry], register: Register
+    unsure: Mapping[str, Collection[str]],
+    entries: Iterable[SharedEntry],
+    unread: Iterable[ClaimName],
+    register: Register,
 ) -> dict[str, set[str]]:
     """Volumes whose snapshots may be needed by points that nobody could look at, and whose those are.
 
@@ -66,6 +69,7 @@ def volumes_in_doubt(
     Args:
         unsure: As `WantedSnapshots.unsure`.
         entries: All shared snapshots of the vault.
+        unread: Those whose documents cannot be read: nobody knows whom they name.
     """
     in_doubt = defaultdict[str, set[str]](set)
     for tenant, known in unsure.items():
@@ -75,4 +79,6 @@ def volumes_in_doubt(
     for shared in entries:
         if tenants := shared.tenants & unsure.keys():
             in_doubt[shared.name.volume] |= tenants
+    for name in unread if unsure else ():
+        in_doubt[name.volume] |= unsure.keys()
     return dict(in_doubt)

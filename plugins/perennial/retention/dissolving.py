@@ -86,7 +86,8 @@ class Dissolution:
         return [name for name in names if name.volume not in in_doubt]
 
     def _volumes_in_doubt(self) -> dict[str, set[str]]:
-        return volumes_in_doubt(self._looks.wanted.unsure, self._looks.latest.entries.values(), self._register)
+        listing, unsure = self._looks.latest, self._looks.wanted.unsure
+        return volumes_in_doubt(unsure, listing.entries.values(), listing.unread, self._register)
 
     def report_problems(self) -> None:
         """Report documents that could not be read."""

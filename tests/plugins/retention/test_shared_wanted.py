@@ -108,6 +108,12 @@ def named_by_another_list(stock: Stock, document: SharedSnapshot) -> None:
     stock.run(stock.vault.shared_snapshots.create(other.model_copy(update={"users": (user,)})))
 
 
+def named_by_what_cannot_be_read(stock: Stock, document: SharedSnapshot) -> None:
+    """Another document of the volume is damaged, so that nobody knows whom it names."""
+    place, key = stock.vault.documents, stock.vault.shared_snapshots.key(document.volume, "20260415-0001")
+    stock.s3.put_object(Bucket=place.bucket, Key=place.prefix + key, Body=b'{"version": 9}')
+
+
 def named_by_another_point(stock: Stock, document: SharedSnapshot) -> None:
     """A point of globex that can be read shows where it lives, also where the register knows it no more."""
     (point,), (web, _) = add_sharing(stock, OLD + DAY, ["globex"], kind="manual")
@@ -119,7 +125,14 @@ def named_by_another_point(stock: Stock, document: SharedSnapshot) -> None:
 
 
 @pytest.mark.parametrize(
-    "named", [named_by_a_look, named_by_the_register, named_by_another_list, named_by_another_point]
+    "named",
+    [
+        named_by_a_look,
+        named_by_the_register,
+        named_by_another_list,
+        named_by_another_point,
+        named_by_what_cannot_be_read,
+    ],
 )
 def test_nothing_goes_that_a_tenant_may_need_whose_points_could_not_all_be_read(fleet: Stock, named: object) -> None:
     (acme, globex), (web, database) = add_sharing(fleet, OLD)

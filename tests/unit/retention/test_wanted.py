@@ -61,12 +61,14 @@ def test_an_expiring_point_needs_them_until_its_deletion_begins_and_under_a_hold
 def test_a_tenant_that_is_not_known_in_full_puts_its_volumes_in_doubt_and_no_others() -> None:
     register = Register(tenants={"acme": tenant("acme"), "globex": tenant("globex")})
     entries = [entry("vol-1", "acme", "globex"), entry("vol-2", "globex"), entry("vol-3", "initech")]
-    assert volumes_in_doubt({}, entries, register) == {}
+    unread = [ClaimName("vol-4", "20261123-0001")]
+    assert volumes_in_doubt({}, entries, unread, register) == {}
     acme = register.tenants["acme"]
-    assert volumes_in_doubt({"acme": {"vol-9"}}, entries, register) == {
+    assert volumes_in_doubt({"acme": {"vol-9"}}, entries, [], register) == {
         volume: {"acme"} for volume in ("vol-1", "vol-9", acme.web.volume, acme.database.volume)
     }
-    assert volumes_in_doubt({"initech": ()}, entries, register) == {"vol-3": {"initech"}}
+    assert volumes_in_doubt({"initech": ()}, entries, [], register) == {"vol-3": {"initech"}}
+    assert volumes_in_doubt({"initech": ()}, [], unread, register) == {"vol-4": {"initech"}}
 
 
 def test_the_message_names_some_snapshots_and_all_tenants() -> None:
