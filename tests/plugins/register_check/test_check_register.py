@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from shutil import which
 from typing import Any
 
@@ -10,7 +10,8 @@ import pytest
 
 from include.rules.errors import ConfigurationError, UnavailableError
 from include.rules.register.findings import Finding
-from include.rules.register.tenants import Tenant
+from include.rules.register.tenants import Platform, Tenant
+from perennial.hooks.aws.host_scripts import script_lines
 from perennial.register_check import steps
 from perennial.register_check.checks import CHECKS, Check
 from perennial.register_check.steps import CheckRegisterTrigger
@@ -73,6 +74,22 @@ def test_what_cannot_be_asked_is_a_finding_and_stops_no_other_check(
     table = check(world, "acme")["findings"]
     assert "| not looked at | acme | moon | The moon does not answer. | - | Wait for the night. |" in table
     assert table.count("could not be asked") == 2
+
+
+def test_an_answer_that_nobody_has_foreseen_keeps_no_other_tenant_from_being_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = world.add_tenant("globex")["web"]["path"]
+
+    def garbled(platform: Platform, script: str, parameters: Mapping[str, str]) -> list[str]:
+        is_asked = script == "inspect_host" and parameters["FOLDER"] == folder
+        return ["echo no JSON; exit"] if is_asked else script_lines(platform, script, parameters)
+
+    monkeypatch.setattr("perennial.hooks.aws.hosts.script_lines", garbled)
+    unmount(world)
+    result = check(world)
+    assert (result["tenants"], result["difference"], result["not looked at"]) == (2, 1, 1)
+    assert "the check restorable has failed with JSONDecodeError" in result["findings"]
 
 
 def test_a_check_sees_what_was_mended_a_moment_ago(world: World) -> None:
