@@ -45,6 +45,7 @@ class _Shelf:
 
     _looks: dict[tuple[str, str], _Look] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+    _largest: int = 0
 
     def last(self, place: tuple[str, str]) -> _Look | None:
         with self._lock:
@@ -56,6 +57,14 @@ class _Shelf:
             kept = self._looks.get(place)
             if kept is None or kept.began <= look.began:
                 self._looks[place] = look
+
+    def is_large(self, register: Register) -> bool:
+        """Whether it has twice as many tenants as any that this was true of; so it is at most some ten times."""
+        with self._lock:
+            grown = len(register.tenants) >= max(1, 2 * self._largest)
+            if grown:
+                self._largest = len(register.tenants)
+        return grown
 
 
 _shelf = _Shelf()
@@ -96,8 +105,9 @@ async def find_register(settings: Settings, *, fresh: bool = True) -> Register |
 async def _look(settings: Settings, last: _Look | None) -> _Look:
     """Look at the files, and judge them, away from the event loop, if they are not those of the last look.
 
-    The first register of a process is set aside for good: nine objects for each tenant that no collection of cyclic
-    garbage has to look at. A later one is not, which would set aside with it what steps hold at that moment, each time.
+    A register is nine objects for each tenant that every collection of cyclic garbage would look at. The first one of a
+    process is set aside, and one that has grown to twice as many: with it goes for good what steps hold in cycles at
+    that moment, so that this must not be done at each change.
     """
     began = time.monotonic()
     try:
@@ -110,7 +120,7 @@ async def _look(settings: Settings, last: _Look | None) -> _Look:
         register = await asyncio.to_thread(_judge, pair, settings.config)
     except ConfigurationError as error:
         return _Look(began, pair, error)
-    if last is None:
+    if _shelf.is_large(register):
         set_aside_what_is_there()
     return _Look(began, pair, register)
 

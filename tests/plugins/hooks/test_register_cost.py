@@ -12,6 +12,7 @@ import pytest
 from include.rules.register.register import Register
 from include.rules.register.tenants import DatabaseHost, Tenant, WebHost
 from lab.testing.deadlines import pace
+from perennial.hooks import register
 from perennial.hooks.asynchronous import setting_aside
 from tests.support.register_files import Files, files
 
@@ -68,15 +69,19 @@ def in_sight(register: Register) -> set[str]:
     return {name for name, tenant in register.tenants.items() if seen & {id(one) for one in (tenant, *tenant.hosts)}}
 
 
-async def test_no_collection_of_a_triggerer_looks_at_the_first_register_and_a_later_one_sets_nothing_aside(
+async def test_a_triggerer_sets_aside_a_register_that_has_grown_and_nothing_at_other_changes(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(setting_aside, "has_begun", True)
-    files.write("acme", "globex")
+    monkeypatch.setattr(register, "_shelf", register._Shelf())
+    files.write("acme")
     files.age(60)
     assert in_sight(await files.read()) == set()
-    files.write("acme", "initech")
-    files.age(30)
+    files.write("acme", "globex")
+    files.age(50)
+    assert in_sight(await files.read()) == set()
+    files.write("acme", "globex", "initech")
+    files.age(40)
     before = gc.get_freeze_count()
-    assert in_sight(await files.read()) == {"acme", "initech"}
+    assert in_sight(await files.read()) == {"acme", "globex", "initech"}
     assert gc.get_freeze_count() <= before
