@@ -12,7 +12,15 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotPart, SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser
 from perennial.hooks.aws.ebs_items import CLAIM_TAG, VAULT_TAG, VOLUME_TAG
-from tests.support.retention import Stock
+from tests.support.retention import NOW, Stock
+
+
+def two_of_today(stock: Stock, points: int = 1) -> Stock:
+    """Two tenants on a policy of three days, each with so many points of its own until today."""
+    stock.register("acme", "globex", daily=3, weekly=0, monthly=0, yearly=0)
+    for tenant in stock.tenants:
+        stock.add_daily(NOW, points, tenant=tenant)
+    return stock
 
 
 def snapshot_of(stock: Stock, volume: str, claim: str) -> str:

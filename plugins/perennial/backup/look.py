@@ -22,6 +22,7 @@ from include.rules.register.volumes import (
     judge_web_volume,
 )
 from perennial.hooks.aws.host_look import FRESH_SECONDS, HostLook, Question
+from perennial.hooks.freshness import Freshness
 from perennial.hooks.register import find_register
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server_files import files_of, files_of_all, remembered_files, remembered_silence
@@ -54,11 +55,10 @@ async def look_before_snapshot(
         RefusedError: when a safety point's volume could not be looked at.
     """
     is_safety = manifest.kind is Kind.SAFETY
-    since = asyncio.get_running_loop().time() - (0 if is_safety or anew else FRESH_SECONDS)
-    silent_since = since if manifest.kind is Kind.DAILY and manifest.attempt == 1 else None
-    seen = await look_and_confirm(
-        settings, manifest.source, role, since=since, silent_since=silent_since, is_overwritten=is_safety
+    fresh = Freshness.within(
+        0 if is_safety or anew else FRESH_SECONDS, silence=manifest.kind is Kind.DAILY and manifest.attempt == 1
     )
+    seen = await look_and_confirm(settings, manifest.source, role, fresh, is_overwritten=is_safety)
     look = VolumeLook.of(seen.findings, datetime.now(UTC), seen.folder)
     if differences := of_weight(Weight.DIFFERENCE, seen.findings):
         raise PartError(
@@ -81,51 +81,44 @@ async def look_and_confirm(
     settings: Settings,
     tenant: Tenant,
     role: SnapshotRole,
+    fresh: Freshness,
     *,
-    since: float,
-    silent_since: float | None = None,
     is_overwritten: bool = False,
 ) -> Look:
     """What a look finds, as `look_at_volume`; a difference is looked at again before it counts.
 
     A disk may just be moving, and the first look may be minutes old.
     """
-    look = await look_at_volume(
-        settings, tenant, role, since=since, silent_since=silent_since, is_overwritten=is_overwritten
-    )
+    look = await look_at_volume(settings, tenant, role, fresh, is_overwritten=is_overwritten)
     if not of_weight(Weight.DIFFERENCE, look.findings):
         return look
     await asyncio.sleep(settings.poll.total_seconds())
-    since = asyncio.get_running_loop().time()
-    return await look_at_volume(settings, tenant, role, since=since, is_overwritten=is_overwritten)
+    return await look_at_volume(settings, tenant, role, Freshness.within(0), is_overwritten=is_overwritten)
 
 
 async def look_at_volume(
     settings: Settings,
     tenant: Tenant,
     role: SnapshotRole,
+    fresh: Freshness,
     *,
-    since: float,
-    silent_since: float | None = None,
     is_overwritten: bool = False,
 ) -> Look:
     """What a look at one of a tenant's volumes finds; nothing is changed.
 
     Args:
-        since: Time of the running loop; what was seen earlier does not count.
-        silent_since: As of `HostLook.facts`.
         is_overwritten: Whether a restore is about to overwrite it, so that there is nothing to lose in a folder that is
             missing or empty.
     """
     try:
         if role is SnapshotRole.WEB:
-            seen = await _look_at_host(settings, tenant.web, (), since, silent_since)
+            seen = await _look_at_host(settings, tenant.web, (), fresh)
             allowed = tenant.plan.allow_empty_folder
             found = judge_web_volume(tenant.web, seen, may_be_empty=allowed, may_be_missing=is_overwritten)
             return Look(found, folder_on_volume(tenant.web, seen))
-        all_files, silent = await _files_of(settings, tenant.database, since, silent_since)
+        all_files, silent = await _files_of(settings, tenant.database, fresh)
         files = files_of(all_files, tenant.database.name)
-        seen = await _look_at_host(settings, tenant.database, files, since, silent_since, all_files)
+        seen = await _look_at_host(settings, tenant.database, files, fresh, all_files)
         return Look(judge_database_volume(tenant.database, seen, files, silent=silent))
     except PerennialError as error:
         return _nothing_seen(error)
@@ -160,14 +153,13 @@ def _nothing_seen(error: PerennialError) -> Look:
 
 
 async def _files_of(
-    settings: Settings, database: DatabaseHost, since: float, silent_since: float | None
+    settings: Settings, database: DatabaseHost, fresh: Freshness
 ) -> tuple[Mapping[str, tuple[str, ...]], str]:
     """Paths of the files of all databases of the server, and why it does not name them."""
     try:
-        found = await files_of_all(database.connection, since=since, silent_since=silent_since, pauses=settings.pauses)
+        found = await files_of_all(database.connection, fresh, pauses=settings.pauses)
         if not files_of(found, database.name):  # it may be younger than the answer
-            now = asyncio.get_running_loop().time()
-            found = await files_of_all(database.connection, since=now, pauses=settings.pauses)
+            found = await files_of_all(database.connection, Freshness.within(0), pauses=settings.pauses)
     except SqlServerError as error:
         return {}, str(error).rstrip(".")
     return found, ""
@@ -177,8 +169,7 @@ async def _look_at_host(
     settings: Settings,
     host: WebHost | DatabaseHost,
     files: tuple[str, ...],
-    since: float,
-    silent_since: float | None,
+    fresh: Freshness,
     all_files: Mapping[str, tuple[str, ...]] | None = None,
 ) -> HostFacts:
     async def neighbours() -> Question:
@@ -195,7 +186,7 @@ async def _look_at_host(
         return Question(frozenset(folders), frozenset(volumes))
 
     question = Question(folders_to_look_at(host, files), frozenset({host.volume}))
-    return await _host_look(settings, host, neighbours).facts(question, since=since, silent_since=silent_since)
+    return await _host_look(settings, host, neighbours).facts(question, fresh)
 
 
 def _known_files(

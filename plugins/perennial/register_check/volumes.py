@@ -8,6 +8,7 @@ from include.rules.points.parts import SnapshotRole
 from include.rules.register.findings import Finding
 from include.rules.register.tenants import Tenant
 from perennial.backup.look import look_and_confirm
+from perennial.hooks.freshness import Freshness
 from perennial.settings import Settings
 
 JUST_NOW = 60.0
@@ -16,6 +17,6 @@ JUST_NOW = 60.0
 
 async def check_volumes(tenant: Tenant, settings: Settings) -> tuple[Finding, ...]:
     """Look at both volumes of a tenant."""
-    since = asyncio.get_running_loop().time() - JUST_NOW
-    looks = (look_and_confirm(settings, tenant, role, since=since) for role in SnapshotRole)
+    fresh = Freshness.within(JUST_NOW)
+    looks = (look_and_confirm(settings, tenant, role, fresh) for role in SnapshotRole)
     return tuple(finding for look in await asyncio.gather(*looks) for finding in look.findings)

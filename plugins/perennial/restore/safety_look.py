@@ -8,6 +8,7 @@ from include.rules.errors import RefusedError
 from include.rules.register.findings import Weight, of_weight
 from include.rules.restore.plan import RestorePlan, roles_kept_safe
 from perennial.backup.look import look_and_confirm
+from perennial.hooks.freshness import Freshness
 from perennial.settings import Settings
 
 
@@ -22,9 +23,9 @@ async def check_can_be_kept_safe(settings: Settings, plan: RestorePlan, database
     Raises:
         RefusedError: when a volume is not as the register says, or nobody can say whether it is.
     """
-    since = asyncio.get_running_loop().time()
+    fresh = Freshness.within(0)
     roles = roles_kept_safe(plan, database_state)
-    looks = (look_and_confirm(settings, plan.target, role, since=since, is_overwritten=True) for role in roles)
+    looks = (look_and_confirm(settings, plan.target, role, fresh, is_overwritten=True) for role in roles)
     findings = [finding for look in await asyncio.gather(*looks) for finding in look.findings]
     if bad := of_weight(Weight.DIFFERENCE, findings) or of_weight(Weight.NOT_LOOKED_AT, findings):
         raise RefusedError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from include.rules.register.findings import Finding
 from include.rules.register.tenants import Platform
 from perennial.backup.look import look_at_volume
 from perennial.hooks.aws.host_scripts import script_lines
+from perennial.hooks.freshness import Freshness
 from perennial.hooks.sql_server.server import SqlServer
 from tests.support.holdings import assert_one_of_each
 from tests.support.steps import CHAIN, CLOSE, OPEN, TODAY, VERIFY, WEB, chain_before
@@ -26,6 +26,15 @@ from tests.support.world import World
 pytestmark = pytest.mark.lab
 
 GLOBEX = "globex|daily|2026-11-23"
+
+
+def let_a_neighbour_hang(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of another tenant of the host answers nobody."""
+    globex = world.add_tenant("globex")["web"]
+    globex["instance"], globex["mount"], globex["path"] = web(world)["instance"], "/net/globex", "/net/globex/site"
+    world.write_register()
+    monkeypatch.setattr("perennial.hooks.aws.host_look.SECONDS", 1)
+    running_first(monkeypatch, "sleep 30", lambda folders: "/net/globex" in folders)
 
 
 @pytest.mark.parametrize(
@@ -91,11 +100,7 @@ def test_an_answer_that_is_cut_off_leaves_the_volume_not_looked_at(
 def test_a_folder_of_another_tenant_that_hangs_keeps_nobody_else_from_being_looked_at(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    globex = world.add_tenant("globex")["web"]
-    globex["instance"], globex["mount"], globex["path"] = web(world)["instance"], "/net/globex", "/net/globex/site"
-    world.write_register()
-    monkeypatch.setattr("perennial.hooks.aws.host_look.SECONDS", 1)
-    running_first(monkeypatch, "sleep 30", lambda folders: "/net/globex" in folders)
+    let_a_neighbour_hang(world, monkeypatch)
     world.run(OPEN, TODAY)
     world.run(WEB, TODAY)
     assert look(world, "web_snapshot").not_looked_at == ""
@@ -104,18 +109,13 @@ def test_a_folder_of_another_tenant_that_hangs_keeps_nobody_else_from_being_look
 def test_a_folder_of_another_tenant_that_hangs_is_waited_for_once_and_not_by_each_of_its_neighbours(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    globex = world.add_tenant("globex")["web"]
-    globex["instance"], globex["mount"], globex["path"] = web(world)["instance"], "/net/globex", "/net/globex/site"
-    world.write_register()
-    monkeypatch.setattr("perennial.hooks.aws.host_look.SECONDS", 1)
-    running_first(monkeypatch, "sleep 30", lambda folders: "/net/globex" in folders)
+    let_a_neighbour_hang(world, monkeypatch)
     world.run(OPEN, TODAY)
     world.cloud.add_fault("ssm:SendCommand", delay=0.01, times=None)
     acme = world.manifest(TODAY).source
 
     async def ask_anew() -> tuple[Finding, ...]:
-        now = asyncio.get_running_loop().time()
-        return (await look_at_volume(world.vault.settings, acme, SnapshotRole.WEB, since=now)).findings
+        return (await look_at_volume(world.vault.settings, acme, SnapshotRole.WEB, Freshness.within(0))).findings
 
     sent = []
     for _ in range(2):
@@ -182,11 +182,7 @@ def test_a_host_that_says_nothing_is_asked_again_after_five_minutes_and_at_once_
 def test_a_script_that_one_tenants_folder_holds_up_is_no_silence_of_the_host(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    globex = world.add_tenant("globex")["web"]
-    globex["instance"], globex["mount"], globex["path"] = web(world)["instance"], "/net/globex", "/net/globex/site"
-    world.write_register()
-    monkeypatch.setattr("perennial.hooks.aws.host_look.SECONDS", 1)
-    running_first(monkeypatch, "sleep 30", lambda folders: "/net/globex" in folders)
+    let_a_neighbour_hang(world, monkeypatch)
     with pytest.raises(PartError):
         seen_by(world, GLOBEX)
     assert seen_by(world, TODAY) == ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from perennial.hooks.freshness import Freshness
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
 from perennial.hooks.sql_server.server_files import files_of, files_of_all, remembered_files
@@ -29,8 +30,8 @@ def test_twenty_that_ask_at_once_share_one_statement_and_what_it_fails_with(
     monkeypatch.setattr(SqlServer, "_open", counted)
 
     async def ask() -> list[Any]:
-        now = asyncio.get_running_loop().time()
-        asked = (files_of_all("sql_server_lab", since=now) for _ in range(20))
+        now = Freshness.within(0)
+        asked = (files_of_all("sql_server_lab", now) for _ in range(20))
         return await asyncio.gather(*asked, return_exceptions=True)
 
     errors = world.runner.run(ask())
@@ -47,7 +48,7 @@ def test_twenty_that_ask_at_once_share_one_statement_and_what_it_fails_with(
 def test_what_a_server_has_said_is_remembered_for_those_who_take_it_so_old(world: World) -> None:
     async def ask() -> tuple[Any, list[Any]]:
         before = asyncio.get_running_loop().time()
-        said = await files_of_all("sql_server_lab", since=before)
+        said = await files_of_all("sql_server_lab", Freshness.within(0))
         after = asyncio.get_running_loop().time()
         return said, [remembered_files("sql_server_lab", since=since) for since in (before, after)]
 

@@ -15,7 +15,18 @@ from include.rules.retention.expiry import held
 from include.rules.retention.reports import Deed
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.retention_runs import carry_out, preview, retain_one
-from tests.support.shared import add_shared, add_sharing, assert_gone, current, find, is_there, join, use, users
+from tests.support.shared import (
+    add_shared,
+    add_sharing,
+    assert_gone,
+    current,
+    find,
+    is_there,
+    join,
+    two_of_today,
+    use,
+    users,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -25,11 +36,7 @@ MARKED = Expiry(marked_at=NOW - 2 * DAY, previous_state=State.VERIFIED)
 
 @pytest.fixture
 def fleet(fleet: Stock) -> Stock:
-    """Two tenants on a policy of three days, each with a point of today."""
-    fleet.register("acme", "globex", daily=3, weekly=0, monthly=0, yearly=0)
-    for tenant in fleet.tenants:
-        fleet.add_daily(NOW, 1, tenant=tenant)
-    return fleet
+    return two_of_today(fleet)
 
 
 def expire(stock: Stock, *points: Manifest) -> None:

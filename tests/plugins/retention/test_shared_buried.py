@@ -19,7 +19,7 @@ from perennial.retention.buried import leave_lists_of_buried
 from perennial.retention.shared_looks import SharedLooks
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.retention_runs import retain_one
-from tests.support.shared import add_sharing, assert_gone, is_there, users
+from tests.support.shared import add_sharing, assert_gone, is_there, two_of_today, users
 
 pytestmark = pytest.mark.lab
 
@@ -28,11 +28,7 @@ BEGUN = Expiry(marked_at=NOW - 3 * DAY, previous_state=State.VERIFIED, deletion_
 
 @pytest.fixture
 def fleet(fleet: Stock) -> Stock:
-    """Two tenants on a policy of three days, each with a point of today."""
-    fleet.register("acme", "globex", daily=3, weekly=0, monthly=0, yearly=0)
-    for tenant in fleet.tenants:
-        fleet.add_daily(NOW, 1, tenant=tenant)
-    return fleet
+    return two_of_today(fleet)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from perennial.retention.fleet import Retention
 from perennial.retention.leaving import leave
 from tests.support import sweeps
 from tests.support.retention import DAY, NOW, OLD, Stock
-from tests.support.shared import add_shared, add_sharing, assert_gone, current, is_there, join, users
+from tests.support.shared import add_shared, add_sharing, assert_gone, current, is_there, join, two_of_today, users
 from tests.support.triggers import CutOff
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -34,11 +34,7 @@ MARKED = Expiry(marked_at=NOW - 2 * DAY, previous_state=State.VERIFIED)
 
 @pytest.fixture
 def fleet(fleet: Stock) -> Stock:
-    """Two tenants on a policy of three days, each with a point of today."""
-    fleet.register("acme", "globex", daily=3, weekly=0, monthly=0, yearly=0)
-    for tenant in fleet.tenants:
-        fleet.add_daily(NOW, 1, tenant=tenant)
-    return fleet
+    return two_of_today(fleet)
 
 
 def expire(stock: Stock, *points: Manifest) -> None:

@@ -28,6 +28,7 @@ from tests.support.shared import (
     is_there,
     join,
     snapshot_of,
+    two_of_today,
     use,
     users,
 )
@@ -41,11 +42,7 @@ BEGUN = MARKED.model_copy(update={"deletion_began_at": NOW - DAY})
 
 @pytest.fixture
 def fleet(fleet: Stock) -> Stock:
-    """Two tenants on a policy of three days, each with two points of its own."""
-    fleet.register("acme", "globex", daily=3, weekly=0, monthly=0, yearly=0)
-    for tenant in fleet.tenants:
-        fleet.add_daily(NOW, 2, tenant=tenant)
-    return fleet
+    return two_of_today(fleet, points=2)
 
 
 def delete_document(stock: Stock, document: SharedSnapshot) -> None:

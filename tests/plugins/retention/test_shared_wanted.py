@@ -13,7 +13,7 @@ from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.retention_runs import retain_one
-from tests.support.shared import add_sharing, assert_gone, current, is_there, users
+from tests.support.shared import add_sharing, assert_gone, current, is_there, two_of_today, users
 
 pytestmark = pytest.mark.lab
 
@@ -24,11 +24,7 @@ IN_GRACE = Expiry(marked_at=NOW - timedelta(hours=1), previous_state=State.VERIF
 
 @pytest.fixture
 def fleet(fleet: Stock) -> Stock:
-    """Two tenants on a policy of three days, each with a point of today."""
-    fleet.register("acme", "globex", daily=3, weekly=0, monthly=0, yearly=0)
-    for tenant in fleet.tenants:
-        fleet.add_daily(NOW, 1, tenant=tenant)
-    return fleet
+    return two_of_today(fleet)
 
 
 def strike(stock: Stock, point: Manifest, *documents: SharedSnapshot) -> None:

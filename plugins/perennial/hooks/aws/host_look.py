@@ -21,6 +21,7 @@ from perennial.hooks.asynchronous import PerLoop
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, ScriptError, ScriptRefusedError
+from perennial.hooks.freshness import Freshness
 from perennial.settings import Settings
 
 FRESH_SECONDS = BELIEVED.total_seconds()
@@ -60,7 +61,11 @@ class _Memory:
     silence: HostFacts | UnavailableError | None = None
     silent_at: float = 0.0
 
-    def facts(self, question: Question, since: float) -> HostFacts | None:
+    def answer(self, question: Question, fresh: Freshness) -> HostFacts | None:
+        """What is known and fresh enough; raises UnavailableError where that is that AWS has not said anything."""
+        return self._facts(question, fresh.since) or self._no_answer(question, fresh.silent_since)
+
+    def _facts(self, question: Question, since: float) -> HostFacts | None:
         """The answer, where all of it was seen since then."""
         volumes = {name: self.volumes[name] for name in question.volumes if name in self.volumes}
         places = {name: self.places[name] for name in question.folders if name in self.places}
@@ -69,7 +74,7 @@ class _Memory:
             return None
         return HostFacts({k: v for k, (_, v) in volumes.items()}, {k: v for k, (_, v) in places.items()})
 
-    def no_answer(self, question: Question, since: float) -> HostFacts | None:
+    def _no_answer(self, question: Question, since: float) -> HostFacts | None:
         """What is known where nobody had said anything by then, or later; raises UnavailableError where AWS had not."""
         if self.silence is None or self.silent_at < since:
             return None
@@ -107,27 +112,22 @@ class HostLook:
         self._instance, self._platform, self._neighbours = instance, platform, neighbours
         self._memory = _memories.get().setdefault((settings, instance, platform), _Memory())
 
-    async def facts(self, question: Question, *, since: float, silent_since: float | None = None) -> HostFacts:
-        """The answer to the question, seen at `since` (time of the loop) or later.
+    async def facts(self, question: Question, fresh: Freshness) -> HostFacts:
+        """The answer to the question, where it is fresh enough or after the host was asked.
 
         One command is under way to a host at a time: whoever comes meanwhile takes its answer, be it that the host does
         not say anything, if it was sent late enough.
 
-        Args:
-            silent_since: From when on (time of the loop) a host that has said nothing need not be asked again; now,
-                unless given.
-
         Raises:
             UnavailableError: when AWS does not say what is attached.
         """
-        silent_since = asyncio.get_running_loop().time() if silent_since is None else silent_since
         while True:
-            if facts := self._memory.facts(question, since) or self._memory.no_answer(question, silent_since):
-                return facts
+            if known := self._memory.answer(question, fresh):
+                return known
             flight = self._memory.flight
             if flight is None or flight.done():
                 flight = self._begin(question)
-            elif self._memory.began < since:
+            elif self._memory.began < fresh.since:
                 await asyncio.wait({flight})
                 continue
             # Shielded: it goes on for the others when this one is ended.
@@ -141,7 +141,7 @@ class HostLook:
         Raises:
             UnavailableError: when AWS has not said what is attached.
         """
-        return self._memory.facts(question, since) or self._memory.no_answer(question, since)
+        return self._memory.answer(question, Freshness(since, silent_since=since))
 
     def _begin(self, question: Question) -> asyncio.Task[HostFacts]:
         loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from perennial.hooks.asynchronous import PerLoop
+from perennial.hooks.freshness import Freshness
 from perennial.hooks.sql_server import tsql
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.sql_server.server import SqlServer
@@ -30,15 +31,13 @@ _memories: PerLoop[defaultdict[str, _Memory]] = PerLoop(lambda: defaultdict(_Mem
 
 
 async def files_of_all(
-    conn_id: str, *, since: float, silent_since: float | None = None, pauses: Iterable[float] = ()
+    conn_id: str, fresh: Freshness, *, pauses: Iterable[float] = ()
 ) -> Mapping[str, tuple[str, ...]]:
-    """Paths of the files of each database that the login may see, asked for at `since` (time of the loop) or later.
+    """Paths of the files of each database that the login may see, where fresh enough or after the server was asked.
 
     Whoever comes while the server is being asked takes its answer, and what it fails with.
 
     Args:
-        silent_since: From when on (time of the loop) a server that has not answered need not be asked again; now,
-            unless given.
         pauses: As of `SqlServer.talk`.
 
     Raises:
@@ -46,9 +45,8 @@ async def files_of_all(
         ConfigurationError: when Airflow has no such connection.
     """
     memory, loop = _memories.get()[conn_id], asyncio.get_running_loop()
-    silent_since = loop.time() if silent_since is None else silent_since
-    while memory.began < since:
-        if memory.silence and memory.silent_at >= silent_since:
+    while memory.began < fresh.since:
+        if memory.silence and memory.silent_at >= fresh.silent_since:
             raise memory.silence.with_traceback(None)  # raised for many: it would grow with each of them
         if memory.flight is None:
             began = loop.time()
