@@ -6,6 +6,7 @@
     hosts/<instance>/      a host's root folder
         dev/sdf            the attached volume, a symbolic link to its folder
         run/mounts/sdf     where that device is mounted, a symbolic link to the mount point
+                           (a mount that was killed on its way leaves one that leads to no link: nothing is mounted)
     commands/<command>/    script and output of what SSM ran
 
 A mount point is a symbolic link to the volume's folder, so a script writes `find DIR/` (right on a real host too) and
@@ -89,7 +90,8 @@ class DataPlane:
 
     def is_mounted(self, instance_id: str, device: str) -> bool:
         """Whether some folder of the host shows the device, or a partition of it."""
-        return any(record.is_symlink() for record in self._mount_records(instance_id, device))
+        records = self._mount_records(instance_id, device)
+        return any(record.is_symlink() and record.readlink().is_symlink() for record in records)
 
     def unmount(self, instance_id: str, device: str) -> None:
         """Make the mount points of a device and its partitions, if it has any, empty folders again."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
+from lab.cloud.data_plane import DataPlane
 from lab.cloud.hosts import HOST_TOOLS, SYSTEM_PATH
 from lab.seed.hosts import mount_script
 from lab.testing.deadlines import within
@@ -118,3 +120,24 @@ def test_a_use_the_lab_does_not_know_is_refused_instead_of_reaching_the_real_mac
     done = run(host, command)
     assert done.returncode == 1
     assert "this lab host" in done.stderr
+
+
+@pytest.mark.parametrize("killer", ["kill -KILL $PPID", '/bin/rmdir "$@"; kill -KILL $PPID'])
+def test_a_mount_that_is_killed_on_its_way_has_not_happened_and_happens_the_next_time(
+    host: Path, tmp_path: Path, killer: str
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "rmdir").write_text(f"#!/bin/sh\n{killer}\n")
+    (tools / "rmdir").chmod(0o755)
+    where, plane = host / "srv/acme", DataPlane(tmp_path)
+    assert run(host, f"PATH={tools}:$PATH; mount -o ro {host}/dev/{DEVICE} {where}").returncode == -SIGKILL
+    assert run(host, f"mountpoint -q {where}").returncode == 32
+    assert 'MOUNTPOINT=""' in run(host, "lsblk --noheadings --pairs --output KNAME,MOUNTPOINT").stdout
+    columns = "MAJ:MIN,FSROOT,SOURCE,FSTYPE,TARGET"
+    assert DEVICE not in run(host, f"findmnt --noheadings --raw --nofsroot --output {columns}").stdout
+    assert not plane.is_mounted(host.name, DEVICE)
+    where.mkdir(exist_ok=True)
+    assert mount(host).returncode == 0
+    assert plane.is_mounted(host.name, DEVICE)
+    assert (where / "index.html").read_text() == "hello"
