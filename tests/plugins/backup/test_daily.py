@@ -23,7 +23,7 @@ def test_a_manifest_that_cannot_be_read_counts_as_missing_and_keeps_nobody_else_
     world.add_tenant("initech")
     world.back_up(TODAY)
     world.storage.faults.add("s3:GetObject", match="/globex-daily", **DENIED)
-    assert partitions_missing(parse_moment(DAY)) == [f"globex|daily|{DAY}", f"initech|daily|{DAY}"]
+    assert set(partitions_missing(parse_moment(DAY))) == {f"globex|daily|{DAY}", f"initech|daily|{DAY}"}
     confirm = trigger_of(ConfirmDailyBackupsTrigger, moment=DAY, wait_minutes="0")
     with pytest.raises(PartError, match=r"2 tenants have no verified .* globex \(no readable recovery point\)"):
         world.runner.run(confirm.work_within_deadline())
