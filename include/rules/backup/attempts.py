@@ -120,7 +120,7 @@ def is_overtaken(manifest: Manifest, restored: Restored | None) -> bool:
     """True for an attempt that was opened before the end of the tenant's last restore: its parts may hold what that has
     overwritten, and no other part may stand beside them.
     """
-    return restored is not None and manifest.opened_under <= restored.token
+    return restored is not None and restored.overtakes(manifest.opened_under)
 
 
 def is_fresh(made_at: datetime, now: datetime) -> bool:

@@ -111,7 +111,7 @@ class Candidate:
 
     def is_overtaken(self, user: SnapshotUser) -> bool:
         """True for an entry of this point's from before the end of its tenant's last restore."""
-        return self.restored is not None and user.token <= self.restored.token
+        return self.restored is not None and self.restored.overtakes(user.token)
 
     def is_claimer_of(self, document: SharedSnapshot) -> bool:
         """True when an earlier attempt of this point has claimed it and is fenced off by this one."""

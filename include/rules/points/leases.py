@@ -56,6 +56,10 @@ class Restored:
     token: int
     until: datetime
 
+    def overtakes(self, token: int) -> bool:
+        """True for what was recorded of its tenant under a token from before its end."""
+        return token <= self.token
+
 
 class Lease(Strict):
     """One tenant's lease as the vault keeps it; it is never deleted, so that its token only ever grows.

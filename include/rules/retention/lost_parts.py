@@ -9,11 +9,10 @@ from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole
 from include.rules.points.transitions import WHOLE, Act, State
+from include.rules.retention.reports import first_named
 
 YOUNG = timedelta(hours=1)
 """Look-ups of EBS lag behind what was just made. A point that is younger was seen whole by the run that closed it."""
-NAMED = 10
-"""How many points a message names."""
 
 
 def is_suspect(manifest: Manifest, snapshots: Collection[str], files: Collection[str], now: datetime) -> bool:
@@ -67,11 +66,10 @@ def report_lost_parts(
 ) -> PartError:
     """What to tell a person about the tenant's points that have lost parts (by id, with the names of those)."""
     newest_first = sorted(lost, key=lambda name: (points[name].time or points[name].opened_at, name), reverse=True)
-    examples = [f"{name} ({_described(points[name], lost[name])})" for name in newest_first[:NAMED]]
-    more = [f"{len(lost) - NAMED} more"] if len(lost) > NAMED else []
+    described = [f"{name} ({_described(points[name], lost[name])})" for name in newest_first]
     return PartError(
         f"Recovery points of tenant {tenant} have lost parts that nobody at work here has deleted: "
-        f"{', '.join([*examples, *more])}.",
+        f"{first_named(described)}.",
         why="They cannot be restored: they count as failed, and the next best ones stand for their days.",
         todo="Find out who deleted them (CloudTrail knows); start `manual_backup` if the newest point is among them.",
     )

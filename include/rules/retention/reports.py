@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -14,6 +14,8 @@ NEEDS_OPERATOR = frozenset(
 )
 """Guards whose objection nobody else lifts. A stale tenant has been named by `confirm_daily_backups` (or is suspended
 on purpose), and a plan that has changed is made again the next day."""
+NAMED = 10
+"""How many points or shared snapshots a message names."""
 
 
 class Deed(StrEnum):
@@ -156,3 +158,9 @@ class FleetReport:
                 total.done.setdefault(deed, []).extend(points)
             total.swept += report.swept
         return total
+
+
+def first_named(names: Sequence[str]) -> str:
+    """The first of them, as many as a message names, and how many there are more."""
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return ", ".join([*names[:NAMED], *more])

@@ -10,9 +10,7 @@ from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import SharedSnapshot
-
-NAMED = 10
-"""How many shared snapshots a message names."""
+from include.rules.retention.reports import first_named
 
 
 def unlisted_error(manifest: Manifest, name: ClaimName, snapshot_id: str) -> PartError:
@@ -91,10 +89,9 @@ def still_used_error(document: SharedSnapshot) -> PartError:
 
 def in_doubt_error(names: Iterable[ClaimName], tenants: Iterable[str]) -> PartError:
     """Shared snapshots with empty lists that were left alone, because not all points of these tenants are known."""
-    in_order = sorted(names)
-    more = [f"{len(in_order) - NAMED} more"] if len(in_order) > NAMED else []
+    in_order = [str(name) for name in sorted(names)]
     return PartError(
-        f"Nobody is on the lists of shared snapshots {', '.join([*map(str, in_order[:NAMED]), *more])}, and they were "
+        f"Nobody is on the lists of shared snapshots {first_named(in_order)}, and they were "
         f"not deleted: not all points of tenants {', '.join(sorted(tenants))} could be looked at.",
         why="One of those may need them, whatever the lists say.",
         todo="Do what the report says of these tenants; the next `retention` of the fleet tries again.",

@@ -179,9 +179,7 @@ class Dissolution:
             if version is None:
                 continue
             if contested := ids & self._looks.wanted.snapshot_ids:
-                self.report.troubles.append(
-                    Trouble(str(contested_error(version.value, contested)), needs_operator=True)
-                )
+                self._report(contested_error(version.value, contested))
             for snapshot in (await self._ebs.snapshots(ids - contested)).values():
                 is_old = is_extra(snapshot.id, snapshot.started_at, version.value, version.seen_at)
                 if is_old and self._is_of(version.value, snapshot):

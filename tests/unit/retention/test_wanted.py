@@ -12,8 +12,9 @@ from include.rules.points.parts import ClaimName, SnapshotPart, SnapshotRole
 from include.rules.points.shared_snapshots import ShareState
 from include.rules.points.transitions import State
 from include.rules.register.register import Register
+from include.rules.retention.reports import NAMED
 from include.rules.retention.shared import SharedEntry
-from include.rules.retention.shared_errors import NAMED, in_doubt_error
+from include.rules.retention.shared_errors import in_doubt_error
 from include.rules.retention.wanted import WantedSnapshots, needs_parts, volumes_in_doubt
 from tests.unit.builders import tenant, verified
 
