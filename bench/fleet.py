@@ -85,9 +85,8 @@ def checks(measured: dict[Way, Measured]) -> list[Check]:
     ):
         if way in measured:
             other = measured[way]
-            held_to.append(
-                Check(f"CPU, workerless to {way.title}", ours.cpu_per_tenant / other.cpu_per_tenant, cpu_limit)
-            )
+            beside = f"{way.title}, which has not backed all of them up" if other.problems else way.title
+            held_to.append(Check(f"CPU, workerless to {beside}", ours.cpu_per_tenant / other.cpu_per_tenant, cpu_limit))
             if is_large:
-                held_to.append(Check(f"wall time, workerless to {way.title}", ours.wall / other.wall, wall_limit))
+                held_to.append(Check(f"wall time, workerless to {beside}", ours.wall / other.wall, wall_limit))
     return held_to

@@ -15,7 +15,7 @@ from bench.fleet_seed import Fleet
 from bench.growth_plot import growth_svg
 from bench.limits import AWS_LIMITS
 from bench.measured import Measured
-from bench.results import Section, replace_section, table
+from bench.results import Check, Section, commit, replace_section, table
 from bench.run_way import run_way
 from bench.stack import bench_stack
 from bench.trial import fleet_size, tenants_to_try
@@ -29,7 +29,7 @@ WAY_SECONDS = 1500.0
 
 Say = Callable[[str], None]
 Figures = dict[str, Any]
-"""Of one size: `wall`, `queued`, `cpu` and `memory` by component, `lab`, `calls`, `describes`, `problems`."""
+"""Of one size: `wall`, `queued`, `cpu` and `memory` by component, `lab`, `calls`, `describes`, `problems`, `commit`."""
 
 
 def small(say: Say) -> Section:
@@ -57,7 +57,8 @@ def _measure(sizes: Sequence[int], say: Say) -> Section:
     problems = [f"* {size} tenants: {problem}" for size in sizes for problem in by_size[size]["problems"]]
     amiss = "\n".join(problems) or "Every tenant has one verified recovery point of level 2, from one run."
     measured = ", ".join(f"{size:,}" for size in sizes)
-    return Section(f"Growth: {measured} tenants", f"{growth_table(by_size)}\n\n{amiss}")
+    limits = [Check(f"{size:,} tenants: anything amiss", len(by_size[size]["problems"]), 0) for size in sizes]
+    return Section(f"Growth: {measured} tenants", f"{growth_table(by_size)}\n\n{amiss}", limits)
 
 
 def figures_of(measured: Measured) -> Figures:
@@ -68,9 +69,10 @@ def figures_of(measured: Measured) -> Figures:
         "cpu": {name: round(seconds / measured.tenants, 4) for name, seconds in measured.cpu.items()},
         "lab": round(measured.lab_cpu_per_tenant, 4),
         "memory": {name: round(size) for name, size in measured.memory.items()},
-        "calls": round(measured.cloud_calls_per_tenant, 2),
+        "calls": round(measured.cloud_calls_per_tenant or 0.0, 2),
         "describes": measured.describes,
         "problems": list(measured.problems),
+        "commit": commit(),
     }
 
 
@@ -87,6 +89,8 @@ def growth_table(by_size: Mapping[int, Figures]) -> str:
         "EC2 and SSM calls per tenant",
         "DescribeSnapshots a minute",
         "the lab's own CPU-s",
+        "amiss",
+        "commit",
     )
     rows = [
         (
@@ -99,6 +103,8 @@ def growth_table(by_size: Mapping[int, Figures]) -> str:
             found["calls"],
             found["describes"],
             found["lab"],
+            len(found["problems"]),
+            found["commit"],
         )
         for size, found in by_size.items()
     ]

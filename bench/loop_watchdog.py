@@ -4,15 +4,14 @@ In any process whose PYTHONPATH has the project's folder and `bench/watchdog_sit
 
     Stack(settings, watched(folder))
 
-Each process then writes the callbacks that took longer than LONG into `folder`, with where they stood, and how many
-there were; `python -m bench.loop_watchdog FOLDER` shows the worst. What other threads do meanwhile does not count; a
+Each process then writes that it is watched into `folder`, and the callbacks that took longer than LONG, with where they
+stood; `python -m bench.loop_watchdog FOLDER` shows the worst. What other threads do meanwhile does not count; a
 collection of garbage is the callback's in which it falls, and is told apart.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import gc
 import json
 import os
@@ -94,7 +93,7 @@ class Watchdog:
         threading.Thread(target=self._sample, daemon=True, name="loop watchdog").start()
         if self._collected not in gc.callbacks:  # a fork has it from the process before
             gc.callbacks.append(self._collected)
-        atexit.register(self._write_count)
+        self._append({"watched": sys.argv[1:2]})
 
     def _collected(self, phase: str, _: dict[str, int]) -> None:
         if phase == "start":
@@ -120,10 +119,6 @@ class Watchdog:
         where = self._where[1] if self._where[0] == self.count else ""
         process, collecting = " ".join(sys.argv[1:2]), round(self._collecting, 4)
         self._append(asdict(LongCallback(process, round(seconds, 4), collecting, what[:300], where)))
-
-    def _write_count(self) -> None:
-        if self._pid == os.getpid():
-            self._append({"callbacks": self.count})
 
     def _append(self, entry: dict[str, Any]) -> None:
         with (self.folder / f"{os.getpid()}.jsonl").open("a") as file:

@@ -28,7 +28,8 @@ class Measured:
         throttled: How many of those of AWS were refused because a bucket was empty.
         describes: DescribeSnapshots in the minute with the most of them.
         describes_waiting: The same of minutes in which the cloud had no other calls; None where there was none.
-        blocking: Callbacks that kept a triggerer's event loop for long, the longest first, where somebody watched.
+        blocking: Callbacks that kept a triggerer's event loop for long, the longest first; None where nobody watched.
+        blocking_before: How many there were before the dispatch, while Airflow began and was warmed up.
         problems: What was not as it has to be, in sentences.
     """
 
@@ -45,7 +46,8 @@ class Measured:
     throttled: int = 0
     describes: int = 0
     describes_waiting: int | None = None
-    blocking: Sequence[LongCallback] = ()
+    blocking: Sequence[LongCallback] | None = None
+    blocking_before: int = 0
     problems: Sequence[str] = ()
 
     @property
@@ -58,17 +60,21 @@ class Measured:
         return sum(self.lab_cpu.values()) / self.tenants
 
     @property
-    def cloud_calls_per_tenant(self) -> float:
-        """EC2 and SSM calls for each tenant."""
+    def cloud_calls_per_tenant(self) -> float | None:
+        """EC2 and SSM calls for each tenant; None where the lab has counted nothing at all."""
+        if not self.calls:
+            return None
         return sum(count for name, count in self.calls.items() if name.startswith(("ec2:", "ssm:"))) / self.tenants
 
     @property
-    def s3_requests_per_tenant(self) -> float:
-        """S3 requests of the product for each tenant; those that SQL Server makes itself are left out."""
+    def s3_requests_per_tenant(self) -> float | None:
+        """S3 requests of the product for each tenant; without those that SQL Server makes itself; None as there."""
+        if not self.calls:
+            return None
         own = (n for name, n in self.calls.items() if name.startswith("s3:") and not name.endswith(BY_SQL_SERVER))
         return sum(own) / self.tenants
 
     @property
-    def largest_process(self) -> float:
-        """MB of the largest process of Airflow."""
-        return max(self.memory.values(), default=0.0)
+    def largest_process(self) -> float | None:
+        """MB of the largest process of Airflow; None where none could be looked at."""
+        return max(self.memory.values(), default=0.0) or None

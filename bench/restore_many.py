@@ -25,6 +25,9 @@ from lab.testing.storage import LabStorage
 
 TENANTS = 10
 LONGEST = 1_200
+CONDITIONS = """{tenants} tenants of one host, whose sites share a volume; files in place, safety points and all checks.
+The steps look again after up to 5 s, as shipped, the bare script after half a second; AWS's spacing of snapshots is
+off. CPU is that of the Python process: what the host does (mount, copy) is in no column."""
 WAYS = {
     "bare": "bare script, all at once",
     "together": "the product's steps, all at once",
@@ -63,10 +66,9 @@ def _run(way: str, storage: LabStorage, cloud: LabCloud, sites: Sites) -> Work:
 
 
 def _left_over(cloud: LabCloud, sites: Sites) -> list[str]:
-    """Volumes that are still attached to the host, but for its own two."""
-    mine = [{"Name": "attachment.instance-id", "Values": [sites.instance]}]
-    shown = cloud.client("ec2").describe_volumes(Filters=mine)["Volumes"]
-    return [one["VolumeId"] for one in shown if one.get("SnapshotId") == sites.snapshot]
+    """Volumes made from the snapshot that are still there, attached or not."""
+    made = [{"Name": "snapshot-id", "Values": [sites.snapshot]}]
+    return [one["VolumeId"] for one in cloud.client("ec2").describe_volumes(Filters=made)["Volumes"]]
 
 
 def _section(tenants: int, taken: dict[str, Work], wrong: dict[str, list[str]], left: list[str]) -> Section:
@@ -78,16 +80,16 @@ def _section(tenants: int, taken: dict[str, Work], wrong: dict[str, list[str]], 
     steps = [(name, together.result["steps"].get(name), seconds) for name, seconds in in_turn.result["steps"].items()]
     text = "\n\n".join(
         [
-            f"{tenants} tenants of one host, whose sites share a volume; files in place, safety points and all checks.",
+            CONDITIONS.format(tenants=tenants),
             table(head, rows),
             table(("requests per tenant", *WAYS.values()), calls),
             table(("longest of a step, s", "all at once", "one after the other"), steps),
         ]
     )
     checks = [
-        Check("sites that differ afterwards, all at once", len(wrong["together"]), 0),
-        Check("restores that failed, all at once", len(together.result["failures"]), 0),
-        Check("volumes left on the host", len(left), 0),
+        Check("sites that differ afterwards, of all ways", sum(map(len, wrong.values())), 0),
+        Check("restores that failed, of all ways", sum(len(work.result["failures"]) for work in taken.values()), 0),
+        Check("volumes left", len(left), 0),
         Check("wall of all at once, of one after the other", together.wall / in_turn.wall, 0.5),
     ]
     return Section("Restore of ten tenants of one host", text, checks)

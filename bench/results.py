@@ -19,7 +19,7 @@ RESULTS = Path(__file__).with_name("results.md")
 HEAD = """# What `make bench` has measured
 
 Written by `make bench`; each part rewrites its own section and leaves the others as they are. Ratios are of one run:
-both sides on the same lab, the same machine, one after the other.
+both sides on the same lab, the same machine, one after the other, the pipeline first, each once.
 """
 PASS, FAIL = "met", "**missed**"
 

@@ -26,6 +26,7 @@ from lab.testing.storage import LabStorage
 
 TENANTS, POINTS, SHARERS = 1_000, 60, 50
 SECONDS, MEMORY = 120, 600
+DEEDS = ("kept", "marked", "deleted")
 LONGEST = 1_500
 """Seconds after which one of the ways is given up."""
 WAYS = {
@@ -81,6 +82,11 @@ def _section(tenants: int, taken: dict[str, Work]) -> Section:
         Check("retention carried out, wall", act.wall, SECONDS, " s"),
         Check("its largest process", max(dry.memory, act.memory), MEMORY, " MB"),
         Check("things left to a person", act.result["not_done"], 0),
+        Check("manifests read by the dry run", dry.calls["s3:GetObject"], tenants * POINTS, at_least=True),
+        Check(
+            "points kept, marked and deleted", sum(act.result[deed] for deed in DEEDS), tenants * POINTS, at_least=True
+        ),
+        Check("points marked, and points deleted", min(act.result[deed] for deed in DEEDS[1:]), tenants, at_least=True),
     ]
     return Section("Retention of a fleet", text, checks)
 

@@ -14,7 +14,7 @@ from bench.measuring.records import Dispatch, Records, Runs
 from bench.progress import FleetError, Progress, told
 from bench.stack import BenchStack
 from bench.vault_check import examples, find_problems, read_manifests
-from bench.ways.way import Way
+from bench.ways.way import WORKERLESS, Way
 from demo.airflow_api import TERMINAL
 
 DISPATCH_SECONDS = 300.0
@@ -47,9 +47,11 @@ def run_way(
     with bench.meter(airflow) as meter:
         dispatch = _dispatch(bench, way, records)
         _wait_for_runs(bench, way, records, dispatch, len(tenants), say, seconds)
-        _drain_callbacks(records, airflow["dag-processor"])
+        is_drained = _drain_callbacks(records, airflow["dag-processor"])
     runs = records.runs(way.backup, dispatch)
     problems = [*run_problems(runs), *find_problems(read_manifests(bench.settings, way.name), tenants)]
+    if not is_drained:
+        problems.append(f"the dag-processor had callbacks left {DRAIN_SECONDS:.0f} s after the last run")
     measured = Measured(
         title=way.title,
         tenants=len(tenants),
@@ -57,10 +59,14 @@ def run_way(
         queued=runs.queued_after,
         starts=runs.starts,
         dispatch_starts=records.starts(way.dispatch, dispatch),
-        blocking=tuple((Counter(bench.blocking_callbacks()) - blocked_before).elements()),
+        blocking=tuple((Counter(bench.blocking_callbacks()) - blocked_before).elements()) if bench.is_watched else None,
+        blocking_before=blocked_before.total(),
         problems=problems,
         **meter.figures,
     )
+    if problems and way is WORKERLESS:
+        bench.keep_logs()
+        say(f"{way.title}: not as it has to be. {bench.advice}")
     say(f"{way.title}: {measured.wall:.0f} s, {measured.cpu_per_tenant:.2f} CPU-s a tenant; " + "; ".join(problems))
     return measured
 
@@ -110,11 +116,15 @@ def _wait_for_runs(
         time.sleep(LOOK_SECONDS)
 
 
-def _drain_callbacks(records: Records, dag_processor: int) -> None:
-    """Wait until the dag-processor has taken up what the ends of tasks have sent it: its CPU is part of the price."""
+def _drain_callbacks(records: Records, dag_processor: int) -> bool:
+    """Wait until the dag-processor has taken up what the ends of tasks have sent it: its CPU is part of the price.
+
+    Returns False where it has not within DRAIN_SECONDS.
+    """
     deadline, quiet_since = time.monotonic() + DRAIN_SECONDS, time.monotonic()
     while time.monotonic() < min(deadline, quiet_since + QUIET_SECONDS):
         with suppress(psutil.NoSuchProcess):
             if records.callbacks_waiting() or psutil.Process(dag_processor).children():
                 quiet_since = time.monotonic()
         time.sleep(LOOK_SECONDS / 2)
+    return time.monotonic() < deadline

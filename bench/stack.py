@@ -52,6 +52,8 @@ AIRFLOW = {
 }
 SCHEDULED = ("daily_backups", "confirm_daily_backups", "retention")
 """DAGs that would begin by themselves at some hour of the day, in the midst of a measurement."""
+KEPT = "kept"
+"""A file by this name in the lab's folder keeps it there."""
 HEARTBEATS = {
     "scheduler": "latest_scheduler_heartbeat",
     "dag_processor": "latest_dag_processor_heartbeat",
@@ -147,6 +149,15 @@ class BenchStack:
         """Callbacks of the triggerers' event loops that took long, the longest first; none where nobody watches."""
         return long_callbacks(self._callbacks) if self.watch else []
 
+    def keep_logs(self) -> None:
+        """Leave the lab's folder where it is at the end: something has gone wrong without an error."""
+        (self.settings.state / KEPT).touch()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a triggerer's event loop is being watched: each process that is says so when it begins."""
+        return self.watch and any(self._callbacks.glob("*.jsonl"))
+
     def check(self) -> None:
         """Raises ProcessError, naming the process and its log, when one has ended by itself."""
         self.stack.processes.check([*SERVERS, "database", *self._components()])
@@ -214,5 +225,5 @@ def bench_stack(fleet: Fleet, limits: Mapping[str, str] | None = None, *, watch:
     finally:
         with uninterrupted():
             stack.stack.stop()
-        if done:
+        if done and not (settings.state / KEPT).exists():
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,7 @@
-"""How often AWS is asked for snapshots while many tenants wait for theirs: by the bare script, all of them at once."""
+"""How often AWS is asked for snapshots while many tenants wait for theirs: by the bare script, all of them at once.
+
+Nobody shares a volume: 500 tenants wait for 1,000 snapshots, five times what one call asks for by id.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +25,37 @@ Say = Callable[[str], None]
 
 def measure(say: Say) -> Section:
     """DescribeSnapshots a minute of fleets of 20, 100 and 500 tenants that wait."""
-    rows, calls = [], list[int | None]()
+    rows, calls, failures = [], list[int | None](), 0
     for size in sorted({fleet_size(size) for size in SIZES}):
         pending = LEAST_SECONDS + SECONDS_EACH * size
         say(f"{size} tenants, whose snapshots are pending for {pending:.0f} s")
-        with bench_stack(Fleet(size), {**AWS_LIMITS, "PERENNIAL_LAB_SNAPSHOT_SECONDS": f"{pending}"}) as bench:
+        with bench_stack(
+            Fleet(size, per_volume=1), {**AWS_LIMITS, "PERENNIAL_LAB_SNAPSHOT_SECONDS": f"{pending}"}
+        ) as bench:
             measured = run_floor(bench, bench.tenants, SECONDS, {"AT_ONCE": str(size)})
-        rows.append((size, measured.describes_waiting, measured.describes, measured.wall, len(measured.problems)))
+        rows.append(
+            (size, 2 * size, measured.describes_waiting, measured.describes, measured.wall, len(measured.problems))
+        )
         calls.append(measured.describes_waiting)
+        failures += len(measured.problems)
         say(f"{size} tenants: {measured.describes_waiting} DescribeSnapshots a minute while all wait")
-    head = ("tenants", "DescribeSnapshots a minute while all wait", "in the busiest minute", "wall, s", "failures")
-    text = "All tenants at once, by the bare script, with snapshots that stay pending until all of them wait."
-    limit = Check("calls a minute of the most tenants, to those of the fewest", ratio(calls), GROWTH)
-    return Section("Waiting for snapshots", f"{text}\n\n{table(head, rows)}", [limit])
+    head = (
+        "tenants",
+        "snapshots",
+        "DescribeSnapshots a minute while all wait",
+        "in the busiest minute",
+        "wall, s",
+        "failures",
+    )
+    text = (
+        "All tenants at once, by the bare script, two volumes of its own each, with snapshots that stay pending until "
+        "all of them wait."
+    )
+    limits = [
+        Check("calls a minute of the most tenants, to those of the fewest", ratio(calls), GROWTH),
+        Check("failures", failures, 0),
+    ]
+    return Section("Waiting for snapshots", f"{text}\n\n{table(head, rows)}", limits)
 
 
 def ratio(calls: Sequence[int | None]) -> float | None:

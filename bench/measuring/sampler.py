@@ -19,12 +19,10 @@ class MemoryPeaks:
 
     Attributes:
         largest: By component, the largest PSS (MB) of any one process of its tree.
-        together: By component, the largest PSS (MB) of its whole tree.
     """
 
     def __init__(self, leaders: Mapping[str, int], pause: float = PAUSE_SECONDS) -> None:
         self.largest: defaultdict[str, float] = defaultdict(float)
-        self.together: defaultdict[str, float] = defaultdict(float)
         self._leaders, self._pause = leaders, pause
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
@@ -45,7 +43,6 @@ class MemoryPeaks:
         for name, leader in self._leaders.items():
             sizes = [pss_mb(member.pid) for member in tree_of(leader, processes)]
             self.largest[name] = max(self.largest[name], *sizes, 0.0)
-            self.together[name] = max(self.together[name], sum(sizes))
 
     def _watch(self) -> None:
         while not self._ended.wait(self._pause):

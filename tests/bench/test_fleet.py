@@ -87,7 +87,7 @@ def test_figures_are_per_tenant() -> None:
 
 def test_tables_have_a_column_or_a_row_for_each_way() -> None:
     ways = [measured(), measured(title="(c)", cpu={"script": 1.0}, memory={}, queued=None, problems=["lost"])]
-    assert "| (c) | 60 |  | 0.10 | 0 | 0 | 0.30 |" in ways_table(ways)
+    assert "| (c) | 60 |  | 0.10 | 0 |  | 0.30 |" in ways_table(ways)
     assert "| triggerer | 0.400; 300 |  |" in components_table(ways)
     assert "| ec2:CreateSnapshot | 2 | 2 |" in calls_table(ways)
     assert problems_list(ways) == "* (c): lost"
@@ -95,10 +95,11 @@ def test_tables_have_a_column_or_a_row_for_each_way() -> None:
 
 
 def test_a_thousand_are_held_to_their_limits() -> None:
-    assert all(check.is_met for check in checks(measured(calls=Counter())))
+    cheap = Counter({"ec2:CreateSnapshot": 1, "s3:GetObject": 100})
+    assert all(check.is_met for check in checks(measured(calls=cheap, blocking=())))
     missed = [
         check.what
-        for check in checks(measured(wall=481.0, starts=1, queued=16.0, problems=["lost"]))
+        for check in checks(measured(wall=481.0, starts=1, queued=16.0, problems=["lost"], calls=cheap, blocking=()))
         if not check.is_met
     ]
     assert missed == [
@@ -107,6 +108,21 @@ def test_a_thousand_are_held_to_their_limits() -> None:
         "until all are backed up",
         "worker starts of tenants' tasks",
     ]
+
+
+def test_what_nobody_has_seen_meets_no_limit() -> None:
+    blind = [check.what for check in checks(measured(calls=Counter(), memory={})) if check.measured is None]
+    assert blind == [
+        "largest process",
+        "callbacks in the triggerer's loop of over 50 ms of CPU",
+        "EC2 and SSM calls per tenant",
+        "S3 requests per tenant, SQL Server's own apart",
+    ]
+
+
+def test_a_ratio_to_a_way_that_lost_tenants_says_so() -> None:
+    *_, check = compared({WORKERLESS: measured(), SYNC: measured(problems=["2 runs ended as failed"])})
+    assert check.what == "CPU, workerless to (a) sync operators, which has not backed all of them up"
 
 
 def test_the_pipeline_is_held_to_a_ratio_to_each_way_beside_it() -> None:

@@ -11,6 +11,7 @@ import pytest
 from bench.growth import Figures, figures_of, growth_table, plot
 from bench.growth_plot import TOP, growth_svg, round_up
 from bench.measured import Measured
+from bench.results import commit
 
 MEASURED = Measured(
     title="workerless",
@@ -42,6 +43,7 @@ def test_cpu_and_calls_are_kept_per_tenant(by_size: dict[int, Figures]) -> None:
         "calls": 1.0,
         "describes": 12,
         "problems": ["one was lost"],
+        "commit": commit(),
     }
 
 
@@ -50,6 +52,7 @@ def test_the_table_has_a_row_for_each_size(by_size: dict[int, Figures]) -> None:
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert [row[:4] for row in cells] == [["200", "61.3", "4.40", "0.30"], ["1,000", "300", "4.40", "0.55"]]
     assert cells[1][4:6] == ["0.500", "0.050"]
+    assert cells[0][-2:] == ["1", commit()], "a size at which tenants were lost shows it, and when it was measured"
 
 
 def test_the_plot_is_a_picture_with_a_line_for_each_component(by_size: dict[int, Figures]) -> None:

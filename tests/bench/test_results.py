@@ -16,12 +16,12 @@ def page(tmp_path: Path) -> Path:
 
 
 def test_parts_keep_each_others_sections(page: Path) -> None:
-    write_section("one", Section("One", "first"), "as before", page)
+    write_section("one", Section("One", "written before"), "as before", page)
     write_section("two", Section("Two", "second"), "as before", page)
     write_section("one", Section("One", "again"), "with 8 workers", page)
     text = page.read_text()
     assert text.startswith("# What `make bench` has measured")
-    assert "first" not in text
+    assert "written before" not in text
     assert text.index("again") < text.index("second")
     assert text.count("<!-- begin: one -->") == text.count("<!-- end: two -->") == 1
 
