@@ -20,6 +20,7 @@ import httpx
 
 from bench.fleet_seed import Fleet
 from bench.interrupts import uninterrupted
+from bench.limits import AWS_LIMITS
 from bench.loop_watchdog import LongCallback, long_callbacks, watched
 from bench.measuring.meter import Meter
 from bench.ways.way import Way
@@ -27,6 +28,7 @@ from demo.airflow_api import AirflowApi
 from demo.environment import airflow_url
 from demo.stack import COMPONENTS, Stack
 from lab.environment import PROJECT
+from lab.faults.measures import LabMeasures
 from lab.processes import procfile_commands
 from lab.seed.register import register_all, registered, unregister
 from lab.servers import SERVERS
@@ -203,6 +205,17 @@ class BenchStack:
         return {name: leader.pid for name, leader in leaders.items() if leader}
 
 
+def _seed(fleet: Fleet, settings: LabSettings, limits: Mapping[str, str]) -> dict[str, Any]:
+    """Fill the lab without AWS's limits on, as if in weeks: volumes and hosts of thousands in a minute are refused."""
+    if AWS_LIMITS.items() <= limits.items():
+        measures = LabMeasures(settings)
+        measures.set_limits("lab")
+        spare = fleet.seed(settings)
+        measures.set_limits("aws")
+        return spare
+    return fleet.seed(settings)
+
+
 @contextmanager
 def bench_stack(fleet: Fleet, limits: Mapping[str, str] | None = None, *, watch: bool = False) -> Iterator[BenchStack]:
     """A lab in a folder of its own, seeded; everything is stopped at the end, and the folder removed unless something
@@ -210,11 +223,12 @@ def bench_stack(fleet: Fleet, limits: Mapping[str, str] | None = None, *, watch:
     """
     folder = Path(tempfile.mkdtemp(prefix="perennial-fleet-"))
     settings = new_settings(folder, fleet.servers)
-    stack = BenchStack(Stack(settings, {**AIRFLOW, **(limits or {})}), limits=limits or {}, watch=watch)
+    limits = limits or {}
+    stack = BenchStack(Stack(settings, {**AIRFLOW, **limits}), limits=limits, watch=watch)
     done = False
     try:
         stack.stack.start_servers()
-        yield replace(stack, spare=fleet.seed(settings))
+        yield replace(stack, spare=_seed(fleet, settings, limits))
         done = True
     except KeyboardInterrupt:
         done = True
