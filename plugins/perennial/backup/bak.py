@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from include.rules.backup.finished import finished_part
 from include.rules.errors import PartError
 from include.rules.points.backup_files import BackupFileClaim, BackupFilePart, stripes_after, stripes_needed
 from include.rules.points.database_settings import restore_warning
@@ -192,17 +193,7 @@ class BackupDatabaseTrigger(BackupStepTrigger):
             raise self._backup_error(
                 point, f"SQL Server has a record of the backup, but the vault has no {', '.join(missing_keys)}."
             )
-        return BackupFilePart(
-            number=claim.number,
-            files=files,
-            name=claim.name,
-            backup_set_uuid=str(row["backup_set_uuid"]),
-            first_lsn=str(row["first_lsn"]),
-            last_lsn=str(row["last_lsn"]),
-            copy_only=bool(row["is_copy_only"]),
-            started_at=claim.claimed_at,
-            finished_at=datetime.now(UTC),
-        )
+        return finished_part(claim, files, row, datetime.now(UTC))
 
     def _backup_error(self, point: LeasedPoint, reason: str, error: SqlServerError | None = None) -> PartError:
         manifest, advice = point.manifest, "Check the server"

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pymssql
@@ -173,6 +174,21 @@ def test_a_backup_that_somebody_else_takes_of_the_database_is_waited_for(world: 
     result = world.run(BACKUP, TODAY)
     theirs.join()
     assert str(result["keys"][0]).endswith("full-01.bak")
+
+
+def test_a_backup_that_is_adopted_late_was_finished_when_the_server_says(world: World) -> None:
+    for step in chain_before(BACKUP):
+        world.run(step, TODAY)
+    world.run(BACKUP, TODAY)
+    made = world.manifest(TODAY).parts.bak
+    assert made
+    changes = "backup_finish_date = '2026-11-23 04:30:00', time_zone = -14"
+    world.sql.run(f"UPDATE msdb.dbo.backupset SET {changes} WHERE name = N'{made.name}'")
+    world.change_manifest(TODAY, lambda m: m.model_copy(update={"parts": m.parts.model_copy(update={"bak": None})}))
+    world.run(BACKUP, TODAY)
+    adopted = world.manifest(TODAY).parts.bak
+    assert adopted
+    assert (adopted.keys, adopted.finished_at) == (made.keys, datetime(2026, 11, 23, 8, tzinfo=UTC))
 
 
 def _wait_for_backup(world: World) -> None:

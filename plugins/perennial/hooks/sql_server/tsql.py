@@ -134,10 +134,16 @@ def files_of_others(database: str) -> str:
 
 
 def finished_backup(backup_name: str, url: str) -> str:
-    """The row that SQL Server writes only for a backup that succeeded, found by its NAME and its first file."""
+    """The row that SQL Server writes only for a backup that succeeded, found by its NAME and its first file.
+
+    Its times are the server's local ones; `time_zone` says how far they were from UTC, in quarters of an hour, and
+    `offset_minutes` how far the server's clock is now.
+    """
     return (
         "SELECT CONVERT(nvarchar(36), s.backup_set_uuid) AS backup_set_uuid, s.database_name, s.is_copy_only, "
-        "CONVERT(nvarchar(30), s.first_lsn) AS first_lsn, CONVERT(nvarchar(30), s.last_lsn) AS last_lsn "
+        "CONVERT(nvarchar(30), s.first_lsn) AS first_lsn, CONVERT(nvarchar(30), s.last_lsn) AS last_lsn, "
+        "s.backup_finish_date, s.time_zone, "
+        "DATEDIFF(minute, SYSUTCDATETIME(), SYSDATETIME()) AS offset_minutes "
         "FROM msdb.dbo.backupset AS s "
         "JOIN msdb.dbo.backupmediafamily AS f ON f.media_set_id = s.media_set_id "
         f"WHERE s.name = {text(backup_name)} AND f.physical_device_name = {text(url)} "
