@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from include.rules.points.parts import Parts
 from lab.settings import ZONE
+from perennial.steps.trigger import StepResult
 from tests.support.steps import CHAIN, Step
 from tests.support.world import PLANS, World
 
@@ -78,12 +80,31 @@ class Neighbours:
 
         async def chain(tenant: str) -> None:
             for step in steps:
-                await self.world.step(step, request(tenant), f"{run_id}-{tenant}").work_within_deadline()
+                await self.work(step, request(tenant), run_id)
 
         async def all_of_them() -> None:
             await asyncio.gather(*map(chain, tenants or self.tenants))
 
         self.world.runner.run(all_of_them())
+
+    def work(self, step: Step, request: str, run_id: str = "run-1") -> Coroutine[Any, Any, StepResult]:
+        """One step of one backup, for a test that says itself when it begins."""
+        return self.world.step(step, request, f"{run_id}-{request.partition('|')[0]}").work_within_deadline()
+
+    async def aws_is_asked(self) -> None:
+        """Wait for the first call that meets a fault."""
+        while await asyncio.sleep(0.05, not self.world.cloud.fault_hits()):
+            pass
+
+    async def while_aws_keeps_waiting(
+        self, first: Coroutine[Any, Any, Any], second: Coroutine[Any, Any, Any]
+    ) -> list[Any]:
+        """What becomes of two steps, or their errors; the second begins once AWS, by a fault's delay, thinks about the
+        first one's call.
+        """
+        claiming = asyncio.create_task(first)
+        await self.aws_is_asked()
+        return list(await asyncio.gather(claiming, second, return_exceptions=True))
 
     def snapshots_of(self, volume: str) -> list[dict[str, str]]:
         """The tags of all snapshots of a volume that were taken for this vault."""

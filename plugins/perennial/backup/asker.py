@@ -69,11 +69,24 @@ class Asker:
 
     def refused_error(self, error: Exception) -> PartError:
         """What AWS's refusal means for this point."""
-        manifest = self.point.manifest
-        failure = PartError(
-            f"Volume {self.volume} of tenant {manifest.tenant} could not be snapshotted: {error}.",
-            why=f"Recovery point {manifest.id} has no {self.role.value}.",
-            todo=advice_for(error, "Check the volume in the register and the rights of the AWS connection."),
-        )
+        todo = advice_for(error, "Check the volume in the register and the rights of the AWS connection.")
+        failure = self._no_snapshot_error(str(error), todo)
         failure.__cause__ = error
         return failure
+
+    def unseen_error(self, document: SharedSnapshot) -> PartError:
+        """A snapshot was made for this point that it cannot use; another one would be like it."""
+        return self._no_snapshot_error(
+            f"the looks of its shared snapshot {document.id} have none at this tenant",
+            "Clear the task `open` of this run, which looks anew; if it comes again, report it as a fault.",
+            snapshot=document.snapshot_id,
+        )
+
+    def _no_snapshot_error(self, reason: str, todo: str, **ids: object) -> PartError:
+        manifest = self.point.manifest
+        return PartError(
+            f"Volume {self.volume} of tenant {manifest.tenant} could not be snapshotted: {reason}.",
+            why=f"Recovery point {manifest.id} has no {self.role.value}.",
+            todo=todo,
+            **ids,
+        )

@@ -136,15 +136,22 @@ class VolumeQueue:
                 return
             claim = Claim(asker, self._joining)
             try:
-                self._deliver(await go(claim))
+                version = await go(claim)
+                self._deliver(version)
             except SnapshotRefusedError as refused:
                 for one in self._waiting:
                     if one is asker or one.candidate.joins_others:
                         one.refusal = refused.__cause__ if isinstance(refused.__cause__, Exception) else refused
+                return
             except BaseException:
                 if claim.document:
                     self._gone.add(claim.document.tag)
                 raise
+        # Whoever cannot get on the list of its own claim must not claim one after the other.
+        if asker.candidate.look_in(version.value) is None:
+            raise asker.unseen_error(version.value)
+        if asker.joined is None:  # as in `_join`; or it was adopted for the one who had claimed it, and is joined next
+            await asker.point.lease.check()
 
     async def _make(self, claim: Claim, recent: RecentClaims) -> Version:
         """Make a claim under a name that nobody who was before it in this queue has taken."""

@@ -48,7 +48,8 @@ async def look_at_all(
         if number % AT_ONCE == AT_ONCE - 1:
             await asyncio.sleep(0)
         half = host_of(tenant, other)
-        if tenant.id == manifest.tenant and (anew or half == host):
+        # The tenant's own entry is its own, by whatever name the register has it by now.
+        if half == host or (anew and tenant.id == manifest.tenant):
             continue
         seen = look_from_memory(settings, tenant, other, since=since)
         if seen and not of_weight(Weight.DIFFERENCE, seen.findings):
