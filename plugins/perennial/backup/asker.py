@@ -41,7 +41,8 @@ class Asker:
     Attributes:
         candidate: What the rules have to know of it.
         joined: The shared snapshot that has it on its list; None until then.
-        refusal: Why AWS has refused the claim for which it was waiting, for good; None while it has not.
+        refusal: Why AWS has refused, for good, the claim of another for which it was waiting; None while it has not.
+            What it can do without asking AWS for a snapshot it still does.
     """
 
     def __init__(self, point: LeasedPoint, role: SnapshotRole) -> None:
@@ -66,6 +67,15 @@ class Asker:
     def saw_nothing(self) -> None:
         """Its own look has come to nothing: it takes what there is."""
         self.candidate = replace(self.candidate, has_seen_nothing=True)
+
+    def check_not_refused(self) -> None:
+        """Make sure, before AWS is asked for a snapshot, that it would not only refuse again.
+
+        Raises:
+            PartError: when it has refused another claim for which this one was waiting.
+        """
+        if self.refusal:
+            raise self.refused_error(self.refusal)
 
     def refused_error(self, error: Exception) -> PartError:
         """What AWS's refusal means for this point."""

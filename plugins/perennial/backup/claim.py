@@ -38,7 +38,20 @@ def _new_nonce() -> str:
 
 
 class SnapshotRefusedError(Exception):
-    """AWS has refused a snapshot for good, or not granted it in time; its cause is AWS's last word."""
+    """AWS has refused a snapshot for good, or not granted it in time.
+
+    Args:
+        last_word: What AWS has said last.
+    """
+
+    def __init__(self, last_word: Exception) -> None:
+        super().__init__(str(last_word))
+        self.last_word = last_word
+
+    @property
+    def is_for_good(self) -> bool:
+        """True when AWS would say the same to whoever asked next."""
+        return not is_transient(self.last_word)
 
 
 class Claim:
@@ -89,7 +102,7 @@ class Claim:
         """Go on with a claim whose claimer is gone: with the snapshot that it has asked for, or with a new one.
 
         Raises:
-            As `make`.
+            As `make`; PartError, too, when there is none, and AWS has refused another claim for good.
         """
         self._version = found
         snapshot = await self._find(found.value)
@@ -98,6 +111,7 @@ class Claim:
         if snapshot and look and not look.not_looked_at:
             log.info("Adopting snapshot %s, which was asked for by claim %s.", snapshot.id, found.value.id)
             return await self._begin(found, snapshot)
+        self._asker.check_not_refused()
         looks = await self._asker.look()
         document = found.value.taken_over(self._point.lease.owner, candidate.user, looks, _new_nonce())
         await self._point.lease.check()
@@ -136,7 +150,7 @@ class Claim:
             except AWS_ERRORS as error:
                 granted_by = granted_by or loop.time() + waits.SNAPSHOT_GRANTED.seconds
                 if not is_transient(error) or loop.time() >= granted_by:
-                    raise SnapshotRefusedError from error
+                    raise SnapshotRefusedError(error) from error
                 log.warning("AWS says %s for volume %s; trying again.", error_code(error), volume)
                 waits.note(f"a snapshot of volume {volume}: AWS says {error_code(error)}")
                 nothing_done = is_throttled(error)

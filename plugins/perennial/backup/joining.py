@@ -67,8 +67,6 @@ class VolumeQueue:
     async def _until_joined(self, asker: Asker) -> SharedSnapshot:
         pauses = poll_pauses(asker.point.vault.settings.poll.total_seconds())
         while asker.joined is None:
-            if asker.refusal:
-                raise asker.refused_error(asker.refusal)
             # A conflict: somebody else was faster; what they have written is read anew.
             with suppress(ConflictError):
                 if not await self._join_latest(asker) and not await self._go_on(asker):
@@ -100,7 +98,7 @@ class VolumeQueue:
         elif choice in (Choice.RESUME, Choice.TAKE_OVER) and found:
             await self._claim(asker, lambda claim: claim.take_over(found))
         else:
-            await self._claim(asker, lambda claim: self._make(claim, recent))
+            await self._claim(asker, lambda claim: self._make(asker, claim, recent))
         if asker.joined:
             await self._tidy(asker, asker.joined, recent)
         return True
@@ -139,10 +137,8 @@ class VolumeQueue:
                 version = await go(claim)
                 self._deliver(version)
             except SnapshotRefusedError as refused:
-                for one in self._waiting:
-                    if one is asker or one.candidate.joins_others:
-                        one.refusal = refused.__cause__ if isinstance(refused.__cause__, Exception) else refused
-                return
+                self._pass_on(refused)
+                raise asker.refused_error(refused.last_word) from refused.last_word
             except BaseException:
                 if claim.document:
                     self._gone.add(claim.document.tag)
@@ -153,8 +149,16 @@ class VolumeQueue:
         if asker.joined is None:  # as in `_join`; or it was adopted for the one who had claimed it, and is joined next
             await asker.point.lease.check()
 
-    async def _make(self, claim: Claim, recent: RecentClaims) -> Version:
+    def _pass_on(self, refused: SnapshotRefusedError) -> None:
+        """Let those who wait not ask AWS for what it has refused for good; what passes each asks for itself."""
+        if refused.is_for_good:
+            for one in self._waiting:
+                if one.candidate.joins_others:
+                    one.refusal = refused.last_word
+
+    async def _make(self, asker: Asker, claim: Claim, recent: RecentClaims) -> Version:
         """Make a claim under a name that nobody who was before it in this queue has taken."""
+        asker.check_not_refused()
         self._last_name = recent.next_id(self._last_name)
         return await claim.make(self._last_name)
 
