@@ -37,6 +37,13 @@ def _new_nonce() -> str:
     return token_hex(16)
 
 
+def _leaves_doubt(error: Exception) -> bool:
+    """True when the call may have been carried out all the same. What AWS says to a later call, be it that it refuses
+    that one, tells nothing of this one: only a look does.
+    """
+    return is_transient(error) and not is_throttled(error)
+
+
 class SnapshotRefusedError(Exception):
     """AWS has refused a snapshot for good, or not granted it in time.
 
@@ -105,18 +112,31 @@ class Claim:
             As `make`; PartError, too, when there is none, and AWS has refused another claim for good.
         """
         self._version = found
-        snapshot = await self._find(found.value)
-        candidate = self._asker.candidate
-        look = candidate.look_in(found.value)
-        if snapshot and look and not look.not_looked_at:
-            log.info("Adopting snapshot %s, which was asked for by claim %s.", snapshot.id, found.value.id)
-            return await self._begin(found, snapshot)
+        if adopted := await self._adopt(found):
+            return adopted
         self._asker.check_not_refused()
         looks = await self._asker.look()
-        document = found.value.taken_over(self._point.lease.owner, candidate.user, looks, _new_nonce())
+        # Its claimer may have been ended in the middle of its call a moment ago, and AWS carry that out only now. What
+        # it does not show even yet is not waited for: with a former nonce nobody ever takes it for theirs, and
+        # retention sweeps it. That is one too many; to wait until the claim is silent would hold up the whole volume.
+        if adopted := await self._adopt(found):
+            return adopted
+        user = self._asker.candidate.user
+        document = found.value.taken_over(self._point.lease.owner, user, looks, _new_nonce())
         await self._point.lease.check()
         self._version = await self._replace(found, document)
         return await self._finish(self._version)
+
+    async def _adopt(self, found: Version) -> Version | None:
+        """Begin with the snapshot that an earlier claimer has asked for; None when there is none that can be used."""
+        look = self._asker.candidate.look_in(found.value)
+        if look is None or look.not_looked_at:
+            return None
+        snapshot = await self._find(found.value)
+        if snapshot is None:
+            return None
+        log.info("Adopting snapshot %s, which was asked for by claim %s.", snapshot.id, found.value.id)
+        return await self._begin(found, snapshot)
 
     async def _finish(self, version: Version) -> Version:
         try:
@@ -130,15 +150,19 @@ class Claim:
 
     async def _ask(self, version: Version) -> tuple[Version, Snapshot]:
         """Ask AWS until it grants the snapshot; returns the claim as it was last written."""
-        settings, volume, loop = self._vault.settings, self._asker.volume, asyncio.get_running_loop()
+        volume, loop = self._asker.volume, asyncio.get_running_loop()
         written = looked = loop.time()
-        granted_by = 0.0
-        billing = common_tags([tenant for tenant, _ in await tenants_on(settings, volume)])
+        granted_by, in_doubt = 0.0, False
+        billing = common_tags([tenant for tenant, _ in await tenants_on(self._vault.settings, volume)])
         while True:
             if loop.time() - looked >= FRESH_SECONDS:
-                document = version.value.seen_anew(await self._asker.look(), _new_nonce())
-                version, written = await self._replace(version, document), loop.time()
-                looked = written
+                looks = await self._asker.look()
+                # With another nonce nobody would find any more what was asked for before.
+                if in_doubt and (snapshot := await self._find(version.value)):
+                    return version, snapshot
+                version = await self._replace(version, version.value.seen_anew(looks, _new_nonce()))
+                written = looked = loop.time()
+                in_doubt = False
             elif loop.time() - written >= HEARTBEAT:
                 alive = version.value.kept_alive(version.written_at)
                 version, written = await self._replace(version, alive), loop.time()
@@ -148,16 +172,22 @@ class Claim:
                 tags = claim_tags(version.value, billing)
                 return version, await self._ebs.create_snapshot(volume, tags, f"Perennial {version.value.id}")
             except AWS_ERRORS as error:
-                granted_by = granted_by or loop.time() + waits.SNAPSHOT_GRANTED.seconds
-                if not is_transient(error) or loop.time() >= granted_by:
-                    raise SnapshotRefusedError(error) from error
-                log.warning("AWS says %s for volume %s; trying again.", error_code(error), volume)
-                waits.note(f"a snapshot of volume {volume}: AWS says {error_code(error)}")
-                nothing_done = is_throttled(error)
-            await asyncio.sleep(settings.poll.total_seconds() * random.uniform(1, 2))  # noqa: S311 - spreads processes
-            # No answer is no proof that nothing happened: look before asking again.
-            if not nothing_done and (snapshot := await self._find(version.value)):
+                last_word = error
+            granted_by = granted_by or loop.time() + waits.SNAPSHOT_GRANTED.seconds
+            is_over = not is_transient(last_word) or loop.time() >= granted_by
+            in_doubt = in_doubt or _leaves_doubt(last_word)
+            if in_doubt or not is_over:
+                await self._pause(last_word)
+            if in_doubt and (snapshot := await self._find(version.value)):
                 return version, snapshot
+            if is_over:
+                raise SnapshotRefusedError(last_word) from last_word
+
+    async def _pause(self, last_word: Exception) -> None:
+        log.warning("AWS says %s for volume %s; trying again.", error_code(last_word), self._asker.volume)
+        waits.note(f"a snapshot of volume {self._asker.volume}: AWS says {error_code(last_word)}")
+        poll = self._vault.settings.poll.total_seconds()
+        await asyncio.sleep(poll * random.uniform(1, 2))  # noqa: S311 - spreads processes
 
     async def _find(self, document: SharedSnapshot) -> Snapshot | None:
         """The oldest usable snapshot that was asked for after the claim's last look."""
