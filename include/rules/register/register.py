@@ -6,9 +6,10 @@ listed as a problem that the daily run reports by name.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -43,7 +44,15 @@ class Register:
 
     def problems_of(self, tenant_id: str) -> tuple[Problem, ...]:
         """What is wrong with the entries of that id; empty when they can be used, or there are none."""
-        return tuple(problem for problem in self.problems if problem.entry == f"tenant {tenant_id}")
+        return self._problems_by_entry.get(f"tenant {tenant_id}", ())
+
+    @cached_property
+    def _problems_by_entry(self) -> Mapping[str, tuple[Problem, ...]]:
+        """One wrong plan is a problem of every tenant on it, and each of them is asked for."""
+        by_entry = defaultdict[str, tuple[Problem, ...]](tuple)
+        for problem in self.problems:
+            by_entry[problem.entry] += (problem,)
+        return dict(by_entry)
 
     def tenant(self, tenant_id: str) -> Tenant:
         """Find one tenant.
