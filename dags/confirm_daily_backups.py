@@ -7,7 +7,8 @@ while `tenant_backup` is paused are). Where the first run is still at work, the 
 Where the night is not over, the first run of a tenant may still wait for its turn: it goes on, and the second one,
 behind it in the queue, has nothing to do.
 
-`confirm` waits until all of them are verified, for at most `wait_minutes`, and fails by name when one is not.
+`confirm` waits until all of them are verified, for at most `wait_minutes`, and fails by name when one is not. A tenant
+that is suspended or taken out of the register meanwhile is waited for no longer.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import date
 from itertools import zip_longest
 
 from include.rules.points.manifest import Manifest
-from include.rules.points.requests import BackupRequest, daily_partition
+from include.rules.points.requests import SLOT_FORMATS, BackupRequest, Kind, daily_partition
 from include.rules.points.transitions import State
 from include.rules.register.register import Register
 from include.rules.register.tenants import Tenant
@@ -37,21 +37,26 @@ def daily_partitions(register: Register, day: date) -> tuple[str, ...]:
 
 
 def daily_point_id(tenant: str, day: date) -> str:
-    """Id of the tenant's daily recovery point of `day`."""
-    return BackupRequest.parse(daily_partition(tenant, day)).recovery_point_id
+    """Id of a tenant's daily recovery point of `day`: it is asked for by the thousand, and nothing is parsed for it."""
+    return BackupRequest(tenant, Kind.DAILY, day.strftime(SLOT_FORMATS[Kind.DAILY])).recovery_point_id
 
 
-def without_verified_point(register: Register, day: date, manifests: Mapping[str, Manifest | None]) -> dict[str, str]:
-    """Tenants due on `day` whose daily recovery point is not verified, each with what is known of it.
+def still_due(register: Register, tenants: Iterable[str]) -> tuple[str, ...]:
+    """Those of the tenants that are to have a point all the same, in their order: all but the suspended and those that
+    were taken out. One whose entry can no longer be used has been neither.
+    """
+    entries = ((tenant, register.tenants.get(tenant)) for tenant in tenants)
+    return tuple(tenant for tenant, entry in entries if (not entry.suspended if entry else register.mentions(tenant)))
+
+
+def why_unfinished(manifest: Manifest | None) -> str:
+    """What is known of a daily recovery point that is not verified; empty of one that is.
 
     Args:
-        manifests: By recovery point id; None or absent where the vault has none.
+        manifest: None where the vault has none, or none that can be read.
     """
-    open_cases = {}
-    for tenant in tenants_due_daily(register):
-        manifest = manifests.get(daily_point_id(tenant, day))
-        if manifest is None:
-            open_cases[tenant] = "no readable recovery point"
-        elif manifest.state is not State.VERIFIED:
-            open_cases[tenant] = f"{manifest.state}: {manifest.failure}" if manifest.failure else str(manifest.state)
-    return open_cases
+    if manifest is None:
+        return "no readable recovery point"
+    if manifest.state is State.VERIFIED:
+        return ""
+    return f"{manifest.state}: {manifest.failure}" if manifest.failure else str(manifest.state)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from include.rules.backup.due import daily_partitions
+from include.rules.backup.due import daily_partitions, tenants_due_daily
 from include.rules.points.requests import daily_partition
 from perennial.backup.daily import find_unfinished
 from perennial.hooks.aws.clients import closing_clients
@@ -31,7 +31,7 @@ def partitions_missing(moment: datetime) -> list[str]:
     async def read() -> list[str]:
         settings = Settings.from_environment()
         register = await read_register(settings)
-        tenants = await find_unfinished(Vault(settings), register, moment.date())
+        tenants = await find_unfinished(Vault(settings), tenants_due_daily(register), moment.date())
         return [daily_partition(tenant, moment.date()) for tenant in tenants]
 
     return _run(read)

@@ -7,11 +7,11 @@ from datetime import date
 
 import pytest
 
-from include.rules.backup.due import daily_partitions, daily_point_id, without_verified_point
+from include.rules.backup.due import daily_partitions, daily_point_id, still_due, why_unfinished
 from include.rules.backup.quotas import check_manual_quota, month_prefix
 from include.rules.errors import RefusedError
 from include.rules.points.partition_keys import join_keys, split_key
-from include.rules.register.register import Register
+from include.rules.register.register import Problem, Register
 from include.rules.register.tenants import Tenant
 from tests.unit.builders import request as request
 from tests.unit.builders import running, tenant, verified
@@ -51,13 +51,21 @@ def test_all_servers_have_work_from_the_first_however_long_names_are(length: int
 
 def test_a_day_is_open_for_whoever_has_no_verified_point() -> None:
     failed = running("globex|daily|2026-11-23").with_failure("no disk").closed(running().opened_at)
-    manifests = {daily_point_id("acme", DAY): None, daily_point_id("globex", DAY): failed}
-    assert without_verified_point(REGISTER, DAY, manifests) == {
-        "acme": "no readable recovery point",
-        "globex": "failed: no disk",
-    }
-    manifests = {manifest.id: manifest for manifest in (verified(), verified("globex|daily|2026-11-23"))}
-    assert without_verified_point(REGISTER, DAY, manifests) == {}
+    assert why_unfinished(None) == "no readable recovery point"
+    assert why_unfinished(failed) == "failed: no disk"
+    assert why_unfinished(running()) == "running"
+    assert why_unfinished(verified()) == ""
+
+
+def test_the_id_of_a_days_point_is_the_one_that_its_request_leads_to() -> None:
+    (request_of_acme, _) = daily_partitions(REGISTER, DAY)
+    assert daily_point_id("acme", DAY) == request(request_of_acme).recovery_point_id == "acme-daily-20261123"
+
+
+def test_whoever_is_suspended_or_taken_out_is_due_no_longer_and_a_wrong_entry_is_neither() -> None:
+    wrong = Problem("tenants.yaml", "tenant wrong", "no such plan")
+    register = Register(REGISTER.tenants, (wrong,))
+    assert still_due(register, ["gone", "wrong", "old", "globex"]) == ("wrong", "globex")
 
 
 def test_a_plan_limits_manual_backups_by_calendar_month() -> None:
