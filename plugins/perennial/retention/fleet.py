@@ -29,7 +29,7 @@ from perennial.retention.last_run import last_retention, record_retention
 from perennial.retention.planning import plan_away_from_loop, report_fault
 from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.tenant import JudgedPlan, carry_out
-from perennial.retention.troubles import refuse_blind_run, trouble_of
+from perennial.retention.troubles import nothing_seen_error, refuse_blind_run, trouble_of
 
 log = logging.getLogger(__name__)
 
@@ -78,20 +78,17 @@ class Retention:
             dry_run: Report what would be done, and do nothing.
 
         Raises:
-            PerennialError: when the vault as a whole cannot be read; `reports` and `shared` then say what was done.
+            PerennialError: when the vault as a whole cannot be read, or its snapshots cannot be listed; `reports` and
+                `shared` then say what was done.
         """
         try:
             await self._looks.look_at_every_snapshot()
         except UnavailableError as error:
-            trouble = trouble_of(error, "All tenants")
-            if trouble.needs_operator:
-                raise
-            self.shared.troubles.append(trouble)  # as where AWS does not answer for one tenant: the next run does it
-            return FleetReport({}, shared=self.shared)
+            raise nothing_seen_error(error) from error
         await self._looks.look_at_every_document()
         review = await self._review(sorted({*await self.vault.tenants(), *self._looks.latest.tenants}), self.now)
         self._dissolution.report_problems()
-        refuse_blind_run(review.reports, review.known)
+        refuse_blind_run(review.reports, review.known, dry_run=dry_run)
         for tenant, report in review.reports.items():
             report.stopped_by(review.plans.objections_to(tenant))
         if not dry_run:
@@ -108,14 +105,18 @@ class Retention:
         """What has become of shared snapshots so far."""
         return self._dissolution.report
 
-    async def preview(self, tenant: str) -> tuple[ShownPlan, TenantReport]:
+    async def preview(self, tenant: str, *, dry_run: bool = False) -> tuple[ShownPlan, TenantReport]:
         """The plan of one tenant, as it is shown; it asks for approval where points would expire and nothing but an
         approval is missing.
 
         It asks without a guard's no, too: what stops the fleet's run is no matter of one tenant's plan.
 
+        Args:
+            dry_run: Nothing comes after it that would fail for what it could not look at.
+
         Raises:
             ConfigurationError: when neither the register nor the vault knows the tenant.
+            UnavailableError: when the tenant cannot be looked at by a dry run.
         """
         if not self.register.mentions(tenant) and not await self.vault.point_ids(tenant):
             raise ConfigurationError(
@@ -126,6 +127,8 @@ class Retention:
                 known=", ".join(sorted({*self.register.tenants, *await self.vault.tenants()})) or "none",
             )
         review = await self._review([tenant], self.now)
+        if dry_run:
+            refuse_blind_run(review.reports, review.known, dry_run=True)
         report, plan = review.reports[tenant], review.plans.plans.get(tenant)
         objections = review.plans.objections_to(tenant)
         report.stopped_by(objections)

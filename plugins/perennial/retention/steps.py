@@ -64,7 +64,7 @@ class PreviewRetentionTrigger(PreviewTrigger, RetentionTrigger):
         vault, tenant = self.vault, self.chosen()
         if not tenant:
             return {"message": "The whole fleet: nobody is asked.", "approval": False}
-        shown, report = await (await self.retention(vault)).preview(tenant)
+        shown, report = await (await self.retention(vault)).preview(tenant, dry_run=self.is_dry)
         self.log.info("%s", report.text())
         needs_approval = shown.asked and not self.is_dry
         if not self.is_dry:
@@ -90,7 +90,7 @@ class CarryOutRetentionTrigger(RetentionTrigger):
             report = await retention.run_for_fleet(dry_run=self.is_dry)
             things = report.needing_operator()
         elif self.is_dry:
-            report = FleetReport({tenant: (await retention.preview(tenant))[1]})
+            report = FleetReport({tenant: (await retention.preview(tenant, dry_run=True))[1]})
             things = []
         else:
             report = await self._of_tenant(retention, tenant)

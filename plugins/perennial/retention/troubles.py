@@ -32,23 +32,37 @@ def trouble_of(error: PerennialError, subject: str) -> Trouble:
     return Trouble(str(rephrased), needs_operator=not passing)
 
 
-def refuse_blind_run(reports: Mapping[str, TenantReport], seen: Collection[str]) -> None:
+def refuse_blind_run(reports: Mapping[str, TenantReport], seen: Collection[str], *, dry_run: bool = False) -> None:
     """A run that has seen no tenant at all, and has nothing to ask of a person, would look like one that is done.
 
     Args:
         reports: Those of all tenants that it has tried to look at.
         seen: The tenants that it could look at.
+        dry_run: True for a run that only shows what would be done: whatever it has to ask, it does not fail for it.
 
     Raises:
-        UnavailableError: when there are tenants, it has seen none of them, and no report says why to a person.
+        UnavailableError: when there are tenants, it has seen none of them, and the run would not fail for it anyway.
     """
     troubles = [trouble for report in reports.values() for trouble in report.troubles]
-    if seen or not troubles or any(trouble.needs_operator for trouble in troubles):
+    if seen or not troubles or (any(trouble.needs_operator for trouble in troubles) and not dry_run):
         return
-    raise UnavailableError(
-        f"Retention could not look at any of the {len(reports)} tenants. The first: {troubles[0].message}",
+    whom = f"any of the {len(reports)} tenants. The first:" if len(reports) > 1 else f"tenant {min(reports)}."
+    raise _blind_error(f"Retention could not look at {whom} {troubles[0].message}")
+
+
+def nothing_seen_error(error: UnavailableError) -> UnavailableError:
+    """AWS has not answered what comes before the look at any tenant: nothing was looked at at all."""
+    what = f"Retention could not look at the snapshots of the vault, nor at any tenant. {error.what}"
+    return _blind_error(what, **error.ids)
+
+
+def _blind_error(what: str, **ids: object) -> UnavailableError:
+    return UnavailableError(
+        what,
         why="Nothing was expired or deleted.",
-        todo="See that the vault answers and that the AWS identity may read it; the next `retention` tries again.",
+        todo="See that the vault and AWS answer and that the AWS identity may read both; the next `retention` tries "
+        "again.",
+        **ids,
     )
 
 

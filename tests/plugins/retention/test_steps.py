@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from include.rules.errors import UnavailableError
 from include.rules.points.parts import Parts, SnapshotRole
 from include.rules.points.transitions import State
 from include.rules.retention.reports import Deed
 from perennial.retention.last_run import last_retention
 from tests.support.retention import DAY, NOW, OLD, Stock
+from tests.support.retention_runs import carry_out
 from tests.support.waits import shorten
 
 pytestmark = pytest.mark.lab
@@ -178,17 +181,24 @@ def test_a_missing_right_calls_a_person_wherever_it_is_missing(fleet: Stock) -> 
     assert fleet.state(old) == "gone"
 
 
-def test_what_aws_does_not_answer_calls_nobody_also_at_the_first_look(
-    fleet: Stock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "fault",
+    [{"code": "RequestLimitExceeded", "status": 503}, {"code": "UnauthorizedOperation", "status": 403}],
+    ids=["busy", "refused"],
+)
+@pytest.mark.parametrize("only_report", ["False", "True"])
+def test_a_run_that_could_not_list_the_vaults_snapshots_fails_and_is_not_recorded(
+    fleet: Stock, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], only_report: str
 ) -> None:
     old = fleet.add(OLD)
     with monkeypatch.context() as short:
         shorten(short, "AWS_ANSWER", 0)
-        fleet.cloud.add_fault("ec2:DescribeSnapshots", code="RequestLimitExceeded", status=503)
-        report = fleet.retain()
-    assert report.needing_operator() == []
-    (message,) = report.not_done()
-    assert "Nothing has to be done; the next `retention` tries again." in message
-    assert "clear" not in message
+        fleet.cloud.add_fault("ec2:DescribeSnapshots", **fault)
+        with pytest.raises(UnavailableError) as failure:
+            carry_out(fleet, tenant="", only_report=only_report)
+    assert "Retention could not look at the snapshots of the vault, nor at any tenant." in str(failure.value)
+    assert f"AWS answered {fault['code']}" in str(failure.value)
+    assert "Nothing was expired or deleted." in str(failure.value)
+    assert fleet.run(last_retention(fleet.vault.documents)) is None
     fleet.retain()
     assert fleet.state(old) == "expiring"

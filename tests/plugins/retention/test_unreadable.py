@@ -16,7 +16,7 @@ from perennial.retention.last_run import last_retention
 from perennial.retention.lost_parts import find_absent_parts
 from perennial.retention.steps import CarryOutRetentionTrigger
 from tests.support.retention import DAY, NOW, OLD, Stock
-from tests.support.retention_runs import failure_at_now
+from tests.support.retention_runs import carry_out, failure_at_now, preview
 from tests.support.shared import add_shared, add_sharing, assert_gone, is_there
 from tests.support.triggers import trigger_of
 from tests.support.waits import shorten
@@ -92,6 +92,20 @@ def test_a_run_that_has_seen_no_tenant_fails_and_is_not_recorded(fleet: Stock) -
     with pytest.raises(UnavailableError, match=r"could not look at any of the 2 tenants.*InternalError"):
         fleet.retain(NOW + timedelta(hours=1))
     assert fleet.run(last_retention(fleet.vault.documents)) == recorded
+
+
+@pytest.mark.parametrize("fault", UNREADABLE, ids=["refused", "broken"])
+def test_a_dry_run_that_has_seen_no_tenant_fails_also_that_of_one(fleet: Stock, fault: dict[str, Any]) -> None:
+    """A run that may act fails for what it has to ask of a person; one that only shows does not."""
+    refuse(fleet, "s3:ListObjectsV2", "recovery-points/acme/", **fault)
+    with pytest.raises(UnavailableError, match=f"could not look at tenant acme.*{fault['code']}"):
+        preview(fleet, only_report="True")
+    with pytest.raises(UnavailableError, match=f"could not look at tenant acme.*{fault['code']}"):
+        carry_out(fleet, only_report="True")
+    assert carry_out(fleet, tenant="", only_report="True")["not_done"], "the other tenant was looked at"
+    refuse(fleet, "s3:ListObjectsV2", "recovery-points/globex/", **fault)
+    with pytest.raises(UnavailableError, match=f"could not look at any of the 2 tenants.*{fault['code']}"):
+        carry_out(fleet, tenant="", only_report="True")
 
 
 def test_a_run_that_cannot_be_recorded_says_what_it_has_done_also_with_shared_snapshots(fleet: Stock) -> None:
