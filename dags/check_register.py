@@ -11,6 +11,8 @@ task `check` shows the findings as a table, and so does its XCom, under `finding
 * **difference**: what is there is not what the register says. A backup would keep something else, and fails for it.
 * **not looked at**: nobody knows, because a host, a server or AWS did not answer.
 * **note**: worth knowing; nothing fails for it.
+
+No finding fails the task: it fails only where nothing at all could be looked at.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 
 Lists the recovery points of the vault, newest first: their moment, state, how far they were proven, what is in them,
 and the holds and locks on them; of an expiring one, when its grace period ends. Press *Trigger* and open the log of the
-task `list`; leave `tenant` empty to see all tenants.
+task `list`; leave `tenant` empty to see all tenants. Manifests that cannot be read are named; where there are
+no others, the task fails.
 
 It reads the vault alone. A new Airflow that was only told where the vault is lists everything, with no register.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,6 +42,14 @@ class Finding:
 def of_weight(weight: Weight, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Those of the findings that weigh that much."""
     return tuple(finding for finding in findings if finding.weight is weight)
+
+
+def nothing_looked_at(findings: Mapping[tuple[str, str], Sequence[Finding]]) -> str:
+    """Why nothing could be looked at: the first reason, where all that the checks have found is that they could not
+    look; empty where one has looked at anything.
+    """
+    is_blind = all(found and of_weight(Weight.NOT_LOOKED_AT, found) == tuple(found) for found in findings.values())
+    return next((one.fact for found in findings.values() for one in found), "") if is_blind else ""
 
 
 def findings_table(findings: Mapping[tuple[str, str], Iterable[Finding]]) -> str:

@@ -57,11 +57,7 @@ class ReportRegisterProblemsTrigger(StepTrigger):
     async def work(self) -> StepResult:
         register = await read_register(self.settings)
         if register.problems:
-            raise ConfigurationError(
-                f"{len(register.problems)} entries of the register cannot be used: {_sentences(register.problems)}",
-                why="These tenants are not backed up; all the others are.",
-                todo="Correct the entries; `confirm_daily_backups` queues the tenants that are missing.",
-            )
+            raise _unusable_error(register)
         return {"tenants": len(register.tenants), "problems": 0}
 
 
@@ -83,6 +79,8 @@ class ConfirmDailyBackupsTrigger(StepTrigger):
     async def work(self) -> StepResult:
         register, day = await read_register(self.settings), parse_moment(self.moment).date()
         due = tenants_due_daily(register)
+        if not due and register.problems:  # nobody is due because nobody's entry can be used
+            raise _unusable_error(register)
         end = asyncio.get_running_loop().time() + float(self.wait_minutes) * 60
         reasons, told = await find_unfinished(self.vault, due, day), set[str]()
         while reasons:
@@ -122,6 +120,14 @@ class ConfirmDailyBackupsTrigger(StepTrigger):
         except PerennialError as error:
             self.log.warning("The register of the look before counts: %s", error)
             return before
+
+
+def _unusable_error(register: Register) -> ConfigurationError:
+    return ConfigurationError(
+        f"{len(register.problems)} entries of the register cannot be used: {_sentences(register.problems)}",
+        why="These tenants are not backed up; all the others are.",
+        todo="Correct the entries; `confirm_daily_backups` queues the tenants that are missing.",
+    )
 
 
 def _sentences(items: Iterable[object]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import product
 
-from include.rules.register.findings import Finding, Weight, findings_table, of_weight
+from include.rules.errors import UnavailableError
+from include.rules.register.findings import Finding, Weight, findings_table, nothing_looked_at, of_weight
 from include.rules.register.register import Register
 from include.rules.register.tenants import Tenant
 from perennial.hooks.register import read_register
@@ -18,7 +19,8 @@ ENTRY = "entry"
 
 
 class CheckRegisterTrigger(StepTrigger):
-    """Lets every check look at one tenant, or at all; a table of findings is its log and its result.
+    """Lets every check look at one tenant, or at all; a table of findings is its log and its result. It fails for no
+    finding, but where no check could look at anything of any tenant.
 
     Fields:
         tenant: Its id; empty for all.
@@ -29,9 +31,17 @@ class CheckRegisterTrigger(StepTrigger):
     async def work(self) -> StepResult:
         register = await read_register(self.settings)
         tenants = [register.tenant(asked)] if (asked := self.tenant.strip()) else list(register.tenants.values())
-        findings = {**({} if asked else _of_entries(register)), **await self._look_at(tenants)}
+        looks = await self._look_at(tenants)
+        findings = {**({} if asked else _of_entries(register)), **looks}
         table = findings_table(findings)
         self.log.info("%s", table)
+        if blind := nothing_looked_at(looks):
+            raise UnavailableError(
+                f"Nothing of {len(tenants)} tenants could be looked at. The first: {blind}.",
+                why="Nobody knows whether the register says what is there.",
+                todo="See that AWS, the hosts and the servers answer (the table in the log says what to do of each), "
+                "then start `check_register` again.",
+            )
         return {
             "tenants": len(tenants),
             **{str(weight): sum(len(of_weight(weight, found)) for found in findings.values()) for weight in Weight},

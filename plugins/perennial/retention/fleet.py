@@ -78,8 +78,8 @@ class Retention:
             dry_run: Report what would be done, and do nothing.
 
         Raises:
-            PerennialError: when the vault as a whole cannot be read, or its snapshots cannot be listed; `reports` and
-                `shared` then say what was done.
+            PerennialError: when the vault or its snapshots cannot be read as a whole; `reports` and `shared` then say
+                what was done.
         """
         try:
             await self._looks.look_at_every_snapshot()
@@ -110,9 +110,6 @@ class Retention:
         approval is missing.
 
         It asks without a guard's no, too: what stops the fleet's run is no matter of one tenant's plan.
-
-        Args:
-            dry_run: Nothing comes after it that would fail for what it could not look at.
 
         Raises:
             ConfigurationError: when neither the register nor the vault knows the tenant.

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from include.rules.backup.due import daily_point_id
-from include.rules.errors import PartError, UnavailableError
+from include.rules.errors import ConfigurationError, PartError, UnavailableError
 from include.rules.points.manifest import Manifest
 from include.rules.points.requests import parse_moment
 from include.rules.points.transitions import State
@@ -114,6 +114,12 @@ def test_each_look_asks_only_for_those_without_a_verified_point_that_are_still_d
         result = fleet.run(confirming().work_within_deadline())
     assert [sorted(look) for look in looks] == [["acme", "globex", "initech"], ["initech"], ["initech"]]
     assert result == {"day": f"{OLD:%Y-%m-%d}", "tenants": 2, "missing": 0}
+
+
+def test_a_register_of_which_no_entry_can_be_used_is_no_day_without_work(fleet: Stock) -> None:
+    (fleet.config / "plans.yaml").write_text("plans: {}")
+    with pytest.raises(ConfigurationError, match="3 entries of the register cannot be used"):
+        fleet.run(confirming().work_within_deadline())
 
 
 def test_a_wait_outlasts_a_vault_and_a_register_that_do_not_answer_for_a_while(fleet: Stock) -> None:

@@ -74,6 +74,9 @@ def test_what_cannot_be_asked_is_a_finding_and_stops_no_other_check(
     table = check(world, "acme")["findings"]
     assert "| not looked at | acme | moon | The moon does not answer. | - | Wait for the night. |" in table
     assert table.count("could not be asked") == 2
+    monkeypatch.setattr(steps, "CHECKS", (Check("moon", fails),))
+    with pytest.raises(UnavailableError, match=r"Nothing of 1 tenants could be looked at.*The moon does not answer"):
+        check(world, "acme")
 
 
 def test_an_answer_that_nobody_has_foreseen_keeps_no_other_tenant_from_being_looked_at(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from include.rules.errors import ConfigurationError
+from include.rules.errors import ConfigurationError, PartError
 from perennial.restore.listing import ListRecoveryPointsTrigger
 from tests.support.restores import POINT, assert_all_is_back, backed_up, state, wreck
+from tests.support.retention import DAY, OLD, Stock
 from tests.support.triggers import trigger_of
 from tests.support.world import World
 
@@ -48,3 +49,18 @@ def test_one_tenant_is_listed_alone_and_nonsense_refused(backed_up: World) -> No
     assert listed(backed_up, "nobody") == {"nobody": []}
     with pytest.raises(ConfigurationError, match="not a tenant id"):
         listed(backed_up, "../x")
+
+
+def test_points_whose_manifests_cannot_be_read_are_named_and_a_list_of_none_but_them_fails(stock: Stock) -> None:
+    """Whoever looks for something to restore would take the tenant for one without a backup."""
+    points, place = [stock.add(OLD), stock.add(OLD - DAY)], stock.vault.documents
+    trigger = trigger_of(ListRecoveryPointsTrigger, tenant="acme")
+    keys = [stock.vault.points.key("acme", point.id) for point in points]
+    stock.s3.put_object(Bucket=place.bucket, Key=place.prefix + keys[0], Body=b"{")
+    result = stock.run(trigger.work_within_deadline())
+    assert result["recovery_points"] == {"acme": [f"{points[1].id} (verified)"]}
+    (message,) = result["not_read"]
+    assert f"{keys[0]} in the vault is no JSON" in message
+    stock.s3.put_object(Bucket=place.bucket, Key=place.prefix + keys[1], Body=b"{")
+    with pytest.raises(PartError, match=r"None of 2 manifests could be read.*is no JSON"):
+        stock.run(trigger.work_within_deadline())
