@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from include.rules.errors import RefusedError
+from include.rules.points.claim_ids import ClaimId
 from include.rules.points.looks import TenantLook, VolumeLook, fingerprint_of
 from include.rules.points.parts import ClaimName
 from include.rules.register.tenants import DatabaseHost, Strict, TenantId, VolumeId, WebHost
@@ -65,7 +66,7 @@ class SharedSnapshot(Strict):
 
     version: Literal[1] = 1
     volume: VolumeId
-    id: str
+    id: ClaimId
     nonce: str = Field(validation_alias="claim_nonce", serialization_alias="claim_nonce")
     former_nonces: tuple[str, ...] = ()
     state: ShareState

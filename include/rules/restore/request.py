@@ -44,6 +44,11 @@ RelativePath = Annotated[str, AfterValidator(_relative_path)]
 EmptyIsNone = BeforeValidator(_none_for_nothing)
 
 
+def is_restore_id(name: str) -> bool:
+    """True for what `RestoreRequest.restore_id` may be: people put other things beside the records."""
+    return re.fullmatch(r"[a-z0-9-]+-restore-[0-9]{8}T[0-9]{6}Z", name) is not None
+
+
 class RestoreRequest(Strict):
     """The form of the restore DAG; what is left empty is in place.
 

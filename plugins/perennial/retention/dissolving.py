@@ -31,7 +31,7 @@ from perennial.hooks.aws.ebs_items import CLAIM_TAG, Snapshot
 from perennial.hooks.vault.collection import Versioned
 from perennial.retention.forgetting import forget, is_known_to_be_gone
 from perennial.retention.shared_looks import SharedLooks, SnapshotListing
-from perennial.retention.strays import find_unknown_claims
+from perennial.retention.strays import find_unknown_claims, stray_objects
 from perennial.retention.troubles import trouble_of, undeleted_part
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,9 @@ class Dissolution:
         return volumes_in_doubt(unsure, listing.entries.values(), listing.unread, self._register)
 
     def report_problems(self) -> None:
-        """Report documents that could not be read."""
+        """Report documents that could not be read, and what lies among them and is none."""
+        for problem in stray_objects("Among the documents of shared snapshots", self._looks.latest.strays):
+            self._report(problem)
         for name, error in sorted(self._looks.latest.unread.items()):
             self.report.troubles.append(trouble_of(error, f"Shared snapshot {name} stays, and whoever uses it"))
 

@@ -23,7 +23,7 @@ from perennial.retention.applied import read_applied
 from perennial.retention.known_points import Folder, KnownPoint, list_folders, settled_points, unchanged
 from perennial.retention.lost_parts import find_lost_parts, unseen_volumes
 from perennial.retention.shared_looks import SharedLooks
-from perennial.retention.strays import find_orphans, find_strangers, find_unlisted
+from perennial.retention.strays import find_orphans, find_strangers, find_unlisted, stray_objects
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ async def take_inventory(
     left_over = _left_over(whole.values(), snapshots, files)
     unused = {name: lists for name, m in whole.items() if (lists := lists_to_leave(m, users.get(name, ())))}
     restores = await read_restores(vault, tenant)
-    problems += restores.unread.values()
+    problems += [*restores.unread.values(), *stray_objects(f"Among the records of tenant {tenant}", restores.strays)]
     circumstances = await _circumstances(vault, tenant, manifests.values(), restores, now, ignoring_lease_of)
     points = {name: _point(version.value, lost.get(name, ()), now) for name, version in manifests.items()}
     eventful = {*(v.value.id for v in suspects), *left_over, *unused, *circumstances.reading}

@@ -36,6 +36,7 @@ class SnapshotListing:
         entries: The shared snapshots.
         users: By tenant and recovery point, the shared snapshots that it uses.
         unread: Why a shared snapshot's document could not be read; whatever it may name stays.
+        strays: Keys of what lies among all documents and by its name can be none.
     """
 
     own: dict[str, dict[str, list[str]]] = field(default_factory=_lists_by_two_keys)
@@ -46,6 +47,7 @@ class SnapshotListing:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     unread: dict[ClaimName, PartError | UnavailableError] = field(default_factory=dict)
+    strays: list[str] = field(default_factory=list)
     _same: dict[frozenset[str], frozenset[str]] = field(default_factory=dict)  # a volume's snapshots show one set
 
     @property
@@ -99,7 +101,8 @@ class SharedLooks:
 
     async def look_at_every_document(self) -> None:
         """Look at the documents of all shared snapshots, after the snapshots themselves."""
-        await self._read(self.latest, await self.vault.shared_snapshot_names())
+        names, self.latest.strays = await self.vault.shared_snapshot_names()
+        await self._read(self.latest, names)
 
     def found_buried(self, tenant: str, lists: Mapping[str, list[ClaimName]]) -> None:
         """Take note of the tenant's points that were deleted and are on lists, if there are any."""

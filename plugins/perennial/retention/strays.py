@@ -11,12 +11,26 @@ from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName
 from include.rules.points.transitions import WHOLE
+from include.rules.retention.reports import first_named
 from include.rules.retention.shared import SharedEntry
 from include.rules.retention.shared_errors import misfit_error, unknown_claim_error, unknown_user_error, unlisted_error
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.buried import is_buried
 from perennial.retention.shared_looks import SnapshotListing
+
+
+def stray_objects(where: str, keys: Sequence[str]) -> list[PartError]:
+    """What lies where only documents lie, and by its name can be none of them; empty where there is nothing."""
+    if not keys:
+        return []
+    return [
+        PartError(
+            f"{where} lie objects that no document is called like: {first_named(keys)}.",
+            why="Nothing reads them, and nothing deletes them: they stay and cost money.",
+            todo="Look whether anybody wants them, and move them out of the vault.",
+        )
+    ]
 
 
 async def find_unlisted(

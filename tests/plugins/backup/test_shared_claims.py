@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -87,6 +87,15 @@ def test_two_triggerers_at_once_make_one_claim(two: Neighbours) -> None:
     assert said[0] == said[1]
     assert len(two.snapshots_of(two.web.volume)) == 1
     assert {user.tenant for user in shared_by_both(two).users} == set(BOTH)
+
+
+def test_what_somebody_has_put_beside_the_claims_of_a_volume_stops_none(two: Neighbours) -> None:
+    """A copy under another name, of a claim of the same day."""
+    world, place = two.world, two.world.vault.documents
+    key = world.vault.shared_snapshots.key(two.web.volume, f"{datetime.now(UTC):%Y%m%d}-0007")
+    world.storage.client().put_object(Bucket=place.bucket, Key=f"{place.prefix}{key}.bak", Body=b"{}")
+    two.at_once([WEB])
+    assert shared_by_both(two).id.endswith("-0001")
 
 
 def test_a_snapshot_whose_answer_was_lost_is_found_again_by_its_claim(two: Neighbours) -> None:

@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from include.rules.errors import RefusedError
-from include.rules.points.claim_ids import claim_id, next_claim_id
+from include.rules.points.claim_ids import claim_id, is_claim_id, next_claim_id
 from include.rules.points.looks import TenantLook, VolumeLook, fingerprint_of
 from include.rules.points.shared_snapshots import SILENCE, SharedSnapshot, ShareState, SnapshotUser, is_silent
 from tests.unit.builders import tenant
@@ -34,6 +35,17 @@ def started() -> SharedSnapshot:
 
 def test_a_day_counts_its_claims() -> None:
     assert [claim_id(NOW.date(), number) for number in (1, 12)] == ["20261126-0001", "20261126-0012"]
+
+
+@pytest.mark.parametrize(
+    "name", ["20261126-0001.json.bak", "20261126-0001-copy", "20261126-", "20261399-0001", "notes", "", "20261126-٣٣٣٣"]
+)
+def test_what_is_not_called_like_a_claim_is_none_and_counts_for_none(name: str) -> None:
+    assert is_claim_id("20261126-0001")
+    assert not is_claim_id(name)
+    assert next_claim_id(NOW.date(), [name, "20261126-0003"]) == "20261126-0004"
+    with pytest.raises(ValidationError, match="a claim is called by its UTC day and its number"):
+        SharedSnapshot.model_validate({**claim().model_dump(mode="json"), "id": name})
 
 
 def test_the_next_claim_comes_after_all_of_its_day() -> None:

@@ -67,6 +67,7 @@ class Collection(Generic[Document]):
         key: The key of the document that its owner's id and its own id name.
         name: What one of them is called in messages.
         owner: Whose a document is: the id of a tenant, or of a volume.
+        is_id: True for what may be the id of one: people put other things beside documents.
     """
 
     documents: DocumentStore
@@ -74,6 +75,20 @@ class Collection(Generic[Document]):
     key: Callable[[str, str], str]
     name: str
     owner: Callable[[Document], str] = attrgetter("tenant")
+    is_id: Callable[[str], bool] = bool
+
+    def id_of(self, tenant: str, key: str) -> str | None:
+        """The id of the owner's document that lies at a key; None where none can: somebody has put something there."""
+        before, _, after = self.key(tenant, "\0").partition("\0")
+        document_id = key[len(before) : len(key) - len(after)]
+        is_place = "/" not in document_id and key == self.key(tenant, document_id)
+        return document_id if is_place and self.is_id(document_id) else None
+
+    async def ids(self, tenant: str, beginning: str = "") -> list[str]:
+        """Ids, in their order, of the owner's documents whose id starts with `beginning`."""
+        before = self.key(tenant, "\0").partition("\0")[0]
+        keys = self.documents.keys(before + beginning)
+        return sorted([found async for key in keys if (found := self.id_of(tenant, key))])
 
     async def get(self, tenant: str, document_id: str) -> Versioned[Document] | None:
         """Read a document; None when there is none.

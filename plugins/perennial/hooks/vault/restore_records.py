@@ -22,10 +22,12 @@ class RestoresRead:
     Attributes:
         records: Those that could be read.
         unread: Why each of the others could not be read, by the restore's id: nobody knows what it has left.
+        strays: Keys of what lies among the records and can be none, whatever is in it.
     """
 
     records: tuple[RestoreRecord, ...]
     unread: Mapping[str, PartError]
+    strays: tuple[str, ...] = ()
 
 
 async def read_restores(vault: Vault, tenant: str) -> RestoresRead:
@@ -38,11 +40,16 @@ async def read_restores(vault: Vault, tenant: str) -> RestoresRead:
         UnavailableError: when the vault does not answer.
     """
     prefix = f"restores/{tenant}/"
-    listed = sorted([item async for item in vault.documents.listed(prefix)], key=attrgetter("written_at"), reverse=True)
     records, unread = list[RestoreRecord](), dict[ListedObject, PartError]()
 
     def restore_id(item: ListedObject) -> str:
         return item.key.removeprefix(prefix).removesuffix(".json")
+
+    def may_be_record(item: ListedObject) -> bool:
+        return item.key.endswith(".json") and "/" not in restore_id(item)
+
+    found = sorted([item async for item in vault.documents.listed(prefix)], key=attrgetter("written_at"), reverse=True)
+    listed = [item for item in found if may_be_record(item)]
 
     async def read(item: ListedObject) -> RestoreRecord | None:
         try:
@@ -60,7 +67,7 @@ async def read_restores(vault: Vault, tenant: str) -> RestoresRead:
             if record:
                 records.append(record)
     bearing = {restore_id(it): error for it, error in unread.items() if not is_settled(records, it.written_at)}
-    return RestoresRead(tuple(records), bearing)
+    return RestoresRead(tuple(records), bearing, tuple(item.key for item in found if not may_be_record(item)))
 
 
 def _unread_error(tenant: str, key: str, error: PartError | AwsRejectedError) -> PartError:

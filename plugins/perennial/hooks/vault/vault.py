@@ -24,9 +24,13 @@ from datetime import date
 from operator import attrgetter
 
 from include.rules.errors import ConflictError, PartError, UnavailableError
+from include.rules.points.claim_ids import is_claim_id
 from include.rules.points.manifest import Manifest
+from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import SharedSnapshot
+from include.rules.register.tenants import TENANT_ID
 from include.rules.restore.record import RestoreRecord
+from include.rules.restore.request import is_restore_id
 from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.records import AppliedPolicy, ShownPlan
 from perennial.hooks.vault.backup_files import BackupFiles, point_prefix
@@ -64,7 +68,11 @@ class Vault(BackupFiles, Leases):
             self.documents, Manifest, lambda tenant, name: f"{point_prefix(tenant, name)}manifest.json", "manifest of"
         )
         self.restores = Collection(
-            self.documents, RestoreRecord, lambda tenant, name: f"restores/{tenant}/{name}.json", "record of"
+            self.documents,
+            RestoreRecord,
+            lambda tenant, name: f"restores/{tenant}/{name}.json",
+            "record of",
+            is_id=is_restore_id,
         )
         self.tombstones = Collection(
             self.documents, Manifest, lambda tenant, name: f"expired/{tenant}/{name}.json", "tombstone of"
@@ -84,13 +92,12 @@ class Vault(BackupFiles, Leases):
             lambda volume, name: f"shared-snapshots/{volume}/{name}.json",
             "shared snapshot",
             owner=attrgetter("volume"),
+            is_id=is_claim_id,
         )
 
     async def point_ids(self, tenant: str, beginning: str = "") -> list[str]:
         """Ids of the tenant's recovery points, oldest slot first within a kind."""
-        prefix = f"recovery-points/{tenant}/"
-        keys = self.documents.keys(prefix + beginning)
-        return sorted([k.removeprefix(prefix).split("/")[0] async for k in keys if k.endswith("/manifest.json")])
+        return await self.points.ids(tenant, beginning)
 
     async def manifests(self, tenant: str, beginning: str = "") -> list[Manifest]:
         """The manifests of the tenant's recovery points whose id starts with `beginning`, but for unreadable ones."""
@@ -109,14 +116,13 @@ class Vault(BackupFiles, Leases):
 
     async def offboarded_tenants(self) -> list[str]:
         """Ids of all tenants that are recorded as gone."""
-        prefix = "offboarded/"
-        return [key.removeprefix(prefix).removesuffix(".json") async for key in self.documents.keys(prefix)]
+        keys = self.documents.keys("offboarded/")
+        named = [(key, key.removeprefix("offboarded/").removesuffix(".json")) async for key in keys]
+        return [name for key, name in named if TENANT_ID.fullmatch(name) and key == self.offboarded.key(name, name)]
 
     async def latest_restores(self, tenant: str, count: int) -> list[RestoreRecord]:
         """The records of the tenant's last restores, oldest first, but for unreadable ones."""
-        prefix = f"restores/{tenant}/"
-        keys = self.documents.keys(prefix)
-        names = sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
+        names = await self.restores.ids(tenant)
         versions, _ = await self._read_all(self.restores, tenant, names[-count:])
         return [version.value for version in versions]
 
@@ -159,17 +165,21 @@ class Vault(BackupFiles, Leases):
         """
         return await self.shared_snapshots.get_in_place(volume, claim)
 
-    async def shared_snapshot_names(self) -> list[tuple[str, str]]:
-        """Volume and id of every shared snapshot."""
-        prefix = "shared-snapshots/"
-        keys = [key.removeprefix(prefix).removesuffix(".json") async for key in self.documents.keys(prefix)]
-        return [(volume, claim) for volume, _, claim in (key.partition("/") for key in keys)]
+    async def shared_snapshot_names(self) -> tuple[list[ClaimName], list[str]]:
+        """The names of all shared snapshots, and the keys of what else lies among their documents."""
+        names, strays, prefix = list[ClaimName](), list[str](), "shared-snapshots/"
+        async for key in self.documents.keys(prefix):
+            volume = key.removeprefix(prefix).partition("/")[0]
+            claim = self.shared_snapshots.id_of(volume, key)
+            if claim:
+                names.append(ClaimName(volume, claim))
+            else:
+                strays.append(key)
+        return names, strays
 
     async def shared_snapshot_ids(self, volume: str, day: date | None = None) -> list[str]:
         """Ids of the volume's shared snapshots in the order of their claims, all or those of one UTC day."""
-        prefix = f"shared-snapshots/{volume}/"
-        keys = self.documents.keys(prefix + (f"{day:%Y%m%d}-" if day else ""))
-        return sorted([key.removeprefix(prefix).removesuffix(".json") async for key in keys])
+        return await self.shared_snapshots.ids(volume, f"{day:%Y%m%d}-" if day else "")
 
     async def _change(
         self,
