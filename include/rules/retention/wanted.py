@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
+from include.rules.points.left_over import volumes_of
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName
 from include.rules.points.transitions import State
@@ -35,12 +36,24 @@ class WantedSnapshots:
 
     def __init__(self) -> None:
         self.unsure = dict[str, set[str]]()
+        self._volumes = dict[str, set[str]]()
         self.snapshot_ids = set[str]()
         self._lasting = set[ClaimName]()
         self._of_expiring = dict[tuple[str, str], frozenset[ClaimName]]()  # only these may go in the same run
 
+    def begin_look(self, tenant: str) -> None:
+        """Not all points of the tenant are known until `end_look`; what an earlier look has found of them is, also
+        where this one reads only what has changed since.
+        """
+        self.unsure[tenant] = self._volumes.setdefault(tenant, set())
+
+    def end_look(self, tenant: str) -> None:
+        """All points of the tenant could be looked at."""
+        del self.unsure[tenant]
+
     def note(self, manifest: Manifest) -> None:
-        """Take note of what a point needs, or needs no longer."""
+        """Take note of what a point needs, or needs no longer, and of where it is."""
+        self._volumes.setdefault(manifest.tenant, set()).update(volumes_of(manifest))
         self.snapshot_ids.update(part.snapshot_id for part in manifest.parts.snapshots if part.claim)
         if manifest.state not in (State.EXPIRING, State.EXPIRED):
             self._lasting |= manifest.parts.claims

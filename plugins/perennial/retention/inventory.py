@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include.rules.errors import PartError
-from include.rules.points.left_over import replaced_parts, volumes_of
+from include.rules.points.left_over import replaced_parts
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName, PartName
 from include.rules.restore.half_restored import points_needed_by_half_restored
@@ -89,7 +89,7 @@ async def take_inventory(
     Raises:
         PartError: when the tenant's lease, its offboarding record or its applied policy cannot be read.
     """
-    on_volumes = shared.wanted.unsure[tenant] = set[str]()
+    shared.wanted.begin_look(tenant)
     folders = await list_folders(vault, tenant)
     ids = {name for name, folder in folders.items() if vault.points.key(tenant, name) in folder}
     same = unchanged(known or {}, folders)
@@ -97,7 +97,6 @@ async def take_inventory(
     manifests, unread = {version.value.id: version for version in versions}, bool(problems)
     for version in versions:
         shared.wanted.note(version.value)
-        on_volumes |= volumes_of(version.value)
     applied = await read_applied(vault, tenant)
     listing = await shared.look_at(tenant, [version.value for version in versions])
     snapshots, users = listing.own.get(tenant, {}), listing.users.get(tenant, {})
@@ -120,7 +119,7 @@ async def take_inventory(
     points = {name: _point(version.value, lost.get(name, ()), now) for name, version in manifests.items()}
     eventful = {*(v.value.id for v in suspects), *left_over, *unused, *circumstances.reading}
     if not unread:
-        del shared.wanted.unsure[tenant]
+        shared.wanted.end_look(tenant)
     return TenantInventory(
         tenant,
         (*points.values(), *same.values()),

@@ -7,10 +7,14 @@ from datetime import timedelta
 import pytest
 import yaml
 
+from include.rules.errors import PartError
+from include.rules.points.left_over import volumes_of
 from include.rules.points.looks import TenantLook, VolumeLook
 from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
+from perennial.retention.inventory import take_inventory
+from perennial.retention.shared_looks import SharedLooks
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.retention_runs import retain_one
 from tests.support.shared import add_sharing, assert_gone, current, is_there, two_of_today, users
@@ -165,3 +169,23 @@ def test_a_tenant_whose_look_ends_halfway_keeps_what_its_manifests_name(fleet: S
     assert any("the record of the policy" in message for message in report.needing_operator())
     assert fleet.state(acme) == "gone"
     assert all(is_there(fleet, one) for one in shared)
+
+
+def test_a_second_look_that_ends_halfway_knows_the_volumes_of_the_first(fleet: Stock) -> None:
+    """Under the lease only what has changed is read again, and nothing has."""
+    points = fleet.run(fleet.vault.manifests("acme"))
+    key = fleet.vault.applied_policies.key("acme", "acme")
+
+    async def look_twice() -> SharedLooks:
+        looks = SharedLooks(fleet.vault)
+        await looks.look_at_every_snapshot()
+        first = await take_inventory(fleet.vault, "acme", NOW, looks, ignoring_lease_of="nobody")
+        assert looks.wanted.unsure == {}
+        assert first.known
+        await fleet.vault.documents.create(key, {"version": 9})
+        with pytest.raises(PartError, match="the record of the policy"):
+            await take_inventory(fleet.vault, "acme", NOW, looks, ignoring_lease_of="nobody", known=first.known)
+        return looks
+
+    looks = fleet.run(look_twice())
+    assert looks.wanted.unsure == {"acme": set[str]().union(*map(volumes_of, points))}
