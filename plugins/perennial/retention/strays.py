@@ -47,17 +47,30 @@ async def find_unlisted(
     """
     problems = []
     for manifest in manifests:
-        if manifest.state not in WHOLE and manifest.comes_back_as not in WHOLE:
+        if not _needs(manifest):
             continue
         listed = {entry.name for entry in users.get(manifest.id, ())}
         for name in sorted(manifest.parts.claims - listed - set(unread)):
             try:
                 version = await vault.shared_snapshot(*name)
-            except PartError:  # the look at all documents reports it
+                is_off = version is not None and version.value.user(manifest.tenant, manifest.id) is None
+                is_missed = is_off and await _still_needs(vault, manifest, name)
+            except PartError:  # the look at all documents reports the one, the next look at the tenant the other
                 continue
-            if version and version.value.user(manifest.tenant, manifest.id) is None:
+            if version and is_missed:
                 problems.append(unlisted_error(manifest, name, version.value.snapshot_id or "none"))
     return problems
+
+
+def _needs(manifest: Manifest) -> bool:
+    """True for a point that is complete, or comes back as one that is."""
+    return manifest.state in WHOLE or manifest.comes_back_as in WHOLE
+
+
+async def _still_needs(vault: Vault, manifest: Manifest, name: ClaimName) -> bool:
+    """Whether the point's manifest says so at this moment: another run may have begun to delete it."""
+    version = await vault.points.get_in_place(manifest.tenant, manifest.id)
+    return version is not None and _needs(version.value) and name in version.value.parts.claims
 
 
 async def find_strangers(
@@ -70,15 +83,25 @@ async def find_strangers(
     """
     problems, buried = list[PartError](), dict[str, list[ClaimName]]()
     for point_id, entries in sorted(users.items()):
-        names = [entry.name for entry in entries]
         try:
-            if await is_buried(vault, tenant, point_id):
-                buried[point_id] = names
-            elif not await vault.documents.get(vault.points.key(tenant, point_id)):
-                problems.append(unknown_user_error(tenant, point_id, names))
+            is_known = await is_buried(vault, tenant, point_id)
+            if not is_known and await vault.documents.get(vault.points.key(tenant, point_id)):
+                continue
+            # Whoever deletes a point takes it off its lists first: they are read after it.
+            names = [entry.name for entry in entries if await _is_on_list(vault, tenant, point_id, entry.name)]
         except PartError as error:
             problems.append(error)
+            continue
+        if names and is_known:
+            buried[point_id] = names
+        elif names:
+            problems.append(unknown_user_error(tenant, point_id, names))
     return problems, buried
+
+
+async def _is_on_list(vault: Vault, tenant: str, point_id: str, name: ClaimName) -> bool:
+    version = await vault.shared_snapshot(*name)
+    return version is not None and version.value.user(tenant, point_id) is not None
 
 
 async def find_unknown_claims(vault: Vault, listing: SnapshotListing) -> list[PartError]:
