@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -22,9 +21,7 @@ from perennial.hooks.register import read_register
 from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.tenant_lease import TenantLease
 from perennial.retention.fleet import Retention
-from perennial.retention.inventory import TenantInventory, take_inventory
 from perennial.retention.leaving import leave
-from perennial.retention.shared_looks import SharedLooks, SnapshotListing
 from tests.support import sweeps
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.shared import add_shared, add_sharing, assert_gone, current, is_there, join, two_of_today, users
@@ -124,33 +121,6 @@ def test_two_runs_at_once_do_the_work_of_one(fleet: Stock) -> None:
     assert {fleet.state(point) for point in points} == {"gone"}
     assert_gone(fleet, *shared)
     assert fleet.everything() == before
-
-
-@pytest.mark.parametrize("sees_all", [True, False], ids=["the fleet", "one tenant"])
-def test_a_point_that_another_run_deletes_in_the_midst_of_a_look_is_no_stranger(
-    fleet: Stock, *, sees_all: bool
-) -> None:
-    """The fleet's run has read the lists before, that of one tenant its manifests: neither is what it was."""
-    points, _ = add_sharing(fleet, OLD)
-    expire(fleet, points[0])
-
-    class Overtaken(SharedLooks):
-        async def look_at(self, tenant: str, manifests: Iterable[Manifest]) -> SnapshotListing:
-            if not sees_all:
-                await run(fleet, "run-2")
-            return await super().look_at(tenant, manifests)
-
-    async def look() -> TenantInventory:
-        looks = Overtaken(fleet.vault)
-        if sees_all:
-            await looks.look_at_every_snapshot()
-            await looks.look_at_every_document()
-            await run(fleet, "run-2")
-        return await take_inventory(fleet.vault, "acme", NOW, looks, ignoring_lease_of="nobody")
-
-    inventory = fleet.run(look())
-    assert fleet.state(points[0]) == "gone"
-    assert (list(map(str, inventory.problems)), inventory.notes) == ([], [])
 
 
 @pytest.mark.parametrize("joins_first", [True, False])

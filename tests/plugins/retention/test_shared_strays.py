@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from unittest.mock import ANY
 
 import pytest
 
@@ -94,25 +93,6 @@ def test_a_document_that_somebody_has_deleted_is_reported_and_its_snapshot_stays
     assert (fleet.state(acme), fleet.state(globex)) == ("gone", "verified")
     assert is_there(fleet, web)
     assert users(fleet, database) == [globex.id]
-
-
-def test_what_lies_among_documents_and_is_none_is_reported_and_stops_nothing(fleet: Stock) -> None:
-    (acme, globex), (web, _) = add_sharing(fleet, OLD)
-    for point in (acme, globex):
-        fleet.change(point, state=State.EXPIRING, expiry=MARKED)
-    place, key = fleet.vault.documents, fleet.vault.shared_snapshots.key(web.volume, web.id)
-    strays = [f"{key}.bak", "restores/acme/acme-restore-20260414T020000Z.json.bak"]
-    for stray in strays:
-        fleet.s3.put_object(Bucket=place.bucket, Key=place.prefix + stray, Body=b"{}")
-    messages = fleet.retain().needing_operator()
-    assert [message.partition(": ") for message in messages] == [
-        ("Among the records of tenant acme lie objects that no document is called like", ": ", ANY),
-        ("Among the documents of shared snapshots lie objects that no document is called like", ": ", ANY),
-    ]
-    assert all(stray in message for stray, message in zip(reversed(strays), messages, strict=True))
-    assert (fleet.state(acme), fleet.state(globex)) == ("gone", "gone")
-    assert (find(fleet, web), is_there(fleet, web)) == (None, False)
-    assert all(fleet.keys(stray) for stray in strays)
 
 
 def test_a_document_that_cannot_be_read_keeps_its_points_and_its_snapshot(fleet: Stock) -> None:
