@@ -72,6 +72,8 @@ class RestoreRecord(Strict):
         copied_files: Where the database's files were, or are being, copied to from the snapshot of its volume.
         asked_volumes: The client tokens of volumes that were asked for and not yet answered, by the part's name; asked
             for again under its token it is the same volume.
+        asked_snapshots: Of which snapshots those were asked for: the recovery point may be gone when it is asked again.
+            Records of before have none.
         safety_moment: Slot of the safety point: the moment from which on the site was offline for this restore.
         safety_point: The recovery point that was taken before anything was overwritten.
         why_unsavable: Why no safety point could keep the database that is overwritten; empty when one does. Stored as
@@ -104,6 +106,7 @@ class RestoreRecord(Strict):
     volumes: dict[str, str] = Field(default_factory=dict)
     copied_files: tuple[str, ...] = ()
     asked_volumes: dict[str, str] = Field(default_factory=dict)
+    asked_snapshots: dict[str, str] = Field(default_factory=dict)
     site: Site = Site.UNTOUCHED
     safety_moment: AwareDatetime | None = None
     safety_point: str | None = None
@@ -160,20 +163,6 @@ class RestoreRecord(Strict):
     def with_failure(self, reason: str, step: str = "") -> RestoreRecord:
         """Remember why the restore is failing, and in which step; the first cause stays first."""
         return self.model_copy(update=with_failures(self, [StepFailure(step=step, message=reason)]))
-
-    def asking_for_volume(self, part: str, token: str) -> RestoreRecord:
-        """Record, before the call, that a volume is asked for."""
-        return self.model_copy(update={"asked_volumes": {**self.asked_volumes, part: token}})
-
-    def with_volume(self, part: str, volume: str) -> RestoreRecord:
-        """The record with the volume that was made from a part."""
-        answered = self.without_asked_volume(part)
-        return answered.model_copy(update={"volumes": {**self.volumes, part: volume}})
-
-    def without_asked_volume(self, part: str) -> RestoreRecord:
-        """Take back what `asking_for_volume` has recorded: the call was answered."""
-        unanswered = {name: token for name, token in self.asked_volumes.items() if name != part}
-        return self.model_copy(update={"asked_volumes": unanswered})
 
     def beginning_on(self, step: str, what: str) -> RestoreRecord:
         """Record, before the first change, what a step is about to overwrite."""

@@ -11,6 +11,7 @@ from include.rules.errors import PartError, UnavailableError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.restore.devices import free_device
+from include.rules.restore.made_volumes import asking_for_volume, with_volume, without_asked_volume
 from include.rules.restore.record import RestoreRecord
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import Volume
@@ -52,7 +53,7 @@ class AttachVolumesTrigger(RestoreStepTrigger):
             raise PartError(f"Recovery point {point.id} has no {role.value}.", todo="Restore another recovery point.")
         ebs = Ebs.of(restore.vault.settings)
         volume = await self._find_or_create(ebs, restore, role, snapshot.snapshot_id)
-        await restore.change(lambda record: record.with_volume(role.value, volume.id))
+        await restore.change(lambda record: with_volume(record, role.value, volume.id))
         if volume.instance != host.instance:
             await self._attach(ebs, restore, role, volume)
         await wait_for_volume(ebs, restore, volume.id, lambda volume: volume.attachment == "attached")
@@ -67,11 +68,11 @@ class AttachVolumesTrigger(RestoreStepTrigger):
         # A volume of an earlier attempt may have been deleted since: its token would bring nothing back.
         token = token_of_volume(restore, role)
         # Recorded first: `remove_volumes` finds by it what look-ups do not show yet.
-        await restore.change(lambda r: r.asking_for_volume(role.value, token))
+        await restore.change(lambda r: asking_for_volume(r, role.value, token, snapshot_id))
         try:
             return await ask_for_volume(ebs, restore, role, snapshot_id, token)
         except AwsRejectedError:
-            await restore.change(lambda r: r.without_asked_volume(role.value))
+            await restore.change(lambda r: without_asked_volume(r, role.value))
             raise
 
     async def _attach(self, ebs: Ebs, restore: LeasedRestore, role: SnapshotRole, volume: Volume) -> None:

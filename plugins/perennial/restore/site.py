@@ -53,7 +53,7 @@ class BringSiteOnlineTrigger(RestoreStepTrigger):
 
     step: ClassVar[str] = "bring_site_online"
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
+    async def act_on(self, restore: LeasedRestore) -> StepReport:
         if not restore.record.may_go_online:
             return StepReport("The site stays OFFLINE: an earlier restore has left a part of it half restored.")
         return StepReport(await _remove_marker(restore) or NOT_OVERWRITTEN)

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from include.rules.errors import UnavailableError
 from include.rules.points.leases import Purpose
-from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole, host_of
+from include.rules.restore.made_volumes import without_volumes
 from perennial.hooks import waits
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.ebs_items import PART_TAG, RESTORE_TAG, TENANT_TAG, Volume
@@ -44,10 +44,10 @@ class RemoveVolumesTrigger(RestoreStepTrigger):
         lease = await self.acquire(request.target, Purpose.RESTORE)
         async with released_after(lease), renewing(lease):
             restore = await LeasedRestore.load(lease, request.restore_id)
-            report = await self.act(restore, await self._read_point(restore.record))
+            report = await self.act_on(restore)
         return {"message": report.message}
 
-    async def act(self, restore: LeasedRestore, point: Manifest) -> StepReport:
+    async def act_on(self, restore: LeasedRestore) -> StepReport:
         problem = await remove_volumes(restore)
         if problem:
             raise UnavailableError(problem)
@@ -86,7 +86,7 @@ async def remove_volumes(restore: LeasedRestore) -> str:
             "there. It costs money until it is deleted. See what uses it on the host, detach it, delete it."
         )
     if record.volumes or record.asked_volumes:
-        await restore.change(lambda r: r.model_copy(update={"volumes": {}, "asked_volumes": {}}))
+        await restore.change(without_volumes)
     return ""
 
 
@@ -98,11 +98,21 @@ async def _volume_ids(ebs: Ebs, restore: LeasedRestore, role: SnapshotRole) -> l
         volume_ids.append(record.volumes[role.value])
     if token := record.asked_volumes.get(role.value):
         # Nobody has heard the answer. Asked again it is the same volume; refused, there is none.
-        point = (await restore.vault.points.require(record.plan.source, record.plan.recovery_point)).value
-        if snapshot := point.snapshot(role):
+        snapshot_id = record.asked_snapshots.get(role.value) or await _snapshot_of_point(restore, role)
+        if snapshot_id:
             with suppress(AwsRejectedError):
-                volume_ids.append((await ask_for_volume(ebs, restore, role, snapshot.snapshot_id, token)).id)
+                volume_ids.append((await ask_for_volume(ebs, restore, role, snapshot_id, token)).id)
     return list(dict.fromkeys(volume_ids))
+
+
+async def _snapshot_of_point(restore: LeasedRestore, role: SnapshotRole) -> str:
+    """Id of the snapshot that the recovery point has, for a record from before it kept what was asked for; empty where
+    the point has gone: then look-ups are all there is.
+    """
+    plan = restore.record.plan
+    version = await restore.vault.points.get(plan.source, plan.recovery_point)
+    snapshot = version.value.snapshot(role) if version else None
+    return snapshot.snapshot_id if snapshot else ""
 
 
 def mount_name(volume_id: str) -> str:

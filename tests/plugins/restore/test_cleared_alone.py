@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from include.rules.errors import LeaseLostError, PartError, PerennialError, RefusedError
 from include.rules.restore.record import RestoreState
 from perennial.hooks import waits
+from perennial.hooks.aws.ebs import Ebs
 from perennial.restore.attach import AttachVolumesTrigger
 from perennial.restore.close import CloseRestoreTrigger
 from perennial.restore.database import CheckRestoreTrigger, RestoreDatabaseTrigger
@@ -22,8 +24,10 @@ from perennial.restore.volumes import RemoveVolumesTrigger
 from perennial.steps import alone
 from tests.support import sweeps
 from tests.support.restores import (
+    POINT,
     assert_all_is_back,
     backed_up,
+    is_offline,
     record,
     state,
     volumes_left,
@@ -154,3 +158,51 @@ def test_volumes_that_a_closed_restore_has_left_are_removed_by_their_step_alone(
     assert volumes_left(backed_up) == []
     assert backed_up.lease("acme").owner is None
     assert record(backed_up).state is RestoreState.FAILED
+
+
+def lose_point(world: World) -> None:
+    """Somebody deletes the recovery point's manifest by hand."""
+    place = world.vault.documents
+    key = place.prefix + world.vault.points.key("acme", POINT)
+    world.storage.client().delete_object(Bucket=place.bucket, Key=key)
+
+
+def test_a_volume_that_was_asked_for_is_removed_after_its_recovery_point_has_gone(
+    backed_up: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has heard its id, and look-ups do not show it: asked for again it is the same one."""
+    backed_up.carry_out(steps_until(AttachVolumesTrigger))
+    answered, patient = Ebs.create_volume, waits.VOLUME_GONE
+
+    async def killed(*args: Any, **kwargs: Any) -> None:
+        await answered(*args, **kwargs)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Ebs, "create_volume", killed)
+    with pytest.raises(asyncio.CancelledError):
+        backed_up.run_restore_step((AttachVolumesTrigger, {}))
+    monkeypatch.setattr(Ebs, "create_volume", answered)
+    monkeypatch.setattr(waits, "VOLUME_GONE", replace(patient, seconds=0))
+    with pytest.raises(PartError, match="could not be detached"):
+        backed_up.run_restore_step(CLOSE)
+    monkeypatch.setattr(waits, "VOLUME_GONE", patient)
+    lose_point(backed_up)
+    assert len(volumes_left(backed_up)) == 1
+    backed_up.cloud.add_fault("ec2:DescribeVolumes", lag=60.0, times=None)
+    assert backed_up.run_restore_step(REMOVE)["message"] == "No volume is left."
+    backed_up.cloud.clear_faults()
+    assert volumes_left(backed_up) == []
+    assert (record(backed_up).asked_volumes, record(backed_up).asked_snapshots) == ({}, {})
+
+
+def test_steps_that_clean_up_need_no_recovery_point(backed_up: World) -> None:
+    before = state(backed_up)
+    wreck(backed_up)
+    backed_up.carry_out(steps_until(BringSiteOnlineTrigger))
+    lose_point(backed_up)
+    assert is_offline(backed_up)
+    backed_up.run_restore_step((BringSiteOnlineTrigger, {}))
+    assert not is_offline(backed_up)
+    assert backed_up.run_restore_step(REMOVE)["message"] == "No volume is left."
+    assert backed_up.run_restore_step(CLOSE)["restore"] == record(backed_up).id
+    assert state(backed_up) == before
