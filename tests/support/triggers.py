@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from lab.testing.deadlines import within
-from perennial.steps.trigger import StepResult, StepTrigger
+from perennial.steps.trigger import StepTrigger
 
 
 def trigger_of(
@@ -22,44 +22,82 @@ def trigger_of(
     return trigger
 
 
-class CutOff:
-    """Awaits a coroutine and cancels it at its n-th suspension, wherever that is, as asyncio itself would.
+class Watched:
+    """Awaits a coroutine and tells of each of its suspensions, right before it is suspended."""
 
-    Attributes:
-        reached: False when the coroutine ended before it was suspended that often.
-    """
+    def __init__(self, work: Coroutine[Any, Any, Any], suspended: Callable[[], None]) -> None:
+        self._work, self._suspended = work, suspended
 
-    def __init__(self, work: Coroutine[Any, Any, StepResult], suspension: int) -> None:
-        self._work, self._suspension, self.reached = work, suspension, False
-
-    @classmethod
-    async def run(cls, work: Coroutine[Any, Any, StepResult], suspension: int) -> bool:
-        """Run the coroutine up to its n-th suspension; returns whether it came that far."""
-        cut = cls(work, suspension)
-        outcome = (await asyncio.gather(cut._awaited(), return_exceptions=True))[0]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return cut.reached
-
-    async def _awaited(self) -> StepResult:
-        return await self
-
-    def __await__(self) -> Generator[Any, Any, StepResult]:
-        steps, seen = self._work.__await__(), 0
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps = self._work.__await__()
         resume = partial(steps.send, None)
         while True:
             try:
                 waits_for = resume()
             except StopIteration as ended:
-                result: StepResult = ended.value
-                return result
-            seen += 1
-            task = asyncio.current_task()
-            if seen == self._suspension and task:
-                self.reached = task.cancel()
+                return ended.value
+            self._suspended()
             try:
                 sent = yield waits_for
             except BaseException as error:
                 resume = partial(steps.throw, error)
             else:
                 resume = partial(steps.send, sent)
+
+
+class CutOff:
+    """Awaits a coroutine and cancels it at its n-th suspension, wherever that is, as asyncio itself would.
+
+    Attributes:
+        reached: False when the coroutine ended before it was suspended that often.
+        counting: False while suspensions do not count.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, Any], suspension: int) -> None:
+        self._work, self._suspension, self._seen = work, suspension, 0
+        self._task: asyncio.Task[Any] | None = None
+        self.reached, self.counting = False, True
+
+    @classmethod
+    async def run(cls, work: Coroutine[Any, Any, Any], suspension: int) -> bool:
+        """Run the coroutine up to its n-th suspension; returns whether it came that far."""
+        cut = cls(work, suspension)
+        await cut.up_to_there()
+        return cut.reached
+
+    async def up_to_there(self) -> None:
+        """Run the coroutine up to its n-th suspension."""
+        outcome = (await asyncio.gather(self._awaited(), return_exceptions=True))[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    async def with_its_tasks(self) -> None:
+        """Run the coroutine up to the n-th suspension of its own or of any task that it begins, which all end then."""
+        loop, begun = asyncio.get_running_loop(), list[asyncio.Task[Any]]()
+
+        async def watched(work: Coroutine[Any, Any, Any]) -> Any:
+            return await Watched(work, self._suspended)
+
+        def begin(loop: Any, work: Any, **options: Any) -> asyncio.Task[Any]:
+            begun.append(asyncio.Task(watched(work), loop=loop, **options))
+            return begun[-1]
+
+        work = asyncio.create_task(self._awaited())
+        loop.set_task_factory(begin)
+        try:
+            (outcome,) = await asyncio.gather(work, return_exceptions=True)
+        finally:
+            loop.set_task_factory(None)
+        if begun:
+            await asyncio.wait(begun, timeout=within(30))
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    async def _awaited(self) -> Any:
+        self._task = asyncio.current_task()
+        return await Watched(self._work, self._suspended)
+
+    def _suspended(self) -> None:
+        self._seen += self.counting
+        if self.counting and self._seen == self._suspension and self._task:
+            self.reached = self._task.cancel()

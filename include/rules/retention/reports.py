@@ -103,6 +103,13 @@ class SharedReport:
     notes: list[str] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
 
+    def add(self, other: SharedReport) -> None:
+        """Take over what became of others."""
+        self.deleted += other.deleted
+        self.waiting += other.waiting
+        self.notes += other.notes
+        self.troubles += other.troubles
+
     def text(self) -> str:
         """The whole report, for the log; empty where there is nothing to say."""
         deleted = [f"  deleted: {name}" for name in self.deleted]

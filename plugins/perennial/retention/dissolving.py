@@ -6,38 +6,33 @@ two runs that do this at once, or a second one after the first has died anywhere
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
-from include.rules.errors import PartError, PerennialError, UnavailableError
+from include.rules.errors import PartError, PerennialError
 from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.register.register import Register
 from include.rules.retention.reports import SharedReport, Trouble
-from include.rules.retention.shared import is_extra, may_be_forgotten, to_go_note
-from include.rules.retention.shared_errors import (
-    contested_error,
-    in_doubt_error,
-    misfit_error,
-    not_shown_error,
-    still_used_error,
-)
-from include.rules.retention.undeleted import OF_NOBODY, UndeletedPart
+from include.rules.retention.shared import SharedEntry, to_go_note
+from include.rules.retention.shared_errors import in_doubt_error, still_used_error
 from include.rules.retention.wanted import volumes_in_doubt
+from perennial.hooks.asynchronous import in_order
 from perennial.hooks.aws.ebs import Ebs
-from perennial.hooks.aws.ebs_items import CLAIM_TAG, Snapshot
 from perennial.hooks.vault.collection import Versioned
-from perennial.retention.forgetting import forget, is_known_to_be_gone
-from perennial.retention.shared_looks import SharedLooks, SnapshotListing
+from perennial.retention.shared_deletion import SharedDeletion, is_of_claim, note_trouble, stopping_nobody
+from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.strays import find_unknown_claims, stray_objects
-from perennial.retention.troubles import trouble_of, undeleted_part
+from perennial.retention.troubles import trouble_of
 
-log = logging.getLogger(__name__)
+Item = TypeVar("Item")
 
-AT_ONCE = 50
-"""Documents that are looked at together; each has the looks at all tenants of its volume in it."""
+READ_TOGETHER = 50
+"""Documents that are kept in memory together; each has the looks at all tenants of its volume in it."""
+AT_ONCE = 16
+"""Documents that are worked on at the same time. A fleet whose tenants have volumes of their own loses a snapshot of
+each on every day, and of one another they want nothing.
+"""
 
 
 class Dissolution:
@@ -65,29 +60,16 @@ class Dissolution:
         """
         seen = self._looks.latest.entries.values()
         names = self._looks.emptied | {entry.name for entry in seen if entry.state is ShareState.DELETING}
-        in_order = self._without_doubtful(sorted(names - self._looks.wanted.claims))
-        for start in range(0, len(in_order), AT_ONCE):
+        unwanted = self._without_doubtful(sorted(names - self._looks.wanted.claims))
+        for start in range(0, len(unwanted), READ_TOGETHER):
             try:
-                await self._dissolve(in_order[start : start + AT_ONCE])
+                await self._dissolve(unwanted[start : start + READ_TOGETHER])
             except PerennialError as error:
-                self._trouble(error)
+                note_trouble(error, self.report)
 
     def leave_to_fleet(self) -> None:
         """Say that the snapshots whose lists this run has emptied go with the next run that looks at all tenants."""
         self.report.notes += [to_go_note(name) for name in sorted(self._looks.emptied)]
-
-    def _without_doubtful(self, names: list[ClaimName]) -> list[ClaimName]:
-        """Those of them that no tenant can need which could not be looked at; the others are reported."""
-        in_doubt = self._volumes_in_doubt()
-        left = [name for name in names if name.volume in in_doubt]
-        if left:
-            tenants = {tenant for name in left for tenant in in_doubt[name.volume]}
-            self.report.troubles.append(Trouble(str(in_doubt_error(left, tenants)), needs_operator=False))
-        return [name for name in names if name.volume not in in_doubt]
-
-    def _volumes_in_doubt(self) -> dict[str, set[str]]:
-        listing, unsure = self._looks.latest, self._looks.wanted.unsure
-        return volumes_in_doubt(unsure, listing.entries.values(), listing.unread, self._register)
 
     def report_problems(self) -> None:
         """Report documents that could not be read, and what lies among them and is none."""
@@ -102,115 +84,96 @@ class Dissolution:
         Only after a look at the whole vault.
         """
         try:
-            await self._delete_extras(self._looks.latest)
+            await self._delete_extras()
             for problem in await find_unknown_claims(self.vault, self._looks.latest):
                 self._report(problem)
         except PerennialError as error:
-            self._trouble(error)
+            note_trouble(error, self.report)
 
-    async def _dissolve(self, names: Iterable[ClaimName]) -> None:
-        versions = await self._unused(names)
-        by_tag = await self._ebs.snapshots_of_claims(tag for version in versions for tag in version.value.tags)
-        found = [[s for tag in v.value.tags for s in by_tag.get(tag, ()) if self._is_of(v.value, s)] for v in versions]
-        shown = {snapshot.id for of_claim in found for snapshot in of_claim}
-        hidden = {v.value.snapshot_id for v in versions if v.value.snapshot_id} - shown
-        by_id = await self._ebs.snapshots(hidden)
-        for version, of_claim in zip(versions, found, strict=True):
-            document = version.value
-            try:
-                deleted = [snapshot.id for snapshot in of_claim if await self._delete(document, snapshot)]
-                misfit = by_id.get(document.snapshot_id or "")
-                if misfit:
-                    self._report_misfit(document, misfit)
-                elif len(deleted) == len(of_claim):
-                    await self._forget(version, deleted)
-            except PerennialError as error:
-                self._trouble(error)
+    async def _dissolve(self, names: Sequence[ClaimName]) -> None:
+        versions = list[Versioned[SharedSnapshot]]()
 
-    async def _unused(self, names: Iterable[ClaimName]) -> list[Versioned[SharedSnapshot]]:
-        """Those of the documents that say, at this moment, that nobody uses the snapshot."""
-        versions = []
-        for name in names:
-            try:
-                version = await self.vault.shared_snapshot(*name)
-            except PerennialError as error:
-                self._trouble(error)
-                continue
-            if version is None or version.value.state is not ShareState.DELETING:
-                continue
-            if version.value.users:
-                self._report(still_used_error(version.value))
-            else:
+        async def read(name: ClaimName, report: SharedReport) -> None:
+            if version := await self._unused(name, report):
                 versions.append(version)
-        return versions
 
-    async def _delete(self, document: SharedSnapshot, snapshot: Snapshot) -> bool:
-        """Delete a snapshot that was just seen to carry the tags of this vault and the claim; False when it stays."""
-        try:
-            await self._ebs.delete_snapshot(snapshot.id)
-        except UnavailableError as error:
-            part = undeleted_part(f"snapshot {snapshot.id}", error)
-            if part.locked:
-                with suppress(UnavailableError):  # then what it has said when it refused is all that is known
-                    locks = await self._ebs.locked_snapshots([snapshot.id])
-                    part = replace(part, locked_until=locks.get(snapshot.id))
-            self._undeleted(document, part)
-            return False
-        self.report.deleted.append(f"{snapshot.id} of {document.name}")
-        return True
+        await self._each(names, read)
+        versions.sort(key=lambda version: version.value.name)
+        by_tag = await self._ebs.snapshots_of_claims(tag for version in versions for tag in version.value.tags)
+        found = {
+            v.value.name: [s for tag in v.value.tags for s in by_tag.get(tag, ()) if is_of_claim(self._ebs, v.value, s)]
+            for v in versions
+        }
+        shown = {snapshot.id for of_claim in found.values() for snapshot in of_claim}
+        hidden = await self._ebs.snapshots({v.value.snapshot_id for v in versions if v.value.snapshot_id} - shown)
 
-    async def _forget(self, version: Versioned[SharedSnapshot], deleted: list[str]) -> None:
-        """Delete the document, once its name cannot come again and its snapshot is known to be gone."""
-        document = version.value
-        if not may_be_forgotten(document, version.written_at, version.seen_at):
-            return
-        if await is_known_to_be_gone(self._ebs, document, deleted):
-            await forget(self.vault, document)
-        else:
-            self._report(not_shown_error(document))
+        async def dissolve(version: Versioned[SharedSnapshot], report: SharedReport) -> None:
+            misfit = hidden.get(version.value.snapshot_id or "")
+            await SharedDeletion(self.vault, version, report).dissolve(found[version.value.name], misfit)
 
-    async def _delete_extras(self, listing: SnapshotListing) -> None:
+        await self._each(versions, dissolve)
+
+    async def _unused(self, name: ClaimName, report: SharedReport) -> Versioned[SharedSnapshot] | None:
+        """The document, if it says at this moment that nobody uses the snapshot."""
+        version = await self.vault.shared_snapshot(*name)
+        if version is None or version.value.state is not ShareState.DELETING:
+            return None
+        if version.value.users:
+            report.troubles.append(Trouble(str(still_used_error(version.value)), needs_operator=True))
+            return None
+        return version
+
+    async def _delete_extras(self) -> None:
         """But for what a recovery point names by its id, or may name for all that is known."""
         in_doubt = self._volumes_in_doubt()
-        for entry in listing.entries.values():
-            volume = entry.name.volume
-            ids = {name for tag in entry.tags for name in listing.claimed.get((volume, tag), ())} - {entry.snapshot_id}
-            if not ids or entry.snapshot_id is None or entry.state is ShareState.DELETING or volume in in_doubt:
-                continue
-            version = await self.vault.shared_snapshot(*entry.name)
-            if version is None:
-                continue
-            if contested := ids & self._looks.wanted.snapshot_ids:
-                self._report(contested_error(version.value, contested))
-            for snapshot in (await self._ebs.snapshots(ids - contested)).values():
-                is_old = is_extra(snapshot.id, snapshot.started_at, version.value, version.seen_at)
-                if is_old and self._is_of(version.value, snapshot):
-                    await self._delete(version.value, snapshot)
+        suspects = dict[ClaimName, set[str]]()
+        for entry in self._looks.latest.entries.values():
+            settled = entry.snapshot_id is not None and entry.state is not ShareState.DELETING
+            if settled and entry.name.volume not in in_doubt and (ids := self._besides(entry)):
+                suspects[entry.name] = ids
 
-    def _is_of(self, document: SharedSnapshot, snapshot: Snapshot) -> bool:
-        """True for a snapshot of the document's volume that carries the tags of this vault and of the claim."""
-        is_tagged = self._ebs.is_ours(snapshot) and snapshot.tags.get(CLAIM_TAG) in document.tags
-        return is_tagged and snapshot.volume_id == document.volume
+        async def delete(name: ClaimName, report: SharedReport) -> None:
+            if version := await self.vault.shared_snapshot(*name):
+                deletion = SharedDeletion(self.vault, version, report)
+                await deletion.delete_extras(suspects[name], self._looks.wanted.snapshot_ids)
 
-    def _report_misfit(self, document: SharedSnapshot, snapshot: Snapshot) -> None:
-        """Report a snapshot that the document names, and that does not say that it is the one of the claim."""
-        if snapshot.volume_id == document.volume:
-            what = "it no longer carries the tags of this vault and this claim"
-            self._undeleted(document, UndeletedPart(f"snapshot {snapshot.id}", "", what))
-        else:
-            self._report(misfit_error(document.name, snapshot.volume_id, [snapshot.id]))
+        await self._each(sorted(suspects), delete)
 
-    def _undeleted(self, document: SharedSnapshot, part: UndeletedPart) -> None:
-        message = part.describe_part(f"shared snapshot {document.name}", OF_NOBODY)
-        if part.locked:
-            self.report.waiting.append(message)
-        else:
-            self.report.troubles.append(Trouble(message, needs_operator=part.needs_operator))
+    def _besides(self, entry: SharedEntry) -> set[str]:
+        """Ids of what carries the tag of the claim and is not its snapshot."""
+        claimed = self._looks.latest.claimed
+        of_claim = (claimed.get((entry.name.volume, tag), ()) for tag in entry.tags)
+        return {name for ids in of_claim for name in ids} - {entry.snapshot_id or ""}
+
+    def _without_doubtful(self, names: list[ClaimName]) -> list[ClaimName]:
+        """Those of them that no tenant can need which could not be looked at; the others are reported."""
+        in_doubt = self._volumes_in_doubt()
+        left = [name for name in names if name.volume in in_doubt]
+        if left:
+            tenants = {tenant for name in left for tenant in in_doubt[name.volume]}
+            self.report.troubles.append(Trouble(str(in_doubt_error(left, tenants)), needs_operator=False))
+        return [name for name in names if name.volume not in in_doubt]
+
+    def _volumes_in_doubt(self) -> dict[str, set[str]]:
+        listing, unsure = self._looks.latest, self._looks.wanted.unsure
+        return volumes_in_doubt(unsure, listing.entries.values(), listing.unread, self._register)
 
     def _report(self, problem: PartError) -> None:
         """Only a person can settle it."""
         self.report.troubles.append(Trouble(str(problem), needs_operator=True))
 
-    def _trouble(self, error: PerennialError) -> None:
-        log.warning("Shared snapshots: %s", error)
-        self.report.troubles.append(trouble_of(error, "Shared snapshots"))
+    async def _each(self, items: Iterable[Item], work: Callable[[Item, SharedReport], Awaitable[None]]) -> None:
+        """Work on some of them at a time; what one has to say stands in the report in their order, whichever was the
+        first, and also where the run is cut off.
+        """
+        pairs = [(item, SharedReport()) for item in items]
+
+        async def one(pair: tuple[Item, SharedReport]) -> None:
+            await stopping_nobody(work(*pair), pair[1])
+
+        try:
+            async for _ in in_order(pairs, one, at_once=AT_ONCE):
+                pass
+        finally:
+            for _, report in pairs:
+                self.report.add(report)
