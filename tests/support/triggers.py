@@ -80,6 +80,7 @@ class CutOff:
 
         def begin(loop: Any, work: Any, **options: Any) -> asyncio.Task[Any]:
             begun.append(asyncio.Task(watched(work), loop=loop, **options))
+            begun[-1].add_done_callback(lambda _: work.close())  # of one that has ended before its first step
             return begun[-1]
 
         work = asyncio.create_task(self._awaited())

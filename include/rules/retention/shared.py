@@ -4,23 +4,22 @@ may be deleted once nobody is on it any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from sys import intern
 
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import WHOLE, State
-from include.rules.retention.offboarding import Offboarding
 
 LAG = timedelta(hours=1)
 """For so long a look-up of EBS may not show a snapshot that was just asked for, and whoever asked may not know it."""
 
 BYTES_STAY = (
-    "The tenant has left: its bytes stay in the shared snapshots of its volumes until the last of their users has left "
-    "them, and the report of every run of the fleet says in which (docs/vault.md, Data protection)."
+    "The tenant has left: its bytes stay in the snapshots of its volumes until the last of their users has left them, "
+    "and the report of every run of the fleet says in how many (docs/vault.md, Data protection)."
 )
 
 
@@ -31,7 +30,8 @@ class SharedEntry:
     Attributes:
         tags: Values of the tag of everything that its claim has ever asked for.
         users: Tenant and recovery point of each of its users.
-        tenants: Whose bytes are in it, as far as is known: its users' and those of everybody who was looked at.
+        tenants: Who may ever have been on its list: its users and everybody who was looked at. The bytes of others may
+            be in it as well.
     """
 
     name: ClaimName
@@ -93,26 +93,6 @@ def may_be_forgotten(document: SharedSnapshot, written_at: datetime, now: dateti
     day = datetime.strptime(document.id.partition("-")[0], "%Y%m%d").replace(tzinfo=UTC)
     settled = document.snapshot_id is not None or now - written_at >= LAG
     return settled and now >= day + timedelta(days=1) + LAG
-
-
-def bytes_left_note(
-    offboarding: Offboarding, entries: Iterable[SharedEntry], kept_until: Callable[[str, str], date | None]
-) -> str:
-    """Where the bytes of a tenant that has left still are, and how long as things stand.
-
-    Args:
-        entries: The shared snapshots that hold bytes of the tenant.
-        kept_until: The last day on which a recovery point of a tenant is kept, as far as the plans know.
-    """
-    held = sorted(entries, key=lambda entry: entry.name)
-    users = sorted({user for entry in held for user in entry.users})
-    days = [day for user in users if (day := kept_until(*user))]
-    volumes = ", ".join(sorted({entry.name.volume for entry in held}))
-    until = f"the last of their users that has an end is kept until {max(days)}" if days else "no end is known"
-    return (
-        f"Tenant {offboarding.tenant} has left on {offboarding.left_at:%Y-%m-%d}: its bytes are still in {len(held)} "
-        f"shared snapshots of {volumes}, which {len(users)} recovery points use; {until}."
-    )
 
 
 def has_settled(written_at: datetime, now: datetime) -> bool:

@@ -97,7 +97,7 @@ class Retention:
             await self._dissolution.delete_unused()
             await self._dissolution.look_for_strays()
             await record_retention(self.vault.documents, self.now, self.owner)
-        await note_gone_tenants(self._looks, self.register, review.plans, self.shared)
+        await note_gone_tenants(self._looks, self.register, review.plans, self.shared, dry_run=dry_run)
         return FleetReport(review.reports, review.plans.objections_to(None), self.shared)
 
     @property

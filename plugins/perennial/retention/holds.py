@@ -1,4 +1,4 @@
-"""What a person decides about recovery points: a hold is placed or lifted, a tenant has left.
+"""What a person decides about recovery points: a hold is placed or lifted.
 
 Without the tenant's lease: a hold must never have to wait for a backup. It is written by compare and swap into the same
 document that retention marks, so that whichever of the two writes last sees the other.
@@ -7,33 +7,17 @@ document that retention marks, so that whichever of the two writes last sees the
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
-from include.rules.errors import ConfigurationError, RefusedError
+from include.rules.errors import ConfigurationError
 from include.rules.points.holds import Hold
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
-from include.rules.points.requests import parse_moment
 from include.rules.retention.expiry import found_whole, held, lifted
-from include.rules.retention.offboarding import Offboarding
 from perennial.hooks.vault.vault import Vault
+from perennial.retention.decisions import DecisionTrigger, day_to_come
 from perennial.retention.lost_parts import find_absent_parts
-from perennial.steps.trigger import StepResult, StepTrigger
-
-
-class DecisionTrigger(StepTrigger):
-    """Base of steps that write down what a person has decided.
-
-    Fields:
-        author: Who triggered the run; empty where Airflow does not know, and then the run stands for its author.
-    """
-
-    author: str
-
-    @property
-    def decided_by(self) -> str:
-        """Who decided it."""
-        return self.author.strip() or f"unknown, by run {self.owner}"
+from perennial.steps.trigger import StepResult
 
 
 class PlaceHoldTrigger(DecisionTrigger):
@@ -52,7 +36,7 @@ class PlaceHoldTrigger(DecisionTrigger):
                 why="Nobody could tell later whether it may be lifted; nothing was done.",
                 todo="Give a case number, or say what the point is kept for.",
             )
-        until = _day(self.until, now) if self.until.strip() else None
+        until = day_to_come(self.until, now) if self.until.strip() else None
         hold = Hold(reason=self.reason.strip()[:500], author=self.decided_by, placed_at=now, until=until)
         manifest = await _change(vault, self.tenant, self.recovery_point, lambda m: held(m, hold))
         message = ""
@@ -74,33 +58,6 @@ class LiftHoldTrigger(DecisionTrigger):
         by = self.decided_by
         manifest = await _change(vault, self.tenant, self.recovery_point, lambda m: lifted(m, by, now))
         return {"recovery_point": manifest.id, "lifted": manifest.past_holds[-1].model_dump(mode="json")}
-
-
-class OffboardTenantTrigger(DecisionTrigger):
-    """Records that a tenant has left, and until when its last recovery point is kept."""
-
-    tenant: str
-    final_until: str
-
-    async def work(self) -> StepResult:
-        vault, now, tenant = self.vault, datetime.now(UTC), self.tenant.strip()
-        manifests = await vault.manifests(tenant) if tenant else []
-        if not manifests:
-            raise ConfigurationError(
-                f"The vault has no recovery points of a tenant {tenant!r}.",
-                why="There is nothing to keep or to delete; nothing was recorded.",
-                todo="Check the spelling.",
-            )
-        newest = max(manifests, key=lambda manifest: manifest.time or manifest.opened_at)
-        record = Offboarding(
-            tenant=tenant,
-            left_at=now,
-            final_until=_day(self.final_until, now),
-            author=self.decided_by,
-            retention=newest.source.plan.retention,
-        )
-        await vault.offboarded.put(record)
-        return record.model_dump(mode="json")
 
 
 async def _bring_back_if_whole(vault: Vault, manifest: Manifest) -> tuple[Manifest, str]:
@@ -141,14 +98,3 @@ async def _change(vault: Vault, tenant: str, point_id: str, change: Callable[[Ma
             todo="`list_recovery_points` shows those that there are.",
         )
     return await vault.change_point(tenant, point_id, change)
-
-
-def _day(text: str, now: datetime) -> date:
-    """A day (UTC) that is not over yet."""
-    try:
-        day = parse_moment(text).date()
-    except ValueError as error:
-        raise ConfigurationError(f"{error}.", why="Nothing was done.", todo="Write the day as 2027-12-31.") from error
-    if day < now.date():
-        raise RefusedError(f"{day} is over.", why="Nothing was done.", todo="Choose a day that is still to come.")
-    return day

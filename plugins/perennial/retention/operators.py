@@ -59,5 +59,6 @@ class LiftHoldOperator(DecisionOperator):
 class OffboardTenantOperator(DecisionOperator):
     """Record that the tenant that the form names has left."""
 
-    trigger = "perennial.retention.holds.OffboardTenantTrigger"
+    trigger = "perennial.retention.offboarding.OffboardTenantTrigger"
     final_until: str = "{{ params.final_until or '' }}"
+    data_removed_on: str = "{{ params.data_removed_on or '' }}"

@@ -11,7 +11,8 @@ from include.rules.points.leases import Lease
 from include.rules.points.manifest import Expiry, Manifest
 from include.rules.points.transitions import State
 from perennial.hooks.vault.backup_files import point_prefix
-from perennial.retention.holds import LiftHoldTrigger, OffboardTenantTrigger, PlaceHoldTrigger
+from perennial.retention.holds import LiftHoldTrigger, PlaceHoldTrigger
+from perennial.retention.offboarding import OffboardTenantTrigger
 from perennial.steps.trigger import StepResult, StepTrigger
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.support.triggers import trigger_of

@@ -122,6 +122,7 @@ def test_cut_off_anywhere_the_next_run_deletes_exactly_what_nobody_uses(
     snapshot was left by all, one has gone without its document, and the used one has an extra.
     """
     monkeypatch.setattr(rules, "LAG", timedelta(0))
+    fleet.register("acme", "globex", **fleet.policy, manual=300)
     used = list[tuple[SharedSnapshot, Manifest]]()
     for number in range(1, 300):
         time = OLD - number * DAY

@@ -6,16 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from include.rules.points.holds import Hold
 from include.rules.points.manifest import Expiry
 from include.rules.points.parts import SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState
 from include.rules.points.transitions import State
 from include.rules.retention import shared as rules
-from include.rules.retention.expiry import held
-from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.reports import Deed
-from include.rules.retention.shared import BYTES_STAY
 from perennial.hooks.vault.backup_files import point_prefix
 from perennial.retention.lost_parts import find_absent_parts
 from tests.support.retention import DAY, NOW, OLD, Stock
@@ -26,7 +22,6 @@ from tests.support.shared import (
     current,
     find,
     is_there,
-    join,
     snapshot_of,
     two_of_today,
     use,
@@ -192,29 +187,6 @@ def test_a_snapshot_without_its_tags_is_not_deleted(fleet: Stock) -> None:
     assert fleet.ec2.describe_snapshots(SnapshotIds=[web.snapshot_id])["Snapshots"]
     assert current(fleet, web).state is ShareState.DELETING
     assert fleet.state(acme) == "gone"
-
-
-def test_the_report_tells_where_the_bytes_of_a_tenant_that_has_left_still_are(fleet: Stock) -> None:
-    (acme, globex), (web, _) = add_sharing(fleet, OLD)
-    fleet.change(acme, state=State.EXPIRING, expiry=MARKED)
-    until = (NOW + 30 * DAY).date()
-    fleet.run(
-        fleet.vault.change_point(
-            "globex", globex.id, lambda m: held(m, Hold(reason="audit", author="ada", placed_at=NOW, until=until))
-        )
-    )
-    join(fleet, web, fleet.add(OLD - DAY, tenant="acme", roles=()))
-    policy = fleet.read_register().tenants["acme"].plan.retention
-    fleet.register("globex")
-    record = Offboarding(
-        tenant="acme", left_at=NOW - DAY, final_until=(NOW + DAY).date(), author="ada", retention=policy
-    )
-    fleet.run(fleet.vault.offboarded.put(record))
-    report = fleet.retain()
-    assert BYTES_STAY in report.tenants["acme"].text()
-    (note,) = report.shared.notes
-    assert note.startswith("Tenant acme has left on 2026-06-29: its bytes are still in 2 shared snapshots of vol-")
-    assert note.endswith(f"the last of their users that has an end is kept until {until}.")
 
 
 def test_no_call_of_ec2_is_made_for_a_tenant_of_which_nothing_goes(fleet: Stock) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,10 +10,8 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import ClaimName, SnapshotPart, SnapshotRole
 from include.rules.points.shared_snapshots import SharedSnapshot, ShareState, SnapshotUser
 from include.rules.points.transitions import State
-from include.rules.retention.offboarding import Offboarding
 from include.rules.retention.shared import (
     SharedEntry,
-    bytes_left_note,
     is_extra,
     lists_to_leave,
     may_be_forgotten,
@@ -106,14 +104,3 @@ def test_a_claim_of_which_no_snapshot_is_known_is_forgotten_when_none_can_turn_u
     given_up = document(snapshot_id=None, state=ShareState.DELETING)
     assert not may_be_forgotten(given_up, late, late + HOUR - timedelta(seconds=1))
     assert may_be_forgotten(given_up, late, late + HOUR)
-
-
-def test_the_note_on_a_tenant_that_has_left_names_the_last_day_that_is_known() -> None:
-    policy = verified().source.plan.retention
-    record = Offboarding(tenant="acme", left_at=MOMENT, final_until=MOMENT.date(), author="ada", retention=policy)
-    days = {"globex": date(2027, 1, 1)}
-    assert bytes_left_note(record, LISTS[:2], lambda tenant, _: days.get(tenant)) == (
-        f"Tenant acme has left on 2026-11-23: its bytes are still in 2 shared snapshots of {VOLUME}, which 2 recovery "
-        "points use; the last of their users that has an end is kept until 2027-01-01."
-    )
-    assert bytes_left_note(record, LISTS, lambda *_: None).endswith("no end is known.")

@@ -86,6 +86,14 @@ class EbsSnapshots:
         async for snapshot in self._pages([self.ours()]):
             yield snapshot
 
+    async def snapshots_of_volumes(self, volume_ids: Iterable[str]) -> AsyncIterator[Snapshot]:
+        """Every snapshot of this vault that shows one of these volumes, in no order."""
+        ids = sorted(volume_ids)
+        for start in range(0, len(ids), IDS_PER_CALL):
+            of_volumes = {"Name": "volume-id", "Values": ids[start : start + IDS_PER_CALL]}
+            async for snapshot in self._pages([self.ours(), of_volumes]):
+                yield snapshot
+
     def is_ours(self, snapshot: Snapshot) -> bool:
         """True when the snapshot carries the tag of this vault."""
         return snapshot.tags.get(VAULT_TAG) == self.vault
