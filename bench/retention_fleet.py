@@ -2,7 +2,8 @@
 
 Servers have 50 tenants each, which share the snapshots of a web volume and of a database volume. The vault is the
 lab's S3 (SeaweedFS, by its door), the account the lab's cloud without its rates. Every tenant has one point that
-expires today and one whose grace is over, as on every day of its life.
+expires today and one whose grace is over, as on every day of its life. Then the same tenants with a web volume of each
+one's own and fewer points: a snapshot of each goes on the day.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.loop_watchdog import LongCallback, long_callbacks, report, watched
 from bench.measuring.alone import Work, run_alone
 from bench.results import Check, Section, table
 from bench.stored_fleet import StoredFleet, store_fleet
@@ -24,8 +26,9 @@ from lab.testing.cloud import LabCloud
 from lab.testing.server import new_settings
 from lab.testing.storage import LabStorage
 
-TENANTS, POINTS, SHARERS = 1_000, 60, 50
-SECONDS, MEMORY = 120, 600
+TENANTS, POINTS, SHARERS, EXAMPLES = 1_000, 60, 50, 10
+POINTS_OF_OWN = 8
+SECONDS, MEMORY, LONGEST_CALLBACK_MS = 120, 600, 50
 DEEDS = ("kept", "marked", "deleted")
 LONGEST = 1_500
 """Seconds after which one of the ways is given up."""
@@ -35,6 +38,8 @@ WAYS = {
     "dry": "retention, dry run",
     "act": "retention, carried out",
 }
+OF_PRODUCT = ("dry", "act", "own")
+OWN = f"retention, carried out, web volumes of their own, {POINTS_OF_OWN} points each"
 
 
 def measure(say: Callable[[str], None]) -> Section:
@@ -44,13 +49,19 @@ def measure(say: Callable[[str], None]) -> Section:
         settings = new_settings(Path(folder))
         with LabStorage(settings) as storage, LabCloud(settings, snapshot_seconds=0.0) as cloud:
             began = time.monotonic()
-            fleet = store_fleet(storage, cloud, tenants, POINTS, max(1, tenants // SHARERS))
+            servers = max(1, tenants // SHARERS)
+            fleet = store_fleet(storage, cloud, tenants, POINTS, servers)
             say(f"{tenants * POINTS:,} recovery points stored in {time.monotonic() - began:.0f} s")
             taken = {}
             for way, title in WAYS.items():
                 taken[way] = _run(way, Path(folder), storage, fleet)
                 say(f"{title}: {taken[way].wall:.0f} s, {taken[way].cpu:.0f} CPU-s, {json.dumps(taken[way].result)}")
-    return _section(tenants, taken)
+            fleet = store_fleet(storage, cloud, tenants, POINTS_OF_OWN, servers, own_web=True)
+            taken["own"] = own = _run("own", Path(folder), storage, fleet)
+            say(f"{OWN}: {own.wall:.0f} s, {own.cpu:.0f} CPU-s, {json.dumps(own.result)}")
+            callbacks = long_callbacks(_loops(Path(folder)))
+            is_watched = any(_loops(Path(folder)).glob("*.jsonl"))
+    return _section(tenants, taken, callbacks if is_watched else None)
 
 
 def _run(way: str, folder: Path, storage: LabStorage, fleet: StoredFleet) -> Work:
@@ -58,30 +69,45 @@ def _run(way: str, folder: Path, storage: LabStorage, fleet: StoredFleet) -> Wor
     entries.write_text("\n".join(tenant.model_dump_json() for tenant in fleet.tenants))
     environment = vault_environment(storage.settings, f"{storage.bucket}/{fleet.prefix.rstrip('/')}")
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    if way in OF_PRODUCT:
+        watch = watched(_loops(folder))
+        environment |= {**watch, "PYTHONPATH": os.pathsep.join([watch["PYTHONPATH"], environment["PYTHONPATH"]])}
     return run_alone("bench.retention_ways", way, str(entries), environment=environment, seconds=LONGEST)
 
 
-def _section(tenants: int, taken: dict[str, Work]) -> Section:
+def _loops(folder: Path) -> Path:
+    """Where the event loops of the product's runs are written down."""
+    return folder / "loops"
+
+
+def _section(tenants: int, taken: dict[str, Work], callbacks: list[LongCallback] | None) -> Section:
+    """Args: callbacks: The long ones of the product's runs; None where nothing was watched."""
     head = ("way", "wall, s", "CPU-s", "largest process, MB", "S3 requests", "EC2 calls")
+    ways = {**WAYS, "own": OWN}
     rows = [
         (title, work.wall, work.cpu, work.memory, _of(work, "s3:"), _of(work, "ec2:"))
-        for way, title in WAYS.items()
+        for way, title in ways.items()
         for work in [taken[way]]
     ]
     names = sorted({name for work in taken.values() for name in work.calls})
-    calls = [(name, *(taken[way].calls[name] for way in WAYS)) for name in names]
-    dry, act, plain = taken["dry"], taken["act"], taken["plain"]
+    calls = [(name, *(taken[way].calls[name] for way in ways)) for name in names]
+    dry, act, plain, own = taken["dry"], taken["act"], taken["plain"], taken["own"]
     what = f"{tenants:,} tenants with {POINTS} recovery points each, {SHARERS} tenants to a server and its two volumes."
     ratios = (
         f"The dry run takes {dry.wall / plain.wall:.2f} of the wall and {dry.cpu / plain.cpu:.2f} of the CPU of plain "
         f"reading. Carried out: {json.dumps(act.result)}."
     )
-    text = "\n\n".join([what, table(head, rows), table(("requests", *WAYS.values()), calls), ratios])
+    loops = f"Longest callbacks of retention in its event loop:\n\n{report(callbacks or (), EXAMPLES)}"
+    text = "\n\n".join([what, table(head, rows), table(("requests", *ways.values()), calls), ratios, loops])
+    too_long = None if callbacks is None else sum(1000 * one.seconds > LONGEST_CALLBACK_MS for one in callbacks)
     checks = [
         Check("retention as a dry run, wall", dry.wall, SECONDS, " s"),
         Check("retention carried out, wall", act.wall, SECONDS, " s"),
-        Check("its largest process", max(dry.memory, act.memory), MEMORY, " MB"),
-        Check("things left to a person", act.result["not_done"], 0),
+        Check("web volumes of their own, wall", own.wall, SECONDS, " s"),
+        Check("their shared snapshots deleted", own.result["shared_snapshots_deleted"], tenants, at_least=True),
+        Check("the largest process", max(dry.memory, act.memory, own.memory), MEMORY, " MB"),
+        Check(f"callbacks over {LONGEST_CALLBACK_MS} ms", too_long, 0),
+        Check("things left to a person", act.result["not_done"] + own.result["not_done"], 0),
         Check("manifests read by the dry run", dry.calls["s3:GetObject"], tenants * POINTS, at_least=True),
         Check(
             "points kept, marked and deleted", sum(act.result[deed] for deed in DEEDS), tenants * POINTS, at_least=True

@@ -2,6 +2,7 @@
 
 dry      retention of the fleet as it would be, by the product
 act      the same, carried out
+own      the same, of a fleet whose web volumes nobody shares
 plain    every manifest read as a script would: the keys listed, 64 GetObject at a time, json.loads
 listing  the keys listed, nothing read
 """
@@ -75,6 +76,7 @@ def main() -> None:
     ways: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
         "dry": lambda: retention(tenants, dry_run=True),
         "act": lambda: retention(tenants, dry_run=False),
+        "own": lambda: retention(tenants, dry_run=False),
         "plain": lambda: plain(read=True),
         "listing": lambda: plain(read=False),
     }

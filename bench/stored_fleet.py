@@ -1,7 +1,8 @@
 """A vault and an account as a fleet leaves them after two months: manifests, shared snapshots, backup files.
 
 Each server has one volume of web folders and one of databases; its tenants share both, so that there is one snapshot of
-each volume a day, whose document lists all of them.
+each volume a day, whose document lists all of them. Or they share the one of databases alone, and each has a web volume
+of its own.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class StoredFleet:
     Attributes:
         prefix: Of the vault in its bucket, ending in a slash.
         days: Of which each tenant has a point, the oldest first.
-        volumes: The web volume and the database's of each server.
+        volumes: The web volume and the database's of each server, or of each tenant.
     """
 
     prefix: str
@@ -60,13 +61,18 @@ def policy_for(days: int) -> RetentionPolicy:
     return RetentionPolicy(daily=days - 2, weekly=0, monthly=0, yearly=0)
 
 
-def store_fleet(storage: LabStorage, cloud: LabCloud, tenants: int, days: int, servers: int) -> StoredFleet:
-    """Store a fleet whose last points are of today."""
+def store_fleet(
+    storage: LabStorage, cloud: LabCloud, tenants: int, days: int, servers: int, *, own_web: bool = False
+) -> StoredFleet:
+    """Store a fleet whose last points are of today; with `own_web` each tenant has a web volume of its own."""
     ec2, today = cloud.client("ec2"), datetime.now(UTC).date()
-    volumes = tuple(
-        (*(ec2.create_volume(AvailabilityZone=ZONE, Size=100)["VolumeId"] for _ in range(2)),) for _ in range(servers)
-    )
-    entries = tuple(a_tenant(number, volumes[number % servers], days) for number in range(tenants))
+
+    def make(count: int) -> list[str]:
+        return [ec2.create_volume(AvailabilityZone=ZONE, Size=100)["VolumeId"] for _ in range(count)]
+
+    web, databases = make(tenants if own_web else servers), make(servers)
+    volumes = tuple((volume, databases[number % servers]) for number, volume in enumerate(web))
+    entries = tuple(a_tenant(number, volumes[number % len(volumes)], days) for number in range(tenants))
     all_days = tuple(today - timedelta(days=ago) for ago in reversed(range(days)))
     fleet = StoredFleet(f"{uuid4().hex[:12]}/", entries, all_days, volumes)
     _make_snapshots(storage, cloud, fleet)
@@ -98,8 +104,7 @@ def _make_snapshots(storage: LabStorage, cloud: LabCloud, fleet: StoredFleet) ->
         fleet.snapshots[place] = answer["SnapshotId"]
 
     with ThreadPoolExecutor(THREADS) as pool:
-        volumes = [volume for of_server in fleet.volumes for volume in of_server]
-        list(pool.map(make, product(volumes, fleet.days)))
+        list(pool.map(make, product(_each_once(fleet.volumes), fleet.days)))
 
 
 def bodies(fleet: StoredFleet) -> Iterator[tuple[str, bytes]]:
@@ -115,12 +120,15 @@ def bodies(fleet: StoredFleet) -> Iterator[tuple[str, bytes]]:
             point = f"recovery-points/{tenant.id}/{tenant.id}-daily-{day:%Y%m%d}/"
             yield fleet.prefix + point + "manifest.json", text.encode()
             yield fleet.prefix + point + "full-01.bak", b""
-    for of_server in fleet.volumes:
-        sharers = [tenant for tenant in fleet.tenants if tenant.web.volume == of_server[0]]
-        for volume in of_server:
-            for day in fleet.days:
-                document = _shared_snapshot(fleet, volume, day, sharers)
-                yield f"{fleet.prefix}shared-snapshots/{volume}/{document.id}.json", _text(document).encode()
+    for volume in _each_once(fleet.volumes):
+        sharers = [tenant for tenant in fleet.tenants if volume in (tenant.web.volume, tenant.database.volume)]
+        for day in fleet.days:
+            document = _shared_snapshot(fleet, volume, day, sharers)
+            yield f"{fleet.prefix}shared-snapshots/{volume}/{document.id}.json", _text(document).encode()
+
+
+def _each_once(volumes: Iterable[tuple[str, str]]) -> list[str]:
+    return list(dict.fromkeys(volume for pair in volumes for volume in pair))
 
 
 def _manifest_of(tenant: Tenant) -> dict[State, Manifest]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from bench.stored_fleet import StoredFleet, a_tenant, bodies, policy_for
 from include.rules.points.manifest import Manifest
 from include.rules.points.shared_snapshots import SharedSnapshot
@@ -15,10 +17,12 @@ DAYS = tuple(date(2026, 11, 26) - timedelta(days=ago) for ago in reversed(range(
 VOLUMES = ("vol-0123456789abcdef0", "vol-0123456789abcdef1")
 
 
-def fleet() -> StoredFleet:
-    places = {(volume, day): f"snap-{number:017x}" for volume in VOLUMES for number, day in enumerate(DAYS)}
-    tenants = tuple(a_tenant(number, VOLUMES, len(DAYS)) for number in range(2))
-    return StoredFleet("vault/", tenants, DAYS, (VOLUMES,), places, dict.fromkeys(places, "nonce"))
+def fleet(*volumes: tuple[str, str]) -> StoredFleet:
+    """Two tenants, on a server's two volumes or each on its own."""
+    of_each = volumes or (VOLUMES,)
+    places = {(one, day): f"snap-{n:017x}" for pair in of_each for one in pair for n, day in enumerate(DAYS)}
+    tenants = tuple(a_tenant(number, of_each[number % len(of_each)], len(DAYS)) for number in range(2))
+    return StoredFleet("vault/", tenants, DAYS, of_each, places, dict.fromkeys(places, "nonce"))
 
 
 def content(body: bytes) -> dict[str, object]:
@@ -39,8 +43,9 @@ def test_each_tenant_has_one_point_that_expires_and_one_whose_grace_is_over() ->
     assert all(set(manifest.parts.bak.keys) <= set(stored) for manifest in manifests if manifest.parts.bak)
 
 
-def test_every_part_is_in_a_shared_snapshot_that_knows_its_user() -> None:
-    stored = {key.removeprefix("vault/"): body for key, body in bodies(fleet())}
+@pytest.mark.parametrize("volumes", [(), (VOLUMES, ("vol-0123456789abcdef2", VOLUMES[1]))])
+def test_every_part_is_in_a_shared_snapshot_that_knows_its_user(volumes: tuple[tuple[str, str], ...]) -> None:
+    stored = {key.removeprefix("vault/"): body for key, body in bodies(fleet(*volumes))}
     for key, body in stored.items():
         if not key.endswith("/manifest.json"):
             continue

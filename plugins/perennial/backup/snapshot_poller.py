@@ -1,6 +1,7 @@
 """One poller for all triggers that wait for snapshots: the number of calls does not grow with the tenants waiting.
 
 However many wait, there is one DescribeSnapshots for each pause: a look that took more is followed by as many pauses.
+An answer is read in one callback of the event loop, so that its size is limited (`ITEMS_PER_PAGE`).
 """
 
 from __future__ import annotations
@@ -69,10 +70,10 @@ class SnapshotPoller:
             await asyncio.sleep(calls * self._pause)
 
     async def _look(self, snapshot_ids: list[str]) -> tuple[dict[str, Snapshot], int]:
-        """These snapshots as AWS shows them, and how many calls that took: one or two for a thousand.
+        """These snapshots as AWS shows them, and how many calls that took.
 
-        More than one call takes are looked for among all pending ones of the vault, of which one call shows a thousand;
-        by their ids only those that are not pending any more, which each of them is once.
+        More than one call takes are looked for among all pending ones of the vault, which needs no ids; by their ids
+        only those that are not pending any more, which each of them is once.
         """
         if len(snapshot_ids) <= IDS_PER_CALL:
             return await self._ebs.snapshots(snapshot_ids), 1

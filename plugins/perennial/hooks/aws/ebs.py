@@ -12,7 +12,7 @@ from include.rules.register.host_facts import Attachment
 from perennial.hooks import waits
 from perennial.hooks.aws.clients import aws_client
 from perennial.hooks.aws.ebs_items import PART_TAG, RESTORE_TAG, Volume, read_attachments, read_volume
-from perennial.hooks.aws.ebs_snapshots import IDS_PER_CALL, EbsSnapshots
+from perennial.hooks.aws.ebs_snapshots import IDS_PER_CALL, ITEMS_PER_PAGE, EbsSnapshots
 from perennial.hooks.aws.errors import error_code, translate_errors
 
 LONGEST_PAUSE = 4.0
@@ -117,6 +117,8 @@ class Ebs(EbsSnapshots):
 
     async def _volume_items(self, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ec2 = await aws_client("ec2", self.conn_id)
-        pages = ec2.get_paginator("describe_volumes").paginate(Filters=filters)
+        pages = ec2.get_paginator("describe_volumes").paginate(
+            Filters=filters, PaginationConfig={"PageSize": ITEMS_PER_PAGE}
+        )
         with translate_errors("AWS could not be asked for volumes"):
             return [item async for page in pages for item in page["Volumes"]]

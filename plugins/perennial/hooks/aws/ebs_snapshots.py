@@ -27,8 +27,13 @@ from perennial.settings import Settings
 
 IDS_PER_CALL = 200
 """Values that one filter of a Describe call takes (EC2 API reference, Filter)."""
-ITEMS_PER_PAGE = 1000
-"""Snapshots that one answer of DescribeSnapshots shows at most (EC2 API reference)."""
+ITEMS_PER_PAGE = 200
+"""Snapshots or volumes that one answer may show.
+
+EC2 shows up to 1,000, and botocore reads an answer in one callback of the event loop, for which every step of a
+triggerer waits; it may take 50 ms of CPU. On a core at 2.1 GHz or so 1,000 snapshots take 45 to 60 ms with four tags
+each and 90 to 110 with fourteen; 200 take 10 and 20, and 200 volumes with eight tags 15.
+"""
 
 
 class EbsSnapshots:
