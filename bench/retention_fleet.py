@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.loop_watchdog import LongCallback, long_callbacks, report, watched
+from bench.loop_watchdog import VARIABLE, LongCallback, long_callbacks, report
 from bench.measuring.alone import Work, run_alone
 from bench.results import Check, Section, table
 from bench.stored_fleet import StoredFleet, store_fleet
@@ -27,7 +27,8 @@ from lab.testing.server import new_settings
 from lab.testing.storage import LabStorage
 
 TENANTS, POINTS, SHARERS, EXAMPLES = 1_000, 60, 50, 10
-POINTS_OF_OWN = 8
+POINTS_OF_OWN = 12
+"""More than ten live ones, of which one expires: at a tenth of the fleet retention asks a person."""
 SECONDS, MEMORY, LONGEST_CALLBACK_MS = 120, 600, 50
 DEEDS = ("kept", "marked", "deleted")
 LONGEST = 1_500
@@ -70,8 +71,7 @@ def _run(way: str, folder: Path, storage: LabStorage, fleet: StoredFleet) -> Wor
     environment = vault_environment(storage.settings, f"{storage.bucket}/{fleet.prefix.rstrip('/')}")
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     if way in OF_PRODUCT:
-        watch = watched(_loops(folder))
-        environment |= {**watch, "PYTHONPATH": os.pathsep.join([watch["PYTHONPATH"], environment["PYTHONPATH"]])}
+        environment[VARIABLE] = str(_loops(folder))
     return run_alone("bench.retention_ways", way, str(entries), environment=environment, seconds=LONGEST)
 
 

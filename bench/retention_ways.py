@@ -20,11 +20,13 @@ from typing import Any
 import aiobotocore.session
 from aiobotocore.config import AioConfig
 
+from bench.loop_watchdog import install_from_environment
 from bench.measuring.alone import measure_here
 from include.rules.register.register import Register
 from include.rules.register.tenants import Tenant
 from lab.settings import REGION, LabSettings
-from perennial.hooks.aws.clients import closing_clients
+from perennial.airflow_settings import keep_collections_short
+from perennial.hooks.aws.clients import aws_client, closing_clients
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.fleet import Retention
 from perennial.settings import Settings
@@ -33,11 +35,16 @@ AT_ONCE = 64
 
 
 async def retention(tenants: str, *, dry_run: bool) -> dict[str, Any]:
-    """The product's run of the fleet; what it reports, in numbers."""
+    """The product's run of the fleet, its loop watched where the environment says so; what it reports, in numbers."""
     entries = [Tenant.model_validate_json(line) for line in tenants.splitlines()]
     register = Register(tenants={tenant.id: tenant for tenant in entries}, problems=())
+    settings = Settings.from_environment()
     async with closing_clients():
-        run = Retention(Vault(Settings.from_environment()), register, "bench/retention/1", datetime.now(UTC))
+        for service in ("s3", "ec2"):
+            await aws_client(service, settings.aws_conn_id)
+        keep_collections_short()  # a triggerer has clients, and has set aside what it has loaded
+        install_from_environment()
+        run = Retention(Vault(settings), register, "bench/retention/1", datetime.now(UTC))
         report = await run.run_for_fleet(dry_run=dry_run)
     numbers = {name: len(value) if isinstance(value, list) else value for name, value in report.to_json().items()}
     undone = report.not_done()
