@@ -83,12 +83,13 @@ class CutOff:
             begun[-1].add_done_callback(lambda _: work.close())  # of one that has ended before its first step
             return begun[-1]
 
-        work = asyncio.create_task(self._awaited())
+        work: asyncio.Task[Any] = asyncio.create_task(self._awaited())
+        before = loop.get_task_factory()
         loop.set_task_factory(begin)
         try:
-            (outcome,) = await asyncio.gather(work, return_exceptions=True)
+            outcome = (await asyncio.gather(work, return_exceptions=True))[0]
         finally:
-            loop.set_task_factory(None)
+            loop.set_task_factory(before)
         if begun:
             await asyncio.wait(begun, timeout=within(30))
         if isinstance(outcome, Exception):

@@ -34,7 +34,5 @@ async def volumes_of_tenant(vault: Vault, tenant: str) -> tuple[set[str], list[P
             pass
 
     await look(vault.points, await vault.point_ids(tenant))
-    prefix = f"expired/{tenant}/"  # afterwards: a point that goes meanwhile is then here
-    buried = [key.removeprefix(prefix).removesuffix(".json") async for key in vault.documents.keys(prefix)]
-    await look(vault.tombstones, buried)
+    await look(vault.tombstones, await vault.tombstones.ids(tenant))  # afterwards: a point may go meanwhile
     return volumes, unread

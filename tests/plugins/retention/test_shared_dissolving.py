@@ -17,7 +17,7 @@ from lab.testing.deadlines import within
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.register import read_register
 from perennial.hooks.vault.backup_files import point_prefix
-from perennial.retention import fleet as fleet_module
+from perennial.retention.buried import leave_lists_of_buried
 from perennial.retention.fleet import Retention
 from tests.support import sweeps
 from tests.support.retention import DAY, NOW, OLD, Stock
@@ -102,14 +102,14 @@ async def run_cut_off(stock: Stock, suspension: int) -> bool:
     """
     retention = Retention(stock.vault, await read_register(stock.vault.settings), "test/retention/run-1", NOW)
     cut = CutOff(retention.run_for_fleet(), suspension)
-    cut.counting, leave = False, fleet_module.leave_lists_of_buried
+    cut.counting = False
 
     async def counted(*arguments: Any) -> None:
         cut.counting = True
-        await leave(*arguments)
+        await leave_lists_of_buried(*arguments)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(fleet_module, "leave_lists_of_buried", counted)
+        patched.setattr("perennial.retention.fleet.leave_lists_of_buried", counted)
         await cut.with_its_tasks()
     return cut.reached
 

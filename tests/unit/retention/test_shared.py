@@ -30,7 +30,7 @@ def document(number: int = 1, **changes: object) -> SharedSnapshot:
     )
     made = SharedSnapshot(
         volume=VOLUME,
-        id=f"20261123-{number:02d}",
+        id=f"20261123-{number:04d}",
         nonce="one",
         state=ShareState.STARTED,
         owner="run",
@@ -48,7 +48,7 @@ def using(manifest: Manifest, *numbers: int) -> Manifest:
             volume_id=VOLUME,
             started_at=MOMENT,
             size_gib=8,
-            claim=f"20261123-{number:02d}",
+            claim=f"20261123-{number:04d}",
         )
         manifest = manifest.with_snapshot(role, part)
     return manifest
@@ -58,12 +58,15 @@ LISTS = [SharedEntry.of(document(1)), SharedEntry.of(document(2)), SharedEntry.o
 
 
 def test_a_point_vouches_for_the_shared_snapshots_that_its_parts_name_and_no_others() -> None:
-    assert using(verified(), 1, 2).parts.claims == {ClaimName(VOLUME, "20261123-01"), ClaimName(VOLUME, "20261123-02")}
+    assert using(verified(), 1, 2).parts.claims == {
+        ClaimName(VOLUME, "20261123-0001"),
+        ClaimName(VOLUME, "20261123-0002"),
+    }
     assert verified().parts.claims == frozenset()
 
 
 def test_a_complete_point_leaves_every_list_that_it_has_no_part_of() -> None:
-    assert lists_to_leave(using(verified(), 1, 2), LISTS) == (ClaimName(VOLUME, "20261123-03"),)
+    assert lists_to_leave(using(verified(), 1, 2), LISTS) == (ClaimName(VOLUME, "20261123-0003"),)
     assert lists_to_leave(using(verified(), 1, 2), LISTS[:2]) == ()
 
 
