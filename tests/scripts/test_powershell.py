@@ -12,7 +12,7 @@ import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
 from include.rules.register.tenants import Platform
-from perennial.hooks.aws.host_scripts import SCRIPTS, script_lines
+from perennial.hooks.aws.host_scripts import SCRIPTS, script_lines, script_text
 
 SCRIPT_NAMES = sorted(file.stem for file in SCRIPTS.glob("*.sh"))
 FILES = sorted(SCRIPTS.rglob("*.ps1"))
@@ -36,7 +36,7 @@ def syntax_errors(text: str) -> list[str]:
 
 def whole(name: str, platform: Platform = Platform.WINDOWS) -> str:
     """A script with its library."""
-    return "\n".join(script_lines(platform, name, {}))
+    return script_text(platform, name)
 
 
 def documented(text: str) -> set[str]:
@@ -53,7 +53,7 @@ def answers(text: str) -> set[str]:
         return {
             name for names in re.findall(r"^ {2}((?:\w+, )*\w+) +\S", lines, re.MULTILINE) for name in names.split(", ")
         }
-    return set(re.findall(r"\b(files|bytes|seconds|counted|checked_by|links_left_out|site)\b(?=[ ,.:])", lines))
+    return set(re.findall(r"\b(files|bytes|seconds|counted|checked_by|folder|links_left_out|site)\b(?=[ ,.:])", lines))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -117,6 +117,16 @@ def test_a_parameter_is_data_and_never_code(value: str) -> None:
     assert found
     assert base64.b64decode(found[1]).decode() == value
     assert syntax_errors(line) == []
+
+
+@pytest.mark.parametrize("platform", Platform)
+@pytest.mark.parametrize("name", SCRIPT_NAMES)
+def test_what_is_sent_to_a_host_is_the_script_without_its_comments(name: str, platform: Platform) -> None:
+    sent = script_lines(platform, name, {})
+    kept = [line for line in whole(name, platform).splitlines() if not line.lstrip().startswith("#")]
+    assert sent == (["$Asked = @{}", *kept] if platform is Platform.WINDOWS else kept)
+    if platform is Platform.WINDOWS:
+        assert syntax_errors("\n".join(sent)) == []
 
 
 @pytest.mark.parametrize("platform", Platform)

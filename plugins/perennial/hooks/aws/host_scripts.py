@@ -29,6 +29,7 @@ _SUFFIXES = {Platform.LINUX: ".sh", Platform.WINDOWS: ".ps1"}
 _PLAIN = re.compile(r"[A-Za-z0-9 ._/:@-]*")
 """What means itself between quotes, for any shell and for Systems Manager, which replaces what stands in {{ }}."""
 
+_COMMENT = re.compile(r"\s*#")
 _NEEDS = re.compile(r"^# needs: (\S+)$", re.MULTILINE)
 
 
@@ -37,8 +38,19 @@ def script_file(platform: Platform, script: str) -> Path:
     return SCRIPTS / f"{script}{_SUFFIXES[platform]}"
 
 
+def script_text(platform: Platform, script: str) -> str:
+    """The files that the script's `# needs:` lines name, then the script itself.
+
+    Raises:
+        FileNotFoundError: there is no such script for this platform.
+    """
+    text = script_file(platform, script).read_text(encoding="utf-8")
+    return "".join([*((SCRIPTS / needed).read_text(encoding="utf-8") for needed in _NEEDS.findall(text)), text])
+
+
 def script_lines(platform: Platform, script: str, parameters: Mapping[str, str]) -> list[str]:
-    """The lines to run: parameters, then the files that the script's `# needs:` lines name, then the script itself.
+    """The lines to run: parameters, then the script with its library. Lines that are comments stay at home, because a
+    command of Systems Manager holds 64 KiB.
 
     Args:
         script: Name below include/scripts/, without suffix.
@@ -47,15 +59,10 @@ def script_lines(platform: Platform, script: str, parameters: Mapping[str, str])
     Raises:
         FileNotFoundError: there is no such script for this platform.
     """
-    file = script_file(platform, script)
-    text = file.read_text(encoding="utf-8")
     variable = _shell_variable if platform is Platform.LINUX else _powershell_variable
-    library = [(SCRIPTS / needed).read_text(encoding="utf-8") for needed in _NEEDS.findall(text)]
     lines = ["$Asked = @{}"] if platform is Platform.WINDOWS else []
     lines += [variable(key, value) for key, value in parameters.items()]
-    for part in (*library, text):
-        lines.extend(part.splitlines())
-    return lines
+    return [*lines, *(line for line in script_text(platform, script).splitlines() if not _COMMENT.match(line))]
 
 
 def _encoded(value: str) -> str:
