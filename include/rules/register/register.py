@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
 
 from include.rules.errors import ConfigurationError
+from include.rules.register.grounds import Grounds, grounds_by_volume
 from include.rules.register.shared_volumes import clashes
 from include.rules.register.tenants import Plan, Tenant
 
@@ -33,10 +34,25 @@ class Problem:
 
 @dataclass(frozen=True)
 class Register:
-    """All tenants by id, and the problems of the entries that were left out."""
+    """All tenants by id, and the problems of the entries that were left out.
+
+    Attributes:
+        clashing: Tenants that were left out because of each other: they have files and databases all the same.
+    """
 
     tenants: Mapping[str, Tenant]
     problems: tuple[Problem, ...] = ()
+    clashing: Mapping[str, Tenant] = field(default_factory=dict)
+
+    @property
+    def everyone(self) -> dict[str, Tenant]:
+        """All of whom it is known where they live, those that cannot be backed up included."""
+        return {**self.tenants, **self.clashing}
+
+    @cached_property
+    def grounds(self) -> Mapping[str, Grounds]:
+        """Whose the folders of each web volume are."""
+        return grounds_by_volume(self.everyone.values())
 
     def mentions(self, tenant_id: str) -> bool:
         """True when there is an entry of that id, usable or not."""
@@ -93,8 +109,11 @@ def parse_register(tenants: object, plans: object, *, tenants_source: str, plans
     problems: list[Problem] = []
     known_plans = _parse_plans(plan_entries, plans_source, problems)
     parsed = _parse_tenants(tenant_entries, known_plans, tenants_source, problems)
-    parsed = _leave_out_clashing(parsed, tenants_source, problems)
-    return Register(tenants=parsed, problems=tuple(dict.fromkeys(problems)))
+    sound = _leave_out_clashing(parsed, tenants_source, problems)
+    clashing = {name: tenant for name, tenant in parsed.items() if name not in sound}
+    register = Register(tenants=sound, problems=tuple(dict.fromkeys(problems)), clashing=clashing)
+    _ = register.grounds  # now, away from the event loop that asks for them
+    return register
 
 
 def _section(document: object, key: str, shape: type, source: str) -> Any:

@@ -41,8 +41,8 @@ def have_folders_in_common(one: Tenant, other: Tenant) -> bool:
     """True when both folders are on one volume, and one of them is the other or lies in it."""
     if one.web.volume != other.web.volume:
         return False
-    ignores_case = _ignores_case(one) or _ignores_case(other)
-    first, second = (_folder(tenant, ignores_case=ignores_case) for tenant in (one, other))
+    caseless = ignores_case(one) or ignores_case(other)
+    first, second = (_folder(tenant, caseless=caseless) for tenant in (one, other))
     shorter = min(len(first), len(second))
     return first[:shorter] == second[:shorter]
 
@@ -55,21 +55,27 @@ def _folders_by_volume(tenants: Iterable[Tenant]) -> dict[str, dict[Folder, list
     folders: dict[str, dict[Folder, list[Tenant]]] = {}
     for volume, sharers in by_volume.items():
         of_volume = defaultdict[Folder, list[Tenant]](list)
-        ignores_case = any(_ignores_case(tenant) for tenant in sharers)
+        caseless = any(ignores_case(tenant) for tenant in sharers)
         for tenant in sorted(sharers, key=lambda one: one.id):
-            of_volume[_folder(tenant, ignores_case=ignores_case)].append(tenant)
+            of_volume[_folder(tenant, caseless=caseless)].append(tenant)
         folders[volume] = dict(of_volume)
     return folders
 
 
-def _ignores_case(tenant: Tenant) -> bool:
+def ignores_case(tenant: Tenant) -> bool:
+    """Whether two names that differ in case are one folder on the tenant's web host."""
     return tenant.web.platform is Platform.WINDOWS or is_windows(tenant.web.path)
 
 
-def _folder(tenant: Tenant, *, ignores_case: bool) -> Folder:
-    parts = PurePosixPath(tenant.web.path_on_volume or ".").parts
+def folder_parts(folder: str, *, caseless: bool) -> Folder:
+    """A folder's parts, as they compare with those of others of its volume; none for the root (".")."""
+    parts = PurePosixPath(folder).parts
     # Windows takes no notice of dots and spaces at the end of a name either.
-    return tuple(part.casefold().rstrip(". ") or part for part in parts) if ignores_case else parts
+    return tuple(part.casefold().rstrip(". ") or part for part in parts) if caseless else parts
+
+
+def _folder(tenant: Tenant, *, caseless: bool) -> Folder:
+    return folder_parts(tenant.web.path_on_volume or ".", caseless=caseless)
 
 
 def _around(folder: Folder, folders: Mapping[Folder, list[Tenant]]) -> dict[Folder, list[Tenant]]:

@@ -30,11 +30,12 @@ def folders_to_look_at(host: WebHost | DatabaseHost, files: Iterable[str] = ()) 
 
 
 def judge_web_volume(
-    web: WebHost, seen: HostFacts, *, may_be_empty: bool = False, may_be_missing: bool = False
+    web: WebHost, seen: HostFacts, *, neighbour: str = "", may_be_empty: bool = False, may_be_missing: bool = False
 ) -> tuple[Finding, ...]:
     """Judge the volume of a tenant's web files.
 
     Args:
+        neighbour: Another tenant whose ground on the volume the folder is in, as `folder_on_volume` has it.
         may_be_empty: Whether the plan lets the tenant's folder be empty.
         may_be_missing: Whether the folder may be missing or empty, because there is nothing to lose then.
     """
@@ -49,6 +50,10 @@ def judge_web_volume(
         return (Finding(Weight.DIFFERENCE, f"{where} is no folder", said, "Correct web.path in tenants.yaml."),)
     if found := _on_volume(where, web, place, seen, f"web.volume is {web.volume}"):
         return found
+    if neighbour:
+        fact = f"{where} leads to {place.real}, which is not this tenant's alone: {neighbour} lives there"
+        todo = "Lead the link to the tenant's own files, and find out who has changed it; or correct web.path."
+        return (Finding(Weight.DIFFERENCE, fact, said, todo),)
     if place.empty:
         todo = "Correct web.path, or allow it in the plan (`allow_empty_folder`)."
         return (Finding(_weight(empty), f"the folder {where} is empty", said, todo),)

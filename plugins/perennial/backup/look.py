@@ -13,6 +13,7 @@ from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.points.requests import Kind
 from include.rules.register.findings import Finding, Weight, of_weight
+from include.rules.register.grounds import Grounds
 from include.rules.register.host_facts import HostFacts
 from include.rules.register.tenants import DatabaseHost, Tenant, WebHost
 from include.rules.register.volumes import (
@@ -54,10 +55,9 @@ async def look_before_snapshot(
         PartError: when something is not as the register says, at a second look, too.
         RefusedError: when a safety point's volume could not be looked at.
     """
-    is_safety = manifest.kind is Kind.SAFETY
-    fresh = Freshness.within(
-        0 if is_safety or anew else FRESH_SECONDS, silence=manifest.kind is Kind.DAILY and manifest.attempt == 1
-    )
+    is_safety, is_anew = manifest.kind is Kind.SAFETY, anew or manifest.kind is Kind.SAFETY
+    shares_silence = manifest.kind is Kind.DAILY and manifest.attempt == 1
+    fresh = Freshness.within(0 if is_anew else FRESH_SECONDS, silence=shares_silence)
     seen = await look_and_confirm(settings, manifest.source, role, fresh, is_overwritten=is_safety)
     look = VolumeLook.of(seen.findings, datetime.now(UTC), seen.folder)
     if differences := of_weight(Weight.DIFFERENCE, seen.findings):
@@ -113,9 +113,8 @@ async def look_at_volume(
     try:
         if role is SnapshotRole.WEB:
             seen = await _look_at_host(settings, tenant.web, (), fresh)
-            allowed = tenant.plan.allow_empty_folder
-            found = judge_web_volume(tenant.web, seen, may_be_empty=allowed, may_be_missing=is_overwritten)
-            return Look(found, folder_on_volume(tenant.web, seen))
+            grounds = await grounds_on(settings, tenant.web.volume)
+            return _look_at_site(tenant, seen, grounds, may_be_missing=is_overwritten)
         all_files, silent = await _files_of(settings, tenant.database, fresh)
         files = files_of(all_files, tenant.database.name)
         seen = await _look_at_host(settings, tenant.database, files, fresh, all_files)
@@ -124,9 +123,14 @@ async def look_at_volume(
         return _nothing_seen(error)
 
 
-def look_from_memory(settings: Settings, tenant: Tenant, role: SnapshotRole, *, since: float) -> Look | None:
+def look_from_memory(
+    settings: Settings, tenant: Tenant, role: SnapshotRole, grounds: Grounds | None, *, since: float
+) -> Look | None:
     """What a look at a tenant's volume would find, where all of it was seen since then, or nobody has said anything;
     None where neither is so.
+
+    Args:
+        grounds: Whose the volume's folders are; None where nobody knows.
     """
     host, files, silent = host_of(tenant, role), tuple[str, ...](), ""
     if role is SnapshotRole.DATABASE:
@@ -141,11 +145,27 @@ def look_from_memory(settings: Settings, tenant: Tenant, role: SnapshotRole, *, 
     if seen is None:
         return None
     if role is SnapshotRole.WEB:
-        found = judge_web_volume(tenant.web, seen, may_be_empty=tenant.plan.allow_empty_folder)
-        return Look(found, folder_on_volume(tenant.web, seen))
+        return _look_at_site(tenant, seen, grounds)
     if not (files or silent or seen.silent):
         return None
     return Look(judge_database_volume(tenant.database, seen, files, silent=silent))
+
+
+async def grounds_on(settings: Settings, volume: str) -> Grounds | None:
+    """Whose the folders of a web volume are; None where the register does not say."""
+    try:
+        register = await find_register(settings, fresh=False)
+    except PerennialError:
+        return None  # a register that is being written keeps nobody from a backup
+    return register.grounds.get(volume) if register else None
+
+
+def _look_at_site(tenant: Tenant, seen: HostFacts, grounds: Grounds | None, *, may_be_missing: bool = False) -> Look:
+    folder = folder_on_volume(tenant.web, seen)
+    neighbour = grounds.neighbour(tenant, folder) if grounds and folder else ""
+    allowed = tenant.plan.allow_empty_folder
+    found = judge_web_volume(tenant.web, seen, neighbour=neighbour, may_be_empty=allowed, may_be_missing=may_be_missing)
+    return Look(found, folder)
 
 
 def _nothing_seen(error: PerennialError) -> Look:

@@ -13,7 +13,7 @@ from include.rules.points.parts import SnapshotRole, host_of
 from include.rules.points.requests import Kind
 from include.rules.register.findings import Weight, of_weight
 from include.rules.register.tenants import Tenant
-from perennial.backup.look import look_before_snapshot, look_from_memory
+from perennial.backup.look import grounds_on, look_before_snapshot, look_from_memory
 from perennial.hooks.aws.host_look import FRESH_SECONDS
 from perennial.hooks.register import find_register
 from perennial.settings import Settings
@@ -44,6 +44,7 @@ async def look_at_all(
     host, only_for = host_of(manifest.source, role), manifest.id if manifest.kind is Kind.SAFETY else ""
     looks = {fingerprint_of(host): TenantLook(tenant=manifest.tenant, look=own, only_for=only_for)}
     since, now = asyncio.get_running_loop().time() - FRESH_SECONDS, datetime.now(UTC)
+    grounds = await grounds_on(settings, manifest.volume_of(role))
     for number, (tenant, other) in enumerate(await tenants_on(settings, manifest.volume_of(role))):
         if number % AT_ONCE == AT_ONCE - 1:
             await asyncio.sleep(0)
@@ -51,7 +52,7 @@ async def look_at_all(
         # The tenant's own entry is its own, by whatever name the register has it by now.
         if half == host or (anew and tenant.id == manifest.tenant):
             continue
-        seen = look_from_memory(settings, tenant, other, since=since)
+        seen = look_from_memory(settings, tenant, other, grounds, since=since)
         if seen and not of_weight(Weight.DIFFERENCE, seen.findings):
             look = VolumeLook.of(seen.findings, now, seen.folder)
             looks[fingerprint_of(half)] = TenantLook(tenant=tenant.id, look=look)
