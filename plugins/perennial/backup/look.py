@@ -44,8 +44,9 @@ async def look_before_snapshot(
     """Look at a volume of which a snapshot is about to be taken.
 
     Tenants of a host share what was seen there in the last five minutes. Not so a safety point: its site went offline a
-    moment ago, and whatever is mounted now is about to be overwritten; one command more is cheap beside that. That the
-    host has said nothing they share in the night, where each would wait for the same; whoever has started a backup by
+    moment ago, and whatever is mounted now is about to be overwritten; one command more is cheap beside that. Nor one
+    that somebody asks for by hand: right after a deployment, as a rule, which has led a link elsewhere. That the host
+    has said nothing they share in the night, where each would wait for the same; whoever has started a backup by
     hand, or a failed one again, may have mended that just now.
 
     Args:
@@ -55,7 +56,7 @@ async def look_before_snapshot(
         PartError: when something is not as the register says, at a second look, too.
         RefusedError: when a safety point's volume could not be looked at.
     """
-    is_safety, is_anew = manifest.kind is Kind.SAFETY, anew or manifest.kind is Kind.SAFETY
+    is_safety, is_anew = manifest.kind is Kind.SAFETY, anew or manifest.kind in (Kind.SAFETY, Kind.MANUAL)
     shares_silence = manifest.kind is Kind.DAILY and manifest.attempt == 1
     fresh = Freshness.within(0 if is_anew else FRESH_SECONDS, silence=shares_silence)
     seen = await look_and_confirm(settings, manifest.source, role, fresh, is_overwritten=is_safety)

@@ -6,7 +6,7 @@ import pytest
 
 from include.rules.errors import PartError
 from tests.support.neighbours import Neighbours, daily
-from tests.support.steps import OPEN, WEB
+from tests.support.steps import OPEN, TODAY, WEB
 from tests.support.volumes import look
 from tests.support.world import World
 
@@ -43,3 +43,12 @@ def test_a_link_to_a_release_of_its_own_is_none(neighbours: Neighbours) -> None:
     deploy(neighbours.world, "releases/1")
     neighbours.at_once([OPEN, WEB])
     assert look(neighbours.world, "web_snapshot").folder == "acme/releases/1"
+
+
+def test_a_point_by_hand_looks_anew_because_a_deployment_was_right_before_it(world: World) -> None:
+    deploy(world, "releases/1")
+    world.back_up(TODAY)
+    assert look(world, "web_snapshot").folder == "releases/1"
+    deploy(world, "releases/2")
+    by_hand = world.back_up("acme|manual|2026-11-23T10:00:00Z")
+    assert {part.value: found.folder for part, found in by_hand.looks.items()}["web_snapshot"] == "releases/2"
