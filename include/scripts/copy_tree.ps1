@@ -1,13 +1,14 @@
 # needs: lib/host.ps1
 # needs: lib/volume.ps1
+# needs: lib/source.ps1
 # Brings the files of a tenant back: makes TARGET the same as SOURCE on the attached volume, or only PATHS of it.
 # May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds, counted
 # (false when not all was, because the time was up), checked_by (what has compared TARGET with SOURCE; empty when
-# nothing was copied), and links_left_out: how many linked folders (junctions, mount points) of the snapshot were not
-# made again.
+# nothing was copied), folder (what SOURCE has turned out to be, relative to the volume's root), and links_left_out: how
+# many linked folders (junctions, mount points) of the snapshot were not made again.
 #
 # VOLUME_ID           see lib/volume.ps1
-# SOURCE              the folder on that volume, relative to its root ("." for all of it)
+# SOURCE, SHOWN_AT, SEEN_AT   see lib/source.ps1
 # TARGET              the folder to overwrite, absolute
 # OFFLINE_MARKER      file name; at the root of TARGET it keeps the site offline and is neither copied nor deleted
 # PATHS               paths below SOURCE, one a line: only these are brought back; empty for all. Folders on the way to
@@ -34,11 +35,6 @@ $limit = [double] "0$($Asked.ONLY_LOOK_SECONDS)"
 $counted = $true
 $own = 'System Volume Information', '$RECYCLE.BIN'
 $inUse = 32, 33  # ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
-
-function Join-Below([string] $Path, [string] $Name) {
-    if ($Path -eq '') { return $Name }
-    return "$Path\$Name"
-}
 
 function Get-Parts([string] $Path) {
     $parts = $Path.Trim("`r").Replace('/', '\').TrimEnd('\').Split('\')
@@ -115,10 +111,6 @@ function Get-Lacking([string] $Path) {
 
 function Get-File([string] $Path) {
     return New-Object IO.FileInfo (Get-Long $Path)
-}
-
-function Get-LinkTarget([string] $Path) {
-    return "$((Get-Item -LiteralPath (Get-Long $Path) -Force).Target)"
 }
 
 # Deletes a link itself and never what it leads to.
@@ -265,7 +257,8 @@ try { $root = Mount-SnapshotVolume }
 catch { Stop-Untouched "The volume $($Asked.VOLUME_ID) cannot be brought online ($_)" }
 try {
     try {
-        $source = (Get-OnVolume $root $Asked.SOURCE 'folder').TrimEnd('\')
+        $sourceFolder = Find-SourceFolder $root
+        $source = (Get-OnVolume $root $sourceFolder 'folder').TrimEnd('\')
         $target = $Asked.TARGET.Replace('/', '\').TrimEnd('\')
         $missing = New-Object 'Collections.Generic.List[string]'
         $selected = @("$($Asked.PATHS)".Split("`n") | Where-Object { $_.Trim() } | ForEach-Object { Test-Selected $_ })
@@ -290,5 +283,6 @@ finally {
 Write-Answer @{
     files = $files.Count; bytes = $bytes; links_left_out = $chosen.Count - $files.Count
     counted = $counted; checked_by = $checkedBy
+    folder = "$(if ($sourceFolder -eq '') { '.' } else { $sourceFolder.Replace('\', '/') })"
     seconds = [Math]::Round($clock.Elapsed.TotalSeconds, 3)
 }

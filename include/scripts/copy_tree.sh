@@ -1,5 +1,7 @@
 # shellcheck shell=sh disable=SC2153,SC2154
+# needs: lib/json.sh
 # needs: lib/volume.sh
+# needs: lib/source.sh
 # needs: lib/mounts.sh
 # needs: lib/room.sh
 # needs: lib/before_copy.sh
@@ -7,11 +9,11 @@
 # Brings the files of a tenant back: makes TARGET the same as SOURCE on the attached volume, or only PATHS of it.
 # Everything that would stop it is looked at first, and refused before anything is changed.
 # May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds, counted
-# (false when not all was, because the time was up) and checked_by (what has compared TARGET with SOURCE; empty when
-# nothing was copied).
+# (false when not all was, because the time was up), checked_by (what has compared TARGET with SOURCE; empty when
+# nothing was copied) and folder (what SOURCE has turned out to be, relative to the volume's root).
 #
 # VOLUME_ID, MOUNT_NAME, DEVICE, VOLUME_GIB   see lib/volume.sh
-# SOURCE                  the folder on that volume, relative to its root ("." for all of it)
+# SOURCE, SHOWN_AT, SEEN_AT                   see lib/source.sh
 # TARGET                  the folder to overwrite, absolute
 # OFFLINE_MARKER          file name; at the root of TARGET it keeps the site offline and is neither copied nor deleted
 # PATHS                   paths below SOURCE, one a line: only these are brought back; empty for all. Folders on the way
@@ -83,8 +85,8 @@ copy() {
 }
 
 answer() { # answer FILES BYTES COUNTED CHECKED_BY
-    printf '{"files": %s, "bytes": %s, "counted": %s, "checked_by": "%s", "seconds": %s}\n' \
-        "$1" "$2" "$3" "$4" "$(seconds_since "$began")"
+    printf '{"files": %s, "bytes": %s, "counted": %s, "checked_by": "%s", "folder": %s, "seconds": %s}\n' \
+        "$1" "$2" "$3" "$4" "$(json "$source_folder")" "$(seconds_since "$began")"
 }
 
 case "$OFFLINE_MARKER" in
@@ -92,8 +94,7 @@ case "$OFFLINE_MARKER" in
 esac
 need_tools find sort cp du df stat timeout tr grep
 mount_volume "$SOURCE"
-check_on_volume folder "$SOURCE"
-source="$found"
+find_source
 
 missing=""
 set --

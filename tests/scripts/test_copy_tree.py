@@ -166,7 +166,7 @@ def test_a_folder_that_the_snapshot_does_not_have_is_refused(host: HostWithVolum
 
 def test_a_source_that_leads_off_the_volume_is_refused(host: HostWithVolume, tmp_path: Path) -> None:
     (host.volume / "release").symlink_to(tmp_path)
-    assert "leads off the volume" in refused(host, SOURCE="release")
+    assert "leads off the volume" in refused(host, SOURCE="release", SHOWN_AT="/srv")
 
 
 def test_a_marker_that_is_no_plain_name_is_refused(host: HostWithVolume) -> None:

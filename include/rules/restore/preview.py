@@ -14,6 +14,7 @@ from include.rules.restore.host_survey import FolderFacts
 from include.rules.restore.plan import RestorePlan
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import DatabaseSource
+from include.rules.restore.source_folder import seen_folder
 from include.rules.restore.survey import Survey
 
 
@@ -131,7 +132,8 @@ def _steps(plan: RestorePlan, manifest: Manifest) -> list[str]:
         steps.append("Take a safety recovery point of what is about to be overwritten.")
     if plan.folder:
         what = ", ".join(plan.paths) or "everything"
-        steps.append(f"Copy {what} to {plan.folder} on {plan.target.web.instance} and compare it with the snapshot.")
+        where = f"{plan.folder} on {plan.target.web.instance}"
+        steps.append(f"Copy {what} to {where} and compare it with the snapshot.{_led(manifest)}")
     if plan.database and plan.database_from is DatabaseSource.BACKUP_FILE and manifest.parts.bak:
         steps.append(f"RESTORE DATABASE {plan.database} from the .bak ({_size(manifest.parts.bak.size_bytes)}).")
     if from_snapshot and plan.replaces_database:
@@ -143,6 +145,11 @@ def _steps(plan: RestorePlan, manifest: Manifest) -> list[str]:
     if plan.snapshots:
         steps.append("Detach and delete the volumes.")
     return steps
+
+
+def _led(manifest: Manifest) -> str:
+    path, seen = manifest.source.web.path, seen_folder(manifest)
+    return f" It comes from where {path} led in the snapshot; the look before it has seen {seen}." if seen else ""
 
 
 def _attach(plan: RestorePlan, manifest: Manifest, role: SnapshotRole) -> str:

@@ -69,6 +69,8 @@ class RestoreRecord(Strict):
         earlier_plans: Plans that were shown before the present one, by their seal.
         owner, token: The run, and the fencing token under which the record was last written.
         volumes: The volumes made from snapshots, by the part's name, while they exist.
+        files_from: Where in the web snapshot the files are, relative to its volume's root, as a look at it has found;
+            empty before.
         copied_files: Where the database's files were, or are being, copied to from the snapshot of its volume.
         asked_volumes: The client tokens of volumes that were asked for and not yet answered, by the part's name; asked
             for again under its token it is the same volume.
@@ -104,6 +106,7 @@ class RestoreRecord(Strict):
     opened_at: AwareDatetime | None = None
     closed_at: AwareDatetime | None = None
     volumes: dict[str, str] = Field(default_factory=dict)
+    files_from: str = ""
     copied_files: tuple[str, ...] = ()
     asked_volumes: dict[str, str] = Field(default_factory=dict)
     asked_snapshots: dict[str, str] = Field(default_factory=dict)
@@ -140,6 +143,7 @@ class RestoreRecord(Strict):
                 "opened_at": now,
                 "inherited": {**self.inherited, **(inherited or {})},
                 "closed_at": None,
+                "files_from": "",
                 "steps": (),
                 "failure": None,
                 "failures": (),

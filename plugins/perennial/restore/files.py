@@ -8,11 +8,14 @@ from include.rules.errors import PartError
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName, SnapshotRole, host_of
 from include.rules.restore.record import COPY_FILES, RestoreRecord
+from include.rules.restore.source_folder import check_source, describe_source, said_folder, seen_folder
 from perennial.hooks.aws.ebs import Ebs
 from perennial.hooks.aws.errors import AwsRejectedError
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError, ScriptRefusedError
+from perennial.hooks.register import find_register
 from perennial.hooks.vault.leased import LeasedRestore
+from perennial.restore.neighbours import known_tenants
 from perennial.restore.step import RestoreStepTrigger, StepReport
 from perennial.restore.volumes import COPY_LABELS, LOOK_LABELS, mount_name
 
@@ -43,16 +46,16 @@ class CopyFilesTrigger(RestoreStepTrigger):
             restore,
             SnapshotRole.WEB,
             "copy_tree",
-            _parameters(restore.record, point),
+            {**_parameters(restore.record), "SOURCE": _folder_looked_at(restore.record)},
             begins=(self.step, f"{folder} on {instance}"),
             limit=float(self.deadline),
         )
         what = f"{len(plan.paths)} chosen paths" if plan.paths else "all"
-        return StepReport(
+        said = (
             f"{answer['files']:,} files ({what}) are in {folder} on {instance} and equal the snapshot"
-            f"{CHECKED_BY.get(answer['checked_by'], '')}.",
-            answer["bytes"],
+            f"{CHECKED_BY.get(answer['checked_by'], '')}."
         )
+        return StepReport(" ".join(filter(None, (said, describe_source(point, answer["folder"])))), answer["bytes"])
 
     async def stop(self, record: RestoreRecord) -> None:
         label = self.settings.run_label(f"{record.id} {COPY_LABELS[SnapshotRole.WEB]}")
@@ -60,17 +63,27 @@ class CopyFilesTrigger(RestoreStepTrigger):
 
 
 async def look_at_files(restore: LeasedRestore, point: Manifest) -> str:
-    """Let the host look whether the files could be brought back, as they will be, and change nothing; in a sentence.
+    """Let the host look where in the snapshot the files are, and whether they could be brought back, as they will be,
+    and change nothing; in a sentence.
 
     Raises:
         PartError: when they cannot.
+        RefusedError: when they are another tenant's.
     """
-    answer = await look_on_host(restore, SnapshotRole.WEB, "copy_tree", _parameters(restore.record, point))
+    links = {"SHOWN_AT": point.source.web.mount, "SEEN_AT": seen_folder(point)}
+    parameters = {**_parameters(restore.record), "SOURCE": said_folder(point), **links}
+    answer = await look_on_host(restore, SnapshotRole.WEB, "copy_tree", parameters)
+    found = answer["folder"]
+    if found != said_folder(point):
+        vault = restore.vault
+        check_source(point, found, await known_tenants(vault, point, await find_register(vault.settings)))
+    await restore.change(lambda record: record.model_copy(update={"files_from": found}))
     if answer["counted"] and answer["files"] == 0:
         _check_may_be_empty(restore.record, point)
+    said = f"It has {answer['files']:,} files to bring back ({answer['bytes']:,} bytes), and there is room for them."
     if not answer["counted"]:
-        return f"More files than could be counted in {LOOK_SECONDS} s: nobody knows yet whether there is room for them."
-    return f"It has {answer['files']:,} files to bring back ({answer['bytes']:,} bytes), and there is room for them."
+        said = f"More files than could be counted in {LOOK_SECONDS} s: nobody knows yet whether there is room for them."
+    return " ".join(filter(None, (said, describe_source(point, found))))
 
 
 def _check_may_be_empty(record: RestoreRecord, point: Manifest) -> None:
@@ -92,12 +105,11 @@ def _check_may_be_empty(record: RestoreRecord, point: Manifest) -> None:
     )
 
 
-def _parameters(record: RestoreRecord, point: Manifest) -> dict[str, str]:
+def _parameters(record: RestoreRecord) -> dict[str, str]:
     plan = record.plan
     # Once this restore has begun on a new folder, what is in it is its own.
     must_be_new = not plan.replaces_files and COPY_FILES not in record.begun
     return {
-        "SOURCE": _folder_in_snapshot(point),
         "TARGET": plan.folder or "",
         "PATHS": "\n".join(plan.paths),
         "OFFLINE_MARKER": OFFLINE_MARKER,
@@ -105,10 +117,19 @@ def _parameters(record: RestoreRecord, point: Manifest) -> dict[str, str]:
     }
 
 
-def _folder_in_snapshot(point: Manifest) -> str:
-    """Where the files are on the volume, seen from its root: where they were seen, else where the register said."""
-    look = point.looks.get(PartName.WEB_SNAPSHOT)
-    return (look.folder if look else "") or point.source.web.path_on_volume or "."
+def _folder_looked_at(record: RestoreRecord) -> str:
+    """Where in the snapshot the files are, as `attach_volumes` has found: no copy follows a link to another place.
+
+    Raises:
+        PartError: when nobody has looked, because an earlier version of Perennial has attached the volume.
+    """
+    if not record.files_from:
+        raise PartError(
+            f"Nobody has looked where the files of tenant {record.tenant} are in the snapshot.",
+            why="They may be another tenant's; nothing was overwritten by it.",
+            todo="Clear the task `open` of this run.",
+        )
+    return record.files_from
 
 
 async def look_on_host(

@@ -25,10 +25,12 @@ from include.rules.restore.plan import plan_restore
 from include.rules.restore.preview import preview
 from include.rules.restore.record import RestoreRecord, RestoreState
 from include.rules.restore.request import RestoreRequest
+from include.rules.restore.source_folder import check_source, seen_folder
 from include.rules.retention.outlook import describe_fate
 from perennial.hooks.register import find_register
 from perennial.hooks.sql_server.errors import SqlServerError
 from perennial.hooks.vault.vault import Vault
+from perennial.restore.neighbours import known_tenants
 from perennial.restore.safety_look import check_can_be_kept_safe
 from perennial.restore.settings import preview_settings
 from perennial.restore.step import RestoreTrigger
@@ -77,6 +79,8 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
         suggestion = suggest_nearest([m for m in manifests if m.id != point.id], point.time)
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)
         check_own_place(plan, register)
+        if plan.folder and (seen := seen_folder(point)):
+            check_source(point, seen, await known_tenants(vault, point, register), suggestion)
         check_hosts(plan, point, survey.host)
         await check_can_be_kept_safe(vault.settings, plan, survey.database.state)
         earlier = await vault.latest_restores(request.target, EARLIER)

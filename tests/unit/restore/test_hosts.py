@@ -83,6 +83,7 @@ def test_a_site_that_cannot_be_written_to_matters_only_where_it_has_to_go_offlin
 
 @pytest.mark.parametrize("platform", Platform)
 def test_the_longest_chosen_paths_fit_into_one_command_of_systems_manager(platform: Platform) -> None:
-    parameters = {"PATHS": "x" * LONGEST_PATHS, "SOURCE": "s" * 4096, "TARGET": "t" * 4096}
+    places = dict.fromkeys(("SOURCE", "SHOWN_AT", "SEEN_AT", "TARGET"), "p" * 4096)  # PATH_MAX of Linux
+    parameters = {"PATHS": "x" * LONGEST_PATHS, **places}
     lines = script_lines(platform, "copy_tree", parameters)
     assert sum(len(line.replace('"', '\\"')) + 4 for line in lines) < 64 * 1024
