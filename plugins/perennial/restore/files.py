@@ -16,6 +16,7 @@ from perennial.hooks.aws.hosts import Hosts, Outcome, ScriptError, ScriptRefused
 from perennial.hooks.register import find_register
 from perennial.hooks.vault.leased import LeasedRestore
 from perennial.restore.neighbours import known_tenants
+from perennial.restore.safety_look import check_still_its_own
 from perennial.restore.step import RestoreStepTrigger, StepReport
 from perennial.restore.volumes import COPY_LABELS, LOOK_LABELS, mount_name
 
@@ -42,6 +43,8 @@ class CopyFilesTrigger(RestoreStepTrigger):
         if plan.folder is None:
             return StepReport("No files were asked for.")
         folder, instance = plan.folder, plan.target.web.instance
+        if plan.replaces_files and self.step not in restore.record.begun:
+            await check_still_its_own(self.settings, plan)
         answer = await copy_on_host(
             restore,
             SnapshotRole.WEB,

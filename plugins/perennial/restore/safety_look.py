@@ -1,10 +1,11 @@
-"""A look, while the site is still online, at the volumes of which the restore will take its safety point."""
+"""Looks at what a restore overwrites: while the site is still online, and once more right before the files change."""
 
 from __future__ import annotations
 
 import asyncio
 
 from include.rules.errors import RefusedError
+from include.rules.points.parts import SnapshotRole
 from include.rules.register.findings import Weight, of_weight
 from include.rules.restore.plan import RestorePlan, roles_kept_safe
 from perennial.backup.look import look_and_confirm
@@ -32,4 +33,20 @@ async def check_can_be_kept_safe(settings: Settings, plan: RestorePlan, database
             f"What tenant {plan.target.id} has now cannot be kept safe: {'; '.join(one.text for one in bad)}.",
             why="Without a safety point nothing is overwritten; nothing was.",
             todo=" ".join(dict.fromkeys(one.todo for one in bad)),
+        )
+
+
+async def check_still_its_own(settings: Settings, plan: RestorePlan) -> None:
+    """Refuse to overwrite a folder that is not the tenant's any more: the safety point may have taken hours, and
+    whoever deploys the site may have led its link into a neighbour's folder meanwhile.
+
+    Raises:
+        RefusedError: when the volume or the folder is not as the register says, or nobody can say whether it is.
+    """
+    look = await look_and_confirm(settings, plan.target, SnapshotRole.WEB, Freshness.within(0), is_overwritten=True)
+    if bad := of_weight(Weight.DIFFERENCE, look.findings) or of_weight(Weight.NOT_LOOKED_AT, look.findings):
+        raise RefusedError(
+            f"The files of tenant {plan.target.id} were not copied back: {'; '.join(one.text for one in bad)}.",
+            why="It was looked at once more, after the safety point. Nothing was overwritten by it.",
+            todo=f"{' '.join(dict.fromkeys(one.todo for one in bad))} Then clear the task `open` of this run.",
         )

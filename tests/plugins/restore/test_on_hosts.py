@@ -81,10 +81,21 @@ def test_a_site_that_is_a_link_is_shown_with_where_it_leads(backed_up: World) ->
 def test_a_copy_that_was_never_sent_has_changed_nothing(lent_world: World) -> None:
     before = state(lent_world)
     lent_world.carry_out(steps_until(CopyFilesTrigger))
-    lent_world.cloud.add_fault("ssm:SendCommand", code="InvalidInstanceId", status=400)
+    lent_world.cloud.add_fault("ssm:SendCommand", match="MUST_BE_NEW", code="InvalidInstanceId", status=400)
     with pytest.raises(PartError, match="Nothing was overwritten by it"):
         lent_world.run_restore_step((CopyFilesTrigger, {}))
     assert record(lent_world).begun == {}
+    assert "Tenant acme is as it was: nothing was overwritten" in closed(lent_world)
+    assert state(lent_world) == before
+    assert_nothing_is_left(lent_world)
+
+
+def test_a_host_that_does_not_say_whose_folder_it_overwrites_is_not_sent_the_copy(lent_world: World) -> None:
+    before = state(lent_world)
+    lent_world.carry_out(steps_until(CopyFilesTrigger))
+    lent_world.cloud.add_fault("ssm:SendCommand", match="FOLDERS", code="InvalidInstanceId", status=400)
+    with pytest.raises(RefusedError, match=r"could not be asked: .* Nothing was overwritten by it"):
+        lent_world.run_restore_step((CopyFilesTrigger, {}))
     assert "Tenant acme is as it was: nothing was overwritten" in closed(lent_world)
     assert state(lent_world) == before
     assert_nothing_is_left(lent_world)

@@ -132,3 +132,14 @@ def test_a_copy_takes_no_other_folder_than_the_one_that_was_looked_at(world: Wor
     with pytest.raises(PartError, match="is a link"):
         world.run_restore_step(CLOSE_RESTORE, what="files")
     assert not is_offline(world)
+
+
+def test_a_link_that_was_led_to_a_neighbour_while_the_safety_point_was_taken_is_seen(shared: Neighbours) -> None:
+    world, site = shared.world, shared.world.site("acme")
+    world.carry_out(steps_until(CopyFilesTrigger), what="files")
+    site.unlink()
+    site.symlink_to("../globex/private")
+    with pytest.raises(RefusedError, match=r"were not copied back: .* not this tenant's alone: globex lives there"):
+        world.run_restore_step(COPY, what="files")
+    assert record(world, what="files").begun == {}
+    assert [path.name for path in (shared.web.folder / "globex" / "private").iterdir()] == ["keys"]
