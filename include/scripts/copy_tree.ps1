@@ -4,8 +4,9 @@
 # Brings the files of a tenant back: makes TARGET the same as SOURCE on the attached volume, or only PATHS of it.
 # May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds, counted
 # (false when not all was, because the time was up), checked_by (what has compared TARGET with SOURCE; empty when
-# nothing was copied), folder (what SOURCE has turned out to be, relative to the volume's root), and links_left_out: how
-# many linked folders (junctions, mount points) of the snapshot were not made again.
+# nothing was copied), folder (what SOURCE has turned out to be, relative to the volume's root), around (the same of the
+# folder in which SOURCE lies), and links_left_out: how many linked folders (junctions, mount points) of the snapshot
+# were not made again.
 #
 # VOLUME_ID           see lib/volume.ps1
 # SOURCE, SHOWN_AT, SEEN_AT   see lib/source.ps1
@@ -258,7 +259,7 @@ catch { Stop-Untouched "The volume $($Asked.VOLUME_ID) cannot be brought online 
 try {
     try {
         $sourceFolder = Find-SourceFolder $root
-        $source = (Get-OnVolume $root $sourceFolder 'folder').TrimEnd('\')
+        $source = (Get-OnVolume $root $sourceFolder.Folder 'folder').TrimEnd('\')
         $target = $Asked.TARGET.Replace('/', '\').TrimEnd('\')
         $missing = New-Object 'Collections.Generic.List[string]'
         $selected = @("$($Asked.PATHS)".Split("`n") | Where-Object { $_.Trim() } | ForEach-Object { Test-Selected $_ })
@@ -283,6 +284,6 @@ finally {
 Write-Answer @{
     files = $files.Count; bytes = $bytes; links_left_out = $chosen.Count - $files.Count
     counted = $counted; checked_by = $checkedBy
-    folder = "$(if ($sourceFolder -eq '') { '.' } else { $sourceFolder.Replace('\', '/') })"
+    folder = Get-Answered $sourceFolder.Folder; around = Get-Answered $sourceFolder.Around
     seconds = [Math]::Round($clock.Elapsed.TotalSeconds, 3)
 }

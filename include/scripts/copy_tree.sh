@@ -10,7 +10,8 @@
 # Everything that would stop it is looked at first, and refused before anything is changed.
 # May be run again at any point: it converges. The last line it writes is a JSON object: files, bytes, seconds, counted
 # (false when not all was, because the time was up), checked_by (what has compared TARGET with SOURCE; empty when
-# nothing was copied) and folder (what SOURCE has turned out to be, relative to the volume's root).
+# nothing was copied), folder (what SOURCE has turned out to be, relative to the volume's root) and around (the same of
+# the folder in which SOURCE lies).
 #
 # VOLUME_ID, MOUNT_NAME, DEVICE, VOLUME_GIB   see lib/volume.sh
 # SOURCE, SHOWN_AT, SEEN_AT                   see lib/source.sh
@@ -85,8 +86,9 @@ copy() {
 }
 
 answer() { # answer FILES BYTES COUNTED CHECKED_BY
-    printf '{"files": %s, "bytes": %s, "counted": %s, "checked_by": "%s", "folder": %s, "seconds": %s}\n' \
-        "$1" "$2" "$3" "$4" "$(json "$source_folder")" "$(seconds_since "$began")"
+    printf '{"files": %s, "bytes": %s, "counted": %s, "checked_by": "%s", ' "$1" "$2" "$3" "$4"
+    printf '"folder": %s, "around": %s, "seconds": %s}\n' \
+        "$(json "$source_folder")" "$(json "$source_around")" "$(seconds_since "$began")"
 }
 
 case "$OFFLINE_MARKER" in

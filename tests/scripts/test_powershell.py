@@ -53,7 +53,9 @@ def answers(text: str) -> set[str]:
         return {
             name for names in re.findall(r"^ {2}((?:\w+, )*\w+) +\S", lines, re.MULTILINE) for name in names.split(", ")
         }
-    return set(re.findall(r"\b(files|bytes|seconds|counted|checked_by|folder|links_left_out|site)\b(?=[ ,.:])", lines))
+    return set(
+        re.findall(r"\b(files|bytes|seconds|counted|checked_by|folder|around|links_left_out|site)\b(?=[ ,.:])", lines)
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

@@ -50,6 +50,11 @@ class Host:
             timeout=within(60),
         )
 
+    def around(self, source: str) -> str:
+        """Where the folder around a source is, as a look finds it."""
+        done = self.copy(SOURCE=source, SHOWN_AT=SHOWN_AT, ONLY_LOOK_SECONDS="60")
+        return str(json.loads(done.stdout.splitlines()[-1])["around"])
+
     def look(self, source: str = "acme/current", seen_at: str = "", shown_at: str = SHOWN_AT) -> str:
         """The folder that a look finds; or its refusal."""
         done = self.copy(SOURCE=source, SEEN_AT=seen_at, SHOWN_AT=shown_at, ONLY_LOOK_SECONDS="60")
@@ -88,6 +93,18 @@ def test_links_are_followed_from_one_to_the_next_and_on_the_way(host: Host) -> N
     host.link("acme/current", "newest/43")
     host.link("acme/newest", f"{SHOWN_AT}/acme/releases")
     assert host.look() == "acme/releases/43"
+
+
+def test_a_look_says_where_the_folder_around_is_before_the_sites_own_link(host: Host) -> None:
+    host.link("acme/current", "releases/43")
+    host.link("www", "acme")
+    assert host.look("www/current") == "acme/releases/43"
+    assert [host.around(source) for source in ("www/current", "acme/current", "acme", ".")] == [
+        "acme",
+        "acme",
+        ".",
+        ".",
+    ]
 
 
 def test_where_the_snapshot_has_no_link_that_leads_somewhere_the_look_says_where(host: Host) -> None:

@@ -32,17 +32,26 @@ class Grounds:
     inside: Mapping[Folder, frozenset[str]]
 
     @classmethod
-    def of(cls, volume: str, tenants: Iterable[Tenant]) -> Grounds:
-        """The grounds of those of the tenants that live on the volume, with their files or their databases."""
+    def of(cls, volume: str, tenants: Iterable[Tenant], *, led: tuple[str, str] | None = None) -> Grounds:
+        """The grounds of those of the tenants that live on the volume, with their files or their databases.
+
+        Args:
+            led: A path on the volume, and the folder to which it leads there: a link on the way may be everybody's
+                (`www` to `data/www`), so that others may have their grounds behind it, too.
+        """
         every = [tenant for tenant in tenants if volume in (tenant.web.volume, tenant.database.volume)]
         sites = [tenant for tenant in every if tenant.web.volume == volume]
         caseless = any(map(ignores_case, sites))
-        folders = {one.id: folder_parts(one.web.path_on_volume or ".", caseless=caseless) for one in sites}
+        places = [(one.id, folder_parts(one.web.path_on_volume or ".", caseless=caseless)) for one in sites]
+        if led:
+            said, leads = _apart(*(folder_parts(folder, caseless=caseless) for folder in led))
+            behind = [(name, leads + folder[len(said) :]) for name, folder in places if folder[: len(said)] == said]
+            places += behind
         inside = defaultdict[Folder, set[str]](set, {(): {tenant.id for tenant in every}})
-        for tenant, folder in folders.items():
+        for tenant, folder in places:
             for depth in range(len(folder) + 1):
                 inside[folder[:depth]].add(tenant)
-        owners = {_ground(folder, inside): tenant for tenant, folder in folders.items()}
+        owners = {_ground(folder, inside): tenant for tenant, folder in places}
         return cls(not caseless, owners, {folder: frozenset(those) for folder, those in inside.items()})
 
     def neighbour(self, tenant: Tenant, folder: str) -> str:
@@ -79,3 +88,10 @@ def grounds_by_volume(tenants: Iterable[Tenant]) -> dict[str, Grounds]:
 def _ground(folder: Folder, inside: Mapping[Folder, set[str]]) -> Folder:
     around = folder[:-1]
     return around if around and len(inside[around]) == 1 else folder
+
+
+def _apart(one: Folder, other: Folder) -> tuple[Folder, Folder]:
+    """Two paths without the parts in which both end."""
+    while one and other and one[-1] == other[-1]:
+        one, other = one[:-1], other[:-1]
+    return one, other

@@ -7,6 +7,7 @@ or younger than the bytes, and a deployment between the two; what the link in th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import PartName
@@ -30,12 +31,15 @@ def seen_folder(point: Manifest) -> str:
     return look.folder if look else ""
 
 
-def check_source(point: Manifest, folder: str, known: Iterable[Tenant], suggestion: str = "") -> None:
+def check_source(
+    point: Manifest, folder: str, known: Iterable[Tenant], *, around: str = "", suggestion: str = ""
+) -> None:
     """Refuse to bring back what is, holds or lies in the ground of another tenant of the point's volume.
 
     Args:
         folder: Where the path led, relative to the volume's root.
         known: Tenants, of today or of the time of the snapshot, wherever they live.
+        around: Where the folder around the path led, likewise; empty where nobody has looked.
         suggestion: A sentence that names another recovery point.
 
     Raises:
@@ -44,7 +48,8 @@ def check_source(point: Manifest, folder: str, known: Iterable[Tenant], suggesti
     own = point.source
     # Whoever has the very same place has it now, or is this tenant under another name: it was kept apart at that time.
     others = [one for one in known if one.id != own.id and not have_folders_in_common(own, one)]
-    neighbour = Grounds.of(own.web.volume, [own, *others]).neighbour(own, folder)
+    led = (str(PurePosixPath(said_folder(point)).parent), around) if around else None
+    neighbour = Grounds.of(own.web.volume, [own, *others], led=led).neighbour(own, folder)
     if neighbour:
         raise not_restorable(
             point,

@@ -66,10 +66,18 @@ function Resolve-OnVolume([string] $Root, [string] $Path) {
     return @{ Folder = $folder; Links = $links }
 }
 
-# The tenant's folder relative to the volume's root; the root itself is empty.
+# The tenant's folder, and the one in which it lies, relative to the volume's root; the root itself is empty.
 function Find-SourceFolder([string] $Root) {
     $found = Resolve-OnVolume $Root $Asked.SOURCE
+    $around = (Resolve-OnVolume $Root ($Asked.SOURCE -replace '[^\\/]+[\\/]*$', '')).Folder
     $isThere = (Get-Kind "$($Root.TrimEnd('\'))\$($found.Folder)") -eq 'folder'
-    if ("$($Asked.SEEN_AT)" -ne '' -and ($found.Links -eq 0 -or -not $isThere)) { return $Asked.SEEN_AT }
-    return $found.Folder
+    $folder = $found.Folder
+    if ("$($Asked.SEEN_AT)" -ne '' -and ($found.Links -eq 0 -or -not $isThere)) { $folder = $Asked.SEEN_AT }
+    return @{ Folder = $folder; Around = $around }
+}
+
+# A folder of the volume as it is answered.
+function Get-Answered([string] $Folder) {
+    if ($Folder -eq '') { return '.' }
+    return $Folder.Replace('\', '/')
 }

@@ -50,7 +50,9 @@ follow_on_volume() { # follow_on_volume PATH: sets followed, relative to the vol
     followed="${followed:-.}"
 }
 
-find_source() { # sets source, and source_folder: the same relative to the volume's root
+find_source() { # sets source, and relative to the volume's root source_folder (the same) and source_around
+    follow_on_volume "$(dirname "$SOURCE")"
+    source_around="$followed"
     follow_on_volume "$SOURCE"
     if [ -n "$SEEN_AT" ] && { [ "$links" = 0 ] || [ ! -d "$volume_root/$followed" ]; }; then
         SHOWN_AT=""

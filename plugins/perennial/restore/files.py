@@ -78,8 +78,8 @@ async def look_at_files(restore: LeasedRestore, point: Manifest) -> str:
     answer = await look_on_host(restore, SnapshotRole.WEB, "copy_tree", parameters)
     found = answer["folder"]
     if found != said_folder(point):
-        vault = restore.vault
-        check_source(point, found, await known_tenants(vault, point, await find_register(vault.settings)))
+        known = await known_tenants(restore.vault, point, await find_register(restore.vault.settings))
+        check_source(point, found, known, around=answer["around"])
     await restore.change(lambda record: record.model_copy(update={"files_from": found}))
     if answer["counted"] and answer["files"] == 0:
         _check_may_be_empty(restore.record, point)

@@ -80,7 +80,7 @@ class PreviewRestoreTrigger(PreviewTrigger, RestoreTrigger):
         plan = plan_restore(request, point, target, survey, register.tenants if register else {}, suggestion)
         check_own_place(plan, register)
         if plan.folder and (seen := seen_folder(point)):
-            check_source(point, seen, await known_tenants(vault, point, register), suggestion)
+            check_source(point, seen, await known_tenants(vault, point, register), suggestion=suggestion)
         check_hosts(plan, point, survey.host)
         await check_can_be_kept_safe(vault.settings, plan, survey.database.state)
         earlier = await vault.latest_restores(request.target, EARLIER)

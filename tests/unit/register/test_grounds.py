@@ -65,6 +65,16 @@ def test_all_of_a_volume_with_another_ones_database_on_it_is_not_the_tenants() -
     assert (found.neighbour(ACME, "."), found.neighbour(ACME, "acme/releases/1")) == ("globex", "")
 
 
+def test_a_link_on_the_way_that_all_share_leads_to_the_grounds_of_others_too() -> None:
+    tenants = [on_one_volume(name, f"/srv/www/{name}/current") for name in ("acme", "globex")]
+    acme, behind = tenants[0], Grounds.of(VOLUME, tenants, led=("www/acme", "data/www/acme"))
+    for folder in ("data/www/globex/shared", "data/www", "www/globex/releases", "data"):
+        assert behind.neighbour(acme, folder) == "globex"
+    assert [behind.neighbour(acme, folder) for folder in ("data/www/acme/42", "data/other")] == ["", ""]
+    for led in (("www/acme", "www/acme"), ("www/acme", "data/acme-7")):
+        assert Grounds.of(VOLUME, tenants, led=led).neighbour(acme, "data/www/globex") == ""
+
+
 def test_on_windows_names_in_another_case_are_the_same_ground() -> None:
     windows = {"platform": "windows", "mount": "D:\\"}
     acme, globex = (on_one_volume(name, f"D:\\Sites\\{name}\\www", **windows) for name in ("acme", "globex"))

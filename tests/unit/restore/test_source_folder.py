@@ -28,7 +28,14 @@ def test_what_is_a_neighbours_does_not_come_back(folder: str) -> None:
         r"hand out\. .*Nothing was restored\. .*restore another recovery point\. Take this one\."
     )
     with pytest.raises(RefusedError, match=match):
-        check_source(point(), folder, [GLOBEX], "Take this one.")
+        check_source(point(), folder, [GLOBEX], suggestion="Take this one.")
+
+
+def test_a_neighbour_behind_a_link_that_both_paths_go_through_is_one() -> None:
+    acme, globex = point(path="/srv/www/acme/current"), on_one_volume("globex", "/srv/www/globex/current")
+    with pytest.raises(RefusedError, match="where tenant globex lives"):
+        check_source(acme, "data/www/globex/shared", [globex], around="data/www/acme")
+    check_source(acme, "data/www/acme/releases/42", [globex], around="data/www/acme")
 
 
 @pytest.mark.parametrize("folder", ["acme/releases/42", "acme", "data/site"])
