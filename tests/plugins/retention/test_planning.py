@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from datetime import timedelta
 
 import pytest
 
 from include.rules.points.moments import LAST
 from include.rules.retention.fleet import FleetPlan, plan_fleet
+from include.rules.retention.reports import TenantReport
 from lab.testing.deadlines import within
+from perennial.hooks.asynchronous import setting_aside
 from perennial.retention import planning
 from tests.support.retention import DAY, NOW, OLD, Stock
+from tests.unit.retention.timelines import point
 
 pytestmark = pytest.mark.lab
 
@@ -43,6 +48,30 @@ def test_what_keeps_a_tenant_from_being_planned_goes_into_its_report_alone(
     (message,) = fleet.retain().needing_operator()
     assert message == "Tenant globex: OverflowError: date value out of range"
     assert fleet.state(old) == "expiring"
+
+
+@pytest.mark.parametrize(("many", "is_set_aside"), [(1, True), (2, False)])
+def test_a_triggerer_sets_the_plans_of_a_large_fleet_aside_and_they_go_with_the_run(
+    fleet: Stock, monkeypatch: pytest.MonkeyPatch, many: int, is_set_aside: bool
+) -> None:
+    monkeypatch.setattr(setting_aside, "has_begun", True)
+    monkeypatch.setattr(planning, "MANY", many)
+    points, register = [point("2026-06-29T02")], fleet.read_register()
+    reports = {"acme": TenantReport("acme")}
+    gc.collect()
+    plans = fleet.run(
+        planning.plan_away_from_loop(points, register, NOW, last_run=None, circumstances={}, reports=reports)
+    )
+    plan = plans.plans["acme"]
+    assert plan.kept
+    assert any(one is plan for one in gc.get_objects()) is not is_set_aside
+    gone = weakref.ref(plan)
+    gc.disable()
+    try:
+        del plan, plans
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_other_steps_go_on_while_a_fleet_is_planned(fleet: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
