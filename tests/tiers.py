@@ -46,8 +46,8 @@ class Result:
         return f"  {self.part.name:<14}{self.counts:<48}{self.wall:>6.0f} s {self.cpu:>6.0f} s CPU"
 
 
-# Each worker takes 12 s of processor time until its first test: three keep two cores busy.
-PARTS = Part("parts", "-n 3 --no-loadscope-reorder --ignore tests/lab --ignore tests/stack -m 'not sweep'")
+# Each worker takes 12 s of processor time until its first test, and tests wait: four keep two cores busy.
+PARTS = Part("parts", "-n 4 --no-loadscope-reorder --ignore tests/lab --ignore tests/stack -m 'not sweep'")
 LAB = Part("tests/lab", "-n 3 --no-loadscope-reorder tests/lab -m 'not sweep'")
 STACK = Part("stack", "tests/stack -m 'not sweep'")  # one Airflow: a second one costs more than it saves
 SWEEPS = Part("sweeps", "-n 3 --dist load --maxschedchunk 1 --ignore tests/stack -m sweep", after_green=True)
