@@ -207,7 +207,7 @@ class Run:
 
         plan = Break(at if way else None, ERRORS.get(way) if way else None, end_from_outside)
         # Where a step acts under the lease, it is broken within that.
-        method = "act" if hasattr(trigger, "act") else "work"
+        method = next(name for name in ("act_on", "act", "work") if hasattr(trigger, name))
         do = getattr(trigger, method)
         with (
             patch.object(trigger, method, lambda *arguments: plan.awaited(do(*arguments))),

@@ -227,7 +227,11 @@ def test_a_point_that_a_fenced_off_step_has_verified_with_its_last_write_can_sti
 
 def test_a_shared_snapshot_comes_back_as_it_was_written(any_vault: VaultUnderTest) -> None:
     claim = SharedSnapshot(
-        volume="vol-0123456789abcdef0", id="20261123-01", nonce="of-the-claim", state=ShareState.CLAIMED, owner="run-1"
+        volume="vol-0123456789abcdef0",
+        id="20261123-0001",
+        nonce="of-the-claim",
+        state=ShareState.CLAIMED,
+        owner="run-1",
     )
 
     async def write(vault: Vault) -> SharedSnapshot:

@@ -9,7 +9,8 @@ import pytest
 
 from include.rules.errors import PartError
 from include.rules.points.transitions import State
-from include.rules.restore.record import RestoreState
+from include.rules.restore.record import COPY_FILES, RestoreRecord, RestoreState
+from lab.testing.deadlines import within
 from perennial.restore.database import RestoreDatabaseTrigger
 from perennial.restore.files import CopyFilesTrigger
 from perennial.restore.open import OpenRestoreTrigger
@@ -65,10 +66,18 @@ def test_a_run_marked_failed_during_the_copy_leaves_no_volume_and_says_what_is_w
     for step in steps_until(CopyFilesTrigger):
         backed_up.run_restore_step(step)
 
+    before = record(backed_up)
+
+    async def of_vault() -> RestoreRecord:
+        return (await backed_up.vault.restores.require(before.tenant, before.id)).value
+
     async def mark_failed() -> str:
         copy = backed_up.restore_step((CopyFilesTrigger, {}))
         task = asyncio.create_task(copy.work_within_deadline())
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(within(30)):
+            while COPY_FILES not in (await of_vault()).begun:  # noqa: ASYNC110 - the vault sends no event
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await copy.on_kill()
