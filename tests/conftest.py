@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from lab.environment import PROJECT
 from lab.testing.deadlines import measure_pace, within
 from tests.support.service_models import share_service_models
+from tests.support.sweeps import mark_further_cases
 
 for variable in list(os.environ):
     if variable == "AWS_CA_BUNDLE" or variable.startswith("PERENNIAL_TEST_"):  # tests/real asks for those
@@ -60,8 +61,10 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks which marks were asked for
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Every test's time limit, its own mark's or the common one, in seconds of this machine."""
+    """Mark sweeps; and set every test's time limit, its own mark's or the common one, in seconds of this machine."""
+    mark_further_cases(items)
     if config.getoption("timeout") is not None:  # somebody has a limit of their own in mind
         return
     common = float(config.getini("timeout"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
+
+WHOLE = ("tests/lab", "tests/stack")
+"""Folders of which `make test` asks every case, where it asks them at all."""
 
 
 def every(some: int, *, closest: int = 1) -> pytest.MarkDecorator:
@@ -19,12 +21,16 @@ def every(some: int, *, closest: int = 1) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("every", [swept, pytest.param(some, id="some")])
 
 
-def of(cases: Sequence[Any], *, some: int = 1) -> list[Any]:
-    """Cases of one rule, each a whole journey of its own: `make test` asks the first ones, `make test-all` all of them.
+def mark_further_cases(items: Iterable[pytest.Item]) -> None:
+    """Mark as sweeps all cases but the first of each test on the lab's servers, which takes seconds for each case.
 
-    Args:
-        cases: As pytest.mark.parametrize takes them.
-        some: How many are asked in `make test`.
+    The first is the first that is no sweep already: the cases of a test are in the order of their importance.
     """
-    rest = (case if isinstance(case, tuple) else (case,) for case in cases[some:])
-    return [*cases[:some], *(pytest.param(*values, marks=pytest.mark.sweep) for values in rest)]
+    seen = set[str]()
+    for item in items:
+        on_lab = item.get_closest_marker("lab") and not item.nodeid.startswith(WHOLE)
+        if on_lab and not item.get_closest_marker("sweep"):
+            test = item.nodeid.partition("[")[0]
+            if test in seen:
+                item.add_marker(pytest.mark.sweep)
+            seen.add(test)

@@ -12,7 +12,6 @@ from include.rules.restore.record import RestoreState, Site
 from perennial.hooks.aws.host_scripts import OFFLINE_MARKER
 from perennial.restore.database import RestoreDatabaseTrigger
 from perennial.restore.files import CopyFilesTrigger
-from tests.support import sweeps
 from tests.support.restores import (
     POINT,
     assert_all_is_back,
@@ -211,7 +210,7 @@ def expire_lease(world: World) -> None:
 
 
 @pytest.mark.parametrize("source", ["backup file", "snapshot"])
-@pytest.mark.parametrize("is_dropped", sweeps.of([True, False]))
+@pytest.mark.parametrize("is_dropped", [True, False])
 def test_a_database_that_was_restored_in_place_lies_where_the_next_backup_looks_for_it(
     backed_up: World, source: str, *, is_dropped: bool
 ) -> None:

@@ -22,7 +22,6 @@ from perennial.restore.preview import PreviewRestoreTrigger
 from perennial.restore.site import BringSiteOnlineTrigger, TakeSiteOfflineTrigger
 from perennial.restore.volumes import RemoveVolumesTrigger
 from perennial.steps import alone
-from tests.support import sweeps
 from tests.support.restores import (
     POINT,
     assert_all_is_back,
@@ -119,15 +118,13 @@ def test_open_is_not_begun_again_beside_another_step_of_its_run(
 
 @pytest.mark.parametrize(
     ("cls", "to_do"),
-    sweeps.of(
-        [
-            (TakeSiteOfflineTrigger, "attach_volumes, prepare_database"),
-            (CopyFilesTrigger, "attach_volumes, prepare_database, take_site_offline, take_safety_point"),
-            (RestoreDatabaseTrigger, "attach_volumes, prepare_database, .*, copy_files"),
-            (CheckRestoreTrigger, "attach_volumes, prepare_database, .*, copy_files, restore_database"),
-            (BringSiteOnlineTrigger, "attach_volumes, prepare_database, .*, check"),
-        ]
-    ),
+    [
+        (TakeSiteOfflineTrigger, "attach_volumes, prepare_database"),
+        (CopyFilesTrigger, "attach_volumes, prepare_database, take_site_offline, take_safety_point"),
+        (RestoreDatabaseTrigger, "attach_volumes, prepare_database, .*, copy_files"),
+        (CheckRestoreTrigger, "attach_volumes, prepare_database, .*, copy_files, restore_database"),
+        (BringSiteOnlineTrigger, "attach_volumes, prepare_database, .*, check"),
+    ],
 )
 def test_after_open_was_cleared_alone_no_step_goes_on_without_those_before_it(
     backed_up: World, cls: type[Any], to_do: str

@@ -56,14 +56,12 @@ def swap(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "reason"),
-    sweeps.of(
-        [
-            (lose, "is missing from the vault"),
-            (damage, "is damaged"),
-            (truncate, "bytes instead of"),
-            (swap, "is another backup than the one that was verified"),
-        ]
-    ),
+    [
+        (lose, "is missing from the vault"),
+        (damage, "is damaged"),
+        (truncate, "bytes instead of"),
+        (swap, "is another backup than the one that was verified"),
+    ],
 )
 def test_a_database_without_its_backup_file_comes_back_from_the_snapshot_once_approved(
     backed_up: World, harm: Callable[[World], None], reason: str

@@ -16,7 +16,6 @@ from include.rules.restore.record import Site
 from lab.cloud.data_plane import PARTITION_TABLE
 from lab.faults.control import LabFaults
 from perennial.restore.attach import AttachVolumesTrigger
-from tests.support import sweeps
 from tests.support.restores import assert_all_is_back, backed_up, is_offline, record, state
 from tests.support.steps import RESTORE, TODAY, Step, steps_until
 from tests.support.world import World
@@ -125,15 +124,12 @@ def hang(world: World, snapshot_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
-    sweeps.of(
-        [
-            (archive, "is in the archive tier: bring it back first"),
-            (delete, "is gone"),
-            (fail, "is error"),
-            (hang, "is pending: it is not complete yet"),
-        ],
-        some=2,
-    ),
+    [
+        (archive, "is in the archive tier: bring it back first"),
+        (delete, "is gone"),
+        (fail, "is error"),
+        (hang, "is pending: it is not complete yet"),
+    ],
 )
 def test_a_snapshot_of_which_no_volume_can_be_made(
     backed_up: World, spoil: Callable[[World, str], None], words: str
@@ -218,7 +214,7 @@ def test_a_file_system_that_the_host_cannot_mount(backed_up: World) -> None:
     found_while_online(backed_up, "is LVM, of which a host cannot have a copy beside the original", what="files")
 
 
-@pytest.mark.parametrize("has_serial", sweeps.of([True, False]))
+@pytest.mark.parametrize("has_serial", [True, False])
 def test_a_site_in_a_partition_of_its_volume_comes_back(backed_up: World, has_serial: bool) -> None:
     web = backed_up.cloud.snapshot_path(snapshot(backed_up, SnapshotRole.WEB))
     before = state(backed_up)

@@ -13,7 +13,6 @@ from include.rules.errors import PartError, PerennialError
 from include.rules.restore.record import RESTORE_DATABASE as BEGUN
 from perennial.hooks.sql_server import tsql
 from perennial.restore.database import RestoreDatabaseTrigger
-from tests.support import sweeps
 from tests.support.logins import PASSWORD, ReadmeLogin
 from tests.support.restores import (
     access,
@@ -41,7 +40,7 @@ Tie = Callable[[World], Any]
 
 
 @pytest.mark.parametrize("source", ["backup file", "snapshot"])
-@pytest.mark.parametrize("tie", sweeps.of([in_a_group, with_a_snapshot]))
+@pytest.mark.parametrize("tie", [in_a_group, with_a_snapshot])
 def test_a_restore_that_is_refused_has_overwritten_nothing_and_may_be_begun_again(
     backed_up: World, tie: Tie, source: str
 ) -> None:

@@ -14,7 +14,6 @@ from perennial.hooks.sql_server import attach, tsql
 from perennial.restore.database import RestoreDatabaseTrigger
 from perennial.restore.database_files import own_name
 from perennial.restore.database_preparation import PrepareDatabaseTrigger
-from tests.support import sweeps
 from tests.support.databases import corrupt
 from tests.support.restores import (
     State,
@@ -71,15 +70,12 @@ def assert_untouched(world: World, before: State, **form: Any) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "message", "what"),
-    sweeps.of(
-        [
-            (corrupt, "did not pass their check", "files and database"),
-            (scramble, "could not be attached", "database"),
-            (corrupt, "did not pass their check", "database"),
-            (scramble, "could not be attached", "files and database"),
-        ],
-        some=2,
-    ),
+    [
+        (corrupt, "did not pass their check", "files and database"),
+        (scramble, "could not be attached", "database"),
+        (corrupt, "did not pass their check", "database"),
+        (scramble, "could not be attached", "files and database"),
+    ],
 )
 def test_a_damaged_database_in_the_snapshot_is_found_before_anything_is_overwritten(
     backed_up: World, damage: Callable[[Path], None], message: str, what: str

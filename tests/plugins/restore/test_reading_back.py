@@ -8,7 +8,6 @@ import pytest
 
 from include.rules.errors import UnavailableError
 from include.rules.restore.request import DatabaseSource
-from tests.support import sweeps
 from tests.support.restores import backed_up
 from tests.support.steps import RESTORE
 from tests.support.world import World
@@ -19,16 +18,13 @@ pytestmark = pytest.mark.lab
 
 @pytest.mark.parametrize(
     ("rule", "advice"),
-    sweeps.of(
-        [
-            ({"number": 3203, "os_error": 64, "percent": 30}, "network"),
-            ({"number": 3203, "os_error": 121}, "network"),
-            ({"number": 3201, "os_error": 1236}, "network"),
-            ({"number": 3201, "os_error": 5}, "CREDENTIAL"),
-            ({"number": 3203, "os_error": 31}, "Mend what SQL Server complains about"),
-        ],
-        some=2,
-    ),
+    [
+        ({"number": 3203, "os_error": 64, "percent": 30}, "network"),
+        ({"number": 3203, "os_error": 121}, "network"),
+        ({"number": 3201, "os_error": 1236}, "network"),
+        ({"number": 3201, "os_error": 5}, "CREDENTIAL"),
+        ({"number": 3203, "os_error": 31}, "Mend what SQL Server complains about"),
+    ],
 )
 def test_a_backup_that_cannot_be_read_plans_nothing(
     lent_world: World, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any], advice: str
@@ -56,14 +52,12 @@ def test_a_backup_that_could_not_be_read_once_is_restored_from(
 
 @pytest.mark.parametrize(
     ("action", "rule"),
-    sweeps.of(
-        [
-            ("sql:FileListOnly", {"number": 3203, "os_error": 38}),
-            ("sql:Restore", {"number": 3203, "os_error": 64, "percent": 50}),
-            ("sql:Restore", {"number": 3189, "percent": 50}),
-            ("sql:CheckDatabase", {"number": 845, "severity": 17, "message": "Time-out on a buffer latch."}),
-        ]
-    ),
+    [
+        ("sql:FileListOnly", {"number": 3203, "os_error": 38}),
+        ("sql:Restore", {"number": 3203, "os_error": 64, "percent": 50}),
+        ("sql:Restore", {"number": 3189, "percent": 50}),
+        ("sql:CheckDatabase", {"number": 845, "severity": 17, "message": "Time-out on a buffer latch."}),
+    ],
 )
 def test_a_restore_goes_on_after_what_may_pass(backed_up: World, action: str, rule: dict[str, Any]) -> None:
     rows = backed_up.rows("acme")
