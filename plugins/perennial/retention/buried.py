@@ -4,7 +4,7 @@ earlier version of the list: nobody else would ever take them off, and they woul
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from include.rules.errors import LeaseBusyError
 from include.rules.points.leases import Purpose
@@ -15,10 +15,9 @@ from include.rules.retention.shared import has_settled, place_of
 from perennial.hooks.vault import tenant_lease
 from perennial.hooks.vault.tenant_lease import TenantLease
 from perennial.hooks.vault.vault import Vault
+from perennial.retention.each_tenant import for_each_tenant
 from perennial.retention.leaving import leave
 from perennial.retention.shared_looks import SharedLooks
-
-ForEach = Callable[[Iterable[str], Callable[[str], Awaitable[None]], dict[str, TenantReport]], Awaitable[None]]
 
 
 async def is_buried(vault: Vault, tenant: str, point_id: str) -> bool:
@@ -38,9 +37,7 @@ async def is_buried(vault: Vault, tenant: str, point_id: str) -> bool:
     )
 
 
-async def leave_lists_of_buried(
-    looks: SharedLooks, owner: str, reports: dict[str, TenantReport], for_each: ForEach
-) -> None:
+async def leave_lists_of_buried(looks: SharedLooks, owner: str, reports: dict[str, TenantReport]) -> None:
     """Take points that were deleted off all lists that have not changed for a while.
 
     Each under its tenant's lease: nobody makes a point of the same name meanwhile. Guards stop nothing of it, because
@@ -48,7 +45,6 @@ async def leave_lists_of_buried(
 
     Args:
         looks: Has looked at all tenants, and takes note of the lists on which nobody is any more.
-        for_each: Does the work for some tenants at a time, and reports each one's trouble.
     """
 
     async def work(tenant: str) -> None:
@@ -62,7 +58,7 @@ async def leave_lists_of_buried(
                 if await is_buried(looks.vault, tenant, point_id):
                     reports[tenant].swept += await _leave(lease, point_id, names, looks)
 
-    await for_each(looks.buried, work, reports)
+    await for_each_tenant(looks.buried, work, reports)
 
 
 async def _leave(lease: TenantLease, point_id: str, names: Iterable[ClaimName], looks: SharedLooks) -> list[str]:

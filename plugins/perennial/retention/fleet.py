@@ -4,13 +4,12 @@ acted on by itself, some of them at a time.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from include.rules.errors import ConfigurationError, OutrankedError, PerennialError, UnavailableError
+from include.rules.errors import ConfigurationError, UnavailableError
 from include.rules.register.register import Register
 from include.rules.retention.fleet import FleetPlan
 from include.rules.retention.guards import unapproved
@@ -19,21 +18,28 @@ from include.rules.retention.plan import Action, Circumstances
 from include.rules.retention.records import ShownPlan
 from include.rules.retention.reports import FleetReport, SharedReport, TenantReport
 from include.rules.retention.timeline import TimelinePoint
+from perennial.hooks.asynchronous import setting_aside
 from perennial.hooks.vault.vault import Vault
 from perennial.retention.buried import leave_lists_of_buried
 from perennial.retention.dissolving import Dissolution
+from perennial.retention.each_tenant import for_each_tenant
 from perennial.retention.gone_tenants import note_gone_tenants
 from perennial.retention.inventory import take_inventory
 from perennial.retention.known_points import KnownPoint
 from perennial.retention.last_run import last_retention, record_retention
-from perennial.retention.planning import plan_away_from_loop, report_fault
+from perennial.retention.planning import plan_away_from_loop
 from perennial.retention.shared_looks import SharedLooks
 from perennial.retention.tenant import JudgedPlan, carry_out
-from perennial.retention.troubles import nothing_seen_error, refuse_blind_run, trouble_of
+from perennial.retention.troubles import nothing_seen_error, refuse_blind_run
 
 log = logging.getLogger(__name__)
 
-TENANTS_AT_ONCE = 16
+LOOKS_AT_ONCE = 8
+"""Tenants whose manifests are all in memory at the same time: with 16 of 60 points each, a collection took 54 ms."""
+SET_ASIDE_POINTS = 1_000
+"""After how many points what is known of them is set aside: of 60,000, each collection of cyclic garbage would stop the
+event loop for 170 ms until the run has ended.
+"""
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,8 @@ class Retention:
         for tenant, report in review.reports.items():
             report.stopped_by(review.plans.objections_to(tenant))
         if not dry_run:
-            await self._for_each(review.plans.plans, lambda tenant: self._act(tenant, review), review.reports)
-            await leave_lists_of_buried(self._looks, self.owner, review.reports, self._for_each)
+            await for_each_tenant(review.plans.plans, lambda tenant: self._act(tenant, review), review.reports)
+            await leave_lists_of_buried(self._looks, self.owner, review.reports)
             await self._dissolution.delete_unused()
             await self._dissolution.look_for_strays()
             await record_retention(self.vault.documents, self.now, self.owner)
@@ -162,17 +168,23 @@ class Retention:
         last_run = await self._last_run()
         self.reports = reports = dict[str, TenantReport]()
         points, circumstances = list[TimelinePoint](), dict[str, Circumstances]()
+        to_set_aside = 0
         known = dict[str, Mapping[str, KnownPoint]]()
 
         async def look(tenant: str) -> None:
+            nonlocal to_set_aside
             inventory = await take_inventory(self.vault, tenant, self.now, self._looks, ignoring_lease_of=self.owner)
             for problem in inventory.problems:
                 reports[tenant].not_done(problem, needs_operator=True)
             reports[tenant].notes += inventory.notes
             points.extend(inventory.points)
             circumstances[tenant], known[tenant] = inventory.circumstances, inventory.known
+            to_set_aside += len(inventory.points)
+            if to_set_aside >= SET_ASIDE_POINTS:
+                to_set_aside = 0
+                setting_aside.let_go_first()
 
-        await self._for_each(tenants, look, reports)
+        await for_each_tenant(tenants, look, reports, at_once=LOOKS_AT_ONCE)
         plans = await plan_away_from_loop(
             points, self.register, planned_for, last_run=last_run, circumstances=circumstances, reports=reports
         )
@@ -208,32 +220,3 @@ class Retention:
 
     async def _carry_out(self, judged: JudgedPlan, review: FleetReview) -> None:
         await carry_out(self._looks, judged, self.owner, self.now, review.reports[judged.plan.tenant])
-
-    async def _for_each(
-        self, tenants: Iterable[str], work: Callable[[str], Awaitable[None]], reports: dict[str, TenantReport]
-    ) -> None:
-        """Work on some tenants at a time; one tenant's trouble goes into its report and stops no other.
-
-        Raises:
-            OutrankedError: when a later incarnation of this run is at work; it goes on with all tenants.
-        """
-        gate = asyncio.Semaphore(TENANTS_AT_ONCE)
-
-        async def one(tenant: str) -> None:
-            report = reports.setdefault(tenant, TenantReport(tenant))
-            async with gate:
-                try:
-                    await work(tenant)
-                except OutrankedError:
-                    raise
-                except PerennialError as error:
-                    report.troubles.append(trouble_of(error, f"Tenant {tenant}"))
-                except Exception as error:
-                    report_fault(report, error)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for tenant in tenants:
-                    group.create_task(one(tenant))
-        except ExceptionGroup as outranked:  # nothing else comes out of them, and one is enough
-            raise outranked.exceptions[0] from outranked

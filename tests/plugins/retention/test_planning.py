@@ -6,15 +6,19 @@ import asyncio
 import gc
 import threading
 import weakref
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from include.rules.points.moments import LAST
 from include.rules.retention.fleet import FleetPlan, plan_fleet
 from include.rules.retention.reports import TenantReport
+from include.rules.retention.timeline import TimelinePoint
 from lab.testing.deadlines import within
 from perennial.hooks.asynchronous import setting_aside
+from perennial.retention import fleet as retention_of_fleet
 from perennial.retention import planning
 from tests.support.retention import DAY, NOW, OLD, Stock
 from tests.unit.retention.timelines import point
@@ -72,6 +76,24 @@ def test_a_triggerer_sets_the_plans_of_a_large_fleet_aside_and_they_go_with_the_
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(("points", "is_set_aside"), [(1, True), (1_000, False)])
+def test_a_triggerer_sets_aside_what_it_learns_while_it_looks_at_a_large_fleet(
+    fleet: Stock, monkeypatch: pytest.MonkeyPatch, points: int, is_set_aside: bool
+) -> None:
+    monkeypatch.setattr(setting_aside, "has_begun", True)
+    monkeypatch.setattr(retention_of_fleet, "SET_ASIDE_POINTS", points)
+    plan, are_looked_at = planning.plan_away_from_loop, list[bool]()
+
+    async def seen(points: Sequence[TimelinePoint], *arguments: Any, **options: Any) -> FleetPlan:
+        are_looked_at.append(any(one is points[0] for one in gc.get_objects()))
+        return await plan(points, *arguments, **options)
+
+    monkeypatch.setattr(retention_of_fleet, "plan_away_from_loop", seen)
+    fleet.add(OLD)
+    fleet.retain()
+    assert are_looked_at == [not is_set_aside]
 
 
 def test_other_steps_go_on_while_a_fleet_is_planned(fleet: Stock, monkeypatch: pytest.MonkeyPatch) -> None:

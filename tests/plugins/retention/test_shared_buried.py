@@ -52,14 +52,10 @@ def unlist(stock: Stock, point: Manifest, shared: list[SharedSnapshot], at_work:
     looks, reports = SharedLooks(stock.vault), {point.tenant: TenantReport(point.tenant)}
     looks.found_buried(point.tenant, {point.id: [document.name for document in shared]})
 
-    async def one_by_one(tenants: Any, work: Any, _: Any) -> None:
-        for tenant in tenants:
-            await work(tenant)
-
     async def run() -> None:
         if at_work:
             await tenant_lease.acquire(stock.vault, point.tenant, at_work, Purpose.BACKUP)
-        await leave_lists_of_buried(looks, "test/retention/run-1", reports, one_by_one)
+        await leave_lists_of_buried(looks, "test/retention/run-1", reports)
 
     stock.run(run())
     return reports[point.tenant]
