@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from include.rules.points.holds import Hold
+from include.rules.points.leases import Lease
 from include.rules.points.manifest import Manifest
 from include.rules.points.parts import SnapshotRole
 from include.rules.points.transitions import State
@@ -39,6 +40,11 @@ BACKUP_EVERY, RETAIN_EVERY = 5, 15
 QUIET_DAYS = 24
 """Good days at the end, in which all that was refused, left running or pending comes to its end."""
 HOUR = timedelta(hours=1)
+
+
+def expired(lease: Lease | None) -> Lease:
+    assert lease
+    return lease.model_copy(update={"expires_at": FIRST})
 
 
 @dataclass
@@ -101,6 +107,7 @@ class Years:
 
     def retain(self, now: datetime, *, bad_day: bool) -> None:
         """Retention's run; on a bad day AWS refuses deletions, or the triggerer dies and begins again."""
+        self.stock.run(self._let_lease_expire())
         if bad_day and self.random.random() < 0.3:
             self.seen["refused"] += 1
             self.stock.cloud.add_fault("ec2:DeleteSnapshot", code="InvalidSnapshot.InUse", status=400)
@@ -117,6 +124,11 @@ class Years:
         ):  # a stale tenant waits for its next backup, not for a person
             self.seen["approved"] += 1
             self.stock.run(self._approve(now))
+
+    async def _let_lease_expire(self) -> None:
+        """Days have passed since the last run: so has the time of the lease that a dead one may have left."""
+        if await self.stock.vault.lease("acme"):
+            await self.stock.vault.change_lease("acme", expired)
 
     async def _fleet(self, now: datetime) -> FleetReport:
         return await (await self._retention(now)).run_for_fleet()
