@@ -62,9 +62,12 @@ async def note_gone_tenants(
 async def _records(looks: SharedLooks, register: Register, report: SharedReport, *, dry_run: bool) -> list[Offboarding]:
     """The records of all tenants that have left, with the volumes on which each was, in the order of their names."""
     vault, seen_on = looks.vault, defaultdict[str, set[str]](set)
-    for entry in looks.latest.entries.values():
-        for tenant in entry.tenants - register.tenants.keys():
-            seen_on[tenant].add(entry.name.volume)
+    gone = [tenant for tenant in await vault.offboarded_tenants() if not register.mentions(tenant)]
+    if gone:  # a fleet has ten thousands of shared snapshots
+        those = frozenset(gone)
+        for entry in looks.latest.entries.values():
+            for tenant in entry.tenants & those:
+                seen_on[tenant].add(entry.name.volume)
 
     async def read(tenant: str) -> Offboarding | None:
         try:
@@ -74,7 +77,6 @@ async def _records(looks: SharedLooks, register: Register, report: SharedReport,
             return None
         return await _with_volumes(vault, version, seen_on[tenant], report, dry_run=dry_run) if version else None
 
-    gone = [tenant for tenant in await vault.offboarded_tenants() if not register.mentions(tenant)]
     return [record async for _, record in in_order(gone, read, at_once=READS_AT_ONCE) if record]
 
 
