@@ -29,11 +29,16 @@ class DatabaseHistory:
     contents: dict[str, tuple[Commit, ...]] = field(default_factory=dict)
     shown: dict[datetime, tuple[Commit, ...]] = field(default_factory=dict)
     _lsn: int = 10
-    _fork: str = "fork-0"
-    _log_lsn: int = 0
+    fork: str = "fork-0"
+    log_lsn: int = 0
     _log_since: datetime = BEGIN
     _left_fork: str = ""
-    _base: str = ""
+    base: str = ""
+
+    @property
+    def left(self) -> tuple[str, int]:
+        """The fork that the database has left since its last log backup, and where; nothing where it has not."""
+        return (self._left_fork, self.log_lsn) if self._left_fork else ("", 0)
 
     def commit(self) -> None:
         self._pass()
@@ -43,34 +48,34 @@ class DatabaseHistory:
     def full(self, *, copy_only: bool = False) -> DatabaseBackup:
         backup = self._back_up(BackupType.FULL)
         if not copy_only:
-            self._base = backup.uuid
-            if not self._log_lsn:
-                self._log_lsn, self._log_since = backup.last_lsn, self.now
+            self.base = backup.uuid
+            if not self.log_lsn:
+                self.log_lsn, self._log_since = backup.last_lsn, self.now
         return backup
 
     def differential(self) -> DatabaseBackup | None:
-        return self._back_up(BackupType.DIFFERENTIAL, base=self._base) if self._base else None
+        return self._back_up(BackupType.DIFFERENTIAL, base=self.base) if self.base else None
 
     def log(self, *, bulk_logged: bool = False) -> DatabaseBackup | None:
-        if not self._log_lsn:
+        if not self.log_lsn:
             return None
         backup = self._back_up(
             BackupType.LOG,
-            first_lsn=self._log_lsn,
+            first_lsn=self.log_lsn,
             since=self._log_since,
             left_fork=self._left_fork,
-            fork_lsn=self._log_lsn if self._left_fork else 0,
+            fork_lsn=self.log_lsn if self._left_fork else 0,
             bulk_logged=bulk_logged,
         )
-        self._log_lsn, self._log_since, self._left_fork = backup.last_lsn, self.now, ""
+        self.log_lsn, self._log_since, self._left_fork = backup.last_lsn, self.now, ""
         return backup
 
     def restore(self, full: DatabaseBackup, rows: tuple[Commit, ...], lsn: int, fork: str) -> None:
         """Somebody has restored a full backup and logs up to that position, and recovered the database there."""
         self._pass()
-        self.rows, self._base, self._lsn = rows, full.uuid, lsn
-        self._left_fork, self._fork = fork, f"fork-{len(self.shown)}"
-        self._log_lsn, self._log_since = lsn, self.now
+        self.rows, self.base, self._lsn = rows, full.uuid, lsn
+        self._left_fork, self.fork = fork, f"fork-{len(self.shown)}"
+        self.log_lsn, self._log_since = lsn, self.now
         self._show()
 
     def _back_up(self, kind: BackupType, **fields: object) -> DatabaseBackup:
@@ -80,7 +85,7 @@ class DatabaseHistory:
             uuid=f"{kind}-{len(self.backups)}",
             point=f"point-{len(self.backups)}",
             type=kind,
-            fork=self._fork,
+            fork=self.fork,
             first_lsn=lsn,
             last_lsn=lsn,
             until=self.now,
