@@ -9,7 +9,7 @@ from uuid import NAMESPACE_DNS, uuid5
 import apsw
 
 from lab.sqlserver.engine import permissions, security_views
-from lab.sqlserver.engine.databases import PAGE_SIZE, Database
+from lab.sqlserver.engine.databases import LSN_STEP, PAGE_SIZE, Database
 from lab.sqlserver.engine.file_space import pages_of
 from lab.sqlserver.engine.instance import Instance
 from lab.sqlserver.engine.performance_views import PERFORMANCE_VIEWS
@@ -58,15 +58,29 @@ def _file(path: str) -> tuple[str, int]:
 def _database_files(instance: Instance, session: Session, _connection: apsw.Connection) -> Iterator[Row]:
     database = instance.databases.get(session.database)
     pages, state = pages_of(database), (_STATES[database.state], database.state)
-    yield 1, 0, "ROWS", database.data_name, database.data_file, *state, pages[database.data_name]
-    yield 2, 1, "LOG", database.log_name, database.log_file, *state, pages[database.log_name]
+    base = database.base_lsn or None, database.base_guid
+    yield 1, 0, "ROWS", database.data_name, database.data_file, *state, pages[database.data_name], *base
+    yield 2, 1, "LOG", database.log_name, database.log_file, *state, pages[database.log_name], None, None
 
 
 def _recovery_status(instance: Instance, _session: Session, _connection: apsw.Connection) -> Iterator[Row]:
     for database in instance.databases.all():
         is_open = database.state == "ONLINE"  # of any other the server says nothing
-        fork = database.recovery_fork if is_open else None
-        yield database.id, database.family_guid if is_open else None, database.log_lsn or None, fork
+        if not is_open:
+            yield database.id, None, database.log_lsn or None, None, None, None
+            continue
+        fork, left = database.recovery_fork, database.log_fork
+        point = database.fork_lsn if left else None
+        yield database.id, database.family_guid, database.log_lsn or None, fork, left or fork, point
+
+
+def _log_stats(instance: Instance, session: Session, _connection: apsw.Connection) -> Iterator[Row]:
+    """What has been logged since the last log backup, full backups among it; a byte for each step of the LSN."""
+    permissions.check_sees_server(instance, session)
+    for database in instance.databases.all():
+        if database.state == "ONLINE":
+            logged = max(0, database.lsn - database.log_lsn - LSN_STEP // 2) if database.keeps_log else 0
+            yield database.id, database.recovery_model, logged / 1_048_576, "LOG_BACKUP" if logged else "NOTHING"
 
 
 def _replica_id(database: Database) -> str | None:
@@ -167,13 +181,19 @@ VIEWS: dict[str, View] = {
     ),
     "database_files": View(
         "file_id INT; type TINYINT; type_desc NVARCHAR(60); name SYSNAME; physical_name NVARCHAR(260); "
-        "state TINYINT; state_desc NVARCHAR(60); size INT",
+        "state TINYINT; state_desc NVARCHAR(60); size INT; differential_base_lsn NUMERIC(25,0); "
+        "differential_base_guid UNIQUEIDENTIFIER",
         _database_files,
     ),
     "database_recovery_status": View(
         "database_id INT; family_guid UNIQUEIDENTIFIER; last_log_backup_lsn NUMERIC(25,0); "
-        "recovery_fork_guid UNIQUEIDENTIFIER",
+        "recovery_fork_guid UNIQUEIDENTIFIER; first_recovery_fork_guid UNIQUEIDENTIFIER; fork_point_lsn NUMERIC(25,0)",
         _recovery_status,
+    ),
+    "dm_db_log_stats": View(
+        "database_id INT; recovery_model NVARCHAR(60); log_since_last_log_backup_mb FLOAT; "
+        "log_truncation_holdup_reason NVARCHAR(60)",
+        _log_stats,
     ),
     "database_mirroring": View(
         "database_id INT; mirroring_guid UNIQUEIDENTIFIER; mirroring_state TINYINT",

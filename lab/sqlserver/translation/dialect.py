@@ -19,7 +19,7 @@ from lab.sqlserver.translation.expressions import Expressions, coercion
 from lab.sqlserver.translation.remembered import LONGEST_REMEMBERED, Known, TableLike, UsedNames
 from lab.sqlserver.translation.results import name_results
 
-APPLIED = {"dm_os_volume_stats": ("database_id", "file_id")}
+APPLIED = {"dm_os_volume_stats": ("database_id", "file_id"), "dm_db_log_stats": ("database_id",)}
 """Functions of the server that give rows, with the columns by which their arguments choose them."""
 
 

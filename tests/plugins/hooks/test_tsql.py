@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from include.rules.points.backup_files import MOST_STRIPES
 from lab.testing.deadlines import within
-from perennial.hooks.sql_server import tsql, tsql_settings, tsql_survey
+from perennial.hooks.sql_server import tsql, tsql_chain, tsql_settings, tsql_survey
 from perennial.hooks.sql_server.rights import RIGHTS
 
 MAXDOP = Path(sys.executable).with_name("maxdop")
@@ -78,6 +78,7 @@ STATEMENTS: dict[str, Callable[[str, str], str]] = {
     "map_user": lambda name, _: tsql.map_user(name, f"{name}'", name),
     "create_login": lambda name, _: tsql.create_login(name, name.encode()),
     "space_and_settings": lambda name, _: tsql_settings.space_and_settings(name),
+    "log_chain": lambda name, _: tsql_chain.log_chain(name),
     "settings_and_server": lambda name, _: tsql_settings.settings_and_server(name, name.encode().hex()[:40]),
     "set_broker": lambda name, _: tsql_settings.set_broker(name, new=len(name) % 2 == 0),
     "switch_on": lambda name, _: tsql_settings.switch_on(
@@ -111,7 +112,7 @@ def rejected(statements: list[str], folder: Path) -> str:
 
 def test_every_statement_of_the_modules_is_judged() -> None:
     helpers = {"name", "text", "devices"}
-    modules = (tsql, tsql_settings, tsql_survey)
+    modules = (tsql, tsql_chain, tsql_settings, tsql_survey)
     written = {name for module in modules for name, _ in inspect.getmembers(module, inspect.isfunction)} - helpers
     assert {name for name in written if not name.startswith("_")} == set(STATEMENTS)
 
