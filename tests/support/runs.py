@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -25,7 +25,7 @@ from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 from include.rules.errors import UnavailableError
 from perennial.steps.operator import StepOperator
 from perennial.steps.trigger import StepTrigger
-from tests.support.triggers import trigger_of
+from tests.support.triggers import Watched, trigger_of
 
 DAGS = Path(__file__).parents[2] / "dags"
 CAUSE = "The test has pulled the plug on tenant acme."
@@ -71,53 +71,32 @@ class Break:
 
     def __init__(self, at: Place | None, error: Exception | None, go_wrong: Callable[[], object]) -> None:
         self._at, self._error, self._go_wrong, self.suspensions = at, error, go_wrong, 0
+        self._given_up = False
 
     async def awaited(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return await _Broken(work, self)
+        try:
+            return await Watched(work, self._strike)
+        except asyncio.CancelledError:
+            if self._given_up and self._error:
+                raise self._error from None
+            raise
 
-    def strike(self, waits_for: asyncio.Future[Any] | None) -> bool:
-        """Count a suspension; let it go wrong at its place. Returns whether the wait was given up."""
+    def _strike(self, waits_for: asyncio.Future[Any] | None) -> None:
+        """Count a suspension; let it go wrong at its place."""
         self.suspensions += 1
         if waits_for is None or not self._is_reached():
-            return False
+            return
         self._at = None  # it goes wrong once
         if self._error is None:
             self._go_wrong()
         else:
             waits_for.cancel()
-        return self._error is not None
+            self._given_up = True
 
     def _is_reached(self) -> bool:
         if self._at is None:
             return False
         return self._at() if callable(self._at) else self.suspensions >= self._at
-
-    def raised(self, cancelled: asyncio.CancelledError, *, given_up: bool) -> BaseException:
-        """What the code around sees."""
-        return self._error if given_up and self._error else cancelled
-
-
-class _Broken:
-    def __init__(self, work: Coroutine[Any, Any, Any], plan: Break) -> None:
-        self._work, self._plan = work, plan
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        steps, given_up = self._work.__await__(), False
-        resume = partial(steps.send, None)
-        while True:
-            try:
-                waits_for = resume()
-            except StopIteration as ended:
-                return ended.value
-            except asyncio.CancelledError as cancelled:
-                raise self._plan.raised(cancelled, given_up=given_up) from None
-            given_up = self._plan.strike(waits_for) or given_up
-            try:
-                sent = yield waits_for
-            except BaseException as thrown:
-                resume = partial(steps.throw, thrown)
-            else:
-                resume = partial(steps.send, sent)
 
 
 @dataclass

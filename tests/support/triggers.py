@@ -23,9 +23,9 @@ def trigger_of(
 
 
 class Watched:
-    """Awaits a coroutine and tells of each of its suspensions, right before it is suspended."""
+    """Awaits a coroutine and tells of each of its suspensions and what it waits for, right before it is suspended."""
 
-    def __init__(self, work: Coroutine[Any, Any, Any], suspended: Callable[[], None]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, Any], suspended: Callable[[asyncio.Future[Any] | None], None]) -> None:
         self._work, self._suspended = work, suspended
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -36,7 +36,7 @@ class Watched:
                 waits_for = resume()
             except StopIteration as ended:
                 return ended.value
-            self._suspended()
+            self._suspended(waits_for)
             try:
                 sent = yield waits_for
             except BaseException as error:
@@ -99,7 +99,7 @@ class CutOff:
         self._task = asyncio.current_task()
         return await Watched(self._work, self._suspended)
 
-    def _suspended(self) -> None:
+    def _suspended(self, _: asyncio.Future[Any] | None) -> None:
         self._seen += self.counting
         if self.counting and self._seen == self._suspension and self._task:
             self.reached = self._task.cancel()
