@@ -69,7 +69,7 @@ def figures_of(measured: Measured) -> Figures:
         "cpu": {name: round(seconds / measured.tenants, 4) for name, seconds in measured.cpu.items()},
         "lab": round(measured.lab_cpu_per_tenant, 4),
         "memory": {name: round(size) for name, size in measured.memory.items()},
-        "calls": round(measured.cloud_calls_per_tenant or 0.0, 2),
+        "calls": None if measured.cloud_calls_per_tenant is None else round(measured.cloud_calls_per_tenant, 2),
         "describes": measured.describes,
         "problems": list(measured.problems),
         "commit": commit(),
