@@ -28,6 +28,8 @@ VARIABLE = "PERENNIAL_BENCH_LOOP_WATCHDOG"
 PROJECT = Path(__file__).resolve().parents[1]
 LONG = 0.02
 """Seconds from which a callback is written down."""
+LONGEST_MS = 50
+"""What a callback may take of its thread's CPU time at most; each one more is counted by `count_too_long`."""
 SAMPLE = 0.005
 INNERMOST = 6
 """Frames of the stack that are written down."""
@@ -130,6 +132,16 @@ def long_callbacks(folder: Path) -> list[LongCallback]:
     lines = (json.loads(line) for file in folder.glob("*.jsonl") for line in file.read_text().splitlines())
     found = [LongCallback(**line) for line in lines if "seconds" in line]
     return sorted(found, key=lambda one: one.seconds, reverse=True)
+
+
+def is_watched(folder: Path) -> bool:
+    """Whether any process has said that it is watched; otherwise that there are no long callbacks means nothing."""
+    return any(folder.glob("*.jsonl"))
+
+
+def count_too_long(callbacks: Iterable[LongCallback] | None) -> int | None:
+    """How many of them took more than LONGEST_MS; None where nobody watched."""
+    return None if callbacks is None else sum(1000 * one.seconds > LONGEST_MS for one in callbacks)
 
 
 def report(callbacks: Iterable[LongCallback], most: int = 25) -> str:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.loop_watchdog import VARIABLE, LongCallback, long_callbacks, report
+from bench.loop_watchdog import LONGEST_MS, VARIABLE, LongCallback, count_too_long, is_watched, long_callbacks, report
 from bench.measuring.alone import Work, run_alone
 from bench.results import Check, Section, table
 from bench.stored_fleet import StoredFleet, store_fleet
@@ -29,7 +29,7 @@ from lab.testing.storage import LabStorage
 TENANTS, POINTS, SHARERS, EXAMPLES = 1_000, 60, 50, 10
 POINTS_OF_OWN = 12
 """More than ten live ones, of which one expires: at a tenth of the fleet retention asks a person."""
-SECONDS, MEMORY, LONGEST_CALLBACK_MS = 120, 600, 50
+SECONDS, MEMORY = 120, 600
 DEEDS = ("kept", "marked", "deleted")
 LONGEST = 1_500
 """Seconds after which one of the ways is given up."""
@@ -60,9 +60,9 @@ def measure(say: Callable[[str], None]) -> Section:
             fleet = store_fleet(storage, cloud, tenants, POINTS_OF_OWN, servers, own_web=True)
             taken["own"] = own = _run("own", Path(folder), storage, fleet)
             say(f"{OWN}: {own.wall:.0f} s, {own.cpu:.0f} CPU-s, {json.dumps(own.result)}")
-            callbacks = long_callbacks(_loops(Path(folder)))
-            is_watched = any(_loops(Path(folder)).glob("*.jsonl"))
-    return _section(tenants, taken, callbacks if is_watched else None)
+            loops = _loops(Path(folder))
+            callbacks = long_callbacks(loops) if is_watched(loops) else None
+    return _section(tenants, taken, callbacks)
 
 
 def _run(way: str, folder: Path, storage: LabStorage, fleet: StoredFleet) -> Work:
@@ -99,14 +99,13 @@ def _section(tenants: int, taken: dict[str, Work], callbacks: list[LongCallback]
     )
     loops = f"Longest callbacks of retention in its event loop:\n\n{report(callbacks or (), EXAMPLES)}"
     text = "\n\n".join([what, table(head, rows), table(("requests", *ways.values()), calls), ratios, loops])
-    too_long = None if callbacks is None else sum(1000 * one.seconds > LONGEST_CALLBACK_MS for one in callbacks)
     checks = [
         Check("retention as a dry run, wall", dry.wall, SECONDS, " s"),
         Check("retention carried out, wall", act.wall, SECONDS, " s"),
         Check("web volumes of their own, wall", own.wall, SECONDS, " s"),
         Check("their shared snapshots deleted", own.result["shared_snapshots_deleted"], tenants, at_least=True),
         Check("the largest process", max(dry.memory, act.memory, own.memory), MEMORY, " MB"),
-        Check(f"callbacks over {LONGEST_CALLBACK_MS} ms", too_long, 0),
+        Check(f"callbacks over {LONGEST_MS} ms", count_too_long(callbacks), 0),
         Check("things left to a person", act.result["not_done"] + own.result["not_done"], 0),
         Check("manifests read by the dry run", dry.calls["s3:GetObject"], tenants * POINTS, at_least=True),
         Check(

@@ -21,7 +21,7 @@ import httpx
 from bench.fleet_seed import Fleet
 from bench.interrupts import uninterrupted
 from bench.limits import AWS_LIMITS
-from bench.loop_watchdog import LongCallback, long_callbacks, watched
+from bench.loop_watchdog import LongCallback, is_watched, long_callbacks, watched
 from bench.measuring.meter import Meter
 from bench.ways.way import Way
 from demo.airflow_api import AirflowApi
@@ -158,7 +158,7 @@ class BenchStack:
     @property
     def is_watched(self) -> bool:
         """Whether a triggerer's event loop is being watched: each process that is says so when it begins."""
-        return self.watch and any(self._callbacks.glob("*.jsonl"))
+        return self.watch and is_watched(self._callbacks)
 
     def check(self) -> None:
         """Raises ProcessError, naming the process and its log, when one has ended by itself."""
